@@ -35,6 +35,7 @@ import { addRosCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addRunsCommands } from './commands/runs.ts';
+import { addRuntimesCommands } from './commands/runtimes.ts';
 import { addSchedulesCommand } from './commands/schedules.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSimCommands } from './commands/sim.ts';
@@ -58,6 +59,7 @@ for (const add of [
   addAskCommand,
   addRunsCommands,
   addQuestionsCommands,
+  addRuntimesCommands,
   addSkillsCommands,
   addAppCommands,
   addFlowCommands,

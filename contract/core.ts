@@ -46,6 +46,8 @@ export * from './route.ts';
 export type * from './run-load.ts';
 export type * from './run-state.ts';
 export * from './run-status.ts';
+export * from './runtime-limits.ts';
+export type * from './runtime-wire.ts';
 export * from './sample.ts';
 export type * from './schedule.ts';
 export type * from './skill.ts';

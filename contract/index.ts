@@ -38,6 +38,8 @@ export type * from './ros-messages.ts';
 export * from './route.ts';
 export * from './run-load.ts';
 export * from './run-state.ts';
+export * from './runtime-limits.ts';
+export * from './runtime-wire.ts';
 export * from './sample.ts';
 export type * from './schedule.ts';
 export * from './schema-kit.ts';

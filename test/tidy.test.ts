@@ -37,7 +37,20 @@ const SUPERVISOR_ROOMS = ['daemon', 'daemon/cell', 'daemon/supervisor', 'daemon/
 
 /** The rooms of the runtime, lowest first; `daemon/runtime/README.md` says what lives in each. */
 const RUNTIME_ROOMS = [
-  ...['runs', 'law', 'trace', 'governance', 'gate', 'robot', 'tools', 'flow', 'intents', 'attempt', 'models'],
+  ...[
+    'runs',
+    'law',
+    'trace',
+    'governance',
+    'gate',
+    'robot',
+    'tools',
+    'flow',
+    'intents',
+    'attempt',
+    'remote',
+    'models',
+  ],
   ...['queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'packages', 'root'],
 ];
 
@@ -287,7 +300,7 @@ describe('calls', () => {
   const rooms = (name: string) => roomOf(name);
   /** Places that may touch real time: the clock adapter, and code that is not the daemon. */
   const timeIsFree = (name: string) =>
-    ['test', 'bench', 'scripts', 'cli', 'bin', 'daemon/client'].includes(rooms(name)) ||
+    ['test', 'bench', 'scripts', 'cli', 'bin', 'clients', 'daemon/client'].includes(rooms(name)) ||
     name.startsWith('adapters/clock/');
 
   it('read no clock and start no timer outside the clock adapter', () => {

@@ -1,4 +1,3 @@
-import type { WebSocket } from 'ws';
 import {
   type ActionChunk,
   type Clock,
@@ -11,6 +10,7 @@ import { checkObservation } from '../../formats/policy-wire/observation-check.ts
 import { cardBody } from '../../formats/policy-wire/remote-card.ts';
 import { isMap, openpiKeys, type WireKeys, type WireKeysFile } from '../../formats/policy-wire/wire-keys.ts';
 import { namedActions, observationOf } from '../../formats/policy-wire/wire-observation.ts';
+import type { WebSocket } from '../../io/web-socket.ts';
 
 /** Questions that came before the answer to the one before; a client of openpi never has any. */
 const AHEAD_MAX = 4;

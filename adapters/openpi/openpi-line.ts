@@ -1,4 +1,3 @@
-import WebSocket from 'ws';
 import {
   type Clock,
   EdgeError,
@@ -12,6 +11,7 @@ import { type LineFaults, lineFaults } from '../../formats/policy-wire/line-faul
 import type { RemoteLine } from '../../formats/policy-wire/remote-policy.ts';
 import { isMap, type WireKeys } from '../../formats/policy-wire/wire-keys.ts';
 import { actionsFrom, namedArrays } from '../../formats/policy-wire/wire-observation.ts';
+import { WebSocket } from '../../io/web-socket.ts';
 
 /** A server that does not answer is not dialled more often than this, milliseconds. */
 const REDIAL_MS = 250;

@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
 import { EdgeError, type PolicyDesk, type PolicySession, type Timer } from '../../contract/core.ts';
 import { WireCounts } from '../../formats/policy-wire/wire-counts.ts';
 import {
@@ -12,6 +11,7 @@ import {
   type WireServerView,
 } from '../../formats/policy-wire/wire-server.ts';
 import { listen } from '../../io/listen.ts';
+import { type WebSocket, WebSocketServer } from '../../io/web-socket.ts';
 import { OpenPiClient } from './openpi-client.ts';
 
 /** A client that answers no ping for two of these is gone, milliseconds. */

@@ -108,6 +108,16 @@ function manifestFaults(app: AppManifest, files: readonly PackageFile[], lineOf:
     if (app.mcp!.findIndex(({ name }) => name === row.name) !== index)
       fault(['mcp', `${index}`, 'name'], `${key}.name`, `"${row.name}" is there twice`);
   });
+  if ((app.harness === 'remote') !== (app.remote !== undefined))
+    fault(
+      ['remote'],
+      'remote',
+      app.remote
+        ? 'is for harness = "remote"'
+        : 'is missing: harness = "remote" wants [remote] runtime = "NAME"',
+    );
+  if (app.harness === 'remote' && (app.model || app.extensions || app.skills))
+    fault(['remote'], 'remote', 'models, skills and extensions are those of the runtime: take them out');
   if (app.module !== undefined && !files.some(({ path }) => path === app.module))
     fault(['module'], 'module', `there is no ${app.module}`);
   if (app.harness === 'flow' && app.model && app.module === undefined)
@@ -209,7 +219,8 @@ function flowOf(
   { yaml }: PackageParsers,
 ): Checked<FlowFile> | undefined {
   const isThere = files.some(({ path }) => path === 'flow.yaml');
-  if (!isThere && (app.harness === 'pi' || app.module !== undefined)) return undefined;
+  if (app.harness === 'remote' || (!isThere && (app.harness === 'pi' || app.module !== undefined)))
+    return undefined;
   const text = textOf(files, 'flow.yaml');
   if (text === undefined)
     return {
@@ -226,7 +237,8 @@ function instructionsOf(
   { frontMatter }: PackageParsers,
 ): string | AppFault | undefined {
   const isThere = files.some(({ path }) => path === 'AGENT.md');
-  if (app.harness !== 'pi' || (!isThere && app.module !== undefined)) return undefined;
+  const isOptional = app.module !== undefined || app.harness === 'remote';
+  if (app.harness === 'flow' || (!isThere && isOptional)) return undefined;
   const text = textOf(files, 'AGENT.md');
   if (text === undefined)
     return {

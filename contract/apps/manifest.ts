@@ -134,6 +134,21 @@ const McpRow = Type.Object(
   closed,
 );
 
+const RemoteRow = Type.Object(
+  {
+    runtime: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$', description: 'as in [[runtimes.accept]]' }),
+    agent: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+        description: 'its agent; default: the name',
+      }),
+    ),
+    lost: Type.Optional(Type.Enum(['wait', 'pause', 'fail'])),
+    wait: Type.Optional(Duration),
+  },
+  closed,
+);
+
 /** What an `app.toml` holds. Unknown keys are refused. */
 export const AppManifest = Type.Object(
   {
@@ -144,7 +159,7 @@ export const AppManifest = Type.Object(
       description: 'semantic version, for example 0.1.0',
     }),
     description: Text(1_024, 'what it does'),
-    harness: Type.Enum(['flow', 'pi']),
+    harness: Type.Enum(['flow', 'pi', 'remote']),
     /** TypeScript of its own: exports `application`, an `AppModule`. */
     module: Type.Optional(
       Type.String({
@@ -163,6 +178,7 @@ export const AppManifest = Type.Object(
     skills: Type.Optional(Type.Array(Type.String({ pattern: ENTRY }), { maxItems: 64 })),
     extensions: Type.Optional(Type.Array(Type.String({ pattern: ENTRY }), { maxItems: 64 })),
     model: Type.Optional(ModelRow),
+    remote: Type.Optional(RemoteRow),
     budget: Type.Optional(BudgetRow),
     sharing: Type.Optional(SharingRow),
     intents: Type.Array(IntentRow, { minItems: 1, maxItems: 32 }),

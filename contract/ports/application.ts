@@ -24,6 +24,23 @@ export type RunSharing = {
   readonly throttle?: { readonly starts: number; readonly withinMs: number };
 };
 
+/** What makes an application one of the `remote` harness. Plain data. */
+export type RemoteDefinition = {
+  /** Name of the runtime, as `[[runtimes.accept]]` has it. */
+  readonly runtime: string;
+  /** Name of the agent there. */
+  readonly agent: string;
+  /** Tools that exist for it, by name or pattern. */
+  readonly tools: readonly string[];
+  readonly instructions?: string;
+  /** The words of an intent. Pure. */
+  prompt(params: Readonly<Record<string, unknown>>, intent?: string): string;
+  /** What happens to a run whose runtime is lost; motions are stopped in any case. */
+  readonly lost: 'wait' | 'pause' | 'fail';
+  /** How long a run is without its runtime before it fails, milliseconds. */
+  readonly waitMs: number;
+};
+
 /** How an application looks ahead by services that imagine and judge, where `[cosmos]` of the configuration wants it. */
 export type Foresight = {
   /** Tools beside its own. */
@@ -52,6 +69,8 @@ export type Application = {
   readonly flow?: FlowDefinition;
   /** For the pi harness. If there is a `flow` too, the flow takes over the mission while no model can be reached. */
   readonly agent?: AgentDefinition;
+  /** For the remote harness. */
+  readonly remote?: RemoteDefinition;
   /** Times at which it wants its intents; their roles are those of the configuration. */
   readonly schedules?: readonly Omit<ScheduleSpec, 'roles'>[];
   /** Tools of its own. */

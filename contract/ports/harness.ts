@@ -1,4 +1,5 @@
 import type { NewEvent } from '../agent-event.ts';
+import type { ErrorBody } from '../errors.ts';
 import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
 import type { LanguageModel } from './language-model.ts';
@@ -12,6 +13,20 @@ export type SessionEntry = {
   readonly entryId: string;
   readonly parentId: string | undefined;
   readonly entry: Readonly<Record<string, unknown>>;
+};
+
+/** A call that an earlier attempt made in the phase that it was in. */
+export type PastCall = {
+  readonly tool: string;
+  /** Canonical JSON. */
+  readonly args: string;
+  /** The id that the harness gave it (`originId` of `ToolBox.call`). */
+  readonly originId: string | undefined;
+  /** Undefined: it was cut off. */
+  readonly answer:
+    | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
+    | { readonly ok: false; readonly error: ErrorBody }
+    | undefined;
 };
 
 /** What a run may use. Every effect goes through `robot` or `tools`, which apply policies, log it and limit it. */
@@ -50,6 +65,8 @@ export type RunContext = {
   readonly pausedMs?: () => number;
   /** Where an earlier attempt was cut off; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
+  /** Calls of earlier attempts since the phase of `resume`, in order; absent: none. */
+  readonly past?: readonly PastCall[];
   /** Appends to the log; resolves when durable. */
   emit(events: readonly NewEvent[]): Promise<void>;
 };

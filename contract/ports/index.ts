@@ -35,6 +35,7 @@ export type * from './ros-graph.ts';
 export type * from './run-control.ts';
 export type * from './run-tools.ts';
 export type * from './runtime-api.ts';
+export type * from './runtimes.ts';
 export type * from './safety.ts';
 export type * from './sample-sink.ts';
 export type * from './sample-source.ts';

@@ -39,6 +39,7 @@ import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeModels } from './models.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
+import { makeRemote } from './remote.ts';
 import { makeReplay } from './replay.ts';
 import { makeAutoStart, makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
@@ -74,6 +75,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   });
   const models = live.router;
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
+  const remote = await makeRemote(settings, context, {
+    pause: (runId, reason) => runtime.control.pause(runId, reason),
+    resume: (runId) => runtime.control.resume(runId),
+  });
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps,
@@ -93,16 +98,19 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     blobs: house.blobs,
     versionOf: (name, digest) => packages.versionOf(name, digest),
     readyVersions: (used) => ready([...apps, ...used]),
-    harnesses: foresightHarnesses(settings, {
-      ...piHarnesses({
-        blobs: house.blobs,
-        promptBlocks: (app) => house.skillsBlock(app) ?? [],
-        ...harnessParts(extensions),
-        onText: ({ runId }, kind, text) => tokens.tell(runId, { kind, text }),
-        report: context.report,
+    harnesses: {
+      ...remote.harnesses,
+      ...foresightHarnesses(settings, {
+        ...piHarnesses({
+          blobs: house.blobs,
+          promptBlocks: (app) => house.skillsBlock(app) ?? [],
+          ...harnessParts(extensions),
+          onText: ({ runId }, kind, text) => tokens.tell(runId, { kind, text }),
+          report: context.report,
+        }),
+        flow: flowHarness(planning),
       }),
-      flow: flowHarness(planning),
-    }),
+    },
   });
   const ready = async (used: readonly Application[]) => {
     await warmUp(used, context.report);
@@ -156,6 +164,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       skills: house.skills,
       ...(extensions ? { extensions } : {}),
       apps: packages,
+      ...(remote.runtimes ? { runtimes: remote.runtimes } : {}),
       schedules: () => schedules.views(),
       models,
       chat: chats.desk,
@@ -217,6 +226,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       chats.close();
       const ended = runtime.stop();
+      void ended.finally(() => remote.runtimes?.stop()).catch(() => {});
       await Promise.all([
         ended.finally(() => live.stop()).finally(() => shedding.watch.stop()),
         ended.finally(() => extensions?.stop()),

@@ -13,6 +13,7 @@ import { MCP_KEYS } from './mcp.ts';
 import { MODEL_KEYS } from './models.ts';
 import { PLANNING_KEYS } from './planning.ts';
 import { RUNS_KEYS } from './runs.ts';
+import { RUNTIMES_KEYS } from './runtimes.ts';
 import { SERVE_KEYS } from './serve.ts';
 import {
   type ConfigOf,
@@ -295,6 +296,7 @@ export const CONFIG_SPEC = {
     auto_start: text('', 'intent type that is sent once at start; empty: none'),
     ...RUNS_KEYS,
   },
+  runtimes: RUNTIMES_KEYS,
 } as const satisfies Spec;
 
 export type Config = ConfigOf<typeof CONFIG_SPEC>;

@@ -73,6 +73,14 @@ export class Connections {
     return this.#open.size - this.#strangers <= LIMITS.API_CONNECTIONS_MAX || this.#endIdle();
   }
 
+  /** As `known`, for a connection that stays open: it is never idle. */
+  keep(request: IncomingMessage): boolean {
+    if (!this.known(request)) return false;
+    const one = this.#open.get(request.socket);
+    if (one) one.underWay = Number.POSITIVE_INFINITY;
+    return true;
+  }
+
   /** The answer that comes is the last of its connection, whose client is still sending. No further request is done. */
   linger({ socket }: IncomingMessage): void {
     const one = this.#open.get(socket);

@@ -24,6 +24,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'question.not_found': 404,
   'ros.not_found': 404,
   'run.not_found': 404,
+  'runtime.not_found': 404,
   'tool.not_found': 404,
 
   'approval.answered': 409,
@@ -48,6 +49,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'run.cancelled': 409,
   'run.finished': 409,
   'run.not_supported': 409,
+  'runtime.refused': 409,
   'zenoh.unavailable': 409,
 
   'api.too_large': 413,
@@ -91,6 +93,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'route.diverged': 503,
   'route.silent': 503,
   'run.interrupted': 503,
+  'runtime.lost': 503,
   'sim.failed': 503,
   'tool.failed': 503,
   'zenoh.failed': 503,

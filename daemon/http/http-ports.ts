@@ -24,6 +24,7 @@ import type {
   RunControlApi,
   RunTokensApi,
   RuntimeApi,
+  RuntimesApi,
   ScheduleView,
   SkillShelf,
   TelemetryStats,
@@ -50,6 +51,8 @@ export type HttpPorts = {
   readonly apps?: AppsApi;
   /** Replay and comparison of runs; undefined: not available. */
   readonly replay?: ReplayApi;
+  /** Foreign runtimes that may dial in; absent: none is configured, and none is listened for. */
+  readonly runtimes?: RuntimesApi;
   /** Undefined: nothing is scheduled. */
   readonly schedules?: () => readonly ScheduleView[];
   /** Absent where no model is configured. */

@@ -38,6 +38,7 @@ import { robotRoutes } from './routes/robot.ts';
 import { rosRoutes } from './routes/ros.ts';
 import { runControlRoutes } from './routes/run-control.ts';
 import { runRoutes } from './routes/runs.ts';
+import { runtimeRoutes } from './routes/runtimes.ts';
 import { safetyRoutes } from './routes/safety.ts';
 import { sampleRouteRoutes } from './routes/sample-routes.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
@@ -45,6 +46,7 @@ import { sessionRoutes } from './routes/sessions.ts';
 import { skillRoutes } from './routes/skills.ts';
 import { statusRoutes } from './routes/status.ts';
 import { wireRoutes } from './routes/wires.ts';
+import { isRuntimeUpgrade, RuntimeDoor } from './runtime-door.ts';
 import { Streams } from './streams.ts';
 import { ThawGuard } from './thaw-guard.ts';
 import { toJson } from './to-json.ts';
@@ -73,6 +75,7 @@ export class HttpServer {
   readonly #streams: Streams;
   readonly #cells: CellsView;
   readonly #connections: Connections;
+  readonly #runtimes: RuntimeDoor | undefined;
   #app: FastifyInstance | undefined;
 
   constructor(config: HttpConfig, ports: HttpPorts) {
@@ -91,6 +94,10 @@ export class HttpServer {
     this.#cells = new CellsView(ports.bus);
     this.#connections = new Connections(ports.clock);
     this.#streams = new Streams(ports, this.#logs, this.#metrics);
+    const { runtimes, clock } = ports;
+    const door = { gate: this.#gate, connections: this.#connections, clock };
+    this.#runtimes =
+      runtimes && new RuntimeDoor({ ...door, runtimes, local: config.socketPath !== undefined });
   }
 
   /** Listens; rejects with `host.port_in_use` where the address is taken. */
@@ -122,6 +129,7 @@ export class HttpServer {
     const app = this.#app;
     this.#app = undefined;
     this.#streams.close();
+    this.#runtimes?.close();
     if (app) {
       const cut = this.#ports.clock.after(LIMITS.STREAM_FAREWELL_MS, () => app.server.closeAllConnections());
       await app.close();
@@ -144,12 +152,16 @@ export class HttpServer {
         const given = request.headers['x-request-id'];
         return typeof given === 'string' && REQUEST_ID.test(given) ? given : this.#ports.requestId();
       },
-      http: { headersTimeout: LIMITS.API_HEADERS_MS, connectionsCheckingInterval: 1_000 },
+      http: {
+        ...{ headersTimeout: LIMITS.API_HEADERS_MS, connectionsCheckingInterval: 1_000 },
+        shouldUpgradeCallback: (request) => this.#runtimes !== undefined && isRuntimeUpgrade(request),
+      },
       routerOptions: { maxParamLength: 128 },
       frameworkErrors: (error, request, reply) => void this.#answerError(error, request, reply),
     });
     app.server.maxConnections = LIMITS.API_SOCKETS_MAX;
     app.server.on('connection', (socket) => this.#connections.opened(socket));
+    this.#runtimes?.watch(app.server);
     app.setValidatorCompiler(compileValidator);
     app.setSerializerCompiler(() => toJson);
     app.setReplySerializer(toJson);
@@ -177,6 +189,7 @@ export class HttpServer {
     runRoutes(app, this.#ports);
     replayRoutes(app, this.#ports);
     runControlRoutes(app, this.#ports);
+    runtimeRoutes(app, this.#ports);
     sessionRoutes(app, this.#ports);
     askRoutes(app, this.#ports);
     eventRoutes(app, this.#ports, this.#streams);

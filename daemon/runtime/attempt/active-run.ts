@@ -252,6 +252,7 @@ export class ActiveRun {
       unpaused: () => this.#pause.pass(signal),
       pausedMs: () => this.#pause.pausedMs,
       resume: attempt === 1 ? undefined : resume,
+      past: view.calls,
       emit: (events) => this.#emit(events),
     };
   }

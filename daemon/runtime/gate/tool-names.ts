@@ -6,7 +6,11 @@ import type { Application, Tool } from '../../../contract/index.ts';
  * robot and end its run.
  */
 export function toolsOf(app: Application, house: readonly Tool[]): readonly Tool[] {
-  const patterns = app.agent ? [...app.agent.tools, 'robot.stop', 'run.finish'] : (app.flow?.tools ?? []);
+  const patterns = app.agent
+    ? [...app.agent.tools, 'robot.stop', 'run.finish']
+    : app.remote
+      ? [...app.remote.tools, 'robot.stop']
+      : (app.flow?.tools ?? []);
   const chosen = [...(app.tools ?? []), ...house].filter(
     ({ spec }) =>
       (app.agent && spec.origin === 'extension') || patterns.some((pattern) => matches(pattern, spec.name)),

@@ -15,6 +15,8 @@ import { scheduleFaults, schedulesOf } from './schedules-of.ts';
 /** Of a package that sets none, milliseconds. */
 const DEADLINE_MS = 60 * 60 * 1_000;
 const TURNS_MAX = 200;
+/** How long a run waits for its foreign runtime where its package says nothing, milliseconds. */
+const LOST_MS = 60_000;
 
 export type MadeApplication =
   | { readonly ok: true; readonly app: Application }
@@ -47,7 +49,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
       afterCut: manifest.after_cut ?? 'resume',
       intents: intents.map(specOf),
       ...(flow?.ok ? { flow: flow.flow } : {}),
-      ...(pkg.instructions === undefined ? {} : { agent: agentOf(manifest, pkg.instructions, defaults) }),
+      ...wayOf(manifest, pkg.instructions, defaults),
       ...(sharing ? { sharing: sharingOf(sharing) } : {}),
       ...(budget ? { budget } : {}),
       ...(manifest.schedule ? { schedules: schedulesOf(manifest) } : {}),
@@ -56,11 +58,44 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
   };
 }
 
+/** An agent of this daemon, one of a foreign runtime, or neither. */
+function wayOf(
+  manifest: AppManifest,
+  instructions: string | undefined,
+  defaults: Readonly<Record<string, unknown>>,
+): Pick<Application, 'agent' | 'remote'> {
+  const { remote, harness, name, tools = [] } = manifest;
+  if (harness === 'remote' && remote) {
+    const { runtime, agent = name, lost = 'wait', wait } = remote;
+    return {
+      remote: {
+        ...{ runtime, agent, tools, lost, prompt: promptOf(manifest, defaults) },
+        ...(instructions === undefined ? {} : { instructions }),
+        waitMs: wait === undefined ? LOST_MS : durationMs(wait),
+      },
+    };
+  }
+  return instructions === undefined ? {} : { agent: agentOf(manifest, instructions, defaults) };
+}
+
+/** The first words of a run. */
+function promptOf({ intents }: AppManifest, defaults: Readonly<Record<string, unknown>>) {
+  return (params: Readonly<Record<string, unknown>>, type?: string) => {
+    const intent = intents.find((one) => one.type === type) ?? intents[0]!;
+    const all = { ...defaults, ...params };
+    const words = intent.prompt ?? `${intent.description}\nParameters: ${JSON.stringify(params)}`;
+    return String(
+      intent.prompt === undefined ? words : filled(` ${words}`, { params: all, steps: {} }),
+    ).trim();
+  };
+}
+
 function agentOf(
-  { intents, tools = [], model = {}, budget }: AppManifest,
+  manifest: AppManifest,
   instructions: string,
   defaults: Readonly<Record<string, unknown>>,
 ): AgentDefinition {
+  const { tools = [], model = {}, budget } = manifest;
   const { prefer, only, vision, context } = model;
   const need: ModelNeed = {
     tools: true,
@@ -69,17 +104,9 @@ function agentOf(
     ...(vision === undefined ? {} : { vision }),
     ...(context === undefined ? {} : { context }),
   };
-  const promptOf = (params: Readonly<Record<string, unknown>>, type?: string) => {
-    const intent = intents.find((one) => one.type === type) ?? intents[0]!;
-    const all = { ...defaults, ...params };
-    const words = intent.prompt ?? `${intent.description}\nParameters: ${JSON.stringify(params)}`;
-    return String(
-      intent.prompt === undefined ? words : filled(` ${words}`, { params: all, steps: {} }),
-    ).trim();
-  };
   return {
     instructions,
-    prompt: promptOf,
+    prompt: promptOf(manifest, defaults),
     tools,
     need,
     turnsMax: budget?.turns ?? TURNS_MAX,

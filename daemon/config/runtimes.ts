@@ -1,0 +1,52 @@
+import { RUNTIME_LIMITS } from '../../contract/core.ts';
+import { type KeySpec, quantity, type RowOf, tables, text } from './spec.ts';
+import { rowReader } from './zenoh-rules.ts';
+
+/** Keys of one row of `[[runtimes.accept]]`. */
+const RUNTIME_KEYS = {
+  name: text('', 'name of the runtime; applications name it in [remote]', {
+    match: /^[a-z0-9][a-z0-9-]{0,31}$/,
+    expected: 'a name of lower-case letters, digits and dashes, at most 32',
+  }),
+  token_file: text(
+    '',
+    'its token: a path, or credential:NAME; empty: made in the data directory, auraison runtimes token NAME prints it',
+  ),
+} as const;
+export type RuntimeRow = RowOf<typeof RUNTIME_KEYS>;
+
+const read = rowReader(RUNTIME_KEYS);
+
+/** `[runtimes]`: programs that dial in and execute runs (docs/runtimes.md). Without `accept` none is listened for. */
+export const RUNTIMES_KEYS = {
+  heartbeat: quantity('duration', '5 s', 'a runtime that is silent for three of these is lost', {
+    min: 200,
+    max: 60_000,
+  }),
+  keep: quantity('duration', '60 s', 'how long a lost runtime may come back and go on where it was', {
+    min: 100,
+    max: 3_600_000,
+  }),
+  accept: accepted(),
+} as const;
+
+/** Names are unique: applications find their runtime by them. */
+function accepted(): KeySpec<readonly RuntimeRow[]> {
+  const spec = tables<RuntimeRow>('runtimes that may dial in: [[runtimes.accept]]', (row) => {
+    const result = read(row);
+    return result.ok && result.value.name === '' ? { ok: false, expected: 'name = a name' } : result;
+  });
+  return {
+    ...spec,
+    read(value) {
+      const result = spec.read(value);
+      if (!result.ok) return result;
+      const names = result.value.map(({ name }) => name);
+      const twice = names.find((name, index) => names.indexOf(name) !== index);
+      if (twice !== undefined) return { ok: false, expected: `a name once: "${twice}" is there twice` };
+      if (names.length > RUNTIME_LIMITS.RUNTIMES_MAX)
+        return { ok: false, expected: `at most ${RUNTIME_LIMITS.RUNTIMES_MAX} runtimes` };
+      return result;
+    },
+  };
+}

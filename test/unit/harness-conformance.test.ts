@@ -1,0 +1,100 @@
+import { Type } from 'typebox';
+import { PiHarness } from '../../adapters/pi/index.ts';
+import { type Application, EdgeError } from '../../contract/index.ts';
+import { type HarnessWay, harnessConformance, type WaySetup } from '../conformance/harness.ts';
+import { FakeRobot } from '../fakes/fake-robot.ts';
+import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
+import { ScriptedModel, turnOf } from '../fakes/scripted-model.ts';
+import { finish } from '../support/agent-apps.ts';
+import { agentOf, RemotePeer } from '../support/remote-peer.ts';
+import { remoteRig } from '../support/remote-rig.ts';
+import { RuntimeRig } from '../support/runtime-rig.ts';
+import { flowApp, oneState } from '../support/test-apps.ts';
+
+const INTENT = {
+  type: 'patrol/go',
+  description: 'go',
+  params: Type.Object({}, { additionalProperties: true }),
+};
+
+async function started(
+  app: Application,
+  { tools, hooks, disk, clock, cut }: WaySetup,
+  options: ConstructorParameters<typeof RuntimeRig>[0]['options'],
+): Promise<RuntimeRig> {
+  const rig = new RuntimeRig({
+    ...{ apps: [app], robot: new FakeRobot() },
+    ...(hooks ? { hooks } : {}),
+    ...(disk ? { disk } : {}),
+    ...(clock ? { clock } : {}),
+    ...(cut ? { cut } : {}),
+    options: { tools: () => tools, ...options },
+  });
+  let up = false;
+  void rig.cell.start().then(() => {
+    up = true;
+  });
+  await rig.until(() => up, 'the start');
+  return rig;
+}
+
+const flow: HarnessWay = (setup) => {
+  const work = oneState(async ({ tools }) => {
+    for (const { tool, args } of setup.calls)
+      try {
+        await tools.call(tool, args);
+      } catch (thrown) {
+        // What a kill made uncertain is left alone.
+        if (!(thrown instanceof EdgeError && thrown.code === 'run.interrupted')) throw thrown;
+      }
+    return { event: 'ok', reason: 'all done' };
+  });
+  return started(flowApp('patrol', { ...work, tools: ['*'] }), setup, {});
+};
+
+const pi: HarnessWay = (setup) => {
+  const blobs = new MemoryBlobStore();
+  const app: Application = {
+    ...{ name: 'patrol', version: '1.0.0', description: 'patrol', harness: 'pi', intents: [INTENT] },
+    ...{ deadlineMs: 600_000, afterCut: 'resume' },
+    agent: { instructions: '', prompt: () => 'go', tools: ['*'], turnsMax: 50 },
+  };
+  const model = new ScriptedModel((request) => {
+    const next = setup.calls[turnOf(request)];
+    return next
+      ? { calls: [{ name: next.tool.replace('.', '_'), args: next.args }] }
+      : { calls: [{ name: 'run_finish', args: { status: 'succeeded', reason: 'all done' } }] };
+  });
+  return started(
+    app,
+    { ...setup, tools: [...setup.tools, finish] },
+    {
+      blobs,
+      models: () => model,
+      harnesses: { pi: (one) => new PiHarness(one, { blobs }) },
+    },
+  );
+};
+
+const remote: HarnessWay = async (setup) => {
+  const { tools, hooks, disk, clock, cut } = setup;
+  const { rig, runtimes } = await remoteRig(tools, {
+    ...(hooks ? { hooks } : {}),
+    ...(disk ? { disk } : {}),
+    ...(clock ? { clock } : {}),
+    ...(cut ? { cut } : {}),
+  });
+  agentOf(new RemotePeer(runtimes), async (run) => {
+    for (const [index, { tool, args }] of setup.calls.entries()) {
+      const { ok, error } = await run.call(`c${index}`, tool, args);
+      const { code } = (error ?? {}) as { code?: string };
+      if (ok !== true && code !== 'run.interrupted') return run.finish(`refused: ${code}`, 'failed');
+    }
+    run.finish('all done');
+  }).connect();
+  return rig;
+};
+
+harnessConformance('flow', flow);
+harnessConformance('pi', pi);
+harnessConformance('remote', remote);
