@@ -44,7 +44,7 @@ export const ERROR_CATALOGUE = {
   'robot.preempted': { retryable: true, text: 'another motion took over' },
   'robot.starved': { retryable: true, text: 'the control loop had no unexpired action' },
   'robot.not_supported': { retryable: false, text: 'this robot has no such ability' },
-  'lease.held': { retryable: true, text: 'another holder has the actuation lease' },
+  'lease.held': { retryable: true, text: 'another client holds the actuation lease' },
   'lease.lost': { retryable: true, text: 'the actuation lease expired or was taken' },
   'estop.engaged': { retryable: false, text: 'the emergency stop is engaged' },
   'command.refused': { retryable: false, text: 'the numeric gate refused a command' },

@@ -54,11 +54,11 @@ export function controlFrame(message: unknown): Uint8Array {
 export type Frame = { readonly kind: number; readonly body: Uint8Array };
 
 export function decodeSample(body: Uint8Array): Sample {
-  if (body.length < SAMPLE_HEADER) throw malformed('the sample head is cut off');
+  if (body.length < SAMPLE_HEADER) throw malformed('the sample header is truncated');
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const topicEnd = SAMPLE_HEADER + view.getUint16(24, true);
   const typeEnd = topicEnd + view.getUint16(26, true);
-  if (typeEnd > body.length) throw malformed('the names are cut off');
+  if (typeEnd > body.length) throw malformed('the names are truncated');
   const expiresAtMs = view.getFloat64(16, true);
   return {
     topic: decoder.decode(body.subarray(SAMPLE_HEADER, topicEnd)),

@@ -27,7 +27,7 @@ export class FileBlobStore implements BlobStore {
 
   async put(bytes: Uint8Array): Promise<string> {
     if (bytes.byteLength > BLOB_BYTES_MAX)
-      throw failed('put', `${bytes.byteLength} bytes, at most ${BLOB_BYTES_MAX} are kept`);
+      throw failed('put', `${bytes.byteLength} bytes are above the limit of ${BLOB_BYTES_MAX}`);
     // A copy: the caller may change its bytes while they are being written.
     const own = Uint8Array.from(bytes);
     const sha256 = hashOf(own);
@@ -59,8 +59,8 @@ export class FileBlobStore implements BlobStore {
     throw new EdgeError('log.damaged', {
       operation: 'get blob',
       subject: sha256,
-      message: `${this.#path(sha256)} does not hold what its name says`,
-      hint: 'the file was changed or the disk is failing; the event that names it stays true',
+      message: `the content of ${this.#path(sha256)} does not match the SHA-256 in its name`,
+      hint: 'the file was changed or the disk is failing; the event that names it is not affected',
     });
   }
 

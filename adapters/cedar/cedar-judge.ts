@@ -101,7 +101,9 @@ function denied(reason: string): PolicyVerdict {
 }
 
 function reasonOf(asks: readonly Rule[]): string {
-  return asks.map((rule) => rule.annotations['approve'] || `${rule.id} wants a person to agree`).join('; ');
+  return asks
+    .map((rule) => rule.annotations['approve'] || `${rule.id} requires the approval of a person`)
+    .join('; ');
 }
 
 /** Several permits that ask: the shortest wait, and only roles that all of them name. */
@@ -119,7 +121,7 @@ function termsOf({ annotations, file, line, id }: ParsedPolicy): { approval?: Ap
   const { approve, timeout, approvers } = annotations;
   if (approve === undefined) {
     if (timeout !== undefined || approvers !== undefined)
-      throw invalid(file, line, id, '@timeout and @approvers stand beside an @approve');
+      throw invalid(file, line, id, '@timeout and @approvers need an @approve on the same policy');
     return {};
   }
   const roles = (approvers ?? '')
@@ -128,7 +130,7 @@ function termsOf({ annotations, file, line, id }: ParsedPolicy): { approval?: Ap
     .filter((role) => role !== '');
   const odd = roles.find((role) => !/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/.test(role));
   if (odd !== undefined || roles.length > 32)
-    throw invalid(file, line, id, `@approvers("${approvers}"): names of roles, separated by commas`);
+    throw invalid(file, line, id, `@approvers("${approvers}"): expected role names, separated by commas`);
   return {
     approval: { timeoutMs: timeout === undefined ? APPROVAL_MS : durationOf(timeout, file, line, id), roles },
   };
@@ -138,7 +140,7 @@ function durationOf(text: string, file: string, line: number, id: string): numbe
   const match = /^(\d{1,6}(?:\.\d{1,3})?) ?(s|min|h|d)$/.exec(text);
   const ms = match ? Math.round(Number(match[1]) * UNITS[match[2]!]!) : 0;
   if (ms >= 1_000 && ms <= APPROVAL_MS_MAX) return ms;
-  throw invalid(file, line, id, `@timeout("${text}"): a time from 1 s to 7 d expected, for example "5 min"`);
+  throw invalid(file, line, id, `@timeout("${text}"): expected a time from 1 s to 7 d, for example "5 min"`);
 }
 
 function validate(cedar: Cedar, policies: readonly ParsedPolicy[]): void {

@@ -26,7 +26,7 @@ export class EntityFile {
       const entity = entityOf(row);
       if (typeof entity === 'string') throw wrong(file, `[${index}]`, entity);
       const key = keyOf(entity.uid);
-      if (this.#known.has(key)) throw wrong(file, `[${index}]`, `${key} stands there twice`);
+      if (this.#known.has(key)) throw wrong(file, `[${index}]`, `${key} is defined twice`);
       this.#known.set(key, entity);
     }
     this.#refuseCircles(file);
@@ -86,24 +86,25 @@ function parse(file: string, text: string): unknown[] {
   } catch (thrown) {
     throw wrong(file, '', (thrown as Error).message);
   }
-  throw wrong(file, '', 'a list of entities expected');
+  throw wrong(file, '', 'expected a list of entities');
 }
 
 function entityOf(row: unknown): Entity | string {
   const { uid, attrs = {}, parents = [], ...rest } = (row ?? {}) as Record<string, unknown>;
   const stranger = Object.keys(rest)[0];
-  if (stranger !== undefined) return `only uid, attrs and parents are known, not "${stranger}"`;
+  if (stranger !== undefined) return `unknown key "${stranger}"; known keys: uid, attrs and parents`;
   const own = uidOf(uid);
   if (typeof own === 'string') return own;
   if (typeof attrs !== 'object' || attrs === null || Object.keys(attrs).length > 0)
-    return 'attrs: an empty object expected: roles and groups have no attributes';
+    return 'attrs: expected an empty object, because roles and groups have no attributes';
   if (!Array.isArray(parents)) return 'parents: a list expected';
   const above: Uid[] = [];
   for (const parent of parents) {
     const one = uidOf(parent);
     if (typeof one === 'string') return `parents: ${one}`;
     const belongs = own.type.endsWith('::Group') ? 'Group' : 'Role';
-    if (!one.type.endsWith(`::${belongs}`)) return `parents: ${own.type} belongs to ${belongs}s only`;
+    if (!one.type.endsWith(`::${belongs}`))
+      return `parents: ${own.type} can have only ${belongs}s as parents`;
     above.push(one);
   }
   return { uid: own, attrs: {}, parents: above };
@@ -113,10 +114,8 @@ function uidOf(value: unknown): Uid | string {
   const plain = (value as { __entity?: unknown } | null)?.__entity ?? value;
   const { type, id } = (plain ?? {}) as { type?: unknown; id?: unknown };
   if (typeof type !== 'string' || typeof id !== 'string') return 'uid = {"type": ..., "id": ...} expected';
-  if (!TYPES.includes(type)) return `type ${type}: one of ${TYPES.join(', ')} expected`;
-  return id.length <= 257 && id.isWellFormed()
-    ? { type, id }
-    : 'id: a text of at most 257 characters expected';
+  if (!TYPES.includes(type)) return `type ${type}: expected one of ${TYPES.join(', ')}`;
+  return id.length <= 257 && id.isWellFormed() ? { type, id } : 'id: expected text of at most 257 characters';
 }
 
 function keyOf({ type, id }: Uid): string {

@@ -109,7 +109,7 @@ export class PolicyBook implements PolicyHook {
       next = await load(this.#parts);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'policy.invalid', 'reload', 'policies');
-      this.#fault = `${error.message}; in force: those before`;
+      this.#fault = `${error.message}; the previous policies stay in force`;
       this.#parts.onFault?.(error, 'those before');
       throw error;
     }

@@ -20,7 +20,7 @@ export function readPolicySource(folder: string, files: readonly string[]): Poli
     paths.push(...names.filter((name) => name.endsWith('.cedar')).map((name) => join(folder, name)));
     if (names.includes(ENTITIES))
       entities = { file: ENTITIES, text: readText(join(folder, ENTITIES), ENTITY_BYTES_MAX) };
-    if (paths.length === 0) throw unreadable(folder, `${folder} holds no .cedar file`);
+    if (paths.length === 0) throw unreadable(folder, `${folder} contains no .cedar file`);
   }
   let bytes = 0;
   const policies = paths.map((path) => {

@@ -45,7 +45,7 @@ function parseFile(cedar: Cedar, { file, text }: PolicyFile): ParsedPolicy[] {
       file,
       text.slice(0, Math.max(0, text.indexOf('?'))).split('\n').length,
       '',
-      'templates (?principal, ?resource) are not used here',
+      'templates (?principal, ?resource) are not supported',
     );
   let from = 0;
   return parts.policies.map((part, index) => {
@@ -61,7 +61,12 @@ function parseFile(cedar: Cedar, { file, text }: PolicyFile): ParsedPolicy[] {
     if (stranger !== undefined)
       throw invalid(file, line, id, `@${stranger} is unknown; known: @${[...KNOWN_ANNOTATIONS].join(', @')}`);
     if (json.json.effect === 'forbid' && annotations['approve'] !== undefined)
-      throw invalid(file, line, id, '@approve stands on a permit: what it permits is asked for first');
+      throw invalid(
+        file,
+        line,
+        id,
+        '@approve is allowed only on a permit: a person approves what the policy permits',
+      );
     return { id, file, line, text: part, effect: json.json.effect, annotations };
   });
 }
@@ -89,6 +94,6 @@ export function invalid(file: string, line: number, id: string, message: string)
     operation: 'load policies',
     subject: `${file}:${line}`,
     message: `${file}:${line}: ${policy}${message}`,
-    hint: 'auraison policy check --policy DIR; the words that policies may use are in docs/policies.md',
+    hint: 'check them with `auraison policy check --policy DIR`; docs/policies.md lists the names that policies may use',
   });
 }

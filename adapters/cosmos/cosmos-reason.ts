@@ -69,7 +69,7 @@ export class CosmosReason implements WorldReasoner {
     const { data } = await this.#client.get('/v1/models', call);
     const first = Array.isArray(data) ? (data[0] as { readonly id?: unknown } | undefined) : undefined;
     if (typeof first?.id === 'string' && first.id !== '') return first.id;
-    throw this.#broken('/v1/models names no model');
+    throw this.#broken('/v1/models lists no model');
   }
 
   #read(answer: Readonly<Record<string, unknown>>, schema: ReasonAsk['answerSchema']): ReasonAnswer {
@@ -86,10 +86,10 @@ export class CosmosReason implements WorldReasoner {
     try {
       json = JSON.parse(fencedText(text) ?? text);
     } catch (cause) {
-      throw this.#broken('the answer is no JSON', cause);
+      throw this.#broken('the answer is not valid JSON', cause);
     }
     const fault = checker(schema as TSchema).fault(json);
-    if (fault !== undefined) throw this.#broken(`the answer does not fit its schema: ${fault}`);
+    if (fault !== undefined) throw this.#broken(`the answer does not match its schema: ${fault}`);
     const count = (value: unknown) => (typeof value === 'number' && value >= 0 ? Math.round(value) : 0);
     return {
       json,

@@ -93,13 +93,13 @@ export class NimClient {
       } catch {
         // said below
       }
-      throw this.#fault('model.failed', 'the service answered with something else than a JSON object');
+      throw this.#fault('model.failed', 'the answer of the service is not a JSON object');
     }
     const said = text.slice(0, MESSAGE_MAX).replaceAll(this.#options.apiKey ?? '\0', '…');
     const away = status === 429 || status === 503 || status === 404 || status === 401 || status === 403;
     const hint =
       status === 404
-        ? 'one service is one runtime: generation is /v1/infer, reasoning is /v1/chat/completions'
+        ? 'a service has one runtime: generation uses /v1/infer, reasoning uses /v1/chat/completions'
         : status === 401 || status === 403
           ? 'look at cosmos.key_file'
           : '';
@@ -123,7 +123,8 @@ export class NimClient {
 
   async #ask(method: 'GET' | 'POST', path: string, call: Call, body?: string): Promise<Answer> {
     const { url, apiKey, clock, name } = this.#options;
-    if (call.deadlineMs <= 0) throw this.#fault('deadline.exceeded', 'no time was left to ask it');
+    if (call.deadlineMs <= 0)
+      throw this.#fault('deadline.exceeded', 'the deadline passed before the request was sent');
     const abort = new AbortController();
     const signal = call.signal ? AbortSignal.any([call.signal, abort.signal]) : abort.signal;
     const bytesMax = path === '/v1/infer' ? ANSWER_BYTES_MAX : SMALL_BYTES_MAX;
@@ -236,7 +237,7 @@ export function dataUrl(media: ToolImage | VideoClip, subject: string): string {
   throw new EdgeError('model.failed', {
     operation: 'send',
     subject,
-    message: `${media.data.byteLength} bytes of ${media.mime} are more than the service takes`,
+    message: `${media.data.byteLength} bytes of ${media.mime} are above the limit of the service`,
     retryable: false,
   });
 }
@@ -261,11 +262,11 @@ export function videoOf(answer: Readonly<Record<string, unknown>>, subject: stri
   if (typeof told !== 'string' || told === '') return refuse('the answer has no b64_video');
   // Blanks first: a pattern that allows them in two places can be made to try for hours.
   const text = (told.startsWith('data:') ? told.slice(told.indexOf(',') + 1) : told).replace(/\s+/g, '');
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return refuse('b64_video is no base64');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return refuse('b64_video is not valid base64');
   const data = new Uint8Array(Buffer.from(text, 'base64'));
   if (data.byteLength > VIDEO_BYTES_MAX) return refuse(`a film of ${data.byteLength} bytes`);
   // ISO/IEC 14496-12: a file starts with a box of the type ftyp.
   if (Buffer.from(data.subarray(4, 8)).toString('latin1') !== 'ftyp')
-    return refuse('b64_video is no MP4 file');
+    return refuse('b64_video is not an MP4 file');
   return { mime: 'video/mp4', data };
 }

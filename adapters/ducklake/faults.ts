@@ -6,7 +6,7 @@ export function lakeFailed(thrown: unknown, operation: string, subject: string):
   const message = (thrown instanceof Error ? thrown.message : String(thrown)).trim();
   if (/out of memory/i.test(message)) return outOfMemory(message, operation, subject, thrown);
   const hint = /no space left|disk is full|ENOSPC/i.test(message)
-    ? 'the disk is full: free some space; the projection goes on by itself'
+    ? 'the disk is full: free some space; the projection then continues automatically'
     : '';
   return new EdgeError('lake.failed', { operation, subject, message, hint, cause: thrown });
 }
@@ -28,6 +28,6 @@ function outOfMemory(message: string, operation: string, subject: string, cause:
   return new EdgeError('lake.failed', {
     ...{ operation, subject, cause },
     message: message.split('\n')[0] ?? '',
-    hint: 'the statement needs more memory than the lakehouse has: select less, aggregate, or take parts of long texts',
+    hint: 'the statement needs more memory than the lakehouse has: select fewer rows or columns, aggregate, or select parts of long texts',
   });
 }

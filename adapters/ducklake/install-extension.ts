@@ -150,8 +150,8 @@ function missing(tried: string): EdgeError {
   return new EdgeError('host.missing', {
     operation: 'lake.install',
     subject: `DuckLake extension ${engineVersion()}`,
-    message: `the DuckLake extension cannot be had (${tried})`,
-    hint: 'the lakehouse works without it, in plain DuckDB; with a network or Python at hand try again',
+    message: `the DuckLake extension cannot be installed (${tried})`,
+    hint: 'the lakehouse works without it, in plain DuckDB; try again with a network connection or with Python',
     retryable: true,
   });
 }

@@ -142,7 +142,10 @@ async function beginAnew<T>(
     dropOldest(root);
   } catch (thrown) {
     // The new lake is open and stays so: this only costs room.
-    options.report?.('warn', `an old lake that lies aside could not be removed: ${firstLine(thrown, root)}`);
+    options.report?.(
+      'warn',
+      `an old lakehouse that was set aside could not be removed: ${firstLine(thrown, root)}`,
+    );
   }
   return result;
 }
@@ -167,7 +170,7 @@ async function openEngine(options: EngineOptions, prelude: string): Promise<Lake
     return await tryOpen(options, prelude);
   } catch (thrown) {
     if (!(thrown instanceof NotTakenOver)) throw thrown;
-    const why = `the lake stays in plain DuckDB: it could not be taken over into DuckLake (${thrown.message})`;
+    const why = `the lakehouse stays in plain DuckDB: the migration to DuckLake failed (${thrown.message})`;
     const engine = await tryOpen(options, prelude, why);
     options.report?.('warn', why);
     return engine;
@@ -251,7 +254,7 @@ async function loadExtension(
   const path = findExtension(directories, platform);
   if (path === undefined) {
     const why =
-      'the DuckLake extension is not installed: same tables in plain DuckDB (see `auraison doctor`)';
+      'the DuckLake extension is not installed: the lakehouse uses plain DuckDB with the same tables (see `auraison doctor`)';
     return { kind: 'duckdb', why };
   }
   try {
@@ -259,7 +262,10 @@ async function loadExtension(
     return { kind: 'ducklake', why: `DuckLake extension ${path}` };
   } catch (thrown) {
     const reason = firstLine(thrown, path);
-    return { kind: 'duckdb', why: `the DuckLake extension ${path} does not load (${reason}): plain DuckDB` };
+    return {
+      kind: 'duckdb',
+      why: `the DuckLake extension ${path} cannot be loaded (${reason}): the lakehouse uses plain DuckDB`,
+    };
   }
 }
 
@@ -314,7 +320,9 @@ async function lockDown(connection: DuckDBConnection, root: string): Promise<voi
 function unavailable(thrown: unknown, root: string) {
   const { message } = lakeFailed(thrown, 'lake.open', root);
   const held = /set lock on file/i.test(message);
-  const hint = held ? 'another process has the lake open; stop it' : 'look at the disk and its permissions';
+  const hint = held
+    ? 'another process has the lakehouse open; stop that process'
+    : 'check the disk and its permissions';
   return lakeUnavailable(root, message, hint, thrown);
 }
 

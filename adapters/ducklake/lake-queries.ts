@@ -146,7 +146,7 @@ class StatementReader implements LakeReader {
         operation: 'lake.query',
         subject: this.#sql.slice(0, 200),
         message: 'the statement failed in the middle of its rows, and the engine does not say why',
-        hint: 'memory, a cast or error(): ask for fewer rows, or for count(*) of it, which says why',
+        hint: 'possible causes are memory, a cast or error(): select fewer rows, or run count(*) on the statement to see the reason',
         cause,
       });
     }
@@ -241,6 +241,6 @@ function tooLate(sql: string, ms: number): EdgeError {
     operation: 'lake.query',
     subject: sql.slice(0, 200),
     message: `the query did not end within ${ms} ms and was interrupted`,
-    hint: 'narrow it by cell, run or time, or give it longer',
+    hint: 'restrict the query by cell, run or time, or raise its timeout',
   });
 }

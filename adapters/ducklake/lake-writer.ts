@@ -170,7 +170,7 @@ function gap(cell: CellName, have: number, next: number): EdgeError {
   return new EdgeError('lake.failed', {
     operation: 'lake.project',
     subject: cell,
-    message: `the lake has the log of ${cell} to ${have}; it cannot go on at ${next}`,
+    message: `the lakehouse has the log of ${cell} up to event ${have}; it cannot continue at event ${next}`,
     hint: 'read the log from the cursor',
     retryable: false,
   });

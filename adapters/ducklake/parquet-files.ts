@@ -55,8 +55,8 @@ export class DuckParquetFiles implements ParquetFiles {
           operation: 'parquet.write',
           subject: path,
           message: odd
-            ? `column ${odd.name} has ${odd.values.length} values where others have ${rows}`
-            : 'a Parquet file without columns',
+            ? `column ${odd.name} has ${odd.values.length} values, but other columns have ${rows}`
+            : 'a Parquet file needs at least one column',
           retryable: false,
         });
       const names = columns.map(({ name, type }) => `${identifier(name)} ${TYPES[type].toString()}`);

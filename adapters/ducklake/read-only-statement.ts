@@ -27,11 +27,11 @@ export async function checkReadOnly(connection: DuckDBConnection, sql: string): 
     throw refuse(
       sql,
       syntax ? (tree.error_message ?? 'not SQL') : 'only one SELECT statement is answered here',
-      syntax ? '' : 'the lakehouse is a projection of the event logs: it is changed by what the robot does',
+      syntax ? '' : 'the lakehouse is a read-only projection of the event logs',
     );
   }
   if (tree.statements?.length !== 1)
-    throw refuse(sql, `${tree.statements?.length ?? 0} statements; send one`, 'send them one by one');
+    throw refuse(sql, `${tree.statements?.length ?? 0} statements; send one`, 'send one statement at a time');
   for (const name of tableFunctions(tree.statements)) {
     if (!ALLOWED_TABLE_FUNCTIONS.has(name.toLowerCase()))
       throw refuse(

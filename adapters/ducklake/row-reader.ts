@@ -136,7 +136,7 @@ export class RowReader {
         `row ${this.#taken + 1} has more than ${LIMITS.LAKE_ANSWER_BYTES_MAX} bytes; ` +
         `its largest column is ${name.slice(0, 200)} with ${sizes[largest]! - QUOTES} bytes` +
         (sizes[largest]! > LIMITS.LAKE_ANSWER_BYTES_MAX ? '' : `, and as JSON the row has ${bytes}`),
-      hint: 'select fewer columns, or a part of them: substr(column, 1, 1000)',
+      hint: 'select fewer columns, or part of a column: substr(column, 1, 1000)',
       retryable: false,
     });
   }

@@ -69,13 +69,13 @@ export class ChainVerifier {
     if (cut && this.#lastSeq === 1 && event.seq > 2 && event.seq <= cut.through + 1)
       this.startAfter(event.seq - 1, event.seq === cut.through + 1 ? cut.hash : event.prev_hash);
     if (cut && event.seq === cut.through && event.hash !== cut.hash)
-      return `row ${event.seq} is not the one that the signed checkpoint names`;
+      return `row ${event.seq} does not match the signed checkpoint`;
     if (event.seq !== this.#lastSeq + 1)
       return `row ${this.#lastSeq + 1} is missing: after ${this.#lastSeq} comes ${event.seq}`;
     if (event.prev_hash !== this.#lastHash)
       return `row ${event.seq} does not follow row ${this.#lastSeq}: its prev_hash is not that row's hash`;
     if (sha256(hashInput(event)) !== event.hash)
-      return `row ${event.seq} (${event.kind}) was changed: its content does not give its hash`;
+      return `row ${event.seq} (${event.kind}) was changed: its content does not match its hash`;
     return undefined;
   }
 }

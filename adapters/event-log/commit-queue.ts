@@ -37,7 +37,7 @@ export class CommitQueue<T> {
         message:
           `the log's queue is full: ${this.#events} of ${this.#maxEvents} events and ` +
           `${this.#bytes} of ${this.#maxBytes} bytes wait for the disk`,
-        hint: 'append less at once, or look at the disk',
+        hint: 'append fewer events at once, or check the disk',
       });
     }
     this.#waiting.push(waiting);

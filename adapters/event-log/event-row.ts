@@ -32,7 +32,7 @@ function payloadOf(row: EventRow, cell: CellName): unknown {
   try {
     return JSON.parse(row.payload);
   } catch (cause) {
-    const message = `row ${row.seq} (${row.kind}) was changed: its payload is no JSON`;
+    const message = `row ${row.seq} (${row.kind}) was changed: its payload is not valid JSON`;
     const hint = 'run `auraison log verify`, keep the file as evidence, move it aside to start a new log';
     throw new LogFault('log.tampered', 'log.read', `log of cell ${cell}`, message, hint, cause);
   }

@@ -33,8 +33,8 @@ export class FileLock {
         'host.data_dir_in_use',
         'log.open',
         subject,
-        `${subject} is written by another process`,
-        'stop the other daemon, or give this one its own data directory',
+        `another process is writing ${subject}`,
+        'stop the other daemon, or use a different data directory for this one',
         thrown,
       );
     }

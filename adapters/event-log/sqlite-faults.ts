@@ -48,8 +48,8 @@ function nodeCode(thrown: unknown): number | undefined {
 }
 
 function hintFor(code: number | undefined): string {
-  if (code === FULL) return 'the disk is full: free some space; the log goes on by itself';
-  if (code === CANNOT_OPEN) return 'check that the directory exists and that this user may write it';
+  if (code === FULL) return 'the disk is full: free some space; the log then continues automatically';
+  if (code === CANNOT_OPEN) return 'check that the directory exists and that this user can write to it';
   if (code === BUSY || code === LOCKED) return 'another program holds the file; close it';
-  return 'look at the disk (dmesg); the log tries again at the next append';
+  return 'check the disk (dmesg); the log tries again at the next append';
 }

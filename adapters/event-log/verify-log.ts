@@ -39,7 +39,7 @@ function* verifySlices(path: string): Generator<void, LogVerdict> {
       operation: 'log.verify',
       subject: path,
       message: `${path}: no such file`,
-      hint: 'logs lie in <data directory>/events/<cell>.db',
+      hint: 'the logs are <data directory>/events/<cell>.db',
       retryable: false,
     });
   }

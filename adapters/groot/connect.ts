@@ -20,8 +20,8 @@ export async function connectGroot({ url, token, connectMs, card, clock }: Groot
     throw new EdgeError('model.unavailable', {
       operation: 'load policy',
       subject: url,
-      message: `${url}: GR00T servers do not say how many numbers their policies take and give`,
-      hint: 'write it into a file and name that in policies.card (docs/wires.md)',
+      message: `${url}: GR00T servers do not report the shapes of the inputs and outputs of their policies`,
+      hint: 'write a card with these shapes and set policies.card to its path (docs/wires.md)',
       retryable: false,
     });
   const line = new GrootLine({ url, token, connectMs }, clock);

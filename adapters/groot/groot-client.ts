@@ -57,7 +57,7 @@ export class GrootClient {
         throw new EdgeError('model.bad_observation', {
           operation: 'infer',
           subject: 'groot',
-          message: `${batch}: a batch of one expected: each client is served by itself`,
+          message: `${batch}: expected a batch size of one`,
         });
       const values = withTask(observed.values, keys.task);
       const observation = observationOf(values, policy, keys, clock.now());
@@ -105,7 +105,7 @@ export class GrootClient {
       throw new EdgeError('cell.overloaded', {
         operation: 'infer',
         subject: 'groot',
-        message: 'one question at a time: the one before is not answered yet',
+        message: 'the previous request is not answered yet; send one request at a time',
       });
     this.#busy = true;
     try {

@@ -50,7 +50,7 @@ function helpersRun(proc: Proc, pid: number): boolean {
 function statOf(text: string): { readonly state: ProcessAccount['state']; readonly cpuMs: number } {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [user, system] = [Number(fields[11]), Number(fields[12])];
-  if (!Number.isFinite(user + system)) throw new Error('stat of a kernel that is not known');
+  if (!Number.isFinite(user + system)) throw new Error('unexpected format of /proc/PID/stat');
   return { state: stateOf(fields[0]!), cpuMs: (user + system) * TICK_MS };
 }
 
@@ -80,7 +80,7 @@ function pressureOf(text: string): number | undefined {
 function numbers(text: string): number[] {
   const found = text.trim().split(' ').map(Number);
   if (found.length < 2 || !found.every(Number.isFinite))
-    throw new Error('schedstat of a kernel that is not known');
+    throw new Error('unexpected format of /proc/PID/schedstat');
   return found;
 }
 

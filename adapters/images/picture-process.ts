@@ -29,7 +29,7 @@ export class PictureProcess {
   /** Rejects with `sample.malformed`, `cell.restarted` (it died of one of them) and `cell.overloaded`. */
   decode(file: Uint8Array): Promise<DecodedPicture> {
     if (this.#open.size >= OPEN_MAX)
-      return Promise.reject(failed('cell.overloaded', 'too many pictures at a time'));
+      return Promise.reject(failed('cell.overloaded', 'too many images are being decoded'));
     this.#child ??= this.#start();
     const child = this.#child;
     const id = ++this.#ids;
@@ -73,7 +73,7 @@ export class PictureProcess {
     this.#child = undefined;
     const open = [...this.#open.values()];
     this.#open.clear();
-    for (const one of open) one.reject(failed('cell.restarted', `the decoder of pictures: ${reason}`));
+    for (const one of open) one.reject(failed('cell.restarted', `the image decoder failed: ${reason}`));
   }
 }
 

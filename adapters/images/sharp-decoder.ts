@@ -13,7 +13,7 @@ export async function decodePicture(file: Uint8Array): Promise<DecodedPicture> {
   try {
     const options = { limitInputPixels: PICTURE_PIXELS_MAX, failOn: 'truncated', pages: 1 } as const;
     const { format } = await sharp(file, options).metadata();
-    if (!PICTURE_FORMATS.has(format)) throw new Error(`${format} is not what cameras compress to`);
+    if (!PICTURE_FORMATS.has(format)) throw new Error(`image format ${format} is not supported`);
     const { data, info } = await sharp(file, options)
       .flatten({ background: '#000' })
       .toColourspace('srgb')
@@ -26,7 +26,7 @@ export async function decodePicture(file: Uint8Array): Promise<DecodedPicture> {
     throw new EdgeError('sample.malformed', {
       operation: 'decode picture',
       subject: 'picture',
-      message: `the picture cannot be read: ${(cause as Error).message}`.slice(0, 512),
+      message: `the image cannot be read: ${(cause as Error).message}`.slice(0, 512),
       cause,
     });
   }

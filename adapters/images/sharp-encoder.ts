@@ -24,7 +24,7 @@ export class SharpEncoder implements ImageEncoder {
       return { mime: 'image/jpeg', data: new Uint8Array(data), width, height, from: source.size };
     } catch (error) {
       if (error instanceof EdgeError) throw error;
-      throw malformed(`the picture cannot be read: ${(error as Error).message}`, error);
+      throw malformed(`the image cannot be read: ${(error as Error).message}`, error);
     }
   }
 }
@@ -33,12 +33,12 @@ async function open(make: MakeSharp, picture: Picture) {
   if (picture.kind === 'pixels') {
     const { width, height, channels, data } = picture;
     if (data.length !== width * height * channels)
-      throw malformed(`${data.length} bytes for ${width} x ${height} pixels of ${channels} bytes`);
+      throw malformed(`${data.length} bytes do not fit ${width} x ${height} pixels of ${channels} bytes`);
     return { image: make(data, { raw: { width, height, channels } }), size: { width, height } };
   }
   const options = { limitInputPixels: PICTURE_PIXELS_MAX, failOn: 'truncated', pages: 1 } as const;
   const { format, width, height } = await make(picture.data, options).metadata();
-  if (!PICTURE_FORMATS.has(format)) throw malformed(`${format} is not what cameras compress to`);
+  if (!PICTURE_FORMATS.has(format)) throw malformed(`image format ${format} is not supported`);
   // Turned upright by its EXIF note, and without transparency: models look at what people would see.
   const image = make(picture.data, options).autoOrient().flatten({ background: '#000' });
   return { image, size: { width, height } };

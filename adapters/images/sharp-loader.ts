@@ -20,8 +20,8 @@ export async function loadSharp(): Promise<MakeSharp> {
     throw new EdgeError('host.missing', {
       operation: 'load image encoder',
       subject: 'sharp',
-      message: `pictures cannot be encoded on this host: ${(error as Error).message.split('\n')[0]}`,
-      hint: 'npm install brings the packages @img/sharp-linux-x64 or -arm64 (glibc)',
+      message: `images cannot be encoded on this host: ${(error as Error).message.split('\n')[0]}`,
+      hint: 'run npm install to get the package @img/sharp-linux-x64 or -arm64 (glibc)',
       cause: error,
     });
   }

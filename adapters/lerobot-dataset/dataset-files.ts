@@ -37,7 +37,7 @@ function episodeRow(row: Readonly<Record<string, unknown>>, path: string): Episo
   const int = (key: string) => {
     const value = Number(row[key]);
     if (Number.isSafeInteger(value) && value >= 0) return value;
-    throw invalid(path, `column ${key}: a whole number expected, found ${String(row[key])}`);
+    throw invalid(path, `column ${key}: expected a whole number, found ${String(row[key])}`);
   };
   const place = (prefix: string) => ({
     chunk: int(`${prefix}/chunk_index`),
@@ -76,10 +76,10 @@ export async function readTasks(root: string, parquet: ParquetFiles): Promise<st
   const tasks: string[] = [];
   for (const row of await parquet.read(join(root, TASKS))) {
     const text = Object.entries(row).find(([key]) => key !== 'task_index')?.[1];
-    if (typeof text !== 'string') throw invalid(TASKS, 'a task without words');
+    if (typeof text !== 'string') throw invalid(TASKS, 'a task has no text');
     const index = Number(row['task_index']);
     if (!Number.isSafeInteger(index) || index < 0 || index >= TASKS_MAX)
-      throw invalid(TASKS, `a task with the number ${String(row['task_index'])}`);
+      throw invalid(TASKS, `invalid task_index ${String(row['task_index'])}`);
     tasks[index] = text;
   }
   return tasks;

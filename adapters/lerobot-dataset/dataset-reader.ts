@@ -54,12 +54,12 @@ export class DatasetReader {
   static async open(options: ReaderOptions): Promise<DatasetReader> {
     const { root, parquet } = options;
     const info = await readInfo(root);
-    if (!info) throw invalid(root, `no dataset: ${INFO} is not there`);
+    if (!info) throw invalid(root, `not a dataset: ${INFO} is missing`);
     const rows = (await readEpisodes(root, parquet)).filter(({ index }) => index < info.total_episodes);
     if (rows.length !== info.total_episodes)
       throw invalid(
         root,
-        `${INFO} tells ${info.total_episodes} episodes, meta/episodes holds ${rows.length}`,
+        `${INFO} lists ${info.total_episodes} episodes, but meta/episodes has ${rows.length}`,
       );
     const tasks = info.total_tasks > 0 ? await readTasks(root, parquet) : [];
     return new DatasetReader(options, { info, rows, tasks, sources: (await readSources(root)) ?? [] });
@@ -68,7 +68,11 @@ export class DatasetReader {
   /** Throws `schema.invalid` for a number that no episode has. */
   episode(index: number): DatasetEpisode {
     const row = this.rows.find((one) => one.index === index);
-    if (!row) throw invalid(this.#options.root, `no episode ${index}; there are ${this.rows.length}`);
+    if (!row)
+      throw invalid(
+        this.#options.root,
+        `unknown episode ${index}; the dataset has ${this.rows.length} episodes`,
+      );
     const note = this.sources.find(({ episode }) => episode === index);
     return {
       task: row.tasks[0] ?? '',
@@ -86,7 +90,7 @@ export class DatasetReader {
     for (const row of this.rows) {
       if (row.fromIndex !== at || row.toIndex - row.fromIndex !== row.length)
         faults.push(
-          `episode ${row.index}: rows ${row.fromIndex} to ${row.toIndex}, expected ${at} on, ${row.length} of them`,
+          `episode ${row.index}: covers rows ${row.fromIndex} to ${row.toIndex}; expected ${row.length} rows from ${at}`,
         );
       at = row.toIndex;
       for (const path of [
@@ -97,11 +101,11 @@ export class DatasetReader {
           faults.push(`episode ${row.index}: ${path} is missing`);
     }
     if (at !== this.info.total_frames)
-      faults.push(`${INFO} tells ${this.info.total_frames} frames, the episodes have ${at}`);
+      faults.push(`${INFO} lists ${this.info.total_frames} frames, but the episodes have ${at}`);
     const counted = await countOf(join(this.#options.root, STATS));
     if (counted !== this.info.total_frames)
       faults.push(
-        `${STATS} is of ${counted} frames, the dataset has ${this.info.total_frames}; the next export mends it`,
+        `${STATS} covers ${counted} frames, but the dataset has ${this.info.total_frames}; the next export fixes it`,
       );
     return [...new Set(faults)];
   }
@@ -145,7 +149,7 @@ export class DatasetReader {
       if (stranger || rows.length !== range.to - range.from)
         throw invalid(
           this.#dataFile(row),
-          `rows ${range.from} to ${range.to} are not those of episode ${row.index}`,
+          `rows ${range.from} to ${range.to} do not belong to episode ${row.index}`,
         );
       yield* rows;
     }
@@ -160,7 +164,7 @@ export class DatasetReader {
       if (numbers.length !== feature.names.length)
         throw invalid(
           this.#options.root,
-          `${key}: ${numbers.length} numbers, its info says ${feature.names.length}`,
+          `${key}: has ${numbers.length} numbers, but ${INFO} lists ${feature.names.length}`,
         );
       vectors[key] = Float32Array.from(numbers, Number);
     }
@@ -182,7 +186,7 @@ export class DatasetReader {
       throw new EdgeError('schema.invalid', {
         operation: 'dataset',
         subject: this.#options.root,
-        message: `${INFO} names ${path}, which is outside of the dataset`,
+        message: `${INFO} names ${path}, which is outside the dataset`,
       });
     return join(this.#options.root, inside);
   }

@@ -95,7 +95,7 @@ export class DatasetWriter {
       if (rows.length !== info.total_episodes)
         throw invalid(
           root,
-          `info.json tells ${info.total_episodes} episodes, meta/episodes holds ${rows.length}`,
+          `info.json lists ${info.total_episodes} episodes, but meta/episodes has ${rows.length}`,
         );
       const sources = await readSources(root);
       // Of a dataset that somebody else made nothing is removed.
@@ -301,8 +301,8 @@ function checkSame(info: DatasetInfo, spec: DatasetSpec, root: string): void {
       .join(', ')}`;
   throw invalid(
     root,
-    `a dataset of another shape is there: ${words(known)}${others.length > 0 ? ` and ${others.join(', ')}` : ''}; these episodes have ${words(spec)}`,
-    'export into another folder',
+    `the folder has a dataset with other features: ${words(known)}${others.length > 0 ? ` and ${others.join(', ')}` : ''}; these episodes have ${words(spec)}`,
+    'export to another folder',
   );
 }
 

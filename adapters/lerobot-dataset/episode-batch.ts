@@ -69,7 +69,7 @@ export class EpisodeBatch {
   ): Promise<BatchEpisode> {
     const { fps } = this.#spec;
     const length = await episode.length();
-    if (length === 0) throw invalid(episode.source, 'no frame of it is complete');
+    if (length === 0) throw invalid(episode.source, 'the episode has no complete frame');
     const episodeIndex = this.#firstEpisode + this.episodes.length;
     const task = this.#taskIndex(episode.task);
     const sampled = sampledFrames(length);
@@ -79,7 +79,7 @@ export class EpisodeBatch {
     let k = 0;
     for await (const frame of episode.frames()) {
       options.signal?.throwIfAborted();
-      if (k >= length) throw invalid(episode.source, `more than the ${length} frames that were planned`);
+      if (k >= length) throw invalid(episode.source, `more than the planned ${length} frames`);
       this.#takeVectors(frame, episode.source, k);
       const own = { timestamp: Math.fround(k / fps), frame_index: k, episode_index: episodeIndex };
       this.#takeOwn({ ...own, index: this.#firstIndex + this.frames, task_index: task });
@@ -88,7 +88,7 @@ export class EpisodeBatch {
       this.frames += 1;
       options.onFrame?.();
     }
-    if (k !== length) throw invalid(episode.source, `${k} frames, where ${length} were planned`);
+    if (k !== length) throw invalid(episode.source, `expected ${length} frames, found ${k}`);
     const added: BatchEpisode = {
       task: episode.task,
       source: episode.source,
@@ -145,12 +145,12 @@ export class EpisodeBatch {
       const values = frame.vectors[key];
       const size = sizeOf(this.#spec, key);
       if (values?.length !== size)
-        throw invalid(source, `frame ${k}: ${key} has ${values?.length ?? 'no'} numbers, not ${size}`);
+        throw invalid(source, `frame ${k}: ${key} has ${values?.length ?? 'no'} numbers; expected ${size}`);
       const odd = values.findIndex((v) => !Number.isFinite(v));
       if (odd >= 0) throw invalid(source, `frame ${k}: ${key}[${odd}] is ${values[odd]}`);
       rows.push(values.slice());
     }
-    if (k >= FRAMES_MAX) throw invalid(source, `an episode has ${FRAMES_MAX} frames at most`);
+    if (k >= FRAMES_MAX) throw invalid(source, `an episode can have at most ${FRAMES_MAX} frames`);
   }
 
   async #takePictures(
@@ -166,7 +166,7 @@ export class EpisodeBatch {
       if (picture?.length !== height * width * 3)
         throw invalid(
           source,
-          `${key}: ${picture?.length ?? 'no'} bytes, not ${width} x ${height} pixels of rgb8`,
+          `${key}: has ${picture?.length ?? 'no'} bytes; expected ${width} x ${height} pixels of rgb8`,
         );
       stats?.get(key)?.add(picture, height, width);
       await encoder.write(picture);

@@ -264,10 +264,10 @@ function checkSize(key: string, size: string, { like }: EpisodeMapping, source: 
   if (feature?.kind !== 'video' || size === '') return;
   const wanted = `${feature.width}x${feature.height}`;
   if (size !== wanted)
-    throw invalid(source, `pictures of ${key} are ${size}, those of the dataset ${wanted}`);
+    throw invalid(source, `images of ${key} are ${size}, but those in the dataset are ${wanted}`);
 }
 
 function missing(source: string, key: string, topic: string, names: readonly string[] = []): EdgeError {
   const what = names.length > 0 ? `${names.join(', ')} on ${topic}` : topic;
-  return invalid(source, `nothing of ${what} (${key}) was recorded`, 'leave the topic out, or record it');
+  return invalid(source, `${what} (${key}) was not recorded`, 'exclude the topic, or record it');
 }

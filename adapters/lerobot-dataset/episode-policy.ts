@@ -58,7 +58,7 @@ export class EpisodePolicy implements Policy {
     const { name, spec, episode } = options;
     const inputs = vectorNames(spec);
     if (inputs.length === 0 || spec.features['action']?.kind !== 'vector')
-      throw unavailable(name, 'the episode has no numbers that were observed, or no action');
+      throw unavailable(name, 'the episode has no numeric observation, or no action');
     const frames: Frame[] = [];
     for await (const { vectors } of episode.frames()) {
       if (frames.length === FRAMES_MAX)
@@ -67,7 +67,7 @@ export class EpisodePolicy implements Policy {
       const action = vectors['action']!;
       // No robot is given one of these, and nothing is near to one: a recording that holds some is spoiled.
       if (![joined, action].every((numbers) => numbers.every(Number.isFinite)))
-        throw unavailable(name, `frame ${frames.length} of the episode holds a number that is not finite`);
+        throw unavailable(name, `frame ${frames.length} of the episode has a number that is not finite`);
       frames.push({ inputs: joined, action });
     }
     if (frames.length === 0) throw unavailable(name, 'the episode has no frames');

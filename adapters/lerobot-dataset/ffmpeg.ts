@@ -143,7 +143,7 @@ export async function* decodeFrames(
   throw new EdgeError('schema.invalid', {
     operation: 'decode video',
     subject: path,
-    message: `${path}: ${given} frames from ${from.toFixed(3)} s on, where ${count} should be`,
+    message: `${path}: found ${given} frames from ${from.toFixed(3)} s on; expected ${count}`,
   });
 }
 
@@ -199,7 +199,7 @@ function missing(path: string, cause: Error): EdgeError {
     operation: 'run ffmpeg',
     subject: path,
     message: `${path} cannot be run: ${cause.message}`,
-    hint: 'install ffmpeg (Debian: apt-get install ffmpeg), or name one with dataset.ffmpeg or --ffmpeg',
+    hint: 'install ffmpeg (Debian: apt-get install ffmpeg), or set its path with dataset.ffmpeg or --ffmpeg',
     cause,
   });
 }

@@ -100,13 +100,17 @@ function infoFeature(feature: DatasetFeature, fps: number, video: VideoFacts | u
 
 function checkSpec({ fps, features }: DatasetSpec): void {
   if (!Number.isSafeInteger(fps) || fps < 1 || fps > 1_000)
-    throw invalid('fps', `${fps}: a whole number from 1 to 1000 expected; LeRobot keeps no other`);
+    throw invalid('fps', `${fps}: expected a whole number from 1 to 1000, as LeRobot requires`);
   for (const [key, feature] of Object.entries(features)) {
     if (!/^[A-Za-z0-9_.-]{1,128}$/.test(key) || (OWN_COLUMNS as readonly string[]).includes(key))
-      throw invalid(key, 'not the name of a feature: letters, digits, ., _ and -, and none of LeRobot’s own');
-    if (feature.kind === 'vector' && feature.names.length === 0) throw invalid(key, 'a vector of no numbers');
+      throw invalid(
+        key,
+        'not a valid feature name: use letters, digits, ., _ and -; names that LeRobot reserves are not allowed',
+      );
+    if (feature.kind === 'vector' && feature.names.length === 0)
+      throw invalid(key, 'the vector has no numbers');
   }
-  if (Object.keys(features).length === 0) throw invalid('features', 'a dataset of no features');
+  if (Object.keys(features).length === 0) throw invalid('features', 'the dataset has no features');
 }
 
 /** The spec behind an info, as far as it is one of ours: float vectors and videos. `others` are the rest, by name. */
@@ -172,7 +176,7 @@ export async function readInfo(root: string): Promise<DatasetInfo | undefined> {
   if (typeof info?.codebase_version !== 'string' || !info.codebase_version.startsWith('v3.'))
     throw invalid(
       path,
-      `codebase_version ${String(info?.codebase_version)}: this reads v3; LeRobot converts older ones (lerobot.datasets.v30.convert_dataset_v21_to_v30)`,
+      `codebase_version ${String(info?.codebase_version)} is not supported, only v3; convert older datasets with LeRobot (lerobot.datasets.v30.convert_dataset_v21_to_v30)`,
     );
   const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
   const isGood =

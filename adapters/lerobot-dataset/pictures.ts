@@ -37,8 +37,7 @@ export async function readPicture(
     pictureSize(image, topic);
     return { rgb: toRgb(image), width: image.width, height: image.height };
   }
-  if (type !== COMPRESSED_IMAGE || !decode)
-    throw malformed(topic, `${type} is not what pictures are taken of`);
+  if (type !== COMPRESSED_IMAGE || !decode) throw malformed(topic, `${type} is not an image type`);
   const { data, width, height } = await decode(decodeCompressedImage(bytes).data);
   return { rgb: data, width, height };
 }
@@ -62,12 +61,12 @@ function pictureSize(image: Image, topic: string): string {
   if (!layout)
     throw malformed(
       topic,
-      `pictures of encoding ${encoding}; these can be taken: ${Object.keys(LAYOUTS).join(', ')}`,
+      `image encoding ${encoding} is not supported; supported: ${Object.keys(LAYOUTS).join(', ')}`,
     );
   if (width < 1 || height < 1 || width > SIDE_MAX || height > SIDE_MAX)
     throw malformed(topic, `a picture of ${width} x ${height}`);
   if (step < width * layout.bytes || data.length < step * height)
-    throw malformed(topic, `${data.length} bytes in rows of ${step} for ${width} x ${height} pixels`);
+    throw malformed(topic, `${data.length} bytes in rows of ${step} do not fit ${width} x ${height} pixels`);
   return `${width}x${height}`;
 }
 

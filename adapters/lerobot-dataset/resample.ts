@@ -63,7 +63,7 @@ export function planFrames(
   if (seconds * fps > FRAMES_MAX)
     throw invalid(
       source,
-      `${Math.round(seconds)} s at ${fps} fps, where an episode has ${FRAMES_MAX} frames at most`,
+      `${Math.round(seconds)} s at ${fps} fps exceed the limit of ${FRAMES_MAX} frames per episode`,
       'was the clock set while it was recorded?',
     );
   const at = new Map(entries.map(([name]) => [name, -1]));

@@ -60,7 +60,7 @@ function pictureBytes(
   { height, width }: { height: number; width: number },
   time: bigint,
 ): Uint8Array {
-  if (!data) throw invalid('dataset', 'a frame without its picture');
+  if (!data) throw invalid('dataset', 'a frame has no image');
   const header = headerOf(time, 'camera');
   return encodeImage({ header, height, width, encoding: 'rgb8', bigEndian: false, step: width * 3, data });
 }
@@ -71,7 +71,7 @@ function vectorBytes(
   type: string,
   time: bigint,
 ): Uint8Array {
-  if (!values) throw invalid('dataset', 'a frame without its vector');
+  if (!values) throw invalid('dataset', 'a frame has no vector');
   if (type === NUMBERS) return encodeAny(NUMBERS, { data: Float64Array.from(values) });
   const nothing = new Float64Array();
   const position = Float64Array.from(values);

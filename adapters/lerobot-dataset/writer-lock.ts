@@ -27,16 +27,16 @@ export async function lockDataset(root: string): Promise<void> {
       throw new EdgeError('cell.overloaded', {
         operation: 'export',
         subject: root,
-        message: `process ${pid} writes this dataset`,
-        hint: `wait for it; where it is another program that got its number, remove ${join(folder, LOCK)}`,
+        message: `process ${pid} is writing this dataset`,
+        hint: `wait until it ends; if that process ID belongs to another program, remove ${join(folder, LOCK)}`,
       });
     if (await takeOver(folder)) return;
   }
   throw new EdgeError('cell.overloaded', {
     operation: 'export',
     subject: root,
-    message: 'another process began to write this dataset',
-    hint: `wait for it; where there is none, remove ${join(folder, GUARD)}`,
+    message: 'another process started to write this dataset',
+    hint: `wait until it ends; if there is no such process, remove ${join(folder, GUARD)}`,
   });
 }
 

@@ -54,7 +54,7 @@ function told(card: unknown, url: string): RemoteCard {
   throw new EdgeError('model.unavailable', {
     operation: 'load policy',
     subject: url,
-    message: `${url}: it does not say what the policy takes and gives (a stock server never does)`,
-    hint: 'write it into a file and name that in policies.card (docs/wires.md)',
+    message: `${url}: the server does not report the inputs and outputs of the policy (a stock server never does)`,
+    hint: 'write a card with the inputs and outputs and set policies.card to its path (docs/wires.md)',
   });
 }

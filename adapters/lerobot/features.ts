@@ -73,7 +73,8 @@ export function planOf(setup: PolicySetup, policy: PolicyDescription, keys: Wire
   const images = Object.entries(policy.images ?? {}).map(([name, shape]) => {
     const given = keys.images?.[name] ?? pictureName(name);
     const found = [...features].find(([key, { dtype }]) => key === given && isPicture(dtype));
-    if (!found) throw bad(policy, `${given}: a picture wanted, none offered`, features);
+    if (!found)
+      throw bad(policy, `${given}: the policy needs an image, but the client offers none`, features);
     // A renamed feature still lies under the client's own name in its observations.
     const own = [...setup.renames].find(([, to]) => to === given)?.[0] ?? given;
     return { name, shape, from: own.startsWith(IMAGES) ? own.slice(IMAGES.length) : own };
@@ -135,7 +136,7 @@ function pictureOf(
   [height, width]: readonly [number, number, 3],
 ): PictureTensor {
   const value = values.get(name);
-  if (!isPy(value, 'ndarray') && !isPy(value, 'tensor')) throw unfit(name, 'no array of a picture');
+  if (!isPy(value, 'ndarray') && !isPy(value, 'tensor')) throw unfit(name, 'not an array of an image');
   const [h = 0, w = 0, channels] = value.shape;
   if (value.shape.length !== 3 || channels !== 3 || h < 1 || w < 1)
     throw unfit(name, `[height, width, 3] expected, found [${value.shape.join(', ')}]`);
@@ -167,7 +168,7 @@ function bad(policy: PolicyDescription, message: string, features: ReadonlyMap<s
     operation: 'read features',
     subject: policy.name,
     message: `${policy.name}: ${message}; the client has ${[...features.keys()].join(', ') || 'nothing'}`,
-    hint: 'name the features of the robot as the policy does, or map them with serve.keys (docs/wires.md)',
+    hint: 'use the feature names of the policy, or map the names with serve.keys (docs/wires.md)',
   });
 }
 

@@ -213,7 +213,7 @@ export class LeRobotServer implements WireServer {
         new EdgeError('deadline.exceeded', {
           operation: 'receive observation',
           subject: call.getPeer(),
-          message: `its end did not come within ${UPLOAD_MS} ms`,
+          message: `the last part did not arrive within ${UPLOAD_MS} ms`,
         }),
       ),
     );
@@ -247,7 +247,7 @@ export class LeRobotServer implements WireServer {
       throw new EdgeError('cell.unavailable', {
         operation: 'connect',
         subject: peer,
-        message: 'the connection of this call is over',
+        message: 'the connection of this call is closed',
       });
     const host = peer.slice(0, peer.lastIndexOf(':'));
     if (this.#trusts(host)) return peer;
@@ -255,7 +255,7 @@ export class LeRobotServer implements WireServer {
       throw new EdgeError('api.forbidden', {
         operation: 'connect',
         subject: peer,
-        message: 'this address is not one of those that are served',
+        message: 'clients with this address are not served',
       });
     const [given] = call.metadata.get('authorization');
     const shown = typeof given === 'string' ? /^Bearer (.+)$/i.exec(given)?.[1]?.trim() : undefined;

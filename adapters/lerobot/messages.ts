@@ -62,7 +62,7 @@ export function readSetup(bytes: Uint8Array): PolicySetup {
   if (features.items.size > FEATURES_MAX) throw odd(`more than ${FEATURES_MAX} features`);
   const actionsPerChunk = whole(field(value, 'actions_per_chunk'), 'actions_per_chunk');
   if (actionsPerChunk < 1 || actionsPerChunk > ACTIONS_MAX)
-    throw odd(`actions_per_chunk is ${actionsPerChunk}, 1 to ${ACTIONS_MAX} expected`);
+    throw odd(`actions_per_chunk is ${actionsPerChunk}; expected 1 to ${ACTIONS_MAX}`);
   const renames = value.fields.get('rename_map');
   return {
     policyType: text(field(value, 'policy_type'), 'policy_type'),
@@ -152,11 +152,11 @@ export function writeObservation(message: OutgoingObservation, module: string): 
 /** Throws `wire.refused`: not a list of actions of one length. */
 export function readActions(bytes: Uint8Array, limits?: PickleLimits): TimedAction[] {
   const list = readPickle(bytes, limits);
-  if (!isPy(list, 'list') || list.items.length > ACTIONS_MAX) throw odd('actions that are no list');
+  if (!isPy(list, 'list') || list.items.length > ACTIONS_MAX) throw odd('the actions are not a list');
   return list.items.map((entry) => {
     const value = instance(entry, 'TimedAction');
     const action = array(field(value, 'action'), 'action');
-    if (action.shape.length !== 1) throw odd(`an action of rank ${action.shape.length}`);
+    if (action.shape.length !== 1) throw odd(`an action has rank ${action.shape.length}`);
     return {
       timestamp: real(field(value, 'timestamp'), 'timestamp'),
       timestep: whole(field(value, 'timestep'), 'timestep'),
@@ -206,18 +206,18 @@ function dict(value: PyValue | undefined, what: string): PyDict {
 
 function sequence(value: PyValue | undefined, what: string): readonly PyValue[] {
   const items = isPy(value, 'list') || isPy(value, 'tuple') ? value.items : undefined;
-  if (!items || items.length > NAMES_MAX) throw odd(`${what} is no list of at most ${NAMES_MAX}`);
+  if (!items || items.length > NAMES_MAX) throw odd(`${what} is not a list of at most ${NAMES_MAX}`);
   return items;
 }
 
 function text(value: PyValue | undefined, what: string): string {
   if (typeof value === 'string' && value.length <= NAMES_MAX) return value;
-  throw odd(`${what} is no text of at most ${NAMES_MAX} characters`);
+  throw odd(`${what} is not text of at most ${NAMES_MAX} characters`);
 }
 
 function whole(value: PyValue | undefined, what: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
-  throw odd(`${what} is no whole number`);
+  throw odd(`${what} is not a whole number`);
 }
 
 /** Also a number of numpy. */

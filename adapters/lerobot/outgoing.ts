@@ -84,7 +84,7 @@ export function actionsTensor(actions: readonly TimedAction[], policy: PolicyDes
   if (actions.length !== horizon || odd)
     throw failed(
       policy,
-      `[${actions.length}, ${odd?.action.length ?? dimension}] was answered, [${horizon}, ${dimension}] is what the policy gives`,
+      `[${actions.length}, ${odd?.action.length ?? dimension}] was answered, but the policy outputs [${horizon}, ${dimension}]`,
     );
   const data = new Float32Array(horizon * dimension);
   for (const [i, { action }] of actions.entries()) data.set(action, i * dimension);

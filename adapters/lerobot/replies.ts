@@ -49,7 +49,7 @@ export function cardMetadata(desk: PolicyDesk, name: string, peer: string, keys:
     throw new EdgeError('model.not_found', {
       operation: 'find policy',
       subject: name.slice(0, 64),
-      message: `no policy ${name.slice(0, 64)}; there are: ${policies.map((one) => one.name).join(', ') || 'none'}`,
+      message: `unknown policy ${name.slice(0, 64)}; configured: ${policies.map((one) => one.name).join(', ') || 'none'}`,
       hint: peer,
     });
   const metadata = new Metadata();

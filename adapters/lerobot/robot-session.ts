@@ -179,7 +179,7 @@ export class RobotSession {
       throw new EdgeError('cell.overloaded', {
         operation: 'get actions',
         subject: this.#caller.id,
-        message: `${ASKERS_MAX} calls of this client wait for an observation already`,
+        message: `${ASKERS_MAX} calls of this client are already waiting for an observation`,
       });
     return new Promise((settle) => {
       const asker: Asker = { resolve: done };
@@ -209,8 +209,8 @@ export class RobotSession {
     throw new EdgeError('model.unavailable', {
       operation: 'find session',
       subject: this.#caller.id,
-      message: 'this client has not said which policy it wants',
-      hint: 'call Ready and SendPolicyInstructions first; after a cut connection begin again',
+      message: 'this client has not chosen a policy',
+      hint: 'call Ready and SendPolicyInstructions first, also after a lost connection',
     });
   }
 
@@ -240,7 +240,7 @@ function chunkBytes(chunk: ActionChunk, { timestamp, timestep }: Waiting, setup:
     throw new EdgeError('model.failed', {
       operation: 'infer',
       subject: setup.pretrained.slice(0, 64),
-      message: `action ${Math.floor(odd / dimension)} holds ${data[odd]}: nobody is given that`,
+      message: `action ${Math.floor(odd / dimension)} has ${data[odd]}: actions must be finite`,
     });
   const count = Math.min(horizon, setup.actionsPerChunk);
   const actions = Array.from({ length: count }, (_, i) => ({
@@ -253,6 +253,6 @@ function chunkBytes(chunk: ActionChunk, { timestamp, timestep }: Waiting, setup:
   throw new EdgeError('model.failed', {
     operation: 'infer',
     subject: setup.pretrained.slice(0, 64),
-    message: `a chunk of ${bytes.byteLength} bytes is more than a client takes`,
+    message: `a chunk of ${bytes.byteLength} bytes is above the limit of a client`,
   });
 }

@@ -46,7 +46,7 @@ function told(metadata: Readonly<Record<string, unknown>>, address: string): Rem
   throw new EdgeError('model.unavailable', {
     operation: 'load policy',
     subject: address,
-    message: `${address}: its metadata does not say what the policy takes and gives (it ${card})`,
-    hint: 'write it into a file and name that in policies.card (docs/wires.md)',
+    message: `${address}: its metadata does not describe the inputs and outputs of the policy (it ${card})`,
+    hint: 'write a card with the inputs and outputs and set policies.card to its path (docs/wires.md)',
   });
 }

@@ -72,12 +72,12 @@ export class OpenPiClient {
   #heard(data: Buffer, binary: boolean): void {
     this.#silent = 0;
     if (this.#over) return;
-    if (!binary) this.#fail(refused('an observation is a binary message'));
+    if (!binary) this.#fail(refused('an observation must be a binary message'));
     else if (this.#ahead.length >= AHEAD_MAX) {
-      this.#options.onFault(refused('asked again and again without waiting for answers'));
+      this.#options.onFault(refused('the client sends requests without waiting for the answers'));
       this.#over = true;
       this.#ahead.length = 0;
-      this.#ws.close(TOO_MUCH, 'wait for the answer before you ask again');
+      this.#ws.close(TOO_MUCH, 'wait for the answer before you send the next request');
     } else {
       this.#ahead.push(data);
       if (!this.#busy) void this.#work();
@@ -105,7 +105,7 @@ export class OpenPiClient {
     const begin = clock.monotonicMs();
     this.#options.onQuestion();
     const question = decodeMsgpack(data, { numpy: 'openpi' });
-    if (!isMap(question)) throw refused('an observation is a map');
+    if (!isMap(question)) throw refused('an observation must be a map');
     if (question['endpoint'] === 'reset') {
       await this.#session.reset();
       this.#send({ status: 'reset successful' });
@@ -141,7 +141,7 @@ export class OpenPiClient {
 
   #send(body: Record<string, unknown>): void {
     if (this.#ws.bufferedAmount > UNREAD_BYTES_MAX) {
-      this.#options.onFault(refused('does not take its answers'));
+      this.#options.onFault(refused('the client does not read its answers'));
       this.#ws.terminate();
     } else this.#ws.send(encodeMsgpack(body, { numpy: 'openpi' }));
   }
@@ -153,7 +153,7 @@ export class OpenPiClient {
     this.#options.onFault(error);
     const hint = error.hint === '' ? '' : ` (${error.hint})`;
     this.#ws.send(`${error.code}: ${error.message}${hint}`);
-    this.#ws.close(INTERNAL_ERROR, 'Internal server error. Its words are in the frame before.');
+    this.#ws.close(INTERNAL_ERROR, 'Internal server error. The previous frame has the details.');
   }
 }
 

@@ -123,9 +123,9 @@ export class OpenPiServer implements WireServer {
       return refusal('api.unauthorised', name, 'a header is wanted: "Authorization: Api-Key <token>"');
     // A page in a browser cannot set that header; without a token it must not get in by being on this host.
     if (token === undefined && request.headers.origin !== undefined)
-      return refusal('api.forbidden', name, 'requests of web pages are not answered');
+      return refusal('api.forbidden', name, 'requests from web pages are refused');
     if (this.#clients.size >= clientsMax)
-      return refusal('cell.overloaded', name, `${clientsMax} clients are connected already`);
+      return refusal('cell.overloaded', name, `${clientsMax} clients are already connected`);
     const caller = {
       id: `openpi/${name}`,
       wire: 'openpi' as const,

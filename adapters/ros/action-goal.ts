@@ -121,7 +121,7 @@ export class ActionGoals {
       operation: 'send goal',
       subject: asked.name,
       message: 'the server refused the goal',
-      hint: 'its lifecycle nodes have to be active, and the goal within its limits',
+      hint: 'check that its lifecycle nodes are active and that the goal is within its limits',
     });
   }
 
@@ -190,7 +190,7 @@ function unreachable(asked: ActionGoal, thrown: unknown): EdgeError {
   return new EdgeError('robot.unreachable', {
     operation: 'goal',
     subject: asked.name,
-    message: error.code === 'ros.not_found' ? 'no action server of that name' : error.message,
+    message: error.code === 'ros.not_found' ? 'there is no action server with this name' : error.message,
     hint: error.code === 'ros.not_found' ? 'start it, or correct its name in the configuration' : error.hint,
     cause: thrown,
   });

@@ -119,7 +119,7 @@ function abortedBy(
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
   const onAbort = () =>
-    reject(new EdgeError('deadline.exceeded', { operation, subject, message: 'given up by its caller' }));
+    reject(new EdgeError('deadline.exceeded', { operation, subject, message: 'cancelled by its caller' }));
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
   return { promise, forget: () => signal?.removeEventListener('abort', onAbort) };

@@ -148,10 +148,10 @@ function read(body: Uint8Array): unknown {
 function required(value: unknown, shapes: Shapes, what: string): unknown {
   const op = isRecord(value) ? value['op'] : undefined;
   if (!isRecord(value) || typeof op !== 'string' || !Object.hasOwn(shapes, op))
-    throw brokenFrame(`${what} of no known kind`);
+    throw brokenFrame(`${what} of an unknown kind`);
   for (const [field, check] of Object.entries(shapes[op]!)) {
     const fits = typeof check === 'string' ? typeof value[field] === check : check(value[field]);
-    if (!fits) throw brokenFrame(`${what}, ${op}: ${field} is not what it should be`);
+    if (!fits) throw brokenFrame(`${what}, ${op}: the field ${field} is invalid`);
   }
   return value;
 }

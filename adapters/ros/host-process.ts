@@ -93,7 +93,7 @@ export class HostProcess {
         this.#stderr = (this.#stderr + text).slice(-ROS_LIMITS.STDERR_CHARS_MAX);
       });
     }
-    this.#deadline = clock.after(ROS_LIMITS.START_MS, () => this.kill('did not start in time'));
+    this.#deadline = clock.after(ROS_LIMITS.START_MS, () => this.kill('did not start within its time limit'));
     this.#looks = clock.every(LIMITS.HEARTBEAT_MS, () => this.#look());
     this.#control({ kind: 'start', ...start });
   }
@@ -143,7 +143,7 @@ export class HostProcess {
       this.#pending.get(id)?.reject(this.#ended());
       this.#pending.delete(id);
     } else if (this.#socket.writableLength > ROS_LIMITS.OUTGOING_API_BYTES_MAX) {
-      this.#pending.get(id)?.reject(this.#failed('the ROS host does not keep up with its calls'));
+      this.#pending.get(id)?.reject(this.#failed('the ROS host process cannot keep up with its calls'));
       this.#pending.delete(id);
     } else this.#api(FRAME.apiCall, { id, call });
     return {
@@ -232,7 +232,7 @@ export class HostProcess {
         if (notice.phase === 'generating') {
           this.#deadline.cancel();
           this.#deadline = this.#clock.after(ROS_LIMITS.GENERATE_MS, () =>
-            this.kill('did not start in time'),
+            this.kill('did not start within its time limit'),
           );
         }
         return;

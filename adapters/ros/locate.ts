@@ -29,7 +29,7 @@ export function locateRos(options: RosOptions, environment: NodeJS.ProcessEnv = 
   if (found === undefined) {
     throw missing(
       prefixes.join(delimiter),
-      'AMENT_PREFIX_PATH names no ROS 2 installation: lib/librcl.so is not in it',
+      'AMENT_PREFIX_PATH contains no ROS 2 installation: lib/librcl.so was not found',
       'source the setup.bash of your ROS 2 installation again',
     );
   }

@@ -39,7 +39,7 @@ export class MotionEnds {
     this.#looks = clock.every(LOOK_MS, () => {
       this.#watch?.();
       if (!track.connected) this.end('stuck', this.#silence);
-      else if (this.#elapsedMs() >= timeoutMs) this.end('timeout', 'the time of the motion is over');
+      else if (this.#elapsedMs() >= timeoutMs) this.end('timeout', 'the motion timed out');
     });
     asker?.addEventListener('abort', this.#onAsker, { once: true });
   }

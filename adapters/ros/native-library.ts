@@ -26,7 +26,7 @@ export async function prepareNative(
   env: Readonly<Record<string, string>>,
   folder = defaultFolder(env),
 ): Promise<NativeLibrary> {
-  if (process.platform !== 'linux') return { reason: `not made for ${process.platform}` };
+  if (process.platform !== 'linux') return { reason: `not available for ${process.platform}` };
   const hash = createHash('sha256').update(readFileSync(SOURCE)).update(process.arch).digest('hex');
   const home = join(folder, hash.slice(0, 16));
   const path = join(home, SONAME);

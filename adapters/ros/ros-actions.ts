@@ -157,7 +157,8 @@ export class HostActions implements RosActions {
   #disown(goalId: string, name: string, callsLeft = DISOWN_CALLS_MAX): void {
     this.#cancel(goalId, name, ROS_LIMITS.REQUEST_MS).then(
       (cancelled) =>
-        cancelled && this.#report('warn', `${name}: goal ${goalId} was cancelled, nobody held it`),
+        cancelled &&
+        this.#report('warn', `${name}: goal ${goalId} was cancelled because it had no client left`),
       (error: unknown) => {
         const { code, message } = EdgeError.from(error, 'ros.failed', 'cancel a goal', name);
         // The network may hide it, or lose the request; one that is really gone executes nothing.
@@ -165,7 +166,10 @@ export class HostActions implements RosActions {
           return this.#disown(goalId, name, callsLeft - 1);
         // Out of sight all the time: nobody is alarmed.
         if (code === 'ros.not_found') return;
-        this.#report('warn', `${name}: goal ${goalId} that nobody holds was not cancelled: ${message}`);
+        this.#report(
+          'warn',
+          `${name}: goal ${goalId} has no client left and could not be cancelled: ${message}`,
+        );
         if (code === 'ros.failed' && this.#orphans.size < ORPHANS_MAX) this.#orphans.set(goalId, name);
       },
     );
@@ -194,7 +198,7 @@ export class HostActions implements RosActions {
         new EdgeError('robot.unreachable', {
           operation: 'wait for the result',
           subject: name,
-          message: `the ROS host ended while the goal ran (${reason}); the goal is cancelled when it is back`,
+          message: `the ROS host process ended during the goal (${reason}); the goal is cancelled when the process is running again`,
         }),
       );
     }
@@ -206,7 +210,7 @@ export class HostActions implements RosActions {
       for (const [goalId, { host, cancel }] of goals) {
         if (host !== gone) continue;
         goals.delete(goalId);
-        cancel.abort('the ROS host ended; the client lost its goal');
+        cancel.abort('the ROS host process ended; the client lost its goal');
       }
     }
   }

@@ -116,8 +116,8 @@ export class RosHost {
     const debian = `ros-${env['ROS_DISTRO'] ?? 'DISTRO'}-${pkg.replaceAll('_', '-')}`;
     const raw =
       this.#native?.path === undefined
-        ? `its messages are not taken: ${this.#native?.reason ?? 'the ROS host has not started'}`
-        : 'its messages are recorded as they are, unread';
+        ? `its messages are not received: ${this.#native?.reason ?? 'the ROS host process has not started'}`
+        : 'its messages are recorded as raw bytes, without decoding';
     return new EdgeError('sample.unknown_type', {
       operation: 'look up a message type',
       subject: type,
@@ -362,7 +362,7 @@ export class RosHost {
     standby?.halt();
     this.#options.report?.(
       'warn',
-      `ROS host ${reason}; ${standby ? 'the standby takes over' : 'starting it again'}`,
+      `ROS host ${reason}; ${standby ? 'the standby takes over' : 'restarting it'}`,
     );
     this.#change(false, `ROS host ${reason}`);
     this.#scheduleRestart(standby);

@@ -138,7 +138,7 @@ export function publishHead(channel: number, messageBytes: number, expiresAtMs =
 
 /** Throws `ros.failed` for a body that is cut off. `expiresAtMs` is NaN where the message always counts. */
 export function decodePublish(body: Buffer): { channel: number; expiresAtMs: number; bytes: Buffer } {
-  if (body.length < PUBLISH_HEAD_BYTES) throw brokenFrame('a publication is cut off');
+  if (body.length < PUBLISH_HEAD_BYTES) throw brokenFrame('a publication is truncated');
   return {
     channel: body.readUInt16LE(0),
     expiresAtMs: body.readDoubleLE(2),
@@ -170,7 +170,7 @@ export type SampleFrame = {
 /** `bytes` have a memory of their own, so that their receiver may transfer it to a thread. */
 /** Throws `ros.failed` for a body that is cut off. */
 export function decodeSample(body: Buffer): SampleFrame {
-  if (body.length < SAMPLE_HEAD_BYTES) throw brokenFrame('a sample is cut off');
+  if (body.length < SAMPLE_HEAD_BYTES) throw brokenFrame('a sample is truncated');
   const message = body.subarray(SAMPLE_HEAD_BYTES);
   // A frame gathered from several chunks already is alone in its memory: no second copy of large messages.
   const alone = body.buffer.byteLength === body.length + FRAME_HEAD_BYTES;

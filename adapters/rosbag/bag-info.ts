@@ -136,8 +136,8 @@ async function notesOf(path: string, files: readonly BagFileInfo[]) {
     const fault = new EdgeError('bag.malformed', {
       operation: 'read-metadata',
       subject: path,
-      message: `metadata.yaml names files that are not there: ${missing.slice(0, 10).join(', ')}`,
-      hint: 'what is there can be read; the rest of the recording lies elsewhere',
+      message: `metadata.yaml lists missing files: ${missing.slice(0, 10).join(', ')}`,
+      hint: 'the existing files can be read; add the missing files to read the rest',
     });
     return { notes, notesFault: fault.toBody() };
   } catch (error) {

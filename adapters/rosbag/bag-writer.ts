@@ -136,7 +136,7 @@ async function refuseExisting(target: string): Promise<void> {
   throw new EdgeError('bag.exists', {
     operation: 'write-bag',
     subject: target,
-    message: `${target} is there already`,
+    message: `${target} already exists`,
     hint: 'choose another name, or remove it first',
   });
 }

@@ -122,7 +122,7 @@ async function verify(folder: string, { messages, contentSha256 }: CopyResult): 
     throw new EdgeError('bag.malformed', {
       operation: 'import-bag',
       subject: folder,
-      message: `what was written does not read back as it was: ${count} of ${messages} messages`,
+      message: `the written bag does not match its source: ${count} of ${messages} messages`,
       hint: 'the disk may be failing; nothing was kept',
     });
   } finally {

@@ -118,7 +118,7 @@ export class McapBag implements Bag {
   async #recordAt(offset: number, length: number) {
     const size = await this.#readable.size();
     if (length < RECORD_HEAD_BYTES || length > LIMITS.MCAP_CHUNK_BYTES_MAX || offset + length > size) {
-      throw malformed(this.path, `at byte ${offset}: an index names a record of ${length} bytes`);
+      throw malformed(this.path, `at byte ${offset}: an index refers to a record of ${length} bytes`);
     }
     const bytes = await this.#readable.read(offset, length);
     return decodeRecord(bytes[0]!, bytes.subarray(RECORD_HEAD_BYTES), offset + RECORD_HEAD_BYTES, this.path);

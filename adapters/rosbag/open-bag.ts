@@ -17,7 +17,7 @@ export async function bagFiles(path: string): Promise<string[]> {
       operation: 'open-bag',
       subject: path,
       message: `it cannot be opened: ${(cause as Error).message}`,
-      hint: 'name a .mcap or .db3 file, or a folder that holds them',
+      hint: 'give the path of a .mcap or .db3 file, or of a folder with such files',
       cause,
     });
   });
@@ -28,8 +28,10 @@ export async function bagFiles(path: string): Promise<string[]> {
     throw new EdgeError('bag.malformed', {
       operation: 'open-bag',
       subject: path,
-      message: packed ? 'its files are compressed as a whole' : 'the folder holds no .mcap or .db3 file',
-      hint: packed ? 'unpack them with zstd -d' : 'name the folder that holds the files of the bag',
+      message: packed
+        ? 'its files use file compression, which is not supported'
+        : 'the folder contains no .mcap or .db3 file',
+      hint: packed ? 'unpack them with zstd -d' : 'give the path of the folder with the files of the bag',
     });
   }
   return names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).map((name) => join(path, name));
@@ -41,7 +43,7 @@ export async function bagNotes(folder: string): Promise<BagNotes | undefined> {
   const info = await stat(path).catch(() => undefined);
   if (!info?.isFile()) return undefined;
   if (info.size > METADATA_BYTES_MAX) {
-    const message = `${info.size} bytes are no metadata.yaml`;
+    const message = `a metadata.yaml of ${info.size} bytes is above the limit`;
     throw new EdgeError('bag.malformed', { operation: 'read-metadata', subject: path, message });
   }
   return parseMetadata(await readFile(path, 'utf8'), path);

@@ -109,8 +109,7 @@ export class SqliteBag implements Bag {
       last = `message ${row['id']} at ${row['timestamp']}`;
       if (count % TURN_MESSAGES === 0) await new Promise<void>((resolve) => setImmediate(resolve));
       const topic = topics.get(row['topic_id'] as bigint);
-      if (!topic)
-        throw malformed(this.path, `${last} belongs to topic ${row['topic_id']}, which is not there`);
+      if (!topic) throw malformed(this.path, `${last} belongs to the unknown topic ${row['topic_id']}`);
       if (filter.topics && !filter.topics.has(topic.topic)) continue;
       const bytes = this.#payload(row['data'], last);
       const time = row['timestamp'] as bigint;
@@ -253,5 +252,5 @@ function shortageOf(path: string, bytes: number): EdgeError | undefined {
   const pageSize = view.getUint16(16) === 1 ? 65_536 : view.getUint16(16);
   const declared = pageSize * view.getUint32(28);
   if (declared <= bytes) return undefined;
-  return malformed(path, `at byte ${bytes}: the file is cut off; its header declares ${declared} bytes`);
+  return malformed(path, `at byte ${bytes}: the file is truncated; its header declares ${declared} bytes`);
 }

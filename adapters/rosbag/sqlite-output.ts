@@ -87,7 +87,7 @@ export class SqliteOutput implements BagFileOutput {
     const { topic, type, messageEncoding, metadata } = channel;
     if (messageEncoding !== 'cdr' || type === '') {
       const what = type === '' ? 'has no type' : `is encoded as ${messageEncoding}`;
-      throw malformed(this.path, `${topic} ${what}: a SQLite bag holds typed CDR only; convert to MCAP`);
+      throw malformed(this.path, `${topic} ${what}: a SQLite bag can store only typed CDR; convert to MCAP`);
     }
     const hash = metadata.get('topic_type_hash') ?? '';
     const key = `${topic}\n${type}`;

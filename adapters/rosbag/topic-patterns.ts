@@ -57,8 +57,8 @@ function noSuchTopic(pattern: string, names: readonly string[]): EdgeError {
   return new EdgeError('schema.invalid', {
     operation: 'choose topics',
     subject: pattern,
-    message: `no topic of the bag fits ${pattern}`,
+    message: `no topic of the bag matches ${pattern}`,
     hint:
-      names.length === 0 ? 'the bag holds no topics' : `it holds: ${shown}${names.length > 20 ? ' ...' : ''}`,
+      names.length === 0 ? 'the bag has no topics' : `it holds: ${shown}${names.length > 20 ? ' ...' : ''}`,
   });
 }

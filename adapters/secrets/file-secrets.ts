@@ -28,7 +28,7 @@ export class FileSecrets implements Secrets {
     const path = this.#path(name);
     try {
       const mode = (await stat(path)).mode & 0o777;
-      if ((mode & 0o077) !== 0) throw unusable(path, `mode ${mode.toString(8)}: others may read it`);
+      if ((mode & 0o077) !== 0) throw unusable(path, `mode ${mode.toString(8)}: other users can read it`);
       const value = (await readFile(path, 'utf8')).trim();
       if (value === '') throw unusable(path, 'is empty');
       return value;
@@ -45,7 +45,7 @@ export class FileSecrets implements Secrets {
     this.#create(this.#path(name), make());
     // Two processes may have come here at once: the file that is there is the secret, whichever process made it.
     const kept = await this.read(name);
-    if (kept === undefined) throw unusable(this.#path(name), 'vanished while it was made');
+    if (kept === undefined) throw unusable(this.#path(name), 'disappeared while it was created');
     return kept;
   }
 
@@ -89,7 +89,8 @@ export class FileSecrets implements Secrets {
   }
 
   #path(name: string): string {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw unusable(name, 'is no name of a secret');
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
+      throw unusable(name, 'is not a valid name of a secret');
     return join(this.#directory, name);
   }
 }

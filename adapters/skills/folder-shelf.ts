@@ -82,10 +82,10 @@ export class FolderShelf implements SkillShelf {
 
   async read(name: string, path: string): Promise<SkillFile> {
     const found = this.#found.get(name);
-    if (!found) throw refused(name, 'there is no such skill');
+    if (!found) throw refused(name, 'unknown skill');
     const wanted = path.replace(/^\.\//, '');
     if (wanted === '' || wanted.includes('\0') || wanted.includes('\\') || isAbsolute(wanted))
-      throw refused(name, `${shown(path)} is no path inside the skill`);
+      throw refused(name, `${shown(path)} is not a path inside the skill`);
     if (wanted.split('/').some((part) => part === '..' || part.startsWith('.')))
       throw refused(name, `${shown(path)} is hidden or leads out of the skill`);
     if (!belongs(found, wanted)) throw refused(name, `${shown(path)} does not belong to the skill`);
@@ -119,8 +119,8 @@ export class FolderShelf implements SkillShelf {
   #unusable({ name, body }: ParsedSkill): readonly string[] {
     const bytes = Buffer.byteLength(body);
     if (bytes > TEXT_BYTES_MAX)
-      return [`instructions of ${bytes} bytes, at most ${TEXT_BYTES_MAX} are loaded`];
-    return this.#found.has(name) ? [`name: another skill is called ${name}`] : [];
+      return [`the instructions have ${bytes} bytes; the limit is ${TEXT_BYTES_MAX}`];
+    return this.#found.has(name) ? [`name: another skill has the name ${name}`] : [];
   }
 
   #fault(root: string, folder: string, problems: readonly string[]): void {

@@ -55,8 +55,9 @@ export function splitFrontMatter(source: string): Split {
   const fault = document.errors[0] ?? document.warnings[0];
   if (fault) return bad(`the front matter is not YAML: ${fault.message}`);
   const foreign = strange(document);
-  if (foreign !== undefined) return bad(`the front matter has ${foreign}, which this format does not know`);
-  if (!isMap(document.contents)) return bad('the front matter is no list of fields');
+  if (foreign !== undefined)
+    return bad(`the front matter has ${foreign}, which this format does not support`);
+  if (!isMap(document.contents)) return bad('the front matter is not a list of fields');
   const fields = plain(document.contents, 0);
   if (fields === undefined) return bad('the front matter is nested too deeply');
   return { ok: true, fields: fields as FrontMatter, body: text.slice(end + 3).trim() };
@@ -84,7 +85,7 @@ function strange(document: Document.Parsed): string | undefined {
   visit(document, (_key, node) => {
     if (found !== undefined) return visit.BREAK;
     if (isPair(node) && isMerge(node) && !mergeable(node.value))
-      found = 'a merge of something else than maps';
+      found = 'a merge of values that are not maps';
     if (isAlias(node)) found = 'an alias';
     else if ((isMap(node) || isSeq(node)) && node.flow) found = 'a list or map in brackets';
     else if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined) found = 'an anchor';

@@ -34,7 +34,7 @@ export function parsePlainYaml(text: string): PlainYaml {
       return {
         ok: false,
         line: lineOfNode(strange),
-        problem: 'anchors, aliases and tags have no place here',
+        problem: 'anchors, aliases and tags are not allowed',
       };
     return {
       ok: true,

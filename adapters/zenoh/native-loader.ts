@@ -81,7 +81,7 @@ function search(env: LoaderEnvironment): Found | string {
       const module = require(candidate.path) as NativeModule;
       const { wire } = module.version();
       if (wire === WIRE_VERSION) return { module, path: candidate.path, why: candidate.origin };
-      misses.push(`${candidate.origin}: batch layout ${wire}, this daemon reads ${WIRE_VERSION}`);
+      misses.push(`${candidate.origin}: batch layout ${wire}, but this daemon needs ${WIRE_VERSION}`);
     } catch (error) {
       misses.push(`${candidate.origin}: ${error instanceof Error ? error.message : String(error)}`);
     }

@@ -68,7 +68,7 @@ export class NativePublishers {
       throw new EdgeError('cell.overloaded', {
         operation: 'put',
         subject: key,
-        message: `${CACHES_MAX} keys with a cache are published already`,
+        message: `${CACHES_MAX} keys with a cache are already published`,
         hint: 'publish fewer keys with a cache, or put them without',
       });
     }

@@ -164,7 +164,7 @@ function tooMany(selector: string, lost: number) {
   return new EdgeError('zenoh.failed', {
     operation: 'query',
     subject: selector,
-    message: `${lost} replies above the limits were not kept`,
-    hint: 'ask for a narrower key expression',
+    message: `${lost} replies above the limits were dropped`,
+    hint: 'query a narrower key expression',
   }).toBody();
 }

@@ -38,7 +38,7 @@ export async function chooseDriver(options: DriverOptions, clock: Clock): Promis
   const lacking = native && `no native Zenoh driver: ${native.why}`;
   if (lacking && driver === 'native') return { driver: 'none', why: lacking, fix: FIX_NATIVE };
   if (options.nativeOnly.length > 0) {
-    const why = `${options.nativeOnly.join(', ')}: only the native driver applies them, a bridge would not`;
+    const why = `${options.nativeOnly.join(', ')}: only the native driver applies these keys, not a bridge`;
     const fix = native ? FIX_NATIVE : 'set them in the configuration of the bridge instead';
     return { driver: 'none', why: lacking ? `${lacking}; ${why}` : why, fix };
   }
@@ -55,7 +55,7 @@ export async function chooseDriver(options: DriverOptions, clock: Clock): Promis
 }
 
 const FIX_NATIVE =
-  'with Rust installed, `auraison zenoh build` builds the driver once; AURAISON_ZENOH_NATIVE names a built one';
+  'with Rust installed, `auraison zenoh build` builds the driver once; or set AURAISON_ZENOH_NATIVE to the path of a driver';
 
 /**
  * Opens the key space with the driver that `chooseDriver` finds. Throws `zenoh.unavailable` where only the native
@@ -93,7 +93,7 @@ async function openNative(
     throw new EdgeError('config.invalid', {
       operation: 'open key space',
       subject: 'zenoh.bulk_connection',
-      message: 'a second connection needs somebody to connect to: zenoh.connect is empty',
+      message: 'a second connection needs a peer, but zenoh.connect is empty',
       hint: 'name the router in zenoh.connect, or leave bulk_connection = false',
     });
   }

@@ -366,7 +366,7 @@ export class RemoteKeySpace implements KeySpace {
     return new EdgeError('zenoh.failed', {
       operation,
       subject,
-      message: `the remote API knows no ${what}`,
+      message: `the remote API does not support ${what}`,
       hint: 'use the native driver (zenoh.driver = "native")',
     });
   }
@@ -376,7 +376,7 @@ function lostLink(operation: string, subject: string): EdgeError {
   return new EdgeError('zenoh.failed', {
     operation,
     subject,
-    message: 'the bridge is away; the driver reconnects by itself',
+    message: 'the bridge is not connected; the driver reconnects automatically',
     retryable: true,
   });
 }

@@ -23,7 +23,7 @@ export function probeBridge(url: string, clock: Clock, ms: number): Promise<void
       socket.close();
       resolve();
     });
-    socket.addEventListener('error', () => fail('nobody accepts a WebSocket there'));
+    socket.addEventListener('error', () => fail('no server accepts a WebSocket there'));
     socket.addEventListener('close', () => fail('the connection was closed'));
   });
 }

@@ -90,6 +90,7 @@ async function close(): Promise<void> {
 /** zenoh-ts does not report that its socket has closed, nor how much waits in it; so both are polled here. */
 function socketOf(session: unknown): WebSocket {
   const socket = (session as { inner?: { link?: { ws?: unknown } } }).inner?.link?.ws;
-  if (!(socket instanceof WebSocket)) throw new Error('this version of zenoh-ts hides its socket');
+  if (!(socket instanceof WebSocket))
+    throw new Error('this version of zenoh-ts gives no access to its socket');
   return socket;
 }

@@ -52,7 +52,7 @@ export class RemoteQueries {
   /** Always settles by its deadline; rejects with `zenoh.failed` without a bridge. */
   ask(id: number, selector: string, options: QueryOptions): Promise<readonly Reply[]> {
     if (!this.#link.up) {
-      const message = 'the bridge is away; the driver reconnects by itself';
+      const message = 'the bridge is not connected; the driver reconnects automatically';
       const subject = selector;
       return Promise.reject(
         new EdgeError('zenoh.failed', { operation: 'query', subject, message, retryable: true }),
@@ -173,7 +173,7 @@ function tooMany(selector: string, lost: number): EdgeError {
   return new EdgeError('zenoh.failed', {
     operation: 'query',
     subject: selector,
-    message: `${lost} replies above the limits were not kept`,
-    hint: 'ask for a narrower key expression',
+    message: `${lost} replies above the limits were dropped`,
+    hint: 'query a narrower key expression',
   });
 }

@@ -271,8 +271,8 @@ function refusal(key: string, fits: boolean): EdgeError {
     operation: 'answer query',
     subject: key,
     message: fits
-      ? 'too many queries, or too large ones, wait for an answer'
-      : 'the query is larger than all that may wait for an answer',
+      ? 'the queries that wait for an answer are too many or too large'
+      : 'the query is larger than the budget for waiting queries',
   });
 }
 

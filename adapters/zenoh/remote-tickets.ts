@@ -74,6 +74,6 @@ export class RemoteTickets {
 }
 
 export function congested(operation: string, subject: string): EdgeError {
-  const message = 'dropped: the bridge does not take values as fast as they come';
+  const message = 'dropped: the bridge does not accept values as fast as they arrive';
   return new EdgeError('cell.overloaded', { operation, subject, message });
 }

@@ -56,7 +56,7 @@ function readPublic(reference: string, key: string, secret: ReadSecret): string 
       operation: 'read certificate',
       subject: key,
       message: `${reference}: ${error instanceof Error ? error.message : String(error)}`,
-      hint: `name a PEM file that this user may read, or credential:NAME`,
+      hint: `set it to a PEM file that this user can read, or to credential:NAME`,
       cause: error,
     });
   }
@@ -69,17 +69,13 @@ function certificateOf(pem: string, key: string, reference: string, now: Nanosec
   } catch (error) {
     throw invalid(
       key,
-      `${reference} holds no PEM certificate`,
-      'its first line is -----BEGIN CERTIFICATE-----',
+      `${reference} contains no PEM certificate`,
+      'the first line must be -----BEGIN CERTIFICATE-----',
       error,
     );
   }
   if (BigInt(x509.validToDate.getTime()) * 1_000_000n < now) {
-    throw invalid(
-      key,
-      `${reference} has expired on ${x509.validTo}`,
-      'renew it, or set the clock of this host',
-    );
+    throw invalid(key, `${reference} expired on ${x509.validTo}`, 'renew it, or set the clock of this host');
   }
   return x509;
 }
@@ -91,7 +87,7 @@ function checkKey(x509: X509Certificate, key: string, reference: string, certifi
   } catch (error) {
     throw invalid(
       'tls_key',
-      `${reference} holds no PEM private key without a password`,
+      `${reference} contains no PEM private key, or its key has a password`,
       'make one with openssl genpkey',
       error,
     );
@@ -99,8 +95,8 @@ function checkKey(x509: X509Certificate, key: string, reference: string, certifi
   if (!matches) {
     throw invalid(
       'tls_key',
-      `${reference} is not the key of ${certificate}`,
-      'name the pair that was issued together',
+      `${reference} is not the private key of ${certificate}`,
+      'set both keys to the pair that was issued together',
     );
   }
 }

@@ -132,16 +132,19 @@ export class ZenohVlaPolicy implements Policy {
     const { hash, output } = this.#description;
     const { key } = this.#options;
     if (policyHash !== hash)
-      throw failed(key, `another network answers there now: ${policyHash.slice(0, 64)}, it was ${hash}`);
+      throw failed(key, `a different network answers now: ${policyHash.slice(0, 64)}; before it was ${hash}`);
     if (actions.shape[1] !== output[1])
-      throw failed(key, `actions of ${actions.shape[1]} numbers, the description says ${output[1]}`);
+      throw failed(
+        key,
+        `the actions have ${actions.shape[1]} numbers, but the description declares ${output[1]}`,
+      );
   }
 }
 
 function sessionOf({ keySpace, key }: VlaPolicyOptions): KeySpace {
   const session = keySpace();
   if (session) return session;
-  throw unavailable(key, 'there is no Zenoh session now');
+  throw unavailable(key, 'no Zenoh session is open');
 }
 
 /** The answer: of several nodes at this key the first that has one. */
@@ -150,7 +153,7 @@ function answerOf(replies: readonly Reply[], key: string): { payload: Uint8Array
   if (good?.ok) return good.value;
   const [refused] = replies;
   if (refused && !refused.ok) throw EdgeError.fromBody(refused.error);
-  throw unavailable(key, 'nobody answers at this key');
+  throw unavailable(key, 'no queryable answers at this key');
 }
 
 /** Missing fields are as requested. */
@@ -178,7 +181,7 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, key: st
         new EdgeError('run.cancelled', {
           operation: 'infer',
           subject: key,
-          message: 'the question was cancelled',
+          message: 'the request was cancelled',
         }),
       );
     if (signal.aborted) cancelled();

@@ -86,14 +86,14 @@ export function watched(
   throw new EdgeError('api.not_found', {
     operation: 'watch controller',
     subject: name.slice(0, 64),
-    message: `no controller ${name.slice(0, 64)}; there are: ${names || 'none'}`,
-    hint: '[[controllers]] in the configuration, see docs/control.md',
+    message: `unknown controller ${name.slice(0, 64)}; configured: ${names || 'none'}`,
+    hint: 'add it to [[controllers]] in the configuration; see docs/control.md',
   });
 }
 
 function controllersText(controllers: readonly ControllerView[]): string {
   if (controllers.length === 0)
-    return 'no controllers: [[controllers]] in the configuration, see docs/control.md';
+    return 'no controllers are configured; add [[controllers]] to the configuration (docs/control.md)';
   return table(
     [
       'CONTROLLER',

@@ -158,7 +158,7 @@ function observationIn(file: string): Record<string, unknown> {
       operation: 'read observation',
       subject: file,
       message: `${file}: ${(cause as Error).message}`,
-      hint: 'docs/inference.md has the format',
+      hint: 'docs/inference.md describes the format',
       cause,
     });
   }

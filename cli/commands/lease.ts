@@ -6,7 +6,7 @@ export function addLeaseCommands(program: Command): void {
   const lease = program.command('lease').description('who may command actuators');
   lease
     .command('status', { isDefault: true })
-    .description('who has the actuation lease')
+    .description('show who holds the actuation lease')
     .action(
       action(async ({ api, out }) => {
         const view = await api.get<LeaseView>('/v1/lease');

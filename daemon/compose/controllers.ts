@@ -98,7 +98,7 @@ export function makeControllers(
       throw new EdgeError('config.invalid', {
         operation: 'start controller',
         subject: spec.name,
-        message: `nobody says what ${spec.output.names.join(', ')} may do`,
+        message: `no limits are configured for ${spec.output.names.join(', ')}`,
         hint: 'limits from a URDF or from the configuration: [gate]; velocities not with gate.boxes; docs/safety.md',
       });
     },

@@ -154,7 +154,7 @@ export class Actuation {
     this.#latch.check(operation, subject);
     const { current, state } = this.#lease;
     if (state === 'held' && current!.priority > LEASE_PRIORITIES.autonomy) {
-      const message = `${current!.holder} has the actuation lease`;
+      const message = `${current!.holder} holds the actuation lease`;
       throw new EdgeError('lease.held', { operation, subject, message });
     }
   }
@@ -176,7 +176,7 @@ export class Actuation {
       throw new EdgeError('schema.invalid', {
         operation: 'robot-motion',
         subject: motionId,
-        message: 'a motion of this id is under way',
+        message: 'a motion with this id is already running',
       });
     }
     if (this.#closed) throw closing(motionId);
@@ -267,14 +267,14 @@ export class Actuation {
     const leased = this.#lease.state !== 'free';
     this.#lease.drop();
     if (leased || this.#motions.size > 0 || this.#moversMove())
-      await this.#safeStop('the cell stops').catch(() => {});
+      await this.#safeStop('the execution cell is shutting down').catch(() => {});
     this.#lease.close();
   }
 
   /** This cell was frozen for so long: motions that it led have to be asked for again. Leases keep their own time. */
   frozen(forMs: number): void {
     if (this.#motions.size === 0 && !this.#moversMove()) return;
-    this.#safeStop(`the execution cell stood still for ${forMs} ms`).catch(() => {});
+    this.#safeStop(`the execution cell was suspended for ${forMs} ms`).catch(() => {});
   }
 
   /** Stops everything that moves the robot by another way than `move`. False: nothing did. Rejects as `stop`. */
@@ -305,7 +305,7 @@ export class Actuation {
     for (const { name, state } of reports) {
       const gone = state === 'down' || state === 'failed' || state === 'stopped';
       if (!gone || !askers.has(name)) continue;
-      const reason = `the ${name} cell is gone`;
+      const reason = `the ${name} cell is no longer running`;
       this.note({ kind: 'safety.stopped', payload: { reason, source: 'lease' } });
       this.#stopMotions(({ from }) => from === name, reason, 'safe-stop').catch(() => {});
     }
@@ -381,7 +381,7 @@ function closing(motionId: string): EdgeError {
   return new EdgeError('cell.unavailable', {
     operation: 'robot-motion',
     subject: motionId,
-    message: 'the execution cell stops',
+    message: 'the execution cell is shutting down',
   });
 }
 

@@ -56,7 +56,7 @@ export class ArmFigureView {
   #points(readings: Readings): Pick<ArmFigure, 'points' | 'reason'> {
     if (!this.#way) return { points: [], reason: this.#reason };
     const untold = this.#way.joints.filter((name) => !isNumber(readings[name]?.position));
-    if (untold.length > 0) return { points: [], reason: `not told yet: ${untold.join(', ')}` };
+    if (untold.length > 0) return { points: [], reason: `no position received yet for ${untold.join(', ')}` };
     return { points: this.#way.place(this.#way.joints.map((name) => readings[name]!.position)), reason: '' };
   }
 
@@ -76,7 +76,7 @@ export class ArmFigureView {
 }
 
 function wayOf({ model, fault, base, tool }: FigureSpec): { way: LinkPoints | undefined; reason: string } {
-  if (!model) return { way: undefined, reason: fault ?? 'no URDF: gate.urdf names none' };
+  if (!model) return { way: undefined, reason: fault ?? 'no URDF: gate.urdf is empty' };
   try {
     return { way: new LinkPoints(model, base, tool), reason: '' };
   } catch (error) {

@@ -180,7 +180,7 @@ export class BagPlay {
 
   #refusals(): string {
     const { count, reason } = this.#refused;
-    return count === 0 ? '' : `${count} commands were refused, the last one because ${reason}`;
+    return count === 0 ? '' : `${count} commands were refused; the reason for the last one: ${reason}`;
   }
 
   /** What may be played there, by its new name; what a robot might obey is withheld. */

@@ -28,8 +28,8 @@ export class BagPlayer {
       throw new EdgeError('cell.overloaded', {
         operation: 'bag play',
         subject: options.path,
-        message: 'a bag is being played already',
-        hint: 'wait for its end, or stop it',
+        message: 'a bag is already playing',
+        hint: 'wait until it ends, or stop it',
       });
     }
     this.#opening = options;
@@ -71,7 +71,7 @@ export class BagPlayer {
       throw new EdgeError('schema.invalid', {
         operation: 'bag play',
         subject: id,
-        message: `play ${id} is over: ${play.state().state}`,
+        message: `playback ${id} has ended: ${play.state().state}`,
       });
     }
     if (order.action === 'pause') play.bag.pause();
@@ -105,7 +105,11 @@ export class BagPlayer {
   #play(id: string): BagPlay {
     const play = this.#plays.get(id);
     if (play) return play;
-    throw new EdgeError('run.not_found', { operation: 'bag play', subject: id, message: `no play ${id}` });
+    throw new EdgeError('run.not_found', {
+      operation: 'bag play',
+      subject: id,
+      message: `unknown playback ${id}`,
+    });
   }
 }
 

@@ -312,7 +312,7 @@ export class ExecutionCell implements Cell {
 
   #controlDown(reason: string): void {
     this.#link.send({ linear: 0, angular: 0 }, this.#state?.time ?? this.#context.clock.now());
-    this.#context.report('error', 'the control thread is started anew', { reason });
+    this.#context.report('error', 'the control thread is being restarted', { reason });
     void this.#emit([
       {
         kind: 'safety.stopped',
@@ -343,7 +343,7 @@ export class ExecutionCell implements Cell {
     if (this.#policyFault) {
       found.push(`control: driving by ${this.#drive.status.policy} instead: ${this.#policyFault.message}`);
     }
-    if (this.#standing !== '') found.push(`control: the base stands: ${this.#standing}`);
+    if (this.#standing !== '') found.push(`control: the base stays stopped: ${this.#standing}`);
     if (source && !this.#link.state.connected) found.push(`${sourceKind}: ${this.#link.state.reason}`);
     if (recorder?.status().state === 'failed') found.push(`recorder: ${recorder.status().reason}`);
     if (zenoh && !zenoh.status().connected) found.push(`zenoh: ${zenoh.status().reason}`);

@@ -106,7 +106,7 @@ export class ActuationLease {
       const asker = { rank: priority, isHolder: false };
       if (!endsLease('take', asker, current.priority)) throw held(holder, `${current.holder} has it`);
       const why = this.#announce(holder, priority);
-      await this.#lose('taken', why ?? `${holder} takes the lease of ${current.holder}`);
+      await this.#lose('taken', why ?? `${holder} takes the lease from ${current.holder}`);
       // The lease was free for a moment, so another holder may have taken it.
       this.#checkFree(holder);
     } else {
@@ -129,7 +129,7 @@ export class ActuationLease {
   }
 
   #checkFree(holder: string): void {
-    if (this.#state !== 'free') throw held(holder, 'another one took it in the same moment');
+    if (this.#state !== 'free') throw held(holder, 'another client took it at the same moment');
   }
 
   /** Rejects with `lease.lost` when the lease is no longer the current one. */
@@ -157,7 +157,7 @@ export class ActuationLease {
   /** The same for a holder whose motions may still be under way: settles when they stand. */
   async surrender(id: number): Promise<void> {
     if (this.#lease?.id !== id) return;
-    await this.#lose('returned', `${this.#lease.holder} gave the lease back`);
+    await this.#lose('returned', `${this.#lease.holder} released the lease`);
   }
 
   /** Ends the lease without a stop of its own: the caller stops everything. */

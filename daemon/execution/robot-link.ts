@@ -111,7 +111,11 @@ export class RobotLink {
       } catch (thrown) {
         const error = EdgeError.from(thrown, 'robot.unreachable', 'advertise', topic.topic);
         const facts = { code: error.code, reason: error.message };
-        this.#context.report('warn', `speeds of joints are not stopped on ${topic.topic}`, facts);
+        this.#context.report(
+          'warn',
+          `the joint velocities on ${topic.topic} could not be set to zero`,
+          facts,
+        );
       }
     }
   }

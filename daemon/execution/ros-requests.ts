@@ -151,9 +151,9 @@ function definedOnly(values: Readonly<Record<string, string | undefined>>): Reco
 
 function none(): never {
   throw new EdgeError('ros.unavailable', {
-    operation: 'ask the ROS graph',
+    operation: 'query the ROS graph',
     subject: 'ros',
-    message: 'this robot is not reached by ROS',
+    message: 'this robot is not connected through ROS',
     hint: 'set robot.source = "ros"',
   });
 }

@@ -63,7 +63,7 @@ export class SinkQueue {
         new EdgeError('cell.unavailable', {
           operation: 'bag play',
           subject: sample.topic,
-          message: `${sample.topic} is not taken any more: its receiver is gone or does not keep up`,
+          message: `${sample.topic} is no longer accepted: its receiver is gone or does not keep up`,
         }),
       );
     }

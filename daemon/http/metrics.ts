@@ -68,7 +68,7 @@ export class Metrics {
     'estop_withheld_total',
     'commands that did not reach the robot because of the emergency stop',
   );
-  readonly #lease = this.#gauge('lease_held', '1 for the role that has the actuation lease', ['role']);
+  readonly #lease = this.#gauge('lease_held', '1 for the role that holds the actuation lease', ['role']);
   readonly #linkSent = this.#gauge('link_acknowledged_seq', 'last event that central holds', ['lane']);
   readonly #linkUp = this.#gauge('link_connected', 'central answers');
   readonly #streams = this.#gauge('stream_readers', 'open event streams');

@@ -38,10 +38,10 @@ export class LakeReads {
     const all = [...[...this.#open.values()].map((one) => one.by), ...this.#opening];
     if (all.filter((one) => one === by).length >= LIMITS.LAKE_STREAMS_EACH_MAX)
       throw tooMany(
-        `${asker?.principal ?? 'this robot'} has ${LIMITS.LAKE_STREAMS_EACH_MAX} streamed answers already`,
+        `${asker?.principal ?? 'this robot'} already has ${LIMITS.LAKE_STREAMS_EACH_MAX} streamed answers open`,
       );
     if (all.length >= LIMITS.LAKE_STREAMS_MAX)
-      throw tooMany(`${LIMITS.LAKE_STREAMS_MAX} answers are being streamed to others`);
+      throw tooMany(`${LIMITS.LAKE_STREAMS_MAX} answers are being streamed to other callers`);
     this.#opening.push(by);
     try {
       return this.#add(await open(), by);
@@ -105,7 +105,7 @@ export class LakeReads {
 function tooMany(message: string): EdgeError {
   return new EdgeError('cell.overloaded', {
     ...{ operation: 'lake.read', subject: 'lake', message },
-    hint: 'try again when one has ended, or ask for the answer as JSON',
+    hint: 'try again when one has ended, or request the answer as JSON',
   });
 }
 

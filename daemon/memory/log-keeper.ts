@@ -88,7 +88,9 @@ export class LogKeeper {
       return cutter && (await this.#trim(cell, cutter, inLake));
     } catch (thrown) {
       const { code, message } = EdgeError.from(thrown, 'log.failed', 'log.cut', cell);
-      this.#parts.context.report('warn', `the log of ${cell} was not made smaller: ${message}`, { code });
+      this.#parts.context.report('warn', `the event log of ${cell} could not be trimmed: ${message}`, {
+        code,
+      });
       return undefined;
     } finally {
       cutter?.close();
@@ -113,7 +115,7 @@ export class LogKeeper {
       await cutter.archive(from, through);
       cut = cutter.checkpoint(through);
     } else if (wanted - through >= EVENTS_MIN)
-      context.report('info', `the log of ${cell} keeps events that are ${why}`, {
+      context.report('info', `the event log of ${cell} keeps events that are ${why}`, {
         ...{ wanted, through },
         needed_by: held.through < wanted ? held.who : 'runs that are not over',
       });
@@ -131,13 +133,13 @@ export class LogKeeper {
     const now = this.#parts.context.clock.now();
     const before = (ms: number) => cutter.lastBefore(now - BigInt(Math.round(ms)) * 1_000_000n);
     const old = keepMs > 0 ? before(Math.max(keepMs, youngMs)) : 0;
-    if (bytesMax === 0 || bytes <= bytesMax) return { wanted: old, why: 'old enough to go' };
+    if (bytesMax === 0 || bytes <= bytesMax) return { wanted: old, why: 'old enough to be removed' };
     // Events are about as large as one another over so many.
     const share = (bytes - bytesMax) / bytes;
     const large = Math.min(firstSeq + Math.ceil((lastSeq - firstSeq) * share), before(youngMs));
     return large > old
       ? { wanted: large, why: 'too many for its size' }
-      : { wanted: old, why: 'old enough to go' };
+      : { wanted: old, why: 'old enough to be removed' };
   }
 
   async #tell(log: CellName, cut: LogCut, from: number, reason: string, bytes: number): Promise<void> {
@@ -149,7 +151,9 @@ export class LogKeeper {
     try {
       await this.#parts.context.emit([event]);
     } catch (error) {
-      this.#parts.context.report('warn', 'that a log was cut is not logged', { error: String(error) });
+      this.#parts.context.report('warn', 'the event that records the trimming of a log was not written', {
+        error: String(error),
+      });
     }
   }
 }

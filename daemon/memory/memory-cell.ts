@@ -140,7 +140,10 @@ export class MemoryCell implements Cell {
       const lake = this.#lake!;
       const round = await this.#projector.round(lake, () => this.#stopped);
       for (const cell of round.disagreed)
-        this.#context.report('warn', `the lake disagreed with the log of ${cell}: projected again`);
+        this.#context.report(
+          'warn',
+          `the lakehouse did not match the event log of ${cell} and was rebuilt from it`,
+        );
       await this.#recovered('lake');
       await this.#tellFaults(round);
       this.#settle(waiters, undefined, round);
@@ -196,11 +199,11 @@ export class MemoryCell implements Cell {
     upgrade().then(
       (better) => {
         if (!better || this.#stopped) return;
-        told('the DuckLake extension is here: the lake is opened again');
+        told('the DuckLake extension is now available: the lakehouse is reopened');
         this.#reopen = true;
         this.#pacer.hurry();
       },
-      (error: unknown) => told('the DuckLake extension could not be had', { error: String(error) }),
+      (error: unknown) => told('the DuckLake extension could not be installed', { error: String(error) }),
     );
   }
 
@@ -212,7 +215,7 @@ export class MemoryCell implements Cell {
     try {
       await this.#close();
     } catch (closing) {
-      this.#context.report('warn', 'closing the failed lake failed too', { error: String(closing) });
+      this.#context.report('warn', 'closing the failed lakehouse failed too', { error: String(closing) });
     }
   }
 
@@ -336,6 +339,6 @@ function stopping(): EdgeError {
   return new EdgeError('lake.unavailable', {
     operation: 'lake.use',
     subject: 'memory cell',
-    message: 'the lake is not open',
+    message: 'the lakehouse is not open',
   });
 }

@@ -168,7 +168,7 @@ export class StepReader {
     if (!isEnd && isWanted) return;
     this.#waiting.delete(segment.path);
     if (isEnd && fault !== '')
-      this.#report('warn', `control steps of ${segment.path} are not all in the lake: ${fault}`);
+      this.#report('warn', `some control steps of ${segment.path} are missing in the lakehouse: ${fault}`);
     await this.drop();
   }
 

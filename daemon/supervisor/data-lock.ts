@@ -77,10 +77,10 @@ export function daemonOf(dataDir: string): { readonly pid: number | undefined } 
   } catch (cause) {
     if ((cause as { errcode?: number }).errcode !== SQLITE_BUSY)
       throw new EdgeError('host.missing', {
-        operation: 'look for the daemon',
+        operation: 'find the running daemon',
         subject: dataDir,
-        message: `whether a daemon runs with ${dataDir} cannot be seen: ${(cause as Error).message}`,
-        hint: 'run it as the user of that daemon, or with sudo where it is a service',
+        message: `cannot determine whether a daemon uses ${dataDir}: ${(cause as Error).message}`,
+        hint: 'run this command as the user of that daemon, or with sudo if the daemon is a service',
         cause,
       });
   } finally {
@@ -118,9 +118,9 @@ export function unusableDataDir(dataDir: string, cause: unknown): EdgeError {
     operation: 'open data directory',
     subject: dataDir,
     message: isFile
-      ? `the data directory ${dataDir} is a file, or lies below one`
+      ? `the data directory ${dataDir} is a file, or one of its parents is`
       : `the data directory ${dataDir} cannot be used: ${message}`,
-    hint: 'set daemon.data_dir (or --data-dir) to a directory this user may write',
+    hint: 'set daemon.data_dir (or --data-dir) to a directory that this user can write',
     cause,
   });
 }

@@ -125,12 +125,12 @@ export function judge(state: Liveness, nowMs: number, patience: Patience = UP): 
   const silentMs = nowMs - state.lastBeatMs;
   const excusedMs = Math.min(silentMs, starvedMs(state.starvation));
   if (isTooLong(silentMs, excusedMs, state.ranMs, patience))
-    return { alive: false, reason: `silent for ${Math.round(silentMs)} ms${how(state, excusedMs)}` };
+    return { alive: false, reason: `no heartbeat for ${Math.round(silentMs)} ms${how(state, excusedMs)}` };
   for (const [name, one] of Object.entries(state.work)) {
     const standsMs = nowMs - one.standsSinceMs;
     const starved = Math.min(standsMs, one.starvedMs);
     if (standsMs - starved > LIMITS.WORK_STALLED_MS || standsMs > LIMITS.WORK_STARVED_MS)
-      return { alive: false, reason: `${name} stands still for ${Math.round(standsMs)} ms` };
+      return { alive: false, reason: `${name} has made no progress for ${Math.round(standsMs)} ms` };
   }
   return { alive: true };
 }

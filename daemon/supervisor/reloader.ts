@@ -60,11 +60,13 @@ export class Reloader {
       const reports = await supervisor.renew(plan.restart, 'the configuration changed');
       const failed = reports.filter(({ state }) => state !== 'up').map(({ name }) => name);
       told = { ok: true, number, failed, ...plan };
-      report('info', 'daemon', 'the configuration was read again', { ...plan, failed });
+      report('info', 'daemon', 'the configuration was reloaded', { ...plan, failed });
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'reload', 'configuration').toBody();
       told = { ok: false, number, error };
-      report('error', 'daemon', 'the configuration was not taken; the former one goes on', { error });
+      report('error', 'daemon', 'the new configuration was rejected; the previous one stays in force', {
+        error,
+      });
     }
     this.#write(told);
     notify.ready(supervisor.summary());
@@ -78,7 +80,7 @@ export class Reloader {
       writeFileSync(`${path}.tmp`, JSON.stringify(told));
       renameSync(`${path}.tmp`, path);
     } catch (thrown) {
-      this.#parts.report('warn', 'daemon', 'what came of the reload was not written', {
+      this.#parts.report('warn', 'daemon', 'the result of the reload could not be logged', {
         error: String(thrown),
       });
     }

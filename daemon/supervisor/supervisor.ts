@@ -77,7 +77,7 @@ export class Supervisor {
           onMessage: (message) => this.#receive(name, message),
           onChange: (report) => this.#changed(report),
           onStarved: (silentMs, starvedMs) =>
-            options.report('warn', name, 'the host gives it too little processor time', {
+            options.report('warn', name, 'the host gives it too little CPU time', {
               silentMs: Math.round(silentMs),
               starvedMs: Math.round(starvedMs),
             }),
@@ -236,7 +236,7 @@ export class Supervisor {
           new EdgeError('cell.restarted', {
             operation: request.method,
             subject: dead,
-            message: `the ${dead} cell went down while it worked on this`,
+            message: `the ${dead} cell ended while it handled this request`,
           }),
         );
       }

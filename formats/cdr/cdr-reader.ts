@@ -28,7 +28,7 @@ export class CdrReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#subject = subject;
     if (bytes.length < ENCAPSULATION_BYTES)
-      throw malformed(subject, `${bytes.length} bytes hold no encapsulation`);
+      throw malformed(subject, `${bytes.length} bytes are too few for a CDR encapsulation header`);
     const kind = this.#view.getUint16(0, false);
     if (kind !== CDR_LE && kind !== CDR_BE)
       throw malformed(subject, `encapsulation ${kind} is not plain CDR`);

@@ -88,7 +88,7 @@ export class CdrWriter {
       nanoseconds += NS_PER_S;
     }
     if (seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
-      throw malformed('builtin_interfaces/msg/Time', `${value} ns is outside of what the message can hold`);
+      throw malformed('builtin_interfaces/msg/Time', `${value} ns is outside the range of the message field`);
     }
     this.int32(Number(seconds));
     this.uint32(Number(nanoseconds));

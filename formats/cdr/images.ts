@@ -38,7 +38,10 @@ export function decodeImage(bytes: Uint8Array): Image {
     data: reader.uint8Array(),
   };
   if (image.step * image.height > image.data.length)
-    throw malformed(IMAGE, `${image.height} rows of ${image.step} bytes in ${image.data.length} bytes`);
+    throw malformed(
+      IMAGE,
+      `${image.height} rows of ${image.step} bytes do not fit ${image.data.length} bytes of data`,
+    );
   return image;
 }
 

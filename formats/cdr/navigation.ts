@@ -57,7 +57,7 @@ export function decodeOdometry(bytes: Uint8Array): Odometry {
 export function encodeOdometry(odometry: Odometry): Uint8Array {
   const { pose, twist } = odometry;
   if (pose.covariance.length !== COVARIANCE || twist.covariance.length !== COVARIANCE) {
-    throw malformed(ODOMETRY, 'a covariance that is not 6x6');
+    throw malformed(ODOMETRY, 'the covariance is not 6x6');
   }
   const writer = new CdrWriter(768);
   writeHeader(writer, odometry.header);
@@ -81,7 +81,10 @@ export function decodeOccupancyGrid(bytes: Uint8Array): OccupancyGrid {
   };
   const data = reader.int8Array();
   if (data.length !== info.width * info.height) {
-    throw malformed(OCCUPANCY_GRID, `${data.length} cells in a grid of ${info.width} x ${info.height}`);
+    throw malformed(
+      OCCUPANCY_GRID,
+      `the grid is ${info.width} x ${info.height}, but has ${data.length} cells`,
+    );
   }
   return { header, info, data };
 }

@@ -75,7 +75,7 @@ export function decodeJointState(bytes: Uint8Array): JointState {
   for (const values of [position, velocity, effort]) {
     // Each may be empty; one of another length belongs to no joints.
     if (values.length !== 0 && values.length !== name.length) {
-      throw malformed(JOINT_STATE, `${values.length} values for ${name.length} joints`);
+      throw malformed(JOINT_STATE, `${values.length} values were given for ${name.length} joints`);
     }
   }
   return { header, name, position, velocity, effort };

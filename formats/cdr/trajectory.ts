@@ -28,7 +28,7 @@ export function decodeJointTrajectory(bytes: Uint8Array): JointTrajectory {
   const joints = Array.from({ length: reader.sequenceLength(NAME_BYTES_MIN) }, () => reader.string());
   const count = reader.sequenceLength(POINT_BYTES_MIN);
   if (joints.length * count > TARGETS_MAX)
-    throw malformed(JOINT_TRAJECTORY, `${count} points of ${joints.length} joints are too many`);
+    throw malformed(JOINT_TRAJECTORY, `${count} points of ${joints.length} joints exceed the limit`);
   const velocities: Float64Array[] = [];
   let allFinite = true;
   const points = Array.from({ length: count }, () => {

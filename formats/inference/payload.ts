@@ -39,7 +39,8 @@ export function asMap(value: unknown, path: string): Record<string, unknown> {
 /** Throws for an unknown key: a typing error must not change the meaning of a question. */
 export function onlyKnown(map: Record<string, unknown>, known: readonly string[], path = ''): void {
   for (const name in map)
-    if (!known.includes(name)) throw bad(`${path}/${name}`, `unknown field; known are ${known.join(', ')}`);
+    if (!known.includes(name))
+      throw bad(`${path}/${name}`, `unknown field; known fields: ${known.join(', ')}`);
 }
 
 export function asText(value: unknown, path: string, charsMax: number, match?: RegExp): string | undefined {
@@ -71,6 +72,6 @@ export function bad(path: string, message: string): EdgeError {
     operation: 'decode observation',
     subject: path.slice(0, 256),
     message: `${path.slice(0, 256)}: ${message}`,
-    hint: 'docs/inference.md has the format',
+    hint: 'docs/inference.md describes the format',
   });
 }

@@ -64,7 +64,7 @@ export function vlaRequest(value: unknown, now: Nanoseconds): VlaRequest {
   const tensors = root['tensors'] === undefined ? {} : named(root['tensors'], '/tensors', read);
   const images = root['images'] === undefined ? {} : named(root['images'], '/images', readPicture);
   const hasImages = !isEmpty(images);
-  if (isEmpty(tensors) && !hasImages) throw bad('/tensors', 'an observation of at least one input');
+  if (isEmpty(tensors) && !hasImages) throw bad('/tensors', 'must have at least one input');
   const task = asText(root['task'], '/task', TASK_CHARS_MAX);
   const observation: Observation = {
     tensors,
@@ -211,7 +211,7 @@ function named<T>(
   const made: Record<string, T> = {};
   for (const name of names) {
     // JSON may contain `__proto__`; assigned to an object it would not become a key.
-    if (name === '__proto__') throw bad(`${path}/${name}`, 'is no name of an input');
+    if (name === '__proto__') throw bad(`${path}/${name}`, 'is not a valid name of an input');
     made[name] = read(map[name], `${path}/${name}`);
   }
   return made;

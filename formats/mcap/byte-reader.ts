@@ -60,7 +60,7 @@ export class ByteReader {
     try {
       return decoder.decode(bytes);
     } catch (cause) {
-      throw malformed(this.#subject, this.offset - bytes.length, 'a text is not UTF-8', cause);
+      throw malformed(this.#subject, this.offset - bytes.length, 'a string is not valid UTF-8', cause);
     }
   }
 

@@ -74,7 +74,7 @@ export class ChunkBuilder {
       const length = this.#lengthOf(view, record, this.size + at - partAt);
       if (view.getUint8(record) === OP.message) {
         if (length < MESSAGE_FIELDS_BYTES)
-          throw malformed('chunk', this.size + at - partAt, 'a message without a head');
+          throw malformed('chunk', this.size + at - partAt, 'a message has no header');
         const channel = view.getUint16(record + 9, true);
         if (!isKnown(channel)) break;
         const offset = this.size + at - partAt;
@@ -95,7 +95,7 @@ export class ChunkBuilder {
   #lengthOf(view: DataView, at: number, offset: number): number {
     const room = view.byteLength - at - RECORD_HEAD_BYTES;
     const length = room < 0 ? 0 : view.getUint32(at + 1, true) + view.getUint32(at + 5, true) * 2 ** 32;
-    if (room < length) throw malformed('chunk', offset, `a record of ${length} bytes is cut off`);
+    if (room < length) throw malformed('chunk', offset, `a record of ${length} bytes is truncated`);
     return length;
   }
 

@@ -16,10 +16,10 @@ export function chunkContents(chunk: Chunk, offset: number, subject: string): Ui
   if (size > LIMITS.MCAP_CHUNK_BYTES_MAX) throw malformed(subject, offset, `a chunk of ${size} bytes`);
   const contents = decompress(chunk, offset, subject);
   if (contents.length !== size) {
-    throw malformed(subject, offset, `the chunk holds ${contents.length} bytes and declares ${size}`);
+    throw malformed(subject, offset, `the chunk has ${contents.length} bytes, but declares ${size}`);
   }
   if (chunk.uncompressedCrc !== 0 && crc32(contents) !== chunk.uncompressedCrc) {
-    throw malformed(subject, offset, 'the CRC of the chunk does not fit its bytes');
+    throw malformed(subject, offset, 'the CRC of the chunk does not match its bytes');
   }
   return contents;
 }
@@ -54,14 +54,14 @@ export function* recordSpans(bytes: Uint8Array, offset: number, subject: string)
   let at = 0;
   while (at < bytes.length) {
     if (at + RECORD_HEAD_BYTES > bytes.length)
-      throw malformed(subject, offset + at, 'a record head is cut off');
+      throw malformed(subject, offset + at, 'a record header is truncated');
     const opcode = view.getUint8(at);
     // Zeros: a chunk of nothing else would be millions of records.
     if (opcode === 0) throw malformed(subject, offset + at, 'opcode 0 is not valid');
     const length = view.getUint32(at + 1, true) + view.getUint32(at + 5, true) * 2 ** 32;
     const bodyAt = at + RECORD_HEAD_BYTES;
     if (length > bytes.length - bodyAt) {
-      throw malformed(subject, offset + at, `a record of ${length} bytes is cut off`);
+      throw malformed(subject, offset + at, `a record of ${length} bytes is truncated`);
     }
     yield { opcode, bodyAt, length };
     at = bodyAt + length;
@@ -71,7 +71,7 @@ export function* recordSpans(bytes: Uint8Array, offset: number, subject: string)
 /** The message of a span; its data is a view into `bytes`. */
 export function messageAt(bytes: Uint8Array, span: RecordSpan, offset: number, subject: string): Message {
   if (span.opcode !== OP.message || span.length < MESSAGE_FIELDS_BYTES) {
-    throw malformed(subject, offset + span.bodyAt, 'not a message record');
+    throw malformed(subject, offset + span.bodyAt, 'expected a message record');
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset + span.bodyAt, MESSAGE_FIELDS_BYTES);
   return {

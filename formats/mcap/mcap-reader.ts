@@ -155,7 +155,7 @@ export class McapReader {
   async #chunkRun(index: ChunkIndex, wanted: ReadonlySet<number>, filter: MessageFilter): Promise<Run> {
     const size = await this.#readable.size();
     if (index.chunkStart + index.chunkLength > size || index.chunkLength < RECORD_HEAD_BYTES) {
-      throw this.#malformed(index, 'the index names a chunk outside the file');
+      throw this.#malformed(index, 'the index points to a chunk outside the file');
     }
     if (index.chunkLength > LIMITS.MCAP_CHUNK_BYTES_MAX + 4096) {
       throw this.#malformed(index, `a chunk of ${index.chunkLength} bytes`);
@@ -163,7 +163,8 @@ export class McapReader {
     const bytes = await this.#readable.read(index.chunkStart, index.chunkLength);
     const { subject } = this.#readable;
     const record = decodeRecord(bytes[0]!, bytes.subarray(RECORD_HEAD_BYTES), index.chunkStart, subject);
-    if (record.kind !== 'chunk') throw this.#malformed(index, 'the index names something that is no chunk');
+    if (record.kind !== 'chunk')
+      throw this.#malformed(index, 'the index points to a record that is not a chunk');
     return this.#run(chunkContents(record, index.chunkStart, subject), index.chunkStart, wanted, filter);
   }
 
@@ -266,7 +267,7 @@ async function readSummary(readable: Readable): Promise<Summary | undefined> {
   const section = await readable.read(start, size - start);
   const crcEnd = section.length - MAGIC.length - 4;
   if (footer.summaryCrc !== 0 && crc32(section.subarray(0, crcEnd)) !== footer.summaryCrc) {
-    throw malformed(subject, start, 'the CRC of the summary does not fit its bytes');
+    throw malformed(subject, start, 'the CRC of the summary does not match its bytes');
   }
   const end = (footer.summaryOffsetStart || tailAt) - start;
   if (end < 0 || end > section.length) {

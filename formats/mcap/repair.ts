@@ -42,7 +42,7 @@ export async function planRepair(
 ): Promise<Repair> {
   const size = await readable.size();
   if (await isCutInMagic(readable, size))
-    return beginAgain(size, header, note, 'the file ends in its first bytes');
+    return beginAgain(size, header, note, 'the file ends within its first bytes');
   const found = await scan(readable);
   const { summary } = found;
   if (!found.hasHeader) return beginAgain(size, header, note, found.fault?.message ?? '');

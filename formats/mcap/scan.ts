@@ -98,7 +98,7 @@ class Walk {
     const length = view.getUint32(1, true) + view.getUint32(5, true) * 2 ** 32;
     if (opcode === 0) throw malformed(this.#subject, this.#at, 'opcode 0 is not valid');
     if (length > left - RECORD_HEAD_BYTES) {
-      throw malformed(this.#subject, this.#at, `a record of ${length} bytes is cut off`);
+      throw malformed(this.#subject, this.#at, `a record of ${length} bytes is truncated`);
     }
     if (opcode === OP.dataEnd) {
       await this.#finish(RECORD_HEAD_BYTES + length);
@@ -189,12 +189,12 @@ class Walk {
 
   #attachment(body: Uint8Array, length: number): void {
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-    if (body.length < 16) throw malformed(this.#subject, this.#at, 'an attachment is cut off');
+    if (body.length < 16) throw malformed(this.#subject, this.#at, 'an attachment is truncated');
     let at = 16;
     const text = (): string => {
-      if (at + 4 > body.length) throw malformed(this.#subject, this.#at, 'an attachment is cut off');
+      if (at + 4 > body.length) throw malformed(this.#subject, this.#at, 'an attachment is truncated');
       const end = at + 4 + view.getUint32(at, true);
-      if (end > body.length) throw malformed(this.#subject, this.#at, 'an attachment is cut off');
+      if (end > body.length) throw malformed(this.#subject, this.#at, 'an attachment is truncated');
       const value = new TextDecoder().decode(body.subarray(at + 4, end));
       at = end;
       return value;

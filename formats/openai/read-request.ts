@@ -62,7 +62,7 @@ export function readChatAsk(body: unknown): ChatAsk {
     if (fixed?.some((one) => JSON.stringify(one) === JSON.stringify(value))) continue;
     throw invalid(
       `/${key}`,
-      fixed ? `cannot be had here but as ${JSON.stringify(fixed[0])}` : 'unknown field',
+      fixed ? `only the value ${JSON.stringify(fixed[0])} is supported` : 'unknown field',
     );
   }
   const given = Object.fromEntries(Object.entries(root).filter(([, value]) => value !== null));
@@ -77,7 +77,7 @@ export function readChatAsk(body: unknown): ChatAsk {
     throw invalid('/seed', 'a whole number');
   const deadlineMs = given['deadline_ms'] ?? DEADLINE_MS_DEFAULT;
   if (typeof deadlineMs !== 'number' || !(deadlineMs > 0 && deadlineMs <= LIMITS.CHAT_DEADLINE_MS_MAX))
-    throw invalid('/deadline_ms', `milliseconds above 0, at most ${LIMITS.CHAT_DEADLINE_MS_MAX}`);
+    throw invalid('/deadline_ms', `must be milliseconds above 0 and at most ${LIMITS.CHAT_DEADLINE_MS_MAX}`);
   const budget = new SchemaBudget({
     ...{ of: 'the request', partsMax: REQUEST_PARTS_MAX, charsMax: REQUEST_CHARS_MAX },
   });
@@ -112,7 +112,8 @@ function readMessages(value: unknown): ModelMessage[] {
   return messages.map((one, i) => {
     const message = readMessage(one, `/messages/${i}`);
     images += message.images?.length ?? 0;
-    if (images > IMAGES_MAX) throw invalid(`/messages/${i}`, `at most ${IMAGES_MAX} pictures in one request`);
+    if (images > IMAGES_MAX)
+      throw invalid(`/messages/${i}`, `a request may have at most ${IMAGES_MAX} images`);
     return message;
   });
 }
@@ -165,7 +166,8 @@ function readImage(value: unknown, path: string): ToolImage {
   const { url } = asObject(value, path);
   const data =
     typeof url === 'string' ? /^data:(image\/(?:jpeg|png));base64,([A-Za-z0-9+/]+={0,2})$/.exec(url) : null;
-  if (!data) throw invalid(`${path}/url`, 'data:image/jpeg;base64,… or image/png; addresses are not fetched');
+  if (!data)
+    throw invalid(`${path}/url`, 'must be data:image/jpeg;base64,… or image/png; URLs are not fetched');
   return { mime: data[1] as ToolImage['mime'], data: new Uint8Array(Buffer.from(data[2]!, 'base64')) };
 }
 
@@ -204,7 +206,7 @@ function readTool(value: unknown, i: number, budget: SchemaBudget): ModelTool {
 function readChoice(value: unknown, tools: readonly ModelTool[]): ChatRequest['toolChoice'] {
   if (value === undefined) return undefined;
   if (value === 'auto' || value === 'none') return value;
-  if (tools.length === 0) throw invalid('/tool_choice', 'only beside tools');
+  if (tools.length === 0) throw invalid('/tool_choice', 'allowed only together with tools');
   if (value === 'required') return value;
   const name = text(
     asObject(asObject(value, '/tool_choice')['function'], '/tool_choice/function')['name'],
@@ -254,7 +256,7 @@ function walk(value: unknown, path: string, depth: number, refused: ReadonlySet<
   for (const [key, one] of Object.entries(value)) {
     // A property may have such a name; a keyword has text, or a table of them.
     const keyword = key === 'patternProperties' || typeof one === 'string';
-    if (refused.has(key) && keyword) throw invalid(`${path}/${key}`, 'not in a schema from outside');
+    if (refused.has(key) && keyword) throw invalid(`${path}/${key}`, 'not allowed in a schema of a request');
     walk(one, `${path}/${key}`, depth + 1, refused);
   }
 }
@@ -291,6 +293,6 @@ function invalid(path: string, expected: string): EdgeError {
     operation: 'read request',
     subject: path.slice(0, 256),
     message: `${path.slice(0, 256)}: ${expected}`,
-    hint: 'docs/inference.md says what of the OpenAI API is understood',
+    hint: 'docs/inference.md lists the supported part of the OpenAI API',
   });
 }

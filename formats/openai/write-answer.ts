@@ -70,8 +70,9 @@ export class ChunkWriter {
     throw new EdgeError('model.failed', {
       operation: 'chat',
       subject: model,
-      message: 'text came that is no part of the answer: a model broke off and another one went on',
-      hint: 'forget what came and ask again, or without stream',
+      message:
+        'the text received so far is not part of the answer: the first model failed and another one continued',
+      hint: 'discard the received text and send the request again, or send it without stream',
     });
   }
 

@@ -17,10 +17,10 @@ export function checkObservation(observation: Observation, policy: Wanted): void
       );
     const length = shape.reduce((a, b) => a * b, 1);
     if (!(tensor.data instanceof Float32Array) || tensor.data.length !== length)
-      throw bad(policy.name, `/${name}: ${length} float32 values expected, found ${tensor.data.length}`);
+      throw bad(policy.name, `/${name}: expected ${length} float32 values, found ${tensor.data.length}`);
     const odd = tensor.data.findIndex((value) => !Number.isFinite(value));
     if (odd >= 0)
-      throw bad(policy.name, `/${name}/${odd}: a finite number expected, found ${tensor.data[odd]}`);
+      throw bad(policy.name, `/${name}/${odd}: expected a finite number, found ${tensor.data[odd]}`);
   }
   checkPictures(observation, policy);
   refuseStrangers(policy.name, observation.tensors, policy.inputs);
@@ -46,7 +46,7 @@ function checkPictures(observation: Observation, policy: Wanted): void {
     if (!(fits && picture.data instanceof Uint8Array))
       throw bad(
         policy.name,
-        `/${name}: a picture [${shape.join(', ')}] of bytes expected, found [${picture.shape.join(', ')}]`,
+        `/${name}: expected an image [${shape.join(', ')}] of bytes, found [${picture.shape.join(', ')}]`,
       );
   }
   refuseStrangers(policy.name, images, policy.images ?? {});
@@ -55,7 +55,10 @@ function checkPictures(observation: Observation, policy: Wanted): void {
 function refuseStrangers(policy: string, given: object, known: object): void {
   const stranger = Object.keys(given).find((name) => !Object.hasOwn(known, name));
   if (stranger !== undefined)
-    throw bad(policy, `/${stranger}: unknown input; the policy takes ${Object.keys(known).join(', ')}`);
+    throw bad(
+      policy,
+      `/${stranger}: unknown input; the inputs of this policy are ${Object.keys(known).join(', ')}`,
+    );
 }
 
 function bad(policy: string, message: string): EdgeError {

@@ -80,7 +80,7 @@ export class RemotePolicy implements Policy {
       throw new EdgeError('cell.overloaded', {
         operation: 'infer',
         subject: name,
-        message: `${this.#waiting} questions are waiting for ${name} already`,
+        message: `${this.#waiting} requests are already waiting for ${name}`,
       });
     this.#waiting += 1;
     const before = this.#before;

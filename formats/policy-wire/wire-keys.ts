@@ -75,7 +75,7 @@ function fitting(parts: readonly WirePart[], size: number, place: string, policy
   throw new EdgeError('config.invalid', {
     operation: 'read keys of a wire',
     subject: policy,
-    message: `${place}: the parts are ${sum} numbers together, the policy ${policy} has ${size}`,
+    message: `${place}: the parts have ${sum} numbers in total, but the policy ${policy} has ${size}`,
   });
 }
 
@@ -88,7 +88,7 @@ export function wireKeysFault(value: unknown): string | undefined {
   if (!isMap(value)) return 'is not a table';
   const known = ['inputs', 'images', 'task', 'actions'];
   const stranger = Object.keys(value).find((key) => !known.includes(key));
-  if (stranger !== undefined) return `"${stranger}" is unknown; known are ${known.join(', ')}`;
+  if (stranger !== undefined) return `unknown key "${stranger}"; known keys: ${known.join(', ')}`;
   const { inputs = {}, images = {}, task = '', actions = [] } = value;
   if (!isMap(inputs) || !Object.values(inputs).every(isParts)) return 'inputs is not {name: [{key, size}]}';
   if (!isMap(images) || !Object.values(images).every((key) => typeof key === 'string'))

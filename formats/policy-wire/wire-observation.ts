@@ -71,7 +71,7 @@ export function namedActions(
 ): Record<string, NumpyArray> {
   const [horizon = 0, dimension = 0] = actions.shape;
   const odd = actions.data.findIndex((value) => !Number.isFinite(value));
-  if (odd >= 0) throw failed('actions', `the policy gave ${actions.data[odd]}: actions must be finite`);
+  if (odd >= 0) throw failed('actions', `the policy returned ${actions.data[odd]}: actions must be finite`);
   const named: Record<string, NumpyArray> = {};
   let from = 0;
   for (const { key, size } of keys.actions) {
@@ -106,7 +106,7 @@ export function actionsFrom(
     if (part.length !== horizon * size)
       throw failed(
         policy.name,
-        `${key}: [${array.shape.join(', ')}] was answered, [${horizon}, ${size}] is what the policy gives`,
+        `${key}: the server answered the shape [${array.shape.join(', ')}], but the policy outputs [${horizon}, ${size}]`,
       );
     for (let step = 0; step < horizon; step++)
       data.set(part.subarray(step * size, (step + 1) * size), step * dimension + from);
@@ -131,7 +131,7 @@ function floatsOf(value: unknown, key: string): Float32Array {
   if (typeof value === 'number') return Float32Array.of(value);
   const flat = Array.isArray(value) ? (value.flat(8) as unknown[]) : undefined;
   if (flat?.every((item) => typeof item === 'number')) return Float32Array.from(flat as number[]);
-  throw bad(`${key}: an array of numbers expected`);
+  throw bad(`${key}: expected an array of numbers`);
 }
 
 /** The policy's own axes at the end of the array, of the newest step. */
@@ -178,13 +178,13 @@ function taskOf(value: unknown, key: string): string | undefined {
   const flat = value instanceof NumpyArray && value.isText ? value.texts() : [value].flat(8);
   const first = flat[0];
   if (typeof first === 'string' && first.length <= TASK_CHARS_MAX) return first;
-  throw bad(`${key}: text of at most ${TASK_CHARS_MAX} characters expected`);
+  throw bad(`${key}: expected text of at most ${TASK_CHARS_MAX} characters`);
 }
 
 function find(given: Readonly<Record<string, unknown>>, key: string): unknown {
   const value = maybe(given, key);
   if (value !== undefined) return value;
-  throw bad(`${key}: missing; the observation has ${names(given)}`);
+  throw bad(`${key} is missing; the observation has ${names(given)}`);
 }
 
 /** `observation/state` and `observation.state` are the same name: openpi's examples write slashes, LeRobot dots. */

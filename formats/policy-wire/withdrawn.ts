@@ -10,7 +10,7 @@ export function untilWithdrawn<T>(
   return new Promise<T>((resolve, reject) => {
     const withdrawn = () =>
       reject(
-        new EdgeError('model.failed', { operation: 'infer', subject, message: 'the question was withdrawn' }),
+        new EdgeError('model.failed', { operation: 'infer', subject, message: 'the request was withdrawn' }),
       );
     if (signal.aborted) withdrawn();
     signal.addEventListener('abort', withdrawn, { once: true });

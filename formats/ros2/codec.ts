@@ -43,7 +43,7 @@ const codecs = new Map<string, Codec | EdgeError>();
 export function codecOf(type: string, definition: string | undefined): Codec {
   const text = definition ?? schemaFor(type)?.data;
   if (text === undefined) {
-    const hint = 'give the message definition, or read it from a bag that carries it';
+    const hint = 'provide the message definition, or read the message from a bag that contains it';
     throw new EdgeError('sample.unknown_type', { operation: 'find-definition', subject: type, hint });
   }
   const key = `${type}\n${text}`;
@@ -60,14 +60,14 @@ export function codecOf(type: string, definition: string | undefined): Codec {
 export function partOf(codec: Codec, name: string): readonly Field[] {
   const part = codec.parts.get(name);
   if (part) return part;
-  throw unusable(codec.type, `the definition does not hold ${name}`);
+  throw unusable(codec.type, `the definition does not contain ${name}`);
 }
 
 /** The least bytes that one element of `fields` takes; never 0, since an empty message has one byte. */
 export function bytesMin(codec: Codec, fields: readonly Field[], depth = 0): number {
   const known = codec.bytesMin.get(fields);
   if (known !== undefined) return known;
-  if (depth > DEPTH_MAX) throw unusable(codec.type, 'the definition is nested without end');
+  if (depth > DEPTH_MAX) throw unusable(codec.type, 'the definition refers to itself');
   let bytes = 0;
   for (const field of fields) {
     const one = elementBytesMin(codec, field, depth);

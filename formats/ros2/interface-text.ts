@@ -58,7 +58,7 @@ export function parseFields(text: string, pkg: string, typeName: string): FieldD
     const line = raw.replace(/#.*/, '').trim();
     if (line === '') continue;
     const match = LINE.exec(line);
-    if (!match) throw unusable(typeName, `no field or constant: ${line.slice(0, 80)}`);
+    if (!match) throw unusable(typeName, `not a field or constant: ${line.slice(0, 80)}`);
     const [, base = '', stringBound, bounded, length, name = '', rest = ''] = match;
     if (rest.startsWith('=')) continue;
     fields.push({ name, type: fieldType(base, pkg, stringBound, bounded !== undefined, length) });

@@ -40,19 +40,19 @@ export class TfTree {
   update({ header, child_frame_id, transform }: TransformStamped, fixed: boolean): void {
     const frame = bare(child_frame_id);
     const parent = bare(header.frame_id);
-    if (frame === '' || parent === '') throw malformed(frame || parent, 'a frame without a name');
+    if (frame === '' || parent === '') throw malformed(frame || parent, 'a frame has no name');
     if (frame === parent) throw malformed(frame, 'a frame cannot be its own parent');
     const { translation, rotation } = transform;
     const length = Math.hypot(rotation.x, rotation.y, rotation.z, rotation.w);
     const finite = [translation.x, translation.y, translation.z, length].every(Number.isFinite);
     if (!finite || Math.abs(length - 1) > 0.01)
-      throw malformed(frame, 'its rotation is no unit quaternion, or a number is not finite');
+      throw malformed(frame, 'the rotation is not a unit quaternion, or a number is not finite');
     const known = this.#frames.get(frame);
     if (known?.parent === parent && header.stamp < known.stamp) return;
     if (known?.fixed && !fixed) return;
     if (!known && this.#frames.size >= FRAMES_MAX) throw malformed(frame, `more than ${FRAMES_MAX} frames`);
     if (this.#chain(parent).includes(frame))
-      throw malformed(frame, `${parent} is below ${frame} already: the frames would make a circle`);
+      throw malformed(frame, `${parent} is already a descendant of ${frame}: the frames would form a loop`);
     this.#frames.set(frame, { frame, parent, fixed, stamp: header.stamp, translation, rotation });
   }
 
@@ -77,7 +77,7 @@ export class TfTree {
     const fromChain = this.#chain(from);
     const common = fromChain.find((frame) => above.includes(frame));
     if (common === undefined) {
-      throw notFound(`${target} and ${source}`, `no chain of frames joins ${target} and ${source}`);
+      throw notFound(`${target} and ${source}`, `no chain of frames connects ${target} and ${source}`);
     }
     const up = this.#toAncestor(from, common);
     const down = invert(this.#toAncestor(to, common));
@@ -107,7 +107,7 @@ export class TfTree {
     const names = this.names();
     if (names.includes(frame)) return frame;
     const some = names.slice(0, 20).join(', ') || 'none';
-    throw notFound(name, `nobody has published the frame ${name}; known frames: ${some}`);
+    throw notFound(name, `unknown frame ${name}: it has not been published; known frames: ${some}`);
   }
 }
 

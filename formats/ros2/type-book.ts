@@ -158,7 +158,7 @@ function unknown(name: string, wanted: string): EdgeError {
     message:
       name === wanted
         ? `the type ${name} has no definition on this host`
-        : `the type ${wanted} needs ${name}, which has no definition on this host`,
+        : `the type ${wanted} uses ${name}, which has no definition on this host`,
     hint: `install the package that defines it (ros-<distro>-${pkg}), or put its files into a folder of ros.definitions`,
   });
 }

@@ -110,8 +110,8 @@ export function parseMetadata(yaml: string, subject: string): BagNotes {
     throw new EdgeError('bag.malformed', {
       operation: 'read-metadata',
       subject,
-      message: 'it holds no rosbag2_bagfile_information',
-      hint: 'without metadata.yaml the files of the folder are read as they are',
+      message: 'the key rosbag2_bagfile_information is missing',
+      hint: 'rename metadata.yaml to read the files of the folder without it',
     });
   }
   const custom = Object.entries(mapOf(info['custom_data']) ?? {});

@@ -51,7 +51,7 @@ class YamlReader {
     this.#skip();
     const rest = this.#line();
     if (rest && rest.text !== '...')
-      throw fault(this.#subject, rest.number, 'does not belong to what is above');
+      throw fault(this.#subject, rest.number, 'the indentation does not match the lines above');
     return value;
   }
 
@@ -281,12 +281,12 @@ class FlowReader {
       value += String.fromCodePoint(point);
       at += length;
     }
-    return this.#wrong('a text is not closed');
+    return this.#wrong('a quoted string is not closed');
   }
 
   #single(): string | undefined {
     const found = /^'((?:[^']|'')*)'/.exec(this.#text.slice(this.#at));
-    if (!found) return this.#wrong('a text is not closed');
+    if (!found) return this.#wrong('a quoted string is not closed');
     this.#at += found[0].length;
     return found[1]!.replaceAll("''", "'");
   }

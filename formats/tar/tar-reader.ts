@@ -27,7 +27,7 @@ export function readTar(archive: Uint8Array, limits: TarLimits): TarResult {
     const name = longName ?? nameIn(header);
     const begin = at + BLOCK;
     const end = begin + size;
-    if (end > archive.length) return bad(`${shown(name)} is cut off`);
+    if (end > archive.length) return bad(`${shown(name)} is truncated`);
     const body = archive.subarray(begin, end);
     at = begin + Math.ceil(size / BLOCK) * BLOCK;
     if (type === 'x' || type === 'L') {
@@ -38,7 +38,7 @@ export function readTar(archive: Uint8Array, limits: TarLimits): TarResult {
     longName = undefined;
     if (type === 'g' || type === '5') continue;
     if (type === '1' || type === '2') return bad(`${shown(name)} is a link`);
-    if (type !== '0' && type !== '\0') return bad(`${shown(name)} is no regular file`);
+    if (type !== '0' && type !== '\0') return bad(`${shown(name)} is not a regular file`);
     if (files.length >= limits.filesMax) return bad(`more than ${limits.filesMax} files`);
     if (size > limits.fileBytesMax)
       return bad(`${shown(name)} has ${size} bytes, at most ${limits.fileBytesMax}`);

@@ -33,7 +33,7 @@ const isOld = (id: string) => page.evaluate(`document.getElementById('${id}').cl
 
 it('an arm of which nothing is heard stays where it was, told to be of before', async () => {
   const figure: ArmFigure = {
-    ...{ motion: 'idle', connected: true, frame: 'base_link', reason: 'no URDF: gate.urdf names none' },
+    ...{ motion: 'idle', connected: true, frame: 'base_link', reason: 'no URDF: gate.urdf is empty' },
     joints: [{ name: 'joint_1', kind: 'turns', position: 1 }],
     points: [],
   };

@@ -314,7 +314,7 @@ it('the arm is drawn from where its links are, with its gripper, its bars and it
   rig.answers.set(METHODS.execution.armFigure, async () => ({
     ...figure(),
     points: [],
-    reason: 'no URDF: gate.urdf names none',
+    reason: 'no URDF: gate.urdf is empty',
   }));
   await page.getByText('no URDF').waitFor();
   expect(await page.locator('#arm-views').isVisible()).toBe(false);

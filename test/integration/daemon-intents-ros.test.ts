@@ -80,5 +80,5 @@ it('a goal is a run: its end, its key, its refusal, its cancellation, and a clie
     'the run of the dead client is cancelled',
     90_000,
   );
-  expect(reason).toMatch(/its ROS client has left the graph/);
+  expect(reason).toMatch(/its ROS client left the graph/);
 }, 400_000);

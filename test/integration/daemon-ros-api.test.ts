@@ -115,7 +115,7 @@ it('calls, goals, parameters, states and frames, and what discovery records', as
   const none = cli('ros', 'tf', 'map', 'base_link');
   expect([none.status, none.stderr]).toEqual([
     1,
-    expect.stringContaining('nobody has published the frame map'),
+    expect.stringContaining('unknown frame map: it has not been published'),
   ]);
 
   await until(async () => {

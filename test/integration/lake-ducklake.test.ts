@@ -189,7 +189,7 @@ describe('DuckLake', () => {
     cpSync(installed.path, join(broken, inside));
     truncateSync(join(broken, inside), 1_000_000);
     const lake = keep(await DuckLakeLake.open({ dataDir, extensionDirectories: [broken], clock }));
-    expect(lake.info()).toMatchObject({ kind: 'duckdb', why: expect.stringContaining('does not load') });
+    expect(lake.info()).toMatchObject({ kind: 'duckdb', why: expect.stringContaining('cannot be loaded') });
     await lake.project('runtime', events);
     expect(await count(lake)).toBe(events.length);
   });

@@ -64,7 +64,7 @@ describe.each([
     readersPython();
     const { whenFull, after, ledger, events, offered } = outcome;
     expect(whenFull.state).toBe('failed');
-    expect(whenFull.reason).toMatch(floorBytes === 0 ? /ENOSPC|no space/i : /the floor is 4 MiB/);
+    expect(whenFull.reason).toMatch(floorBytes === 0 ? /ENOSPC|no space/i : /below the minimum of 4 MiB/);
     expect(after.state).toBe('recording');
 
     const totals = ledger.map(({ received, written, dropped }) => {

@@ -316,7 +316,7 @@ it('use_sim_time: samples are received by the time on /clock', { timeout: 120_00
   const robot = await open(topics, {}, { useSimTime: true });
   peer('publish', '/plain', STRING, '--node', 'plain', '--count', '2000', '--hz', '20');
   await until(
-    () => robot.said.some((line) => line.includes('nothing on /clock yet')),
+    () => robot.said.some((line) => line.includes('no message on /clock yet')),
     () => robot.said.join('\n'),
   );
   const time = peer(

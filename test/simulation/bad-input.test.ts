@@ -94,7 +94,7 @@ describe('a host', () => {
     for (const data of [path, join(path, 'below')]) {
       const { status, stderr } = up({}, '--data-dir', data);
       expect(status).toBe(1);
-      expect(stderr).toContain(`the data directory ${data} is a file, or lies below one`);
+      expect(stderr).toContain(`the data directory ${data} is a file, or one of its parents is`);
       expect(stderr).toContain('--data-dir');
     }
   });

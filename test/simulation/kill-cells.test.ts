@@ -64,7 +64,7 @@ describe('a daemon under kill -9', () => {
       (event): event is AgentEvent<'cell.started'> => event.kind === 'cell.started',
     );
     const reasons = starts.map(({ payload }) => payload.reason);
-    expect(reasons.filter((reason) => reason.startsWith('silent for'))).toHaveLength(4);
+    expect(reasons.filter((reason) => reason.startsWith('no heartbeat for'))).toHaveLength(4);
     expect(reasons.filter((reason) => reason === 'signal SIGKILL').length).toBeGreaterThanOrEqual(
       (KILLS / ROUND.length) * 4,
     );

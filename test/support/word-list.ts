@@ -13,6 +13,21 @@ export const PRIVATE_WORDS: readonly PrivateWord[] = [
   { word: 'asker', pattern: /\baskers?\b/gi },
   { word: 'deaf', pattern: /\bdeaf\b/gi },
   { word: 'stranger', pattern: /\bstrangers?\b/gi },
+  { word: 'nobody', pattern: /\bnobody(?:'s)?\b/gi },
+  { word: 'any more', pattern: /\bany more\b/gi },
+  { word: 'is none', pattern: /\b(?:is|are|was|were) none\b/gi },
+  { word: 'be had', pattern: /\b(?:be|is|are|was) had\b/gi },
+  { word: 'under way', pattern: /\bunder way\b/gi },
+  { word: 'go on', pattern: /\b(?:go|goes|going|went|gone) on\b/gi },
+  { word: 'by itself', pattern: /\bby (?:itself|themselves)\b/gi },
+  { word: 'cut off', pattern: /\bcuts? off\b/gi },
+  { word: 'all the same', pattern: /\ball the same\b/gi },
+  { word: 'ours', pattern: /\bours\b/gi },
+  { word: 'fell silent', pattern: /\b(?:fell|falls?|fallen) silent\b/gi },
+  { word: 'who asks', pattern: /\bwho (?:asks|asked|wants|wanted)\b/gi },
+  { word: 'picture', pattern: /\bpictures?\b/gi },
+  { word: 'at hand', pattern: /\bat hand\b/gi },
+  { word: 'given up', pattern: /\bg(?:ive|ives|iven|ave) up\b/gi },
 ];
 
 /** Rooms of the first level; files of the root count as `.`. Tests name these words and are not counted. */

@@ -189,7 +189,7 @@ describe('a fault in a policy', () => {
     [
       '@approve on a prohibition',
       '@approve("x") forbid (principal, action, resource);',
-      /stands on a permit/,
+      /allowed only on a permit/,
     ],
     [
       'a time that is none',

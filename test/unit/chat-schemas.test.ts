@@ -34,14 +34,14 @@ describe('schemas of a chat', () => {
     ['refers to itself', answer({ $defs: { t: { items: { $ref: '#/$defs/t' } } }, $ref: '#/$defs/t' })],
     // What a reference leads to is judged as well, wherever it lies.
     [
-      '/properties/a/pattern: not in a schema from outside',
+      '/properties/a/pattern: not allowed in a schema of a request',
       answer({
         properties: { a: { $ref: '#/default' } },
         default: { properties: {}, pattern: '^(a+)+$' },
       }),
     ],
-    ['/x/$ref: not in a schema from outside', answer({ x: { $ref: '#/$defs/a' } })],
-    ['$dynamicRef: not in a schema from outside', answer({ items: { $dynamicRef: '#a' } })],
+    ['/x/$ref: not allowed in a schema of a request', answer({ x: { $ref: '#/$defs/a' } })],
+    ['$dynamicRef: not allowed in a schema of a request', answer({ items: { $dynamicRef: '#a' } })],
     ['at most 48 levels', answer(deep(60))],
     ['/response_format/json_schema/schema: an object', answer({ $ref: '#/$defs/any', $defs: { any: true } })],
   ])('are refused with the place: %s', (message, more) => {

@@ -14,8 +14,8 @@ describe('watching a controller', () => {
   });
 
   it('of a name that none has tells those that there are', () => {
-    expect(() => watched(views, 'amr')).toThrow('no controller amr; there are: arm, hand');
-    expect(() => watched([], 'arm')).toThrow('no controller arm; there are: none');
+    expect(() => watched(views, 'amr')).toThrow('unknown controller amr; configured: arm, hand');
+    expect(() => watched([], 'arm')).toThrow('unknown controller arm; configured: none');
   });
 });
 

@@ -163,7 +163,7 @@ describe('a thread that was frozen', () => {
     await new Promise((resolve) => setImmediate(resolve));
     rig.actuation.frozen(2_000);
     expect((await motion).outcome).toBe('stopped');
-    expect(rig.stops).toEqual(['the execution cell stood still for 2000 ms']);
+    expect(rig.stops).toEqual(['the execution cell was suspended for 2000 ms']);
     const { lease_id: leaseId } = await rig.ask<LeaseView>(execution.leaseTake, {
       ...{ role: 'teleoperation', holder: 'vera', ttlMs: 3_000 },
     });

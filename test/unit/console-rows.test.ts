@@ -205,7 +205,11 @@ describe('the figure of the arm', () => {
   it('says what it does not know, and never throws', () => {
     const { joint_3: _, ...some } = all;
     const untold = new ArmFigureView(spec).of(undefined, some, false);
-    expect(untold).toMatchObject({ points: [], reason: 'not told yet: joint_3', connected: false });
+    expect(untold).toMatchObject({
+      points: [],
+      reason: 'no position received yet for joint_3',
+      connected: false,
+    });
     expect(untold.joints[2]).not.toHaveProperty('position');
     expect(new ArmFigureView({ ...spec, tool: 'hand' }).of(undefined, all, true).reason).toContain('hand');
     const unknown = new ArmFigureView({ ...spec, model: undefined, gripper: 'jaw' }).of(undefined, all, true);

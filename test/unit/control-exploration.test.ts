@@ -252,7 +252,7 @@ describe('the robot behind its port', () => {
     const motion = core.navigate('b', goal(0, 0));
     const second = world(4, ROOM);
     for (let i = 0; i < 20; i++) await step(second, core);
-    expect(await motion).toMatchObject({ outcome: 'stopped', message: 'the robot started anew' });
+    expect(await motion).toMatchObject({ outcome: 'stopped', message: 'the robot restarted' });
     const { x, y } = core.state().pose!;
     expect(Math.hypot(x, y)).toBeLessThan(0.05);
     expect((await until(second, core, core.navigate('c', goal(1, 1)))).outcome).toBe('reached');

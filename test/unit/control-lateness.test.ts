@@ -125,7 +125,7 @@ describe('a base whose senses come late', () => {
     expect(rig.world.contacts).toBe(0);
     expect(rig.last).toBe(0);
     expect(rig.stopped.length).toBeGreaterThan(0);
-    expect(rig.standing).toMatch(/samples come 600 ms late/);
+    expect(rig.standing).toMatch(/samples arrive 600 ms late/);
     // The link is well again.
     const { driven } = rig.world;
     rig.lateMs = 10;
@@ -143,7 +143,7 @@ describe('a base whose senses come late', () => {
     await rig.run(5);
     expect(rig.world.driven).toBe(0);
     expect(rig.stopped).toEqual([
-      expect.stringMatching(/^the newest scan is \d+ ms old: samples come 600 ms late, or /),
+      expect.stringMatching(/^the newest scan is \d+ ms old: samples arrive 600 ms late, or /),
     ]);
   });
 
@@ -159,7 +159,7 @@ describe('a base whose senses come late', () => {
     expect(rig.answers).toMatchObject([
       {
         outcome: 'stuck',
-        message: expect.stringMatching(/: the newest scan is .* samples come 600 ms late/),
+        message: expect.stringMatching(/: the newest scan is .* samples arrive 600 ms late/),
       },
     ]);
   });

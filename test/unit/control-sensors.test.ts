@@ -212,7 +212,7 @@ describe('a lidar that does not see all around', () => {
     await rig.run(1.5);
     expect(rig.world.twist.linear).toBe(0);
     expect(rig.stopped).toHaveLength(1);
-    expect(rig.stopped[0]).toMatch(/lidar says nothing of where the base is to drive/);
+    expect(rig.stopped[0]).toMatch(/lidar has no valid range in the direction of travel/);
   });
 
   it('drives where rays ahead say that nothing is within range', async () => {
@@ -245,7 +245,7 @@ describe('a lidar that does not see all around', () => {
     await rig.run(8);
     expect(await end).toMatchObject({
       outcome: 'stuck',
-      message: expect.stringMatching(/lidar says nothing/),
+      message: expect.stringMatching(/lidar has no valid range/),
     });
     expect(Math.abs((await end).distance)).toBeLessThan(0.01);
   });

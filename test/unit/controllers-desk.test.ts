@@ -108,10 +108,10 @@ describe('controllers desk', () => {
     await bench.run(100);
     expect(bench.sent.length).toBeGreaterThan(before);
     const again = bench.sent.length;
-    bench.loseLease('teleoperation takes the lease of policy');
+    bench.loseLease('teleoperation takes the lease from policy');
     await bench.run(100);
     expect(bench.sent.length).toBe(again);
-    expect(bench.desk.list()[0]!.reason).toBe('teleoperation takes the lease of policy');
+    expect(bench.desk.list()[0]!.reason).toBe('teleoperation takes the lease from policy');
   });
 
   it('ends where the thread finds that it may not move any more, although nobody told the cell', async () => {
@@ -137,13 +137,13 @@ describe('controllers desk', () => {
     bench.leaseHeld = false;
     await expect(bench.desk.begin({ controller: 'leg' }, 'runtime')).rejects.toMatchObject({
       code: 'api.not_found',
-      message: 'no controller leg; there are: arm, other',
+      message: 'unknown controller leg; configured: arm, other',
     });
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     for (const controller of ['arm', 'other'])
       await expect(bench.desk.begin({ controller }, 'runtime')).rejects.toMatchObject({
         code: 'command.refused',
-        message: 'arm runs and commands /commands',
+        message: 'arm is running and commands /commands',
       });
   });
 
@@ -163,15 +163,15 @@ describe('controllers desk', () => {
     bench.policies.description = { ...description, output: [50, 3] };
     await expect(bench.desk.begin({ controller: 'arm' }, 'runtime')).rejects.toMatchObject({
       code: 'model.bad_observation',
-      message: 'fake gives 3 numbers, the controller has 2 names: a, b',
+      message: 'policy fake outputs 3 numbers per action, but the controller names 2: a, b',
     });
     bench.policies.description = { ...description, images: { 'observation.images.front': [8, 8, 3] } };
     await expect(bench.desk.begin({ controller: 'arm' }, 'runtime')).rejects.toMatchObject({
-      message: 'fake takes observation.images.front; the controller has observation.state',
+      message: 'policy fake needs the input observation.images.front; the controller has observation.state',
     });
     bench.policies.description = { ...description, actionNames: ['b', 'a'] };
     await expect(bench.desk.begin({ controller: 'arm' }, 'runtime')).rejects.toMatchObject({
-      message: 'number 0 of an action is b for fake, and a for the controller',
+      message: 'element 0 of an action is b in policy fake, but a in the controller',
     });
   });
 
@@ -298,7 +298,7 @@ describe('controllers desk', () => {
       expect.objectContaining({
         kind: 'command.refused',
         payload: expect.objectContaining({
-          error: expect.objectContaining({ message: 'a chunk that is not finite' }),
+          error: expect.objectContaining({ message: 'an action chunk with a number that is not finite' }),
         }),
       }),
     );

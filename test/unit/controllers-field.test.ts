@@ -75,7 +75,7 @@ describe('controllers in the field', () => {
     expect(bench.actions.some(({ policy_hash }) => policy_hash === hash)).toBe(false);
     expect(bench.desk.list()[0]).toMatchObject({
       state: 'starved',
-      reason: expect.stringMatching(/number 0 of an action is b/),
+      reason: expect.stringMatching(/element 0 of an action is b/),
     });
   });
 

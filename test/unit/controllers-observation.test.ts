@@ -111,15 +111,20 @@ describe('observations', () => {
   });
 
   it.each([
-    ['a joint that is not told', [{ joints: ['z'] }], 1, /tells of a, b, not of z/],
-    ['another length', [{ joints: ['a', 'b'] }], 3, /2 numbers came, the policy takes \[1, 3\]/],
+    ['a joint that is not told', [{ joints: ['z'] }], 1, /reports the joints a, b, but not z/],
+    [
+      'another length',
+      [{ joints: ['a', 'b'] }],
+      3,
+      /received 2 numbers, but the policy expects the shape \[1, 3\]/,
+    ],
     ['a field that is empty', [{ joints: ['a'], field: 'effort' }], 1, /tells no effort/],
-    ['a topic on which nothing came', [{ topic: '/never' }], 1, /nothing came on \/never/],
+    ['a topic on which nothing came', [{ topic: '/never' }], 1, /no message received on \/never/],
     [
       'an input that is not configured',
       [{ name: 'other' }],
       1,
-      /p takes observation.state; the controller has other/,
+      /policy .*p needs the input observation.state; the controller has other/,
     ],
   ] as const)('refuse %s', async (_, specs, length, message) => {
     const asked = state(specs as unknown as Partial<InputSpec>[], [joints(['a', 'b'], [1, 2])], length);

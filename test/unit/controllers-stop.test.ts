@@ -115,7 +115,7 @@ describe('a controller that is stopped', () => {
     expect(speeds().slice(before).filter(Boolean)).toEqual([]);
     expect(bench.desk.list()[0]).toMatchObject({
       state: 'stopped',
-      reason: expect.stringContaining('was frozen for 1'),
+      reason: expect.stringContaining('was suspended for 1'),
     });
   });
 
@@ -215,7 +215,7 @@ describe('the stop of one motion of a controller', () => {
     await bench.run(500);
     expect(await started).toMatchObject({
       code: 'command.refused',
-      message: expect.stringContaining('stopped before it began: the call that started it is over'),
+      message: expect.stringContaining('stopped before it started: the call that started it is over'),
     });
     expect(bench.desk.isMoving()).toBe(false);
   });

@@ -53,7 +53,7 @@ describe('a policy that is swapped while its controller runs', () => {
     expect(bench.actions.filter((action) => action.policy_hash === OTHER && action.chunk > 0)).toEqual([]);
     expect(bench.desk.list()[0]).toMatchObject({
       state: 'starved',
-      reason: 'number 0 of an action is b for fake, and a for the controller',
+      reason: 'element 0 of an action is b in policy fake, but a in the controller',
     });
   });
 

@@ -172,7 +172,7 @@ describe('the thread of the controllers', () => {
     r = rig(() => undefined);
     await expect(start()).rejects.toMatchObject({
       code: 'config.invalid',
-      message: 'nobody says what a, b may do',
+      message: 'no limits are configured for a, b',
     });
   });
 

@@ -104,7 +104,7 @@ describe('the names of an exported action', () => {
     const late = await exported('unnamed', ['second'], '--action-names', COMMANDED.join(','));
     expect(late.told.error).toMatchObject({
       code: 'schema.invalid',
-      message: expect.stringMatching(/another shape is there: .*action 0 1 2.*action pan lift elbow/s),
+      message: expect.stringMatching(/with other features: .*action 0 1 2.*action pan lift elbow/s),
     });
   });
 

@@ -75,6 +75,6 @@ describe('the lock of a dataset', () => {
     leave('meta-info.json.partial', '{');
     await unlockDataset(root);
     expect(readdirSync(work).sort()).toEqual(['meta-info.json.partial', 'writer']);
-    await expect(lockDataset(root)).rejects.toThrow('process 1 writes this dataset');
+    await expect(lockDataset(root)).rejects.toThrow('process 1 is writing this dataset');
   });
 });

@@ -175,7 +175,7 @@ describe('an export that is cut short', () => {
     await exportAll(episodes(0, 6));
     writeFileSync(path, whole);
     expect((await (await reader()).faults()).join()).toMatch(
-      /stats.json is of 30 frames, the dataset has 20/,
+      /stats.json covers 30 frames, but the dataset has 20/,
     );
     await exportAll(episodes(0, 4));
     expect(await (await reader()).faults()).toEqual([]);
@@ -190,7 +190,7 @@ describe('an export that is cut short', () => {
     const info = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
     writeFileSync(path, JSON.stringify({ ...info, total_episodes: 3 }));
     const before = readdirSync(root, { recursive: true });
-    await expect(exportAll(episodes(0, 4))).rejects.toThrow(/tells 3 episodes, meta\/episodes holds 2/);
+    await expect(exportAll(episodes(0, 4))).rejects.toThrow(/lists 3 episodes, but meta\/episodes has 2/);
     expect(readdirSync(root, { recursive: true })).toEqual(before);
   });
 

@@ -285,7 +285,7 @@ describe('the door', () => {
       kind: 'command.refused',
       payload: {
         source: 'route/in',
-        error: { message: expect.stringContaining('vera has the actuation lease') },
+        error: { message: expect.stringContaining('vera holds the actuation lease') },
       },
     });
     await clock.advance(10_001);

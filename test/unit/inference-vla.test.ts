@@ -282,7 +282,7 @@ describe('ai/inference/vla', () => {
       await desk.apply([specOf('a', () => other)]);
       await expect(far.infer(observation, 1_000)).rejects.toMatchObject({
         code: 'model.failed',
-        message: expect.stringContaining('another network answers'),
+        message: expect.stringContaining('a different network answers'),
       });
       const nobody = {
         key: 'nobody/ai/inference/vla',

@@ -75,12 +75,12 @@ it('leaves places of the lake to others, however many streams are asked for', as
   expect([taken.length, opened.length]).toEqual([LIMITS.LAKE_STREAMS_EACH_MAX, LIMITS.LAKE_STREAMS_EACH_MAX]);
   await expect(open('ada')).rejects.toMatchObject({
     code: 'cell.overloaded',
-    message: expect.stringContaining('ada has 2 streamed answers already'),
+    message: expect.stringContaining('ada already has 2 streamed answers open'),
   });
   // She keeps nobody else from reading, also not who has her name in another tenant.
   await expect(open('ada', 'acme')).resolves.toMatchObject({ readId: '3' });
   for (const who of ['bea', 'bea', 'cy']) await open(who);
-  await expect(open('dan')).rejects.toMatchObject({ message: expect.stringContaining('to others') });
+  await expect(open('dan')).rejects.toMatchObject({ message: expect.stringContaining('to other callers') });
   reads.close('1');
   await expect(open('ada')).resolves.toMatchObject({ readId: '7' });
 });

@@ -274,7 +274,9 @@ describe('memory cell', () => {
     expect(await rig.count('SELECT count(*) FROM events')).toBe(7);
     const { rows } = await rig.ask<LakeRows>(memory.query, { sql: 'SELECT hash FROM events ORDER BY seq' });
     expect(rows.flat()).toEqual(disk.events.map((event) => event.hash));
-    expect(rig.reports).toContain('warn the lake disagreed with the log of runtime: projected again');
+    expect(rig.reports).toContain(
+      'warn the lakehouse did not match the event log of runtime and was rebuilt from it',
+    );
   });
 
   it('rebuilds to the same digest', async () => {

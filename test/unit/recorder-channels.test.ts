@@ -20,7 +20,7 @@ it('a topic beyond the channels of a file is told once and counted as such; a na
   expect(table.add(sampleOf('/last'))).toMatchObject({ id: 65_535 });
   expect(reports).toEqual([]);
   expect([table.add(sampleOf('/a')), table.add(sampleOf('/b'))]).toEqual(['no_channel', 'no_channel']);
-  expect(reports).toEqual([expect.stringMatching(/^\/a: not recorded/)]);
+  expect(reports).toEqual([expect.stringMatching(/^\/a is not recorded/)]);
   expect(table.find(sampleOf('/t7'))).toMatchObject({ id: 7 });
   expect(table.add(sampleOf('/a\nb'))).toBe('malformed');
 });

@@ -190,7 +190,7 @@ describe('the recorder whose thread dies', () => {
     while (recorder.status().state !== 'recording') await new Promise((resolve) => setTimeout(resolve, 5));
     recorder.offer(sampleOf('/image', 101));
     await recorder.stop();
-    expect(reports.join()).toContain('the recorder thread died');
+    expect(reports.join()).toContain('the recorder thread ended unexpectedly');
     const [line] = ledger.lines();
     const lost = Object.values(line!.dropped).reduce((sum, count) => sum + count, 0);
     expect(line!.received).toBe(line!.written + lost);

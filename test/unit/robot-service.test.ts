@@ -222,7 +222,7 @@ describe('robot service', () => {
     bus.tell(TOPICS.cellState, cells('starting'));
     expect(calls).toEqual(['navigate 1']);
     bus.tell(TOPICS.cellState, cells('down'));
-    const reason = 'the runtime cell is gone';
+    const reason = 'the runtime cell is no longer running';
     expect(calls).toEqual(['navigate 1', `stop ${reason}`, `abort 1 ${reason}`]);
   });
 

@@ -285,7 +285,7 @@ describe('a robot with Nav2', () => {
     await nav2.run(5_000);
     expect(await motion).toMatchObject({
       outcome: 'stuck',
-      message: expect.stringContaining('odometry fell silent'),
+      message: expect.stringContaining('odometry stopped arriving'),
     });
     expect(nav2.commands.at(-1)).toEqual(STOPPED);
     await expect(robot.navigate({ ...GOAL, pose: FAR })).rejects.toMatchObject({ code: 'robot.unreachable' });

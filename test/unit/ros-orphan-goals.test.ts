@@ -65,7 +65,7 @@ it('a goal whose host died is cancelled through the next one, and the one after 
   expect(third.cancels()).toHaveLength(1);
   third.cancels()[0]!.answer.resolve({ return_code: 0, goals_canceling: [{}] });
   await turn();
-  expect(reports.at(-1)).toContain('was cancelled, nobody held it');
+  expect(reports.at(-1)).toContain('was cancelled because it had no client left');
 });
 
 it('a goal whose server was lost from sight is cancelled: it may be there all the same', async () => {
@@ -96,7 +96,7 @@ it('a goal whose server was lost from sight is cancelled: it may be there all th
   expect(only.cancels()).toHaveLength(3);
   only.cancels()[2]!.answer.resolve({ return_code: 0, goals_canceling: [{}] });
   await turn();
-  expect(reports.at(-1)).toContain('was cancelled, nobody held it');
+  expect(reports.at(-1)).toContain('was cancelled because it had no client left');
 });
 
 it('a goal whose server stays away is looked for so often, and not for ever', async () => {

@@ -194,7 +194,7 @@ describe('ROS over Zenoh', () => {
       /\/count: \/base\/other publishes another definition .*RIHS01_other.*ros\.definitions/,
     );
     expect(told).toMatch(/\/text: .*publishes std_msgs\/msg\/Int32, and not std_msgs\/msg\/String/);
-    expect(told).toMatch(/\/scan: .*reliability: offered best_effort, asked reliable/);
+    expect(told).toMatch(/\/scan: .*reliability: offered best_effort, requested reliable/);
   });
 
   it('reads and writes what a distribution without type hashes (Humble) does', async () => {

@@ -73,7 +73,7 @@ it('a goal whose acceptance was not heard is cancelled until its server has hear
   cancels()[3]!.answer.resolve(cancelled());
   await clock.advance(60_000);
   expect(cancels()).toHaveLength(4);
-  expect(reports).toEqual([expect.stringContaining('was cancelled, nobody held it')]);
+  expect(reports).toEqual([expect.stringContaining('was cancelled because it had no client left')]);
 });
 
 it('a goal whose server was lost from sight is cancelled when it is seen again', async () => {
@@ -92,7 +92,7 @@ it('a goal whose server was lost from sight is cancelled when it is seen again',
   await clock.advance(1_000);
   cancels()[1]!.answer.resolve(cancelled());
   await clock.advance(0);
-  expect(reports).toEqual([expect.stringContaining('was cancelled, nobody held it')]);
+  expect(reports).toEqual([expect.stringContaining('was cancelled because it had no client left')]);
 });
 
 /** Lets the server answer the newest cancel with this, and time pass until the next is due. */
@@ -116,7 +116,7 @@ it('a goal that its server does not know yet is cancelled once it has accepted i
   expect(one.reports).toEqual([]);
   await answer(one, one.cancelled());
   expect(one.cancels()).toHaveLength(4);
-  expect(one.reports).toEqual([expect.stringContaining('was cancelled, nobody held it')]);
+  expect(one.reports).toEqual([expect.stringContaining('was cancelled because it had no client left')]);
 });
 
 it('a goal that its server does not know for a minute was never taken; one that has ended needs no cancel', async () => {

@@ -208,7 +208,9 @@ to = "bus:/*/map"
     expect(asked).toEqual(['/a']);
     expect(rig.states()).toEqual(['out silent', 'out rebuilt', 'out idle']);
     expect(rig.routes.degraded()).toEqual([]);
-    expect(rig.routes.status()[0]).toMatchObject({ reason: expect.stringContaining('/a came at 10.0 Hz') });
+    expect(rig.routes.status()[0]).toMatchObject({
+      reason: expect.stringContaining('/a arrived at 10.0 Hz'),
+    });
     await run(1_000, ['/a']);
     expect(rig.routes.status()[0]).toMatchObject({ state: 'up', reason: '', rebuilds: 1 });
   });
@@ -241,7 +243,7 @@ to = "bus:/*/map"
     await rig.clock.advance(4_000);
     expect(rig.routes.status()[0]).toMatchObject({
       state: 'silent',
-      reason: expect.stringContaining('a reader stands still'),
+      reason: expect.stringContaining('a subscriber is stuck'),
       rebuilds: 0,
       queued: 69,
       dropped: { queue_full: 131 },

@@ -109,7 +109,7 @@ describe('a route that could not be declared', () => {
     session.refuses = (keyExpr) => keyExpr === 'fleet/*/**';
     await pass(6_000);
     expect(rig.routes.status()[0]).toMatchObject({ state: 'silent' });
-    expect(rig.routes.status()[0]!.reason).toContain('could not be subscribed again');
+    expect(rig.routes.status()[0]!.reason).toContain('subscribing again failed');
     session.refuses = () => false;
     await pass(70_000);
     await put(99);

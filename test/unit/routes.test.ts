@@ -108,7 +108,7 @@ describe('a route from ROS to Zenoh', () => {
     await rig.clock.advance(500);
     expect(rig.routes.status()[0]).toMatchObject({
       state: 'down',
-      reason: expect.stringContaining('no session'),
+      reason: expect.stringContaining('no Zenoh session'),
     });
     expect(rig.line('/a')).toMatchObject({ received: 1, forwarded: 0, dropped: { not_connected: 1 } });
     await rig.routes.attach(new MemoryKeySpace(rig.clock));

@@ -48,14 +48,14 @@ describe('limits of joints', () => {
     ['looser', { rows: [{ name: 'joint_1', upper: 2.1 }] }, /upper 2.1 is looser than 2/],
     ['faster', { rows: [{ name: 'joint_1', velocity: 2 }] }, /velocity 2 is looser/],
     ['stronger', { rows: [{ name: 'joint_1', effort: 21 }] }, /effort 21 is looser/],
-    ['of nobody', { rows: [{ name: 'joint_9', upper: 1 }] }, /joint_9 is no joint/],
-    ['for nobody', { joints: ['joint_9'] }, /joint_9 is no joint/],
+    ['of nobody', { rows: [{ name: 'joint_9', upper: 1 }] }, /unknown joint joint_9/],
+    ['for nobody', { joints: ['joint_9'] }, /unknown joint joint_9/],
     [
       'of one that knows no velocity',
       { joints: ['joint_2'] },
       /joint_2 has no lower|joint_2 has no velocity/,
     ],
-    ['of one that follows another', { joints: ['joint_3'] }, /follows joint_1/],
+    ['of one that follows another', { joints: ['joint_3'] }, /mimics joint_1/],
     ['crossed', { rows: [{ name: 'joint_1', lower: 1, upper: 0 }] }, /lower is above upper/],
   ])('are refused when they are %s', (_, more, message) => {
     expect(() => gateSpec(URDF, { ...WISHES, ...more })).toThrow(
@@ -86,9 +86,9 @@ describe('the names in a command', () => {
 
   it.each([
     [['a'], '', /b is missing/],
-    [['a', 'b', 'c'], '', /no joint c/],
+    [['a', 'b', 'c'], '', /unknown joint c/],
     [['a', 'b', 'a'], '', /named twice/],
-    [['a', '__proto__'], '', /no joint __proto__/],
+    [['a', '__proto__'], '', /unknown joint __proto__/],
     [['a', 'b'], 'camera_link', /frame camera_link/],
   ])('are refused: %j in %j', (names, frame, message) => {
     expect(() => jointOrder(spec, names, frame)).toThrow(

@@ -87,12 +87,12 @@ describe('a trajectory passes', () => {
 
 describe('a trajectory is refused', () => {
   it.each([
-    ['too far', [at(0, { j1: 0 }), at(9_000, { j1: 3.1 })], /point 2: position of j1/],
+    ['too far', [at(0, { j1: 0 }), at(9_000, { j1: 3.1 })], /point 2: position 3.1 of j1/],
     ['too fast', [at(0, { j1: 0 }), at(500, { j1: 1 })], /point 2: velocity of j1/],
     ['in no time', [at(100, { j1: 0 }), at(100, { j1: 1 })], /velocity/],
     ['nowhere', [at(0, { j1: Number.NaN })], /point 1: position/],
     ['too fast to its first point', [at(50, { j1: 1.5 })], /point 1: velocity of j1/],
-    ['at once somewhere else', [at(0, { j1: 0.02 })], /point 1: the way of j1 begins at 0.02/],
+    ['at once somewhere else', [at(0, { j1: 0.02 })], /point 1: the path of j1 starts at 0.02/],
     [
       'too fast in a joint that the point between leaves out',
       [at(1_000, { j1: -1, j2: 0 }), at(1_001, { j2: 0 }), at(1_002, { j1: 1 })],
@@ -104,8 +104,8 @@ describe('a trajectory is refused', () => {
 
   it('where a joint that it moves, or that carries the tool, is not measured', () => {
     const way = [at(1_000, { j1: 0.1 })];
-    expect(() => checkTrajectory(plain, way, is({ j2: 0 }))).toThrow(refused(/where j1 is/));
-    expect(() => checkTrajectory(wall, way, is({ j1: 1.5 }))).toThrow(refused(/where j2 is/));
+    expect(() => checkTrajectory(plain, way, is({ j2: 0 }))).toThrow(refused(/position of j1 is unknown/));
+    expect(() => checkTrajectory(wall, way, is({ j1: 1.5 }))).toThrow(refused(/position of j2 is unknown/));
     // Without a workspace it makes no difference where the others are.
     checkTrajectory(plain, way, is({ j1: 0 }));
   });
@@ -134,9 +134,9 @@ describe('a trajectory is refused', () => {
     const spec = boxed({ kind: 'inside', min: [-2, -2, -2], max: [2, 2, 2] });
     const often = (count: number) =>
       Array.from({ length: count }, (_, i) => at((i + 1) * 4_000, { j1: i % 2 === 0 ? 2.5 : -2.5 }));
-    expect(() => checkTrajectory(spec, often(1_000), swing)).toThrow(refused(/in parts/));
+    expect(() => checkTrajectory(spec, often(1_000), swing)).toThrow(refused(/into parts/));
     expect(() => checkTrajectory(spec, [at(3_600_000, { j1: 0 })], is({ j1: 1e300, j2: 0 }))).toThrow(
-      refused(/velocity|in parts/),
+      refused(/velocity|into parts/),
     );
     checkTrajectory(spec, often(50), swing);
     checkTrajectory(
@@ -161,7 +161,7 @@ describe('the start of a trajectory', () => {
 
   it('may be beside the arm by as much as gate.start_tolerance says', () => {
     const { message, hint } = thrown(() => checkTrajectory(plain, way, sagged));
-    expect(message).toMatch(/point 1: the way of j1 begins at 0, and it is 0.060 away/);
+    expect(message).toMatch(/point 1: the path of j1 starts at 0, which is 0.060 away/);
     expect(hint).toContain('gate.start_tolerance (0.01)');
     const loose = gateSpec(TWO, { ...WISHES, startTolerance: 0.1 });
     checkTrajectory(loose, way, sagged);
@@ -171,7 +171,7 @@ describe('the start of a trajectory', () => {
     );
     expect(() =>
       checkTrajectory(gateSpec(TWO, { ...WISHES, startTolerance: 0 }), way, is({ j1: 1e-5, j2: 0 })),
-    ).toThrow(refused(/begins at 0/));
+    ).toThrow(refused(/starts at 0/));
   });
 
   it('is no matter of tolerance where it is somewhere else, or where the way to it is too fast', () => {
@@ -201,7 +201,7 @@ describe('the start of a trajectory', () => {
     checkTrajectory(spec, [at(0, { j1: -3.15 }), on], is({ j1: 3.13 }));
     checkTrajectory(spec, [at(0, { j1: -3.15 }), on], is({ j1: 3.13 + 40 * Math.PI }));
     expect(() => checkTrajectory(spec, [at(0, { j1: -3.1 }), on], is({ j1: 3.13 }))).toThrow(
-      refused(/begins at -3.1, and it is 0.053 away/),
+      refused(/starts at -3.1, which is 0.053 away/),
     );
     expect(() =>
       checkTrajectory(spec, [at(0, { j1: 3.13 }), at(100, { j1: -3.15 })], is({ j1: 3.13 })),
@@ -282,7 +282,7 @@ describe('the arm of the robot', () => {
     await clear.follow(at(4_000, { j2: 0 }));
     expect(clear.asked).toEqual(['follow']);
     const { follow, asked } = rig(-1.5, -1.5, true, is({ j2: 0 }));
-    await expect(follow(at(4_000, { j2: 0 }))).rejects.toThrow(/where j1 is now is not known/);
+    await expect(follow(at(4_000, { j2: 0 }))).rejects.toThrow(/the position of j1 is unknown/);
     expect(asked).toEqual([]);
   });
 

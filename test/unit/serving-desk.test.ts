@@ -251,7 +251,7 @@ describe('the policy desk', () => {
       state: 'failed',
       reason: expect.stringContaining('pins bbb'),
     });
-    expect(told.join()).toContain('cannot be had');
+    expect(told.join()).toContain('is not available');
     const session = desk.open(who('a'));
     await expect(session.infer(see(1), 1_000)).rejects.toMatchObject({ code: 'model.unavailable' });
     expect(policy.seen).toEqual([]);
@@ -291,7 +291,7 @@ describe('the policy desk', () => {
     const { desk, told } = await deskOf(clock, [specOf('p', () => old)]);
     const session = desk.open(who('a'));
     await desk.apply([specOf('p', () => Promise.reject(new Error('no such file')))]);
-    expect(told.join()).toContain('stays as it is: no such file');
+    expect(told.join()).toContain('was not replaced: no such file');
     expect((await session.infer(see(1), 1_000)).actions.data[0]).toBe(1);
   });
 
@@ -312,14 +312,14 @@ describe('the policy desk', () => {
     await clock.advance(10_000);
     await desk.apply([spec]);
     expect(made).toBe(2);
-    expect(told.filter((line) => line.includes('cannot be had'))).toHaveLength(1);
+    expect(told.filter((line) => line.includes('is not available'))).toHaveLength(1);
     await desk.close();
   });
 
   it('names the policies there are, and ends sessions of one that is gone', async () => {
     const { desk } = await deskOf(new ManualClock(), [specOf('p', () => new PuppetPolicy())]);
     expect(() => desk.open(who('a'), 'other')).toThrow(
-      expect.objectContaining({ code: 'model.not_found', message: expect.stringContaining('there are: p') }),
+      expect.objectContaining({ code: 'model.not_found', message: expect.stringContaining('configured: p') }),
     );
     const session = desk.open(who('a'));
     const asked = session.infer(see(1), 1_000);

@@ -74,7 +74,7 @@ async function killedAfter(
   // A starved host keeps the supervisor waiting too: its own pauses count for nobody.
   if (pausing) for (let i = 0; i < 10; i++) await clock.advance(500).then(() => clock.skip(1_000));
   await clock.advance(mostMs);
-  if (killedMs !== undefined) expect(reason).toMatch(/^silent for \d+ ms/);
+  if (killedMs !== undefined) expect(reason).toMatch(/^no heartbeat for \d+ ms/);
   return { ms: killedMs, warned };
 }
 
@@ -197,7 +197,7 @@ describe('work that stands still', () => {
       state = observe(state, { gapMs: LOOK, countedMs: LOOK }, account);
       const verdict = judge(state, ms);
       if (verdict.alive) continue;
-      expect(verdict.reason).toMatch(/^recorder stands still for \d+ ms$/);
+      expect(verdict.reason).toMatch(/^recorder has made no progress for \d+ ms$/);
       return ms;
     }
   }

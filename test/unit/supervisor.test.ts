@@ -323,7 +323,7 @@ describe('the supervisor', () => {
     expect(state('memory')).toMatchObject({ restarts: 0, beatGapMaxMs: 1_750 });
     cells.hung.add('memory');
     await clock.advance(2_100);
-    expect(state('memory').reason).toMatch(/silent for \d+ ms/);
+    expect(state('memory').reason).toMatch(/no heartbeat for \d+ ms/);
   });
 
   it('starves the watchdog when the execution cell does not come back, and only then', async () => {

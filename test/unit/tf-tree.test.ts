@@ -52,7 +52,7 @@ describe('the tree of frames', () => {
     expect(() => tree.lookup('map', 'nowhere')).toThrow(
       expect.objectContaining({ code: 'ros.not_found', subject: 'nowhere' }),
     );
-    expect(() => tree.lookup('map', 'thing')).toThrow(/no chain of frames joins map and thing/);
+    expect(() => tree.lookup('map', 'thing')).toThrow(/no chain of frames connects map and thing/);
     const malformed = expect.objectContaining({ code: 'sample.malformed' });
     expect(() => tree.update(edge('odom', 'map', at(1)), false)).toThrow(malformed);
     expect(() => tree.update(edge('odom', 'odom', at(1)), false)).toThrow(malformed);

@@ -109,6 +109,6 @@ describe('a recorded episode', () => {
       {},
     );
     const deps = { clock, robot: 'r1', keySpace: () => undefined, report: () => {} };
-    await expect(REMOTE_MAKERS.episode(config.policies[0]!, deps)).rejects.toThrow(/no episode 7/);
+    await expect(REMOTE_MAKERS.episode(config.policies[0]!, deps)).rejects.toThrow(/unknown episode 7/);
   });
 });

@@ -127,7 +127,7 @@ describe('GR00T: our client at our server', () => {
 
   it.each([
     ['NaN', [Number.NaN, 0, 0, 0, 0, 0, 0, 0], /NaN/],
-    ['too few actions', [1, 2, 3], /\[1, 3\] was answered/],
+    ['too few actions', [1, 2, 3], /the server answered the shape \[1, 3\]/],
   ])('takes no answer with %s', async (_, values, words) => {
     const server = new Reply({ linger: 0 });
     await server.bind('tcp://127.0.0.1:0');
@@ -236,12 +236,12 @@ describe('GR00T: our server and strangers', () => {
   });
 
   it.each([
-    ['a missing camera', { 'state.state': flat['state.state'] }, /video.front: missing/],
+    ['a missing camera', { 'state.state': flat['state.state'] }, /video.front is missing/],
     ['NaN', { ...flat, 'state.state': NumpyArray.float32([1, 3], state(1, Number.NaN, 3)) }, /finite/],
     [
       'a batch of two',
       { ...flat, 'state.state': NumpyArray.float32([2, 1, 3], state(1, 2, 3, 4, 5, 6)) },
-      /batch of one/,
+      /batch size of one/,
     ],
     [
       'a pickle for an array',

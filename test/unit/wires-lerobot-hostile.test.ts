@@ -39,7 +39,7 @@ describe('LeRobot: hostile clients', () => {
     await bad.ready();
     await expect(bad.instruct(attack())).rejects.toMatchObject({
       code: 3,
-      details: expect.stringMatching(/wire\.refused: the global os\.system is not one of this wire/),
+      details: expect.stringMatching(/wire\.refused: the global os\.system is not allowed in this protocol/),
     });
     await bad.instruct(setup());
     await expect(bad.observe(attack())).rejects.toMatchObject({ code: 3 });
@@ -120,7 +120,7 @@ describe('LeRobot: hostile clients', () => {
     const { bad, works } = await beside({ waitMs: 1_000 });
     await expect(bad.actions()).rejects.toMatchObject({
       code: 9,
-      details: expect.stringMatching(/has not said which policy/),
+      details: expect.stringMatching(/has not chosen a policy/),
     });
     await bad.instruct(setup());
     const many = await Promise.allSettled(Array.from({ length: 6 }, () => bad.actions()));

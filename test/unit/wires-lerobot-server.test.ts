@@ -133,7 +133,11 @@ describe('our client of LeRobot at a server that', () => {
       /builtins\.eval/,
     ],
     ['answers NaN', (seen) => chunk(seen, { action: Float32Array.of(0, Number.NaN, 1) }), /NaN in action 0/],
-    ['answers too many actions', (seen) => chunk(seen, {}, 3), /\[3, 3\] was answered, \[2, 3\] is what/],
+    [
+      'answers too many actions',
+      (seen) => chunk(seen, {}, 3),
+      /\[3, 3\] was answered, but the policy outputs \[2, 3\]/,
+    ],
     [
       'answers actions that are too long',
       (seen) => chunk(seen, { action: new Float32Array(4) }),

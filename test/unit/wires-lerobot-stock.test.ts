@@ -85,11 +85,13 @@ describe('LeRobot: our server, as a stock one', () => {
     ]);
     await expect(client.instruct(setup({ features }))).rejects.toMatchObject({
       code: 3,
-      details: expect.stringMatching(/observation\.images\.front: a picture wanted, none offered/),
+      details: expect.stringMatching(
+        /observation\.images\.front: the policy needs an image, but the client offers none/,
+      ),
     });
     await expect(client.instruct(setup({ pretrained: 'someone/else' }))).rejects.toMatchObject({
       code: 5,
-      details: expect.stringMatching(/no policy someone\/else; there are: seeing/),
+      details: expect.stringMatching(/unknown policy someone\/else; configured: seeing/),
     });
   });
 

@@ -39,7 +39,7 @@ describe('LeRobot: our client at our server', () => {
     expect((await connect(url)).describe().output).toEqual([8, 2]);
     await expect(connect(url, { policy: 'none' })).rejects.toMatchObject({
       code: 'model.unavailable',
-      message: expect.stringMatching(/no policy none; there are: first, seeing/),
+      message: expect.stringMatching(/unknown policy none; configured: first, seeing/),
     });
   });
 

@@ -79,11 +79,11 @@ describe('a card of a far policy', () => {
     ['{"name": "x", "inputs": {"a": [2]}, "output": {"shape": [1, 1]}, "step_ms": 0}', /step_ms/],
     [
       '{"name": "x", "inputs": {"a": [2]}, "output": {"shape": [1, 1]}, "step_ms": 5, "keys": {"input": {}}}',
-      /"input" is unknown/,
+      /unknown key "input"/,
     ],
     [
       '{"name": "x", "inputs": {"a": [2]}, "output": {"shape": [1, 1]}, "step_ms": 5, "keys": {"inputs": {"a": [{"key": "b", "size": 3}]}}}',
-      /3 numbers together, the policy x has 2/,
+      /3 numbers in total, but the policy x has 2/,
     ],
   ])('%s is refused in words', async (text, words) => {
     const path = join(folder, 'wrong.json');

@@ -43,7 +43,7 @@ describe('openpi: our client and servers that misbehave', () => {
 
   it.each([
     ['NaN', chunk(1, 2, 3, 4, 5, 6, Number.NaN, 8), /NaN in action 1/],
-    ['another horizon', chunk(1, 2, 3, 4), /\[1, 4\] was answered, \[2, 4\]/],
+    ['another horizon', chunk(1, 2, 3, 4), /answered the shape \[1, 4\], but the policy outputs \[2, 4\]/],
     ['no actions', encodeMsgpack({ state: 1 }), /has no actions; it has state/],
     ['a list', encodeMsgpack([1]), /no map/],
     ['a traceback', 'Traceback (most recent call last):\n  …\nKeyError: prompt', /KeyError: prompt/],

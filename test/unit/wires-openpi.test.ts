@@ -217,7 +217,7 @@ describe('openpi: our server and strangers', () => {
     [
       'a missing picture',
       encodeMsgpack({ 'observation/state': [1, 2, 3] }),
-      /observation.images.front: missing/,
+      /observation.images.front is missing/,
     ],
     ['NaN', question([1, Number.NaN, 3], 0), /must be finite/],
     ['a state that is too long', question([1, 2, 3, 4], 0), /3 numbers expected/],
@@ -228,7 +228,7 @@ describe('openpi: our server and strangers', () => {
       /uint8/,
     ],
     ['bytes that are no MessagePack', Uint8Array.of(0xc1), /never uses/],
-    ['a list', encodeMsgpack([1]), /is a map/],
+    ['a list', encodeMsgpack([1]), /must be a map/],
     ['a text message', 'hello', /binary/],
   ])('answers %s in words and ends, and serves the next client', async (_, bytes, words) => {
     const { url, faults } = await serve({ seeing: () => new SeeingPolicy() });

@@ -37,7 +37,7 @@ it('refuses a driver with another batch layout', () => {
   const fake = join(empty, 'other.cjs');
   writeFileSync(fake, 'exports.version = () => ({ addon: "9", zenoh: "9", wire: 99 });');
   const { why } = reportZenohDriver({ AURAISON_ZENOH_NATIVE: fake });
-  expect(why).toContain(`batch layout 99, this daemon reads ${WIRE_VERSION}`);
+  expect(why).toContain(`batch layout 99, but this daemon needs ${WIRE_VERSION}`);
 });
 
 it('opens nothing without a driver: a typed error, no crash', async () => {

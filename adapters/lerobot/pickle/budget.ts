@@ -28,6 +28,6 @@ export function refused(message: string, at?: number): EdgeError {
     operation: 'read pickle',
     subject: at === undefined ? 'pickle' : `byte ${at}`,
     message: `${message}${where}`,
-    hint: 'nothing of it was executed; adapters/lerobot/README.md lists what is read',
+    hint: 'nothing in it was executed; adapters/lerobot/README.md lists what is accepted',
   });
 }

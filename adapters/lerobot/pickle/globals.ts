@@ -47,7 +47,7 @@ function key(module: string, name: string): string {
 /** Throws `wire.refused` naming what is not in the list. */
 export function findGlobal(module: string, name: string, at: number): PyGlobal {
   if (!RULES.has(key(module, name)))
-    throw refused(`the global ${shown(module)}.${shown(name)} is not one of this wire`, at);
+    throw refused(`the global ${shown(module)}.${shown(name)} is not allowed in this protocol`, at);
   return { py: 'global', module, name };
 }
 
@@ -62,7 +62,7 @@ export function callGlobal(
   at: number,
 ): PyValue {
   const call = RULES.get(key(callee.module, callee.name))?.call;
-  if (!call) throw refused(`${callee.module}.${callee.name} is not called`, at);
+  if (!call) throw refused(`calling ${callee.module}.${callee.name} is not allowed`, at);
   return call(args, context, at);
 }
 

@@ -10,14 +10,15 @@ export function makeDtype(args: readonly PyValue[], at: number): NdType {
   const [name] = args;
   const found = typeof name === 'string' ? /^[<|=]?([fiub][1248])$/.exec(name)?.[1] : undefined;
   if (found === undefined || !Object.hasOwn(ELEMENT_BYTES, found))
-    throw refused('a dtype that is neither whole, real nor truth', at);
+    throw refused('a dtype that is neither integer, float nor boolean', at);
   return { py: 'dtype', kind: found as ElementKind };
 }
 
 /** numpy's `_reconstruct(ndarray, (0,), b'b')`: an array whose state comes later. */
 export function emptyArray(args: readonly PyValue[], at: number): NdArray {
   const [type] = args;
-  if (!isPy(type, 'global') || type.name !== 'ndarray') throw refused('an array of another class', at);
+  if (!isPy(type, 'global') || type.name !== 'ndarray')
+    throw refused('an array of a class other than numpy.ndarray', at);
   return { py: 'ndarray', kind: 'u1', shape: [0], strides: [1], bytes: new Uint8Array(0), ready: false };
 }
 
@@ -62,10 +63,10 @@ function fill(
   budget: Budget,
   at: number,
 ): void {
-  if (!(bytes instanceof Uint8Array)) throw refused('an array whose elements are no bytes', at);
+  if (!(bytes instanceof Uint8Array)) throw refused('an array whose elements are not bytes', at);
   const count = countOf(shape, budget, at);
   if (bytes.byteLength !== count * ELEMENT_BYTES[kind])
-    throw refused(`an array of ${count} ${kind} in ${bytes.byteLength} bytes`, at);
+    throw refused(`an array of ${count} ${kind} does not fit ${bytes.byteLength} bytes`, at);
   array.kind = kind;
   array.shape = shape;
   array.strides = fortran ? contiguous([...shape].reverse()).reverse() : contiguous(shape);
@@ -75,10 +76,10 @@ function fill(
 
 /** A tuple of sizes. */
 export function sizesOf(value: PyValue | undefined, at: number, least = 0): number[] {
-  if (!isPy(value, 'tuple') || value.items.length > RANK_MAX) throw refused('a shape that is none', at);
+  if (!isPy(value, 'tuple') || value.items.length > RANK_MAX) throw refused('an invalid shape', at);
   return value.items.map((size) => {
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < least)
-      throw refused('a size that is none', at);
+      throw refused('an invalid size in a shape', at);
     return size;
   });
 }

@@ -89,7 +89,7 @@ export class ActionDesk {
     if (!cached.goals.delete(goalId)) return;
     const ended = ENDED[status];
     if (!ended) {
-      const fault = unreachable(name, 'the action server no longer knows the goal: it was started again');
+      const fault = unreachable(name, 'the action server was restarted and no longer knows the goal');
       this.#tell({ op: 'goalLost', goalId, error: fault.body });
       return;
     }
@@ -118,7 +118,7 @@ export class ActionDesk {
         if (nowMs - seenAtMs < VANISHED_MS) continue;
         const name = key.split(' ')[0]!;
         for (const goalId of cached.goals)
-          this.#lost(cached, goalId, unreachable(name, 'the action server vanished'));
+          this.#lost(cached, goalId, unreachable(name, 'the action server left the ROS graph'));
       }
       if (open) return;
       this.#watch?.cancel();
@@ -172,8 +172,8 @@ function nobody(name: string): HostFault {
     'ros.not_found',
     'send a goal',
     name,
-    `nobody serves the action ${name}`,
-    'auraison ros actions lists what is served',
+    `no action server offers ${name}`,
+    '`auraison ros actions` lists the available actions',
   );
 }
 function late(name: string, timeoutMs: number): HostFault {

@@ -60,8 +60,8 @@ export function qosCallbacks(
     send(
       'type',
       changed(event),
-      `another ${direction === 'in' ? 'publisher' : 'subscriber'} of this topic has another type than ${spec.type}`,
-      'auraison ros topics shows the types of a topic',
+      `a ${direction === 'in' ? 'publisher' : 'subscriber'} of this topic has a type other than ${spec.type}`,
+      '`auraison ros topics` shows the types of a topic',
     );
   // A deadline that nobody set is never missed; asking for the event would still cost an entity.
   if (spec.qos.deadlineMs !== undefined)
@@ -70,13 +70,13 @@ export function qosCallbacks(
         'deadline',
         changed(event),
         `no message within the deadline of ${spec.qos.deadlineMs} ms`,
-        'see whether the publisher runs, and at which rate',
+        'check that the publisher is running, and its rate',
       );
   if (direction === 'in' && (spec.qos.livelinessLeaseMs !== undefined || spec.qos.liveliness !== undefined))
     callbacks.liveliness = (event) => {
       const lost = Number(event.not_alive_count_change ?? 0);
       if (lost > 0)
-        send('liveliness', lost, 'a publisher no longer shows that it lives', 'see whether its node hangs');
+        send('liveliness', lost, 'a publisher lost its liveliness', 'check whether its node hangs');
     };
   if (direction === 'in' && onLost) callbacks.messageLost = (event) => onLost(changed(event));
   return callbacks;

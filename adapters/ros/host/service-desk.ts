@@ -128,7 +128,7 @@ export class ServiceDesk {
       if (signal.aborted || late) {
         // A place that was offered meanwhile goes to the next one.
         if (at < 0) cached.queue.shift()?.();
-        throw new Error('gave up waiting for its turn');
+        throw new Error('cancelled while it waited in the queue');
       }
     }
     cached.inFlight += 1;
@@ -142,7 +142,9 @@ export class ServiceDesk {
     response: ServiceResponse,
   ): void {
     if (this.#requests.size >= REQUESTS_OPEN_MAX)
-      throw new Error(`${name}: more than ${REQUESTS_OPEN_MAX} requests wait, one got no answer`);
+      throw new Error(
+        `${name}: more than ${REQUESTS_OPEN_MAX} requests are waiting; one was dropped without an answer`,
+      );
     const id = this.#nextRequest++;
     this.#requests.set(id, { server, response });
     try {
@@ -192,8 +194,8 @@ export class ServiceDesk {
       'ros.not_found',
       'call a service',
       name,
-      `nobody serves ${name}${other}`,
-      'auraison ros services lists what is served',
+      `no node offers the service ${name}${other}`,
+      '`auraison ros services` lists the available services',
     );
   }
 }

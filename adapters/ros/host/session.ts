@@ -191,7 +191,8 @@ export class RosSession {
     if (simulated > 0n) return simulated;
     if (!this.#toldNoClock) {
       this.#toldNoClock = true;
-      const message = 'nothing on /clock yet: until then samples are received by the clock of this host';
+      const message =
+        'no message on /clock yet: until one arrives, samples are stamped with the clock of this host';
       this.#outlet.notice({ kind: 'event', level: 'warn', topic: '/clock', message });
     }
     return wall;

@@ -95,7 +95,7 @@ const CODES: Readonly<Record<number, readonly [MotionResult['outcome'], string]>
   101: ['stuck', 'the controller does not exist'],
   102: ['stuck', 'the controller has no transform'],
   103: ['no_path', 'the path is not valid'],
-  104: ['stuck', 'the controller lost its patience'],
+  104: ['stuck', 'the controller ran out of patience'],
   105: ['stuck', 'no progress'],
   106: ['stuck', 'no valid control'],
   107: ['stuck', 'the controller is too slow'],
@@ -105,7 +105,7 @@ const CODES: Readonly<Record<number, readonly [MotionResult['outcome'], string]>
   204: ['no_path', 'the goal is outside the map'],
   205: ['no_path', 'the start is occupied'],
   206: ['no_path', 'the goal is occupied'],
-  207: ['no_path', 'the planner found none in its time'],
+  207: ['no_path', 'the planner found no path in time'],
   208: ['no_path', 'no valid path'],
   701: ['timeout', 'the turn took too long'],
   702: ['stuck', 'the turn has no transform'],
@@ -139,5 +139,5 @@ function meaningOf(code: number): readonly [MotionResult['outcome'], string] {
   if (known) return known;
   return code >= PLANNER_FAMILY_MIN && code <= PLANNER_FAMILY_MAX
     ? ['no_path', 'planning failed']
-    : ['stuck', 'for a reason of its own'];
+    : ['stuck', 'for an unknown reason'];
 }

@@ -149,7 +149,7 @@ export class NavRobot implements Robot {
 
   async close(): Promise<void> {
     this.#stops++;
-    this.#running?.end('stopped', 'the daemon stops');
+    this.#running?.end('stopped', 'the daemon is shutting down');
     await this.#running?.settled;
     this.#brake.release();
     this.#goals.close();
@@ -170,7 +170,7 @@ export class NavRobot implements Robot {
     const begun = { time: this.#track.time, distance: this.#track.distance };
     if (signal?.aborted || this.#stops !== stops)
       return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
-    const pulse = { clock: this.#parts.clock, track: this.#track, silence: 'odometry fell silent' };
+    const pulse = { clock: this.#parts.clock, track: this.#track, silence: 'odometry stopped arriving' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
     // The brake goes on at once; what is measured counts from when the server has answered.
     const performed = Promise.withResolvers<void>();
@@ -226,7 +226,7 @@ export class NavRobot implements Robot {
     if (end.outcome !== 'reached' || !pose) return end;
     const away = Math.hypot(pose.x - goal.pose.x, pose.y - goal.pose.y);
     if (away <= goal.tolerance) return end;
-    const message = `Nav2 ended ${away.toFixed(2)} m away: its goal checker allows more than the ${goal.tolerance} m asked for`;
+    const message = `Nav2 stopped ${away.toFixed(2)} m from the goal: its goal checker tolerates more than the requested ${goal.tolerance} m`;
     return { outcome: 'stuck', message };
   }
 
@@ -275,8 +275,8 @@ function silent(name: string): EdgeError {
   return new EdgeError('robot.unreachable', {
     operation: 'goal',
     subject: name,
-    message: 'its feedback fell silent in the middle of the goal',
-    hint: 'look whether Nav2 still runs',
+    message: 'its feedback stopped arriving during the goal',
+    hint: 'check whether Nav2 is still running',
   });
 }
 
@@ -293,7 +293,7 @@ function notAtRest(rest: Rest, { topics, velocity }: NavRobotOptions): EdgeError
   const [why, hint] =
     rest === 'silent'
       ? ['no odometry arrives', 'check that the robot base is running and the topic is configured']
-      : ['its odometry still reports motion', `look who else publishes on ${velocity.topic}`];
+      : ['its odometry still reports motion', `check which other node publishes on ${velocity.topic}`];
   return new EdgeError('robot.unreachable', {
     operation: 'stop',
     subject: topics.odometry,

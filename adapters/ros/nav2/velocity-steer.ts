@@ -41,7 +41,7 @@ export function steer(
       if (done) return settle({ outcome: 'reached', message: '' });
       if (progress > gained + PROGRESS_MIN) [gained, gainedAtMs] = [progress, clock.monotonicMs()];
       else if (clock.monotonicMs() - gainedAtMs > STUCK_MS) {
-        return settle({ outcome: 'stuck', message: 'no progress by odometry' });
+        return settle({ outcome: 'stuck', message: 'odometry shows no progress' });
       }
       send(command);
     };

@@ -145,7 +145,7 @@ export class ActionClient {
       try {
         listener(this.#codec.decode(type, bytes)['feedback'] as MessageValue);
       } catch (error) {
-        this.#session.report('warn', `${this.#name}: feedback was not taken: ${text(error)}`);
+        this.#session.report('warn', `${this.#name}: feedback was not accepted: ${text(error)}`);
       }
     });
     await reader.open();
@@ -162,9 +162,9 @@ export class ActionClient {
         );
         const status = ENDED[Number(answer['status'])];
         if (status) return { status, result: answer['result'] as MessageValue };
-        throw this.#lost('the server does not know the goal any more');
+        throw this.#lost('the action server no longer knows the goal');
       } catch (error) {
-        if (this.#closing.signal.aborted) throw this.#lost('we left the ROS graph');
+        if (this.#closing.signal.aborted) throw this.#lost('this daemon left the ROS graph');
         if (!(error instanceof EdgeError) || error.code === 'robot.unreachable') throw error;
         if (error.code === 'deadline.exceeded') continue;
         failures += 1;
@@ -186,7 +186,7 @@ export class ActionClient {
         timer = undefined;
       } else {
         timer ??= this.#session.clock.after(SERVER_GONE_MS, () =>
-          gone.reject(this.#lost('the server left the ROS graph')),
+          gone.reject(this.#lost('the action server left the ROS graph')),
         );
       }
     };
@@ -219,7 +219,7 @@ export class ActionClient {
     const { signal } = this.#closing;
     if (signal.aborted) return;
     if (this.#disowned >= DISOWNED_MAX)
-      return this.#tell(goalId, 'that nobody holds is not cancelled: there are too many');
+      return this.#tell(goalId, 'has no client left and is not cancelled: there are too many such goals');
     this.#disowned += 1;
     const untilMs = clock.monotonicMs() + DISOWN_FOR_MS;
     let isTold = false;
@@ -229,13 +229,13 @@ export class ActionClient {
       try {
         const word = await this.#cancel(goalId, { timeoutMs: DISOWN_MS, signal });
         failure = undefined;
-        if (word === 'canceling') this.#tell(goalId, 'was cancelled, nobody held it');
+        if (word === 'canceling') this.#tell(goalId, 'was cancelled because it had no client left');
         if (word === 'canceling' || word === 'terminated') break;
         if (word === 'rejected' && !isTold) {
           isTold = true;
           this.#tell(
             goalId,
-            'that nobody holds runs on: its server refuses to cancel it, and is asked again',
+            'has no client left but continues: its server refuses to cancel it; the request is repeated',
           );
         }
         if (word === 'unknown') {
@@ -253,7 +253,7 @@ export class ActionClient {
     if (failure === undefined || signal.aborted) return;
     // Out of sight all the time: nobody is alarmed.
     if (failure instanceof EdgeError && failure.code === 'ros.not_found') return;
-    this.#tell(goalId, `that nobody holds was not cancelled: ${text(failure)}`);
+    this.#tell(goalId, `has no client left and was not cancelled: ${text(failure)}`);
   }
 
   #tell(goalId: string, what: string): void {

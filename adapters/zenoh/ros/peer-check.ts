@@ -24,7 +24,7 @@ export function peerFault(own: OwnSide, other: Entity): PeerFault | undefined {
     return {
       kind: 'type',
       message: `${who} ${does} ${end.type}, and not ${own.type}: nothing passes between them`,
-      hint: 'one of the two has to take the type of the other',
+      hint: 'change one side to the type of the other',
     };
   }
   if (own.hash !== undefined && end.hash !== own.hash && end.hash !== NO_TYPE_HASH) {
@@ -39,11 +39,11 @@ export function peerFault(own: OwnSide, other: Entity): PeerFault | undefined {
     own.side === 'subscription' ? qosMismatches(theirs, own.qos) : qosMismatches(own.qos, theirs);
   if (mismatches.length === 0) return undefined;
   const told = mismatches.map(
-    ({ policy, offered, requested }) => `${policy}: offered ${offered}, asked ${requested}`,
+    ({ policy, offered, requested }) => `${policy}: offered ${offered}, requested ${requested}`,
   );
   return {
     kind: 'incompatible',
-    message: `${who} ${does} it with incompatible quality of service (${told.join('; ')}): Zenoh passes it all the same, DDS would not`,
-    hint: 'let the side that asks ask for no more than is offered',
+    message: `${who} ${does} it with incompatible quality of service (${told.join('; ')}): Zenoh delivers it anyway, DDS would not`,
+    hint: 'change the subscription so that it requests no more than the publisher offers',
   };
 }

@@ -23,5 +23,5 @@ export async function settle<T>(
 }
 
 function gone(operation: string, subject: string): EdgeError {
-  return new EdgeError('deadline.exceeded', { operation, subject, message: 'given up by its caller' });
+  return new EdgeError('deadline.exceeded', { operation, subject, message: 'cancelled by its caller' });
 }

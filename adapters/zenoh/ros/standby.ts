@@ -106,15 +106,20 @@ export class RosZenohStandby {
     this.#isSending = false;
     child.on('message', (message: FromStandby) => {
       if ('guards' in message) this.#delayMs = RESTART_MS;
-      else if ('fault' in message) this.#report('warn', `the standby that stops the robot: ${message.fault}`);
-      else this.#report('warn', `commands stayed away; the standby stopped ${message.stopped.join(', ')}`);
+      else if ('fault' in message)
+        this.#report('warn', `the standby process that stops the robot: ${message.fault}`);
+      else
+        this.#report(
+          'warn',
+          `commands stopped arriving; the standby process stopped ${message.stopped.join(', ')}`,
+        );
     });
     child.once('error', () => this.#gone(child));
     child.once('exit', () => this.#gone(child));
     try {
       this.#send({ op: 'open', ...this.#start() });
     } catch (error) {
-      this.#report('warn', `the standby that stops the robot cannot be started: ${String(error)}`);
+      this.#report('warn', `the standby process that stops the robot cannot be started: ${String(error)}`);
       child.kill('SIGKILL');
       return;
     }
@@ -126,7 +131,7 @@ export class RosZenohStandby {
     if (this.#child !== child) return;
     this.#child = undefined;
     if (this.#closed) return;
-    this.#report('warn', 'the standby that stops the robot ended; it is started again');
+    this.#report('warn', 'the standby process that stops the robot ended; it is restarted');
     this.#restart = this.#clock.after(this.#delayMs, () => this.#spawn());
     this.#delayMs = Math.min(2 * this.#delayMs, RESTART_MS_MAX);
   }

@@ -67,7 +67,7 @@ export class SampleBus {
    * the recorder. It must not block or throw. Returns what ends it.
    */
   tap(name: string, receive: (sample: Sample, origin: SampleOrigin) => void): () => void {
-    if (this.#taps.has(name)) throw new Error(`a tap named ${name} exists`);
+    if (this.#taps.has(name)) throw new Error(`a tap named ${name} already exists`);
     this.#taps.set(name, receive);
     return () => this.#taps.delete(name);
   }

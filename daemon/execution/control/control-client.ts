@@ -193,7 +193,7 @@ export class ControlClient implements Drive {
     this.#restart?.cancel();
     this.#readyLimit?.cancel();
     this.#post({ kind: 'close' });
-    this.#rejectAll('the cell stops');
+    this.#rejectAll('the execution cell is shutting down');
     const handle = this.#handle;
     this.#handle = undefined;
     if (!handle) return;

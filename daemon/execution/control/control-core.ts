@@ -229,7 +229,7 @@ export class ControlCore {
     this.#navigator = this.#makeNavigator();
     this.#pendingScan = undefined;
     this.#bumped = false;
-    former.abandon('the robot started anew');
+    former.abandon('the robot restarted');
   }
 
   /** In each step: whether what moves still may. The main thread says so too, later, if it still can. */
@@ -329,7 +329,7 @@ export class ControlCore {
       ranges: message.ranges,
     };
     // A blind lidar sees nothing in the way: it must look like a silent one, and that stops the base.
-    if (!sees(scan)) throw new Error('the scan says nothing');
+    if (!sees(scan)) throw new Error('the scan has no valid range');
     this.#pendingScan = scan;
     const newest = this.#slam.odometry.newest;
     if (newest && newest.stamp >= message.header.stamp) this.#placeScan();
@@ -380,7 +380,7 @@ function fastest(applied: Twist2d, measured: Twist2d, { linearMax, angularMax }:
 
 function unconfirmed(): EdgeError {
   const message = `standing still was not confirmed within ${LIMITS.STILL_WAIT_MS} ms`;
-  const hint = 'look at the robot itself; its odometry has to tell that it stands';
+  const hint = 'check the robot itself; its odometry must report zero speed';
   return new EdgeError('robot.unreachable', { operation: 'stop', subject: 'base', message, hint });
 }
 

@@ -81,7 +81,7 @@ export type ControlCounts = {
 /** Steps in a row that the gate lets no wheel roll for want of sight before it is reported: a bend costs a few. */
 const UNSEEN_STEPS = 10;
 const UNSEEN_WHY =
-  'the lidar says nothing of where the base is to drive (no range, NaN, or below the least range)';
+  'the lidar has no valid range in the direction of travel (missing, NaN, or below the minimum range)';
 
 const STAND: Twist2d = { linear: 0, angular: 0 };
 
@@ -189,10 +189,8 @@ export class ControlLoop {
     if (!obstacles) return 'the newest scan is missing';
     const { scanStaleMs } = this.#options;
     const old = (what: string, ageMs: number) => {
-      const late = `: samples come ${Math.round(lateMs)} ms late, or the clocks of robot and host differ`;
-      const cure = isOffset
-        ? ', by about as much all the while: synchronise them, or robot.clock = "own"'
-        : '';
+      const late = `: samples arrive ${Math.round(lateMs)} ms late, or the clocks of the robot and this host differ`;
+      const cure = isOffset ? ' by a constant offset: synchronise them, or set robot.clock = "own"' : '';
       const because = ageMs - lateMs <= scanStaleMs ? late + cure : '';
       return `the newest ${what} is ${Math.round(ageMs)} ms old${because}`;
     };
@@ -233,7 +231,7 @@ export class ControlLoop {
       const answer = this.#policy.infer(observation, ms);
       const chunk = await withDeadline(this.#clock, ms * 2, answer, 'infer', 'policy');
       if (epoch === this.#epoch && !this.#queue.put(chunk))
-        throw new Error('a chunk of the wrong shape or time');
+        throw new Error('an action chunk has the wrong shape or timestamp');
       this.#failure = '';
     } catch (error) {
       this.counts.failures++;

@@ -141,7 +141,7 @@ class ControlThread {
 
   /** A thread that was frozen does not go on where it was: the robot stands, and whoever wants more asks again. */
   #thawed(frozenMs: number): void {
-    const reason = `the control thread stood still for ${frozenMs} ms`;
+    const reason = `the control thread was suspended for ${frozenMs} ms`;
     this.#waking(() => this.#core.stop(reason)).catch(() => undefined);
   }
 

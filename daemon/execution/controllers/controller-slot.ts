@@ -295,7 +295,7 @@ export class ControllerSlot {
   }
 
   async close(): Promise<void> {
-    this.#run?.settle('stopped', 'the cell stops');
+    this.#run?.settle('stopped', 'the execution cell is shutting down');
     // What moves the robot was stopped before: here nobody waits.
     this.#run?.ending?.finish(true);
     await this.inference.close();
@@ -328,7 +328,7 @@ export class ControllerSlot {
   #supersede(): void {
     const { record } = this.#sendable!;
     this.#counts.superseded++;
-    this.#count({ ...record, verdict: VERDICTS.indexOf('refused') }, 'superseded: the next step was there');
+    this.#count({ ...record, verdict: VERDICTS.indexOf('refused') }, 'superseded by the next step');
     this.#sendable = undefined;
   }
 

@@ -205,17 +205,15 @@ export class ControllersDesk {
     from: CellName,
   ): Promise<void> {
     const { output, name } = slot.spec;
-    if (!this.#handle)
-      throw refused(name, 'the thread of the controllers is being started', 'cell.restarted');
+    if (!this.#handle) throw refused(name, 'the controller thread is starting', 'cell.restarted');
     const rival = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
-    if (rival) throw refused(name, `${rival.spec.name} runs and commands ${output.topic}`);
+    if (rival) throw refused(name, `${rival.spec.name} is running and commands ${output.topic}`);
     this.#deps.admit?.(slot.spec);
     const stops = slot.stops;
     const check = () => {
       const stopped = slot.stoppedSince(stops) ?? this.#stoppedStarts.get(order.motionId);
-      if (stopped !== undefined) throw refused(name, `stopped before it began: ${stopped}`);
-      if (!this.#handle)
-        throw refused(name, 'the thread of the controllers is being started', 'cell.restarted');
+      if (stopped !== undefined) throw refused(name, `stopped before it started: ${stopped}`);
+      if (!this.#handle) throw refused(name, 'the controller thread is starting', 'cell.restarted');
     };
     slot.inference.describe();
     const ready = async () => {
@@ -230,7 +228,7 @@ export class ControllersDesk {
         check();
         // While it waited for the lease another one may have taken its place.
         const other = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
-        if (other) throw refused(name, `${other.spec.name} runs and commands ${output.topic}`);
+        if (other) throw refused(name, `${other.spec.name} is running and commands ${output.topic}`);
         const ended = slot.start(order, lease, signal);
         this.#follow();
         this.#state(slot, 'running', order.task ?? '');
@@ -251,8 +249,8 @@ export class ControllersDesk {
     throw new EdgeError('api.not_found', {
       operation: 'find controller',
       subject: name.slice(0, 64),
-      message: `no controller ${name.slice(0, 64)}; there are: ${names || 'none'}`,
-      hint: '[[controllers]] in the configuration, see docs/control.md',
+      message: `unknown controller ${name.slice(0, 64)}; configured: ${names || 'none'}`,
+      hint: 'add it to [[controllers]], see docs/control.md',
     });
   }
 
@@ -364,7 +362,7 @@ export class ControllersDesk {
     // Steps are counted from the first action on: before it, there is nothing that could hang.
     const acting = this.#slots.some(({ run, counts }) => run && !run.ending && counts.steps > 0);
     if (!acting || steps !== this.#seen.steps) this.#seen = { steps, atMs: now };
-    else if (now - this.#seen.atMs > HANGS_MS) this.#down(`it took no step for ${HANGS_MS} ms`);
+    else if (now - this.#seen.atMs > HANGS_MS) this.#down(`it ran no control step for ${HANGS_MS} ms`);
   }
 
   #summarise(slot: ControllerSlot): void {
@@ -380,7 +378,7 @@ export class ControllersDesk {
     const handle = this.#handle;
     this.#handle = undefined;
     this.#scheduling = 'unknown';
-    const message = `the thread of the controllers: ${reason}`;
+    const message = `controller thread: ${reason}`;
     this.#deps.report('error', message);
     const error = new EdgeError('cell.restarted', { operation: 'control', subject: 'controllers', message });
     for (const slot of this.#slots) slot.threadEnded(error);

@@ -127,7 +127,7 @@ export class ControllersThread {
    */
   #obey(seat: Seat, lateMs: number): void {
     const { core, index, run, lease } = seat;
-    const frozen = lateMs > LIMITS.FROZEN_MS ? `its thread was frozen for ${Math.round(lateMs)} ms` : '';
+    const frozen = lateMs > LIMITS.FROZEN_MS ? `its thread was suspended for ${Math.round(lateMs)} ms` : '';
     const why = core.braking ? this.#deps.forbidden(lease) : this.#forbidden(seat) || frozen;
     if (why === '' || (core.braking && why !== EMERGENCY_STOP)) return;
     if (!core.braking) this.#deps.post({ kind: 'ended', index, run, reason: why });

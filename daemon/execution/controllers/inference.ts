@@ -58,7 +58,7 @@ export class Inference {
     const [, dimension] = description.output;
     const { names } = spec.output;
     if (dimension !== names.length) {
-      const message = `${description.name} gives ${dimension} numbers, the controller has ${names.length} names: ${names.join(', ')}`;
+      const message = `policy ${description.name} outputs ${dimension} numbers per action, but the controller names ${names.length}: ${names.join(', ')}`;
       throw new EdgeError('model.bad_observation', {
         operation: 'check policy',
         subject: spec.name,
@@ -68,7 +68,7 @@ export class Inference {
     const { actionNames } = description;
     const odd = actionNames?.findIndex((name, i) => name !== names[i]) ?? -1;
     if (odd >= 0) {
-      const message = `number ${odd} of an action is ${actionNames![odd]} for ${description.name}, and ${names[odd]} for the controller`;
+      const message = `element ${odd} of an action is ${actionNames![odd]} in policy ${description.name}, but ${names[odd]} in the controller`;
       throw new EdgeError('model.bad_observation', {
         operation: 'check policy',
         subject: spec.name,
@@ -144,7 +144,7 @@ export class Inference {
     const fits = hash === policyHash || (swaps === 0 && hash === asked.hash);
     if (!hasPrefix && swaps <= 1 && fits) return;
     // What is fixed in its answer was fixed for the other one; or nobody knows any more what its numbers are.
-    const message = `${name} was swapped while it was asked: ${asked.hash} was asked, ${policyHash} answered, ${hash} is there`;
+    const message = `policy ${name} was replaced during the call: ${asked.hash} was called, ${policyHash} answered, ${hash} is loaded now`;
     throw new EdgeError('model.failed', { operation: 'infer', subject: this.#deps.spec.name, message });
   }
 

@@ -60,7 +60,10 @@ export class ObservationDesk {
     for (const wanted of [...Object.keys(inputs), ...Object.keys(images)]) {
       if (this.#inputs.some((input) => input.name === wanted)) continue;
       const known = this.#inputs.map((input) => input.name).join(', ');
-      throw bad(wanted, `${name} takes ${wanted}; the controller has ${known || 'no inputs'}`);
+      throw bad(
+        wanted,
+        `policy ${name} needs the input ${wanted}; the controller has ${known || 'no inputs'}`,
+      );
     }
   }
 
@@ -74,7 +77,7 @@ export class ObservationDesk {
     const take = (input: number): Sample => {
       const { name, topic } = this.#inputs[input]!;
       const sample = this.#newest[input]?.sample;
-      if (!sample) throw bad(name, `nothing came on ${topic} yet`);
+      if (!sample) throw bad(name, `no message received on ${topic} yet`);
       if (stamp === undefined || sample.stamp < stamp) stamp = sample.stamp;
       const source = sources[name];
       if (!source || sample.stamp < source.stamp) sources[name] = { topic, stamp: sample.stamp };
@@ -102,7 +105,10 @@ export class ObservationDesk {
     }
     const length = shape.reduce((product, size) => product * size, 1);
     if (values.length !== length)
-      throw bad(name, `${values.length} numbers came, the policy takes [${shape.join(', ')}]`);
+      throw bad(
+        name,
+        `received ${values.length} numbers, but the policy expects the shape [${shape.join(', ')}]`,
+      );
     const odd = values.findIndex((value) => !Number.isFinite(value));
     if (odd >= 0) throw bad(name, `number ${odd} is ${values[odd]}`);
     return { shape, data: Float32Array.from(values) };
@@ -117,9 +123,9 @@ export class ObservationDesk {
 
   async #rgb({ name }: InputSpec, sample: Sample): Promise<Rgb> {
     if (sample.type === COMPRESSED_IMAGE) return this.#decode(decodeCompressedImage(sample.bytes).data);
-    if (sample.type !== IMAGE) throw bad(name, `${sample.type} on ${sample.topic} is no picture`);
+    if (sample.type !== IMAGE) throw bad(name, `${sample.type} on ${sample.topic} is not an image`);
     const { picture, depth } = toPixels(decodeImage(sample.bytes), Number.MAX_SAFE_INTEGER);
-    if (depth) throw bad(name, `${sample.topic} is a picture of distances`);
+    if (depth) throw bad(name, `${sample.topic} is a depth image`);
     if (picture.channels === 3) return picture;
     const { data: grey, width, height } = picture;
     const data = new Uint8Array(width * height * 3);

@@ -6,9 +6,9 @@ const REASONS_MAX = 64;
 
 /** What is reported of chunks that are refused; others that were not taken are only counted. */
 export const REFUSED_CHUNKS: Partial<Record<PutResult, string>> = {
-  not_finite: 'a chunk that is not finite',
-  misshapen: 'a chunk that is misshapen',
-  far_outside: 'a chunk with an action far outside of its limits (outside_max)',
+  not_finite: 'an action chunk with a number that is not finite',
+  misshapen: 'an action chunk of the wrong shape',
+  far_outside: 'an action chunk with an action far outside its limits (outside_max)',
 };
 
 /** Refusals of one controller: one receipt a second for each reason, not one for each step. */

@@ -98,6 +98,6 @@ export class RunEnding {
 /** Answers who stopped it. */
 export function notConfirmed(name: string): EdgeError {
   const message = `${name}: ${NOT_CONFIRMED} within ${LIMITS.STILL_WAIT_MS} ms`;
-  const hint = 'look at the robot itself; its joint states or odometry have to tell that it stands';
+  const hint = 'check the robot itself; its joint states or odometry must report zero speed';
   return new EdgeError('robot.unreachable', { operation: 'stop', subject: name, message, hint });
 }

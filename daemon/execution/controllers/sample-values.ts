@@ -70,7 +70,10 @@ export function vectorOf(sample: Sample, input: InputSpec): number[] {
   }
   const read = READERS[sample.type];
   if (read) return read(new CdrReader(sample.bytes, sample.type));
-  throw bad(input, `${sample.type} on ${sample.topic} is no vector: known are ${VECTOR_TYPES.join(', ')}`);
+  throw bad(
+    input,
+    `${sample.type} on ${sample.topic} cannot be read as a vector; supported types: ${VECTOR_TYPES.join(', ')}`,
+  );
 }
 
 function jointsOf(sample: Sample, input: InputSpec): number[] {
@@ -82,7 +85,8 @@ function jointsOf(sample: Sample, input: InputSpec): number[] {
   }
   return input.joints.map((joint) => {
     const at = state.name.indexOf(joint);
-    if (at < 0) throw bad(input, `${sample.topic} tells of ${state.name.join(', ')}, not of ${joint}`);
+    if (at < 0)
+      throw bad(input, `${sample.topic} reports the joints ${state.name.join(', ')}, but not ${joint}`);
     const value = values[at];
     if (value === undefined) throw bad(input, `${sample.topic} tells no ${input.field}`);
     return value;

@@ -100,12 +100,12 @@ export class DoorCalls {
 
 function judgeTrajectory(goal: MessageValue, gate: DoorGate): void {
   const other = at(goal, 'multi_dof_trajectory');
-  if (list(other?.['points']).length > 0) throw fault('a trajectory of more than joints cannot be judged');
+  if (list(other?.['points']).length > 0) throw fault('a trajectory with multi-DOF points cannot be checked');
   const trajectory = at(goal, 'trajectory');
   const joints = list(trajectory?.['joint_names']).map(String);
   const points = list(trajectory?.['points']) as readonly MessageValue[];
   if (points.length > MOTION_LIMITS.POINTS || joints.length > MOTION_LIMITS.JOINTS)
-    throw fault('it has more points or joints than any motion of ours');
+    throw fault('it has more points or joints than this daemon accepts');
   const rows = points.map((point) => list(point['positions']).map(Number));
   const targets = points.map((point, i): JointTarget => {
     const { sec = 0, nanosec = 0 } = at(point, 'time_from_start') ?? {};
@@ -146,7 +146,7 @@ function judgePose(stamped: MessageValue | undefined): void {
 
 function within(value: MessageValue, field: string, most: number): void {
   const number = Number(value[field] ?? 0);
-  if (!(Math.abs(number) <= most)) throw fault(`${field} ${number} is not within ${most} either way`);
+  if (!(Math.abs(number) <= most)) throw fault(`${field} ${number} is outside -${most} to ${most}`);
 }
 
 function at(value: MessageValue | undefined, field: string): MessageValue | undefined {
@@ -166,8 +166,13 @@ function fault(message: string): EdgeError {
 
 function unknown(what: 'goal' | 'call', name: string, type: string): EdgeError {
   const operation = what === 'goal' ? 'send a goal' : 'call a service';
-  const hint = `if it is so: robot.harmless = ["${name}"]; docs/ros.md`;
-  return refused(operation, name, `nobody says that ${type} at ${name} moves nothing`, hint);
+  const hint = `if it cannot move the robot, set robot.harmless = ["${name}"]; see docs/ros.md`;
+  return refused(
+    operation,
+    name,
+    `${type} at ${name} might move the robot: it is not listed as harmless`,
+    hint,
+  );
 }
 
 function refused(operation: string, subject: string, message: string, hint: string): EdgeError {

@@ -70,7 +70,7 @@ export class DoorGate {
   judge(sample: Sample, ours: boolean): GateAnswer {
     try {
       if (sample.type === TWIST || sample.type === TWIST_STAMPED) return this.#velocity(sample);
-      if (!ours) return { verdict: 'refused', reason: `no gate can judge ${sample.type}` };
+      if (!ours) return { verdict: 'refused', reason: `no gate can check ${sample.type}` };
       if (sample.type === FLOAT64_MULTI_ARRAY)
         return decodeFloat64MultiArray(sample.bytes).every(Number.isFinite) ? PASSED : notFinite();
       if (sample.type === JOINT_TRAJECTORY) this.#trajectory(sample);
@@ -109,11 +109,11 @@ export class DoorGate {
    */
   checkTrajectory({ joints, points, velocities }: Omit<JointTrajectory, 'allFinite'>): void {
     const { joints: spec } = this.#parts;
-    const hint = 'give the limits of its joints: gate.urdf or [[gate.limits]]; docs/safety.md';
-    if (!spec) throw refusal('nobody says what the joints of this robot may do', hint);
+    const hint = 'set the limits of its joints with gate.urdf or [[gate.limits]]; see docs/safety.md';
+    if (!spec) throw refusal('no joint limits are configured for this robot', hint);
     const limits = joints.map((name) => spec.joints.find((joint) => joint.name === name));
     const stranger = limits.indexOf(undefined);
-    if (stranger >= 0) throw refusal(`nobody says what ${joints[stranger]} may do`, hint);
+    if (stranger >= 0) throw refusal(`no limits are configured for joint ${joints[stranger]}`, hint);
     for (const [i, speeds] of velocities.entries()) {
       const fast = [...speeds].findIndex((speed, j) => Math.abs(speed) > (limits[j]?.velocity ?? 0));
       if (fast >= 0)
@@ -146,7 +146,7 @@ export class DoorGate {
 
   #trajectory({ bytes }: Sample): void {
     const { allFinite, ...trajectory } = decodeJointTrajectory(bytes);
-    if (!allFinite) throw refusal('it holds a number that is not finite');
+    if (!allFinite) throw refusal('it contains a number that is not finite');
     this.checkTrajectory(trajectory);
   }
 }
@@ -160,7 +160,7 @@ function numbersOf({ linear, angular }: Twist): number[] {
 }
 
 function notFinite(): GateAnswer {
-  return { verdict: 'refused', reason: 'it holds a number that is not finite' };
+  return { verdict: 'refused', reason: 'it contains a number that is not finite' };
 }
 
 function refusal(message: string, hint = ''): EdgeError {

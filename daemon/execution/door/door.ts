@@ -55,7 +55,7 @@ export class Permit {
   readonly #sample: Sample;
 
   constructor(maker: typeof MAKER, sample: Sample) {
-    if (maker !== MAKER) throw new TypeError('only the door makes permits');
+    if (maker !== MAKER) throw new TypeError('only the door can create permits');
     this.#sample = sample;
   }
 
@@ -77,7 +77,8 @@ export class RobotSink {
   }
 
   offer(permit: Permit): boolean {
-    if (!(permit instanceof Permit)) throw new TypeError('a robot takes permits of the door only');
+    if (!(permit instanceof Permit))
+      throw new TypeError('a robot accepts only permits that the door created');
     return this.#sink.offer(permit.sample);
   }
 
@@ -239,7 +240,7 @@ export class Door {
     if (found === 'harmless') return undefined;
     if (found === 'unknown') return unknown(topic);
     if (terms.lease === undefined) return leaseless(topic, asker);
-    return this.gate.judges(topic.type) ? undefined : refused(topic, `no gate can judge ${topic.type}`, '');
+    return this.gate.judges(topic.type) ? undefined : refused(topic, `no gate can check ${topic.type}`, '');
   }
 }
 
@@ -256,8 +257,8 @@ type Subject = Pick<TopicSpec, 'topic' | 'type'>;
 function unknown({ topic, type }: Subject): EdgeError {
   return refused(
     { topic, type },
-    `nobody says that ${type} on ${topic} moves nothing`,
-    `if it is so: robot.harmless = ["${topic}"]; docs/routes.md`,
+    `${type} on ${topic} might move the robot: it is not listed as harmless`,
+    `if it cannot move the robot, set robot.harmless = ["${topic}"]; see docs/routes.md`,
   );
 }
 
@@ -265,14 +266,14 @@ function leaseless({ topic, type }: Subject, { kind }: Asker): EdgeError {
   return refused(
     { topic, type },
     `${type} on ${topic} moves the robot, and this ${kind} holds no actuation lease`,
-    kind === 'route' ? 'send an intent, or ask the API for the motion; docs/routes.md' : '',
+    kind === 'route' ? 'send an intent, or request the motion through the API; see docs/routes.md' : '',
   );
 }
 
 function taken({ topic, type }: Subject, holder: string): EdgeError {
   return refused(
     { topic, type },
-    `${type} on ${topic} moves the robot, and ${holder} has the actuation lease`,
+    `${type} on ${topic} moves the robot, and ${holder} holds the actuation lease`,
     '',
   );
 }

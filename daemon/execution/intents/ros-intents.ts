@@ -85,8 +85,8 @@ export class RosIntents {
     const error = new EdgeError('cell.unavailable', {
       operation: 'accept goal',
       subject: action,
-      message: 'the goal is rejected: the runtime of this daemon is not there',
-      hint: 'send it again in a moment; auraison status says what is wrong',
+      message: 'the goal is rejected: the runtime cell of this daemon is not running',
+      hint: 'send it again in a moment; `auraison status` shows what is wrong',
     });
     report('warn', error.message, { action });
     emit([{ kind: 'command.refused', payload: { error: error.toBody(), source: 'ros/run_intent' } }]).catch(
@@ -156,7 +156,7 @@ export class RosIntents {
         see({
           ...last,
           status: 'failed',
-          reason: 'the runtime does not know the run any more: its log was lost',
+          reason: 'the runtime no longer knows this run: its event log was lost',
         }),
       );
       if (served.canceled.aborted) onCanceled();
@@ -175,7 +175,7 @@ export class RosIntents {
     if (!this.#seen || this.#gone) return;
     this.#gone = this.#parts.clock.after(GONE_MS, () => {
       this.#gone = undefined;
-      for (const goal of this.#goals) goal.cancel('its ROS client has left the graph');
+      for (const goal of this.#goals) goal.cancel('its ROS client left the graph');
     });
   }
 }

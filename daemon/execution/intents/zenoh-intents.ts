@@ -67,11 +67,11 @@ export class ZenohIntents {
   async #submit(query: Query): Promise<RunBrief> {
     const { door, base, context } = this.#parts;
     if (query.key !== `${base}/intent`) {
-      throw invalid(`an intent goes to one robot: ask ${base}/intent, without wildcards`);
+      throw invalid(`an intent must address one robot: query ${base}/intent, without wildcards`);
     }
     const waitMs = waitOf(query.parameters);
     if (query.payload === undefined || query.payload.byteLength === 0) {
-      throw invalid(`a payload of JSON is expected; ${base}/intent/schema describes it`);
+      throw invalid(`expected a JSON payload; ${base}/intent/schema has its schema`);
     }
     const request = withTrace(parse(query.payload), query.attachment);
     const run = await door.submit(request, context, SUBMIT_MS);
@@ -101,7 +101,7 @@ export class ZenohIntents {
   async #cancel(query: Query): Promise<RunBrief> {
     const { base, door, context } = this.#parts;
     const runId = idOf(query.key.slice(base.length + '/runs/'.length, -'/cancel'.length));
-    return door.cancel({ runId, reason: 'asked for in the key space', of: context });
+    return door.cancel({ runId, reason: 'requested through Zenoh', of: context });
   }
 
   /** The run when it has ended, or as it is when `waitMs` are over. */
@@ -111,7 +111,7 @@ export class ZenohIntents {
       throw new EdgeError('cell.overloaded', {
         operation: 'wait for a run',
         subject: run.run_id,
-        message: `${WAITING_MAX} queries wait for runs already; the run goes on`,
+        message: `${WAITING_MAX} queries already wait for runs; the run continues`,
         hint: `ask ${this.#parts.base}/runs/${run.run_id} later`,
       });
     }
@@ -147,10 +147,10 @@ function waitOf(parameters: string): number {
   for (const part of parameters.split(/[;&]/).filter((one) => one !== '')) {
     const [name = '', value = ''] = part.split('=', 2);
     if (name.startsWith('_')) continue;
-    if (name !== 'wait') throw invalid(`parameter ${name.slice(0, 64)}: only wait is known`);
+    if (name !== 'wait') throw invalid(`unknown parameter ${name.slice(0, 64)}; the only parameter is wait`);
     waitMs = /^\d{1,9}$/.test(value) ? Number(value) : -1;
     if (waitMs < 0 || waitMs > WAIT_MS_MAX)
-      throw invalid(`wait=${value.slice(0, 32)}: milliseconds, at most ${WAIT_MS_MAX}`);
+      throw invalid(`wait=${value.slice(0, 32)}: expected milliseconds, at most ${WAIT_MS_MAX}`);
   }
   return waitMs;
 }

@@ -44,7 +44,7 @@ export function toPixels(image: Image, sideMax: number): Pixels {
     throw new EdgeError('sample.malformed', {
       operation: 'look',
       subject: encoding,
-      message: `${width} x ${height} pixels of ${bytes} bytes in rows of ${step} bytes`,
+      message: `${width} x ${height} pixels of ${bytes} bytes each do not fit rows of ${step} bytes`,
     });
   }
   const shrink = Math.max(1, Math.floor(Math.max(width, height) / Math.max(1, sideMax)));
@@ -123,7 +123,7 @@ function unreadable(encoding: string): EdgeError {
   return new EdgeError('robot.not_supported', {
     operation: 'look',
     subject: encoding.slice(0, 64),
-    message: `pictures with the encoding ${JSON.stringify(encoding.slice(0, 64))} are not read`,
-    hint: `encodings: ${ENCODINGS.join(', ')}; or let the camera publish sensor_msgs/CompressedImage`,
+    message: `image encoding ${JSON.stringify(encoding.slice(0, 64))} is not supported`,
+    hint: `supported encodings: ${ENCODINGS.join(', ')}; or let the camera publish sensor_msgs/CompressedImage`,
   });
 }

@@ -62,15 +62,15 @@ function newestOf(
     throw new EdgeError('robot.not_supported', {
       operation: 'look',
       subject: wanted.slice(0, 256),
-      message: `nothing of a ${what} came on ${wanted.slice(0, 256)}`,
+      message: `no message of a ${what} has been received on ${wanted.slice(0, 256)}`,
       hint: `topics: ${topics.join(', ')}`.slice(0, 1024),
     });
   }
   throw new EdgeError('robot.unreachable', {
     operation: 'look',
     subject: wanted ?? what,
-    message: `this robot has sent nothing of a ${what}`,
-    hint: `a topic of type ${types.join(' or ')} has to be subscribed: [ros] topics in the configuration`,
+    message: `no message of a ${what} has been received from this robot`,
+    hint: `subscribe to a topic of type ${types.join(' or ')}: [ros] topics in the configuration`,
   });
 }
 
@@ -90,6 +90,6 @@ function tooLarge({ topic, bytes }: Sample): EdgeError {
   return new EdgeError('sample.too_large', {
     operation: 'look',
     subject: topic,
-    message: `${bytes.length} bytes are more than a look takes`,
+    message: `the image has ${bytes.length} bytes, which is above the limit of a look`,
   });
 }

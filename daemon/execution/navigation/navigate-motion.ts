@@ -70,7 +70,7 @@ export class NavigateMotion implements Motion {
     const error = wrapAngle(this.#goal.pose.yaw - pose.yaw);
     if (this.#goal.alignYaw !== true || Math.abs(error) <= ALIGN_RAD) {
       const off = Math.hypot(this.#goal.pose.x - pose.x, this.#goal.pose.y - pose.y);
-      return ended('reached', `${off.toFixed(2)} m from the goal, ${this.#plans} plans`);
+      return ended('reached', `${off.toFixed(2)} m from the goal, planned ${this.#plans} times`);
     }
     const angular = clamp(2 * error, -ALIGN_RATE_MAX, ALIGN_RATE_MAX);
     return { drive: { kind: 'direct', twist: { linear: 0, angular } } };
@@ -84,10 +84,10 @@ export class NavigateMotion implements Motion {
     if (!this.#anchor || Math.hypot(pose.x - this.#anchor.x, pose.y - this.#anchor.y) > ANCHOR_M) {
       this.#anchor = { x: pose.x, y: pose.y, at: input.now };
     } else if (elapsedMs(this.#anchor.at, input.now) > ANCHOR_MS) {
-      return ended('stuck', `within ${ANCHOR_M} m for ${ANCHOR_MS} ms`);
+      return ended('stuck', `stayed within ${ANCHOR_M} m for ${ANCHOR_MS} ms`);
     }
     if (this.#best && elapsedMs(this.#best.at, input.now) > PROGRESS_MS) {
-      return ended('stuck', `the way got no shorter for ${PROGRESS_MS} ms`);
+      return ended('stuck', `the path to the goal got no shorter for ${PROGRESS_MS} ms`);
     }
     return undefined;
   }
@@ -133,7 +133,7 @@ export class NavigateMotion implements Motion {
     if (this.#plans === 0 || this.#failedPlans >= REPLANS_MAX) {
       return ended(
         'no_path',
-        `no free way to within ${tolerance} m of (${goal.x.toFixed(2)}, ${goal.y.toFixed(2)})`,
+        `no free path to within ${tolerance} m of (${goal.x.toFixed(2)}, ${goal.y.toFixed(2)})`,
       );
     }
     this.#nextPlanAt = input.now + BigInt(REPLAN_MS) * 1_000_000n;

@@ -58,8 +58,8 @@ export class ChannelTable {
   #tellFull(topic: string): void {
     if (this.#toldFull) return;
     this.#toldFull = true;
-    const hint = 'restart the daemon, and keep topics whose names change out by ros.deny';
-    this.#report('error', `${topic}: not recorded, all ${CHANNELS_MAX} channels are taken`, { hint });
+    const hint = 'restart the daemon, and exclude topics whose names keep changing with ros.deny';
+    this.#report('error', `${topic} is not recorded: all ${CHANNELS_MAX} channels are in use`, { hint });
   }
 
   topicOf(id: number): string {
@@ -74,7 +74,9 @@ export class ChannelTable {
     const schemaText = this.#definitionOf(type) ?? '';
     if (schemaText === '') {
       const hint = 'install its interface package to make the recording decodable';
-      this.#report('warn', `no definition of ${type}: ${topic} is recorded as raw bytes`, { hint });
+      this.#report('warn', `no definition of ${type} on this host: ${topic} is recorded as raw bytes`, {
+        hint,
+      });
     }
     const schemaEncoding = schemaText === '' ? '' : 'ros2msg';
     return { id, topic, type, schemaEncoding, schemaText, qosProfiles: qosProfiles(this.#qos.get(topic)) };

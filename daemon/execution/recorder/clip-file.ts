@@ -101,7 +101,7 @@ export async function cutClip(
 }
 
 function nothingLeft({ bag }: ClipInfo): EdgeError {
-  const message = 'no sample of its time is on the disk';
+  const message = 'no sample of its time span is on disk';
   return new EdgeError('recorder.failed', { operation: 'cut clip', subject: bag, message, retryable: false });
 }
 

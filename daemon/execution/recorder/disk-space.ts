@@ -39,7 +39,7 @@ export class DiskSpace {
     this.#headroom = free - this.#floorBytes;
     // Without a floor it is for the write itself to find out.
     if (this.#floorBytes === 0 || this.#headroom >= bytes) return undefined;
-    return `${mebibytes(free)} free, the floor is ${mebibytes(this.#floorBytes)}`;
+    return `${mebibytes(free)} are free, which is below the minimum of ${mebibytes(this.#floorBytes)}`;
   }
 }
 

@@ -20,7 +20,7 @@ export class EventQueue {
       .catch((error: unknown) => {
         this.#report(
           'error',
-          'events of the recorder did not reach the log; those of sealed segments are told again at the next start',
+          'events of the recorder did not reach the log; those of sealed segments are reported again at the next start',
           { kinds: events.map((event) => event.kind), error: String(error) },
         );
       });

@@ -65,7 +65,7 @@ export function intakeFolder(dataDir: string, memoryRoot = '/dev/shm'): string {
       // The next place.
     }
   }
-  throw new Error(`no place for the intake of ${dataDir}`);
+  throw new Error(`no private directory is available for the intake of ${dataDir}`);
 }
 
 /** The main thread's side: counts in memory, written once per turn of the event loop. */

@@ -53,6 +53,6 @@ export class Packing {
     this.#hasFailed = true;
     for (const resolve of this.#waiting.values()) resolve(undefined);
     this.#waiting.clear();
-    this.#onFault(`chunks are written uncompressed from here on, the packing thread failed: ${reason}`);
+    this.#onFault(`the compression thread failed; chunks are written uncompressed from now on: ${reason}`);
   }
 }

@@ -225,7 +225,7 @@ export class Recorder {
         // Whoever was left behind unsealed is repaired at the next start, which then knows what to expect.
         if (this.#state !== 'failed') removeIntake(this.#intakeDir, this.#session, true);
       } catch (error) {
-        this.#options.report('error', 'the recorder did not seal all; the next start does', {
+        this.#options.report('error', 'the recorder did not seal all segments; the next start seals them', {
           error: String(error),
         });
       }
@@ -386,7 +386,7 @@ export class Recorder {
     this.#queuedBytes = 0;
     this.#state = 'failed';
     this.#reason = error.message;
-    this.#failed('the recorder thread died', { error: error.stack ?? error.message });
+    this.#failed('the recorder thread ended unexpectedly', { error: error.stack ?? error.message });
     this.#drops.dropInFlight();
     forgetAccepted(this.#intakeDir, this.#session);
     const failed = EdgeError.from(error, 'recorder.failed', 'run', 'recorder thread');

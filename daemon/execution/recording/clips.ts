@@ -94,7 +94,10 @@ export class Clips {
         const cut = (tries: number) => this.#cut(info, { source, since, left: leftAt(tries) });
         await this.#begin(info, source, Promise.resolve(), cut).catch(() => {});
       } catch (error) {
-        this.#options.report('warn', 'an order of a clip cannot be read', { name, error: String(error) });
+        this.#options.report('warn', 'the stored request for a clip cannot be read', {
+          name,
+          error: String(error),
+        });
       }
     }
   }
@@ -164,7 +167,7 @@ export class Clips {
           throw error;
         }
         this.#failures += 1;
-        report('warn', `clip ${info.bag}: it is not sure to come`, { error: String(error) });
+        report('warn', `clip ${info.bag} may be lost: storing it failed`, { error: String(error) });
       }
     }
   }
@@ -234,7 +237,7 @@ export class Clips {
       new EdgeError(code, { operation: 'record clip', subject: trigger, message });
     for (const span of [preMs, postMs]) {
       if (!(span >= 0 && span <= LIMITS.CLIP_SPAN_MS_MAX))
-        throw fault('schema.invalid', `a span of 0 to ${LIMITS.CLIP_SPAN_MS_MAX} ms expected, not ${span}`);
+        throw fault('schema.invalid', `expected a span of 0 to ${LIMITS.CLIP_SPAN_MS_MAX} ms, found ${span}`);
     }
     // Those that failed wait for their next try, and keep nobody from the first.
     const first = [...this.#pending.values()].filter(({ isFirst }) => isFirst).length;

@@ -148,7 +148,7 @@ export class Episodes {
     this.#running = undefined;
     throw refused(
       'stop',
-      'the recorder failed while the episode was recorded; it is none',
+      'the recorder failed during the episode, so the episode is discarded',
       running.episode_id,
     );
   }
@@ -249,7 +249,7 @@ export class Episodes {
   /** The messages stay as a recording; there is no episode of it. */
   async #settleInterrupted(
     info: EpisodeInfo,
-    reason = 'the daemon died while it was recorded',
+    reason = 'the daemon ended unexpectedly while it was recorded',
   ): Promise<void> {
     const { episode_id, bag } = info;
     await this.#options.recorder.tell([{ kind: 'episode.discarded', payload: { episode_id, bag, reason } }]);

@@ -93,7 +93,7 @@ export class Recording {
       throw new EdgeError('recorder.failed', {
         operation: 'record clip',
         subject: request.trigger,
-        message: 'there are no clips in episode mode',
+        message: 'clips are not available in episode mode',
         hint: 'recorder.mode = "ring" or "continuous"',
         retryable: false,
       });
@@ -122,7 +122,9 @@ export class Recording {
 
   #fire(request: ClipRequest): void {
     void this.clip(request, true).catch((error: unknown) => {
-      this.#report('warn', `trigger ${request.trigger} fired and there is no clip`, { error: String(error) });
+      this.#report('warn', `trigger ${request.trigger} fired, but no clip was recorded`, {
+        error: String(error),
+      });
     });
   }
 }

@@ -184,7 +184,7 @@ export class Retention {
       const left = this.#kept.map(({ path }) => path).filter((path) => paths.includes(path));
       const untold = left.filter((path) => !this.#stuck.has(path));
       if (untold.length > 0)
-        this.#options.report('warn', `${untold[0]} cannot be deleted: others go instead`, {
+        this.#options.report('warn', `${untold[0]} cannot be deleted: other segments are deleted instead`, {
           segments: untold.length,
           error: String(error),
         });
@@ -198,10 +198,14 @@ export class Retention {
 
   #tell(heldBack: number): void {
     if (heldBack > 0 && !this.#hasTold) {
-      const hint = 'central has not acknowledged them; recorder.evict_unsynced = true lets them go';
-      this.#options.report('warn', `recordings are above recorder.quota: ${heldBack} segments must stay`, {
-        hint,
-      });
+      const hint = 'central has not acknowledged them; recorder.evict_unsynced = true allows deleting them';
+      this.#options.report(
+        'warn',
+        `recordings exceed recorder.quota: ${heldBack} segments may not be deleted yet`,
+        {
+          hint,
+        },
+      );
     }
     this.#hasTold = heldBack > 0;
   }

@@ -81,7 +81,7 @@ export class TriggerWatch {
   #failed(watch: Watch, why: string): void {
     if (watch.hasFailed) return;
     watch.hasFailed = true;
-    this.#report('warn', `trigger ${watch.spec.name} cannot look at ${watch.spec.topic}: ${why}`);
+    this.#report('warn', `trigger ${watch.spec.name} cannot read ${watch.spec.topic}: ${why}`);
   }
 }
 

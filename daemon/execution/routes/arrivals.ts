@@ -130,11 +130,11 @@ export class Arrivals {
     for (const [source, { alive, heardMs, keys }] of this.#senders) {
       for (const [key, { seen, target, sinceMs }] of keys) {
         if (target === undefined || nowMs - sinceMs <= LIMITS.ROUTE_BEHIND_MS) continue;
-        const reason = `${key}: ${source} sent number ${target} ${seconds(nowMs - sinceMs)} ago, number ${seen} was the last that came`;
+        const reason = `${key}: ${source} sent sample ${target} ${seconds(nowMs - sinceMs)} ago; the last one received is ${seen}`;
         return { state: 'diverged', reason, rebuild: 'again' };
       }
       if (alive && keys.size > 0 && nowMs - heardMs > LIMITS.ROUTE_SILENT_MS) {
-        const reason = `${source} is connected and sends on this route, but nothing of it was heard for ${seconds(nowMs - heardMs)}`;
+        const reason = `${source} is connected and sends on this route, but no sample from it arrived for ${seconds(nowMs - heardMs)}`;
         return { state: 'silent', reason, rebuild: 'again' };
       }
     }

@@ -24,12 +24,12 @@ export function findingOf(
 ): Finding {
   const { from, to } = route.spec;
   const kinds = [from.kind, to.kind];
-  if (kinds.includes('zenoh') && !around.keySpace) return down('no session of the key space is open');
+  if (kinds.includes('zenoh') && !around.keySpace) return down('no Zenoh session is open');
   if (inlet && inlet.fault !== '') {
-    return { state: 'silent', reason: `could not be subscribed again: ${inlet.fault}`, rebuild: 'again' };
+    return { state: 'silent', reason: `subscribing again failed: ${inlet.fault}`, rebuild: 'again' };
   }
   if (inlet && !inlet.isOpen) return down('not subscribed');
-  if (to.kind === 'ros' && !around.hasSink) return down('this robot takes no samples: robot.source');
+  if (to.kind === 'ros' && !around.hasSink) return down('this robot accepts no samples; see robot.source');
   if (kinds.includes('ros') && !around.isRobotConnected) return down('the robot is not connected');
   const stuck = stuckLane(route, around.nowMs);
   if (stuck) return stuck;
@@ -41,7 +41,7 @@ export function findingOf(
       // Only a topic that somebody still publishes is owed anything.
       const silentMs = (around.publishersOf(name) ?? 0) > 0 ? watch.silentMs(around.nowMs) : undefined;
       if (silentMs === undefined) continue;
-      const reason = `${name} has a publisher and came at ${watch.hz.toFixed(1)} Hz, but not for ${seconds(silentMs)}`;
+      const reason = `${name} has a publisher and arrived at ${watch.hz.toFixed(1)} Hz, but nothing arrived for ${seconds(silentMs)}`;
       return { state: 'silent', reason, rebuild: around.canResubscribe ? 'once' : 'never' };
     }
   }
@@ -51,7 +51,7 @@ export function findingOf(
 /** What came steadily once, was tried, and counts as stopped on purpose. */
 function stopped(route: Route): string {
   for (const { name, watch } of route.lanes()) {
-    if (watch.isGivenUp) return `${name} came at ${watch.hz.toFixed(1)} Hz and has stopped`;
+    if (watch.isGivenUp) return `${name} arrived at ${watch.hz.toFixed(1)} Hz and has stopped`;
   }
   return '';
 }
@@ -78,7 +78,7 @@ function stuckLane(route: Route, nowMs: number): Finding | undefined {
     if (lane.inFlightSinceMs === undefined) continue;
     const sinceMs = nowMs - lane.inFlightSinceMs;
     if (sinceMs <= LIMITS.ROUTE_SILENT_MS) continue;
-    const reason = `${lane.target}: the transport has taken nothing for ${seconds(sinceMs)}, a reader stands still`;
+    const reason = `${lane.target}: the transport has accepted nothing for ${seconds(sinceMs)}; a subscriber is stuck`;
     return { state: 'silent', reason, rebuild: 'never' };
   }
   return undefined;
@@ -89,7 +89,7 @@ function quietTopic(route: Route, arrivals: Arrivals, nowMs: number): Finding | 
   for (const { name, watch } of route.lanes()) {
     const silentMs = watch.silentMs(nowMs);
     if (silentMs === undefined || arrivals.isTold(name, nowMs)) continue;
-    const reason = `${name} came at ${watch.hz.toFixed(1)} Hz, but not for ${seconds(silentMs)}; its sender may have stopped`;
+    const reason = `${name} arrived at ${watch.hz.toFixed(1)} Hz, but nothing arrived for ${seconds(silentMs)}; its publisher may have stopped`;
     return { state: 'silent', reason, rebuild: 'once' };
   }
   return undefined;

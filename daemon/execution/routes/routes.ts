@@ -376,5 +376,5 @@ export class Routes {
 }
 
 function namesSpent(route: string): string {
-  return `route ${route} has taken ${LIMITS.ROUTE_NAMES_EVER_MAX} different names since the daemon began, and denies every other; restart the daemon, and keep names that change all the time out by the route's deny`;
+  return `route ${route} has taken ${LIMITS.ROUTE_NAMES_EVER_MAX} different names since the daemon started, and rejects every further name; restart the daemon, and exclude names that keep changing with the deny list of the route`;
 }

@@ -196,6 +196,6 @@ export class ArmJog implements Mover {
 
 function unconfirmed(): EdgeError {
   const message = `standing still was not confirmed within ${LIMITS.STILL_WAIT_MS} ms`;
-  const hint = 'look at the robot itself; its joint states have to tell that it stands';
+  const hint = 'check the robot itself; its joint states must report zero speed';
   return new EdgeError('robot.unreachable', { operation: 'stop', subject: 'arm', message, hint });
 }

@@ -140,8 +140,8 @@ export class EmergencyStopper implements EmergencyStop {
     throw new EdgeError('command.refused', {
       operation: 'release the emergency stop',
       subject: 'estop',
-      message: `a cause of it is still there: ${found.join('; ')}`,
-      hint: 'take the cause away first, or look who engaged it again (auraison estop status); then release it',
+      message: `a cause of the stop is still present: ${found.join('; ')}`,
+      hint: 'remove the cause first, or check who engaged the stop again (auraison estop status); then release it',
     });
   }
 
@@ -180,7 +180,7 @@ function incomplete(what: string, cause: unknown, code: 'log.failed' | 'robot.un
     operation: 'emergency stop',
     subject: 'robot',
     message: `the emergency stop is engaged, but ${what}: ${error.message}`,
-    hint: 'nothing of this daemon moves the robot any more; look at the robot itself',
+    hint: 'this daemon no longer moves the robot; check the robot itself',
     cause,
   });
 }

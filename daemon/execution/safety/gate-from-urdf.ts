@@ -35,9 +35,13 @@ const TO_ACCELERATION_SECONDS = 0.05;
 export function gateSpec(model: UrdfModel | undefined, wishes: GateWishes): JointGateSpec {
   const { joints, base, tool, mode, rateMax, gapSeconds, startTolerance, rows, boxes } = wishes;
   const stranger = model && rows.find(({ name }) => !model.joints.some((joint) => joint.name === name));
-  if (stranger) throw bad('gate.limits', `${stranger.name} is no joint of ${model.name || 'the URDF'}`);
+  if (stranger)
+    throw bad(
+      'gate.limits',
+      `unknown joint ${stranger.name}: ${model.name || 'the URDF'} does not define it`,
+    );
   if (boxes.length > 0 && !model)
-    throw bad('gate.boxes', 'where the tool is, is worked out from the URDF', 'set gate.urdf');
+    throw bad('gate.boxes', 'the position of the tool is computed from the URDF', 'set gate.urdf');
   const workspace = model &&
     boxes.length > 0 && {
       chain: toolChain(model, base, tool, joints),
@@ -60,9 +64,10 @@ export function gateSpec(model: UrdfModel | undefined, wishes: GateWishes): Join
 
 function limitsOf(name: string, model: UrdfModel | undefined, row: JointRow | undefined): JointLimits {
   const joint = model?.joints.find((one) => one.name === name);
-  if (model && !joint) throw bad('gate.joints', `${name} is no joint of ${model.name || 'the URDF'}`);
+  if (model && !joint)
+    throw bad('gate.joints', `unknown joint ${name}: ${model.name || 'the URDF'} does not define it`);
   if (joint?.mimic)
-    throw bad('gate.joints', `${name} follows ${joint.mimic.joint} and is not commanded itself`);
+    throw bad('gate.joints', `${name} mimics ${joint.mimic.joint} and cannot be commanded itself`);
   const { limit } = joint ?? {};
   // Zero is how a URDF says that it does not know.
   const urdfVelocity = limit && limit.velocity > 0 ? limit.velocity : undefined;
@@ -92,11 +97,11 @@ function tighter(
 ): number {
   const limit = ours ?? theirs;
   if (limit === undefined)
-    throw bad('gate.limits', `${name} has no ${key}`, `give it in [[gate.limits]], or in the URDF`);
+    throw bad('gate.limits', `${name} has no ${key}`, `set it in [[gate.limits]], or in the URDF`);
   if (ours !== undefined && theirs !== undefined && !fits(ours, theirs))
     throw bad(
       'gate.joints',
-      `${name}: ${key} ${ours} is looser than ${theirs} of the URDF; it may only tighten`,
+      `${name}: ${key} ${ours} is looser than ${theirs} in the URDF; [[gate.limits]] may only be stricter`,
     );
   return limit;
 }

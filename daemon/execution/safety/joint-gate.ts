@@ -255,7 +255,7 @@ function check({ joints, rateMax, gapSeconds }: JointGateSpec): void {
   for (const { name, lower, upper, velocity, acceleration, jerk, effort } of joints) {
     const fits = lower <= upper && effort > 0;
     const finite = [velocity, acceleration, jerk].every((limit) => limit > 0 && Number.isFinite(limit));
-    if (!fits || !finite) throw new TypeError(`limits of ${name} are none`);
+    if (!fits || !finite) throw new TypeError(`the limits of ${name} are not a valid range`);
   }
   if (joints.length === 0 || !(rateMax > 0) || !(gapSeconds > 0))
     throw new TypeError('a gate without joints');

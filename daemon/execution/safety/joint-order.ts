@@ -12,7 +12,7 @@ export function jointOrder(
   commandFrame = '',
 ): readonly number[] {
   if (commandFrame !== '' && commandFrame !== frame)
-    throw refused(commandFrame, `the command is in frame ${commandFrame}, this robot's is ${frame}`);
+    throw refused(commandFrame, `the command uses frame ${commandFrame}, but this robot uses ${frame}`);
   knownJoints({ joints }, names);
   const known = new Map<string, number>();
   for (const [i, name] of names.entries()) {
@@ -29,7 +29,7 @@ export function jointOrder(
 /** Throws `command.refused` for a name that is no joint of the gate. */
 export function knownJoints({ joints }: Pick<JointGateSpec, 'joints'>, names: readonly string[]): void {
   const stranger = names.find((name) => !joints.some((joint) => joint.name === name));
-  if (stranger !== undefined) throw refused(stranger, `there is no joint ${stranger}`);
+  if (stranger !== undefined) throw refused(stranger, `unknown joint ${stranger}`);
 }
 
 function refused(subject: string, message: string): EdgeError {

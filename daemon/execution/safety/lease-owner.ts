@@ -13,7 +13,7 @@ export function checkOwner(lease: Pick<ActuationLease, 'current'>, id: number, b
   throw new EdgeError('policy.denied', {
     operation: 'use the lease',
     subject: String(id),
-    message: `it is the lease of ${current.holder}`,
+    message: `the lease belongs to ${current.holder}`,
     hint: 'take the lease yourself: POST /v1/lease, or auraison teleop',
   });
 }

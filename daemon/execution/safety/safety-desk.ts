@@ -113,7 +113,7 @@ export class SafetyDesk {
       write: (state) => store.write(state),
       stop: async (reason) => this.#actuation?.emergency(reason),
       causes: () => [
-        ...(this.#file.exists ? [`the file ${this.#file.path} exists`] : []),
+        ...(this.#file.exists ? [`the stop file ${this.#file.path} exists`] : []),
         ...this.ways.causes(),
       ],
       note: (event) => this.#actuation?.note(event),

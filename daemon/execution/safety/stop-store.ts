@@ -77,7 +77,7 @@ export class StopStore {
 function checked(value: unknown): EStopState {
   const { engaged, since_ns, source, by, reason, press } = value as Record<string, unknown>;
   if (engaged === false) return RELEASED;
-  if (engaged !== true) throw new Error('it says neither engaged nor not');
+  if (engaged !== true) throw new Error('the field engaged is neither true nor false');
   return {
     engaged,
     since_ns: typeof since_ns === 'string' && /^\d{1,20}$/.test(since_ns) ? since_ns : '0',

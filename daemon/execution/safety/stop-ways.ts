@@ -64,7 +64,7 @@ export class StopWays implements KeySpaceUser {
     return [...this.#saidMs]
       .filter(([, saidMs]) => saidMs >= sinceMs)
       .map(([source]) =>
-        source === 'ros' ? `true is published on ${this.#topic}` : `it is put at ${this.#key}`,
+        source === 'ros' ? `true is published on ${this.#topic}` : `a value is put at ${this.#key}`,
       );
   }
 

@@ -55,19 +55,20 @@ export class Teleoperation {
       throw new EdgeError('robot.preempted', {
         operation: 'teleoperate',
         subject: 'robot',
-        message: 'the robot is being stopped; the lease stays yours, and commands count again when it stands',
+        message:
+          'the robot is being stopped; you keep the lease, and commands apply again when the robot stands still',
       });
     }
     if (twist) this.#steer(twist, leaseId, madeAtMs);
     if (joints) {
-      if (!this.#parts.jog) throw notSupported('its joints cannot be moved by hand: [gate] says how');
+      if (!this.#parts.jog) throw notSupported('its joints cannot be moved by hand; configure [gate]');
       this.#parts.jog(joints, leaseId, madeAtMs);
     }
   }
 
   #steer(twist: Twist2d, leaseId: number, madeAtMs: number): void {
     const { steer } = this.#parts;
-    if (!steer) throw notSupported('this robot cannot be steered by hand from here');
+    if (!steer) throw notSupported('this robot cannot be teleoperated from this daemon');
     if (steer(twist, leaseId, madeAtMs)) return;
     throw new EdgeError('robot.unreachable', {
       operation: 'teleoperate',
@@ -90,7 +91,7 @@ export class Teleoperation {
     throw new EdgeError('policy.denied', {
       operation: 'teleoperate',
       subject: String(leaseId),
-      message: `a lease for ${role ?? 'this'} does not steer by hand`,
+      message: `a lease for ${role ?? 'this'} does not allow teleoperation`,
     });
   }
 }
@@ -98,7 +99,7 @@ export class Teleoperation {
 function commandOf(body: unknown): TeleopCommand {
   const { leaseId, twist, joints } = (body ?? {}) as Record<string, unknown>;
   if (!Number.isSafeInteger(leaseId)) throw bad('/leaseId', 'a number of a lease');
-  if ((twist === undefined) === (joints === undefined)) throw bad('/', 'either twist or joints');
+  if ((twist === undefined) === (joints === undefined)) throw bad('/', 'exactly one of twist and joints');
   if (twist !== undefined) {
     const { linear, angular } = (twist ?? {}) as Record<string, unknown>;
     return {
@@ -119,7 +120,7 @@ function commandOf(body: unknown): TeleopCommand {
 
 function number(value: unknown, path: string): number {
   if (typeof value === 'number' && Math.abs(value) <= SPEED_MAX) return value;
-  throw bad(path, `a number within ${SPEED_MAX} either way`);
+  throw bad(path, `a number from -${SPEED_MAX} to ${SPEED_MAX}`);
 }
 
 function bad(path: string, expected: string): EdgeError {

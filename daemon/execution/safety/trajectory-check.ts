@@ -43,7 +43,7 @@ export function checkTrajectory(
       const at = own(point, name);
       if (at === undefined) continue;
       if (!(at >= lower - ROUNDING && at <= upper + ROUNDING))
-        throw refused(name, `${where}: position of ${name} ${at} is not within ${lower} and ${upper}`);
+        throw refused(name, `${where}: position ${at} of ${name} is outside ${lower} to ${upper}`);
       const begins = !told.has(name);
       const slack = begins ? Math.max(ROUNDING, startTolerance) : ROUNDING;
       const fits = velocity * seconds * (1 + ROUNDING) + slack;
@@ -59,7 +59,7 @@ export function checkTrajectory(
       }
       const moved = Math.abs(at - from[j]!);
       if (!(moved <= fits) && atOnce)
-        throw besideStart(name, `${where}: the way of ${name} begins at ${at}`, moved, startTolerance);
+        throw besideStart(name, `${where}: the path of ${name} starts at ${at}`, moved, startTolerance);
       if (!(moved <= fits))
         throw refused(
           name,
@@ -109,10 +109,7 @@ class ToolWay {
     const looks = Math.max(1, Math.ceil(metres / NEXT_LOOK_M));
     this.#looks += looks;
     if (!(this.#looks <= LOOKS_MAX))
-      throw refused(
-        'workspace',
-        `${where}: the way of the tool is too long to be looked at: give it in parts`,
-      );
+      throw refused('workspace', `${where}: the path of the tool is too long to check: split it into parts`);
     for (let look = 1; look <= looks; look++) {
       const depth = this.#depth(from, to, look / looks);
       if (depth > this.#deepest + ROUNDING) {
@@ -133,7 +130,7 @@ class ToolWay {
 
 function known(position: number, name: string): number {
   if (Number.isFinite(position)) return position;
-  throw refused(name, `where ${name} is now is not known: no joint states tell it`);
+  throw refused(name, `the position of ${name} is unknown: no joint states report it`);
 }
 
 function own({ positions }: JointTarget, name: string): number | undefined {
@@ -147,18 +144,18 @@ function nearestTurn(place: number, at: number): number {
 
 /** The arm is not where the trajectory starts. The key is named where it can help. */
 function besideStart(name: string, message: string, away: number, tolerance: number): EdgeError {
-  const key = `, or let it begin further from there: gate.start_tolerance (${tolerance})`;
+  const key = `, or allow a larger distance: gate.start_tolerance (${tolerance})`;
   return refused(
     name,
-    `${message}, and it is ${away.toFixed(3)} away from there`,
-    `plan from where the arm is measured${away <= START_TOLERANCE_MAX ? key : ''}; docs/safety.md`,
+    `${message}, which is ${away.toFixed(3)} away from its measured position`,
+    `plan from the measured position of the arm${away <= START_TOLERANCE_MAX ? key : ''}; see docs/safety.md`,
   );
 }
 
 function refused(
   subject: string,
   message: string,
-  hint = 'limits are those of gate.urdf and [gate]; docs/safety.md',
+  hint = 'the limits come from gate.urdf and [gate]; see docs/safety.md',
 ): EdgeError {
   return new EdgeError('command.refused', { operation: 'joint gate', subject, message, hint });
 }

@@ -76,7 +76,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
         work.push(this.#swap(known, spec));
     }
     for (const [name, queue] of before) {
-      report('info', `the policy ${name} is not configured any more`, {});
+      report('info', `the policy ${name} is no longer configured`, {});
       work.push(queue.close());
     }
     await Promise.all(work);
@@ -106,14 +106,15 @@ export class ExecutionPolicyDesk implements PolicyDesk {
     throw new EdgeError('model.not_found', {
       operation: 'find policy',
       subject: shown,
-      message: `no policy ${shown}; there are: ${names.join(', ') || 'none'}`,
+      message: `unknown policy ${shown}; configured: ${names.join(', ') || 'none'}`,
     });
   }
 
   async #warm(queue: ServedPolicyQueue): Promise<void> {
     await queue.warm();
     const { name, state, reason } = queue.view();
-    if (state === 'failed') this.#options.report('warn', `the policy ${name} cannot be had: ${reason}`, {});
+    if (state === 'failed')
+      this.#options.report('warn', `the policy ${name} is not available: ${reason}`, {});
   }
 
   #swap(queue: ServedPolicyQueue, spec: PolicySpec): Promise<void> {
@@ -127,11 +128,11 @@ export class ExecutionPolicyDesk implements PolicyDesk {
       const { hash: before } = queue.view();
       if (!(await queue.swap(spec))) return;
       const { hash } = queue.view();
-      report('info', `the policy ${spec.name} was swapped`, { before, hash });
+      report('info', `the policy ${spec.name} was replaced`, { before, hash });
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'model.unavailable', 'swap policy', spec.name);
       const { code, message, hint } = error;
-      report('warn', `the policy ${spec.name} stays as it is: ${message}`, { code, hint });
+      report('warn', `the policy ${spec.name} was not replaced: ${message}`, { code, hint });
       throw error;
     }
   }

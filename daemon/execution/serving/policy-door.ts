@@ -51,14 +51,14 @@ export class PolicyDoor {
       throw new EdgeError('model.not_found', {
         operation: 'describe policy',
         subject: policy ?? 'default',
-        message: `no policy ${policy ?? ''}; there are: ${names}`,
+        message: `unknown policy ${policy ?? ''}; configured: ${names}`,
       });
     }
     if (found.hash !== '') return found;
     throw new EdgeError('model.unavailable', {
       operation: 'describe policy',
       subject: found.name,
-      message: found.reason || 'it is not known yet what this policy takes',
+      message: found.reason || 'the inputs of this policy are not known yet',
     });
   }
 
@@ -184,8 +184,8 @@ export class PolicyDoor {
       throw new EdgeError('model.bad_observation', {
         operation: 'infer',
         subject: '/call',
-        message: '/call: a question of this name is being answered',
-        hint: 'use another name for each question, for example a UUID',
+        message: '/call: a request with this name is already running',
+        hint: 'use a different name for each request, for example a UUID',
       });
     }
     const controller = new AbortController();

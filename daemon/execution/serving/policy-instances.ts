@@ -93,7 +93,7 @@ export class PolicyInstances {
       new EdgeError('model.unavailable', {
         operation: 'describe policy',
         subject: this.#spec.name,
-        message: 'it is not known yet what this policy takes',
+        message: 'the inputs of this policy are not known yet',
       })
     );
   }
@@ -230,7 +230,7 @@ export class PolicyInstances {
     throw new EdgeError('model.failed', {
       operation: 'infer',
       subject: this.#spec.name,
-      message: `the actions are of the network ${chunk.policyHash}, the configuration pins ${sha256}`,
+      message: `the actions come from the network ${chunk.policyHash}, but the configuration pins ${sha256}`,
       retryable: false,
     });
   }
@@ -307,7 +307,7 @@ export class PolicyInstances {
     throw new EdgeError('model.unavailable', {
       operation: 'load policy',
       subject: spec.name,
-      message: `its SHA-256 is ${description.hash}, the configuration pins ${spec.sha256}`,
+      message: `its SHA-256 is ${description.hash}, but the configuration pins ${spec.sha256}`,
       hint: 'pin the network you trust: policies.sha256',
       retryable: false,
     });

@@ -104,7 +104,7 @@ function inferRequest(request: MessageValue, now: Nanoseconds): VlaRequest {
   const names = request['image_names'] as readonly string[];
   const pictures = request['images'] as readonly MessageValue[];
   if (names.length !== pictures.length)
-    throw bad('/image_names', `${names.length} names for ${pictures.length} pictures`);
+    throw bad('/image_names', `${names.length} names were given for ${pictures.length} images`);
   const told = request['tensors'] as readonly MessageValue[];
   refuseTooLarge([...told, ...pictures]);
   const tensors = told.map(tensorOf);
@@ -145,7 +145,7 @@ function tensorOf({ name, shape, data }: MessageValue, i: number): readonly [str
   const values = Float32Array.from(data as Iterable<number>);
   const count = sizes.reduce((product, size) => product * size, 1);
   if (values.length !== count)
-    throw bad(`/tensors/${i}/data`, `holds ${values.length} values, the shape needs ${count}`);
+    throw bad(`/tensors/${i}/data`, `has ${values.length} values, but the shape needs ${count}`);
   const odd = values.findIndex((value) => !Number.isFinite(value));
   if (odd >= 0) throw bad(`/tensors/${i}/data/${odd}`, 'observations must be finite');
   return [String(name), { shape: sizes, data: values }];
@@ -166,7 +166,7 @@ function pictureOf(image: MessageValue, path: string): PictureTensor {
   if (height < 1 || width < 1 || step < row || data.length < step * (height - 1) + row)
     throw bad(
       `${path}/data`,
-      `${data.length} bytes are no picture of ${width} x ${height} with rows of ${step} bytes`,
+      `${data.length} bytes do not fit an image of ${width} x ${height} with rows of ${step} bytes`,
     );
   const pixels = new Uint8Array(height * row);
   for (let y = 0; y < height; y++) pixels.set(data.subarray(y * step, y * step + row), y * row);
@@ -191,7 +191,7 @@ function jsonOf(request: MessageValue): Record<string, unknown> {
   throw new EdgeError('schema.invalid', {
     operation: 'read request',
     subject: 'request_json',
-    message: '/request_json: a JSON object expected',
+    message: '/request_json: expected a JSON object',
   });
 }
 
@@ -203,7 +203,7 @@ function deadlineOf(request: MessageValue, body: Record<string, unknown>): numbe
   throw new EdgeError('schema.invalid', {
     operation: 'read request',
     subject: 'deadline_ms',
-    message: `/deadline_ms: above 0, at most ${LIMITS.CHAT_DEADLINE_MS_MAX}`,
+    message: `/deadline_ms: must be above 0 and at most ${LIMITS.CHAT_DEADLINE_MS_MAX}`,
   });
 }
 

@@ -104,7 +104,7 @@ export class ServedPolicyQueue {
       throw new EdgeError('cell.overloaded', {
         operation: 'open session',
         subject: name,
-        message: `${sessionsMax} sessions are open at this policy already`,
+        message: `this policy already has ${sessionsMax} open sessions`,
         hint: 'close one, or raise policies.sessions',
       });
     }
@@ -234,13 +234,13 @@ export class ServedPolicyQueue {
     const { queueMax, name } = this.#spec;
     const { id, wire } = place.caller;
     const own = this.#turns.of(id) + (this.#running?.caller === id ? 1 : 0);
-    if (own >= queueMax) return overloaded(name, `${own} questions of this caller are already waiting`);
+    if (own >= queueMax) return overloaded(name, `${own} requests of this caller are already waiting`);
     if (this.#turns.size < LIMITS.POLICY_QUEUE_MAX) return undefined;
     const greedy = this.#turns.newestOfGreediest();
     const gives = greedy && (wire === 'control' || this.#turns.of(greedy.caller) > own + 1);
-    if (!gives) return overloaded(name, `${this.#turns.size} questions are already waiting`);
+    if (!gives) return overloaded(name, `${this.#turns.size} requests are already waiting`);
     this.#turns.remove(greedy);
-    greedy.settle(undefined, overloaded(name, 'others who ask less came before'));
+    greedy.settle(undefined, overloaded(name, 'callers with fewer requests have priority'));
     return undefined;
   }
 
@@ -329,7 +329,9 @@ export class ServedPolicyQueue {
   #late(deadlineMs: number): EdgeError {
     const { name } = this.#spec;
     const message =
-      deadlineMs > 0 ? `no answer within ${deadlineMs} ms` : 'its time was over before its turn came';
+      deadlineMs > 0
+        ? `no answer within ${deadlineMs} ms`
+        : 'its deadline passed while it waited in the queue';
     return new EdgeError('deadline.exceeded', { operation: 'infer', subject: name, message });
   }
 
@@ -351,7 +353,7 @@ function cancelled(name: string): EdgeError {
   return new EdgeError('run.cancelled', {
     operation: 'infer',
     subject: name,
-    message: 'the question was cancelled',
+    message: 'the request was cancelled',
   });
 }
 
@@ -360,6 +362,6 @@ function overloaded(name: string, message: string): EdgeError {
     operation: 'infer',
     subject: name,
     message,
-    hint: 'ask less often than one inference takes',
+    hint: 'send requests less often than one inference takes',
   });
 }

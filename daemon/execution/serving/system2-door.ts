@@ -137,7 +137,7 @@ export class System2Door {
       );
     } catch (thrown) {
       abort.abort();
-      cancel('who asked does not wait any more');
+      cancel('the caller no longer waits');
       throw EdgeError.from(thrown, 'model.failed', what, what);
     } finally {
       this.#leave(asker);
@@ -157,7 +157,7 @@ export class System2Door {
       throw new EdgeError('schema.invalid', {
         operation: what,
         subject: '/call',
-        message: '/call: a name of its own for each question, for example a UUID',
+        message: '/call: use a different name for each request, for example a UUID',
       });
     }
     const abort = new AbortController();
@@ -180,7 +180,7 @@ function cancelled(what: string): EdgeError {
   return new EdgeError('run.cancelled', {
     operation: what,
     subject: what,
-    message: 'the question was cancelled',
+    message: 'the request was cancelled',
   });
 }
 

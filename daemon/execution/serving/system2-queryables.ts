@@ -113,7 +113,7 @@ function bodyOf(query: Query, what: string): unknown {
     throw new EdgeError('schema.invalid', {
       operation: what,
       subject: '/',
-      message: `/: a payload is expected; ask ${what}/schema for its form`,
+      message: `/: expected a payload; query ${what}/schema for its schema`,
     });
   }
   try {

@@ -79,6 +79,6 @@ function samePolicy(selector: string, body: string | undefined): string {
   throw new EdgeError('model.bad_observation', {
     operation: 'infer',
     subject: '/policy',
-    message: `/policy: ${body}, and the selector says ${selector.slice(0, 64)}`,
+    message: `/policy: the payload names ${body}, but the selector names ${selector.slice(0, 64)}`,
   });
 }

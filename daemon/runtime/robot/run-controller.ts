@@ -109,7 +109,7 @@ async function viewOf(port: ExecutionPort, name: string): Promise<ControllerView
   throw new EdgeError('robot.not_supported', {
     operation: 'controller.run',
     subject: name,
-    message: `there is no controller ${name}: ${views.map((one) => one.name).join(', ') || 'none is configured'}`,
+    message: `unknown controller ${name}; configured: ${views.map((one) => one.name).join(', ') || 'none'}`,
     hint: '[[controllers]] in the configuration',
   });
 }
