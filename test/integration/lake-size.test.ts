@@ -174,8 +174,8 @@ describe('a lake that grew', () => {
     mkdirSync(dirname(folder), { recursive: true });
     writeFileSync(folder, '');
     const still = await openDuckLake();
-    expect(still.info()).toMatchObject({ kind: 'duckdb', why: expect.stringContaining('taken over') });
-    expect(said).toEqual([expect.stringContaining('taken over')]);
+    expect(still.info()).toMatchObject({ kind: 'duckdb', why: expect.stringContaining('migration to DuckLake failed') });
+    expect(said).toEqual([expect.stringContaining('migration to DuckLake failed')]);
     await still.project('runtime', log);
     const digest = await still.digest();
     await still.close();
