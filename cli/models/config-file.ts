@@ -1,11 +1,15 @@
 import {
   closeSync,
   existsSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
+  type Stats,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -68,7 +72,7 @@ export function edited(file: ConfigFile, source: string, env: Env = process.env)
   });
 }
 
-/** Writes it whole and durably, with the mode that it had; a file that changed meanwhile is not overwritten. */
+/** Writes it whole and durably, with the mode and the owner that it had; a file that changed meanwhile is not overwritten. */
 export function save(before: ConfigFile, after: ConfigFile): void {
   const { path } = after;
   const now = existsSync(path) ? readFileSync(path, 'utf8') : '';
@@ -79,12 +83,13 @@ export function save(before: ConfigFile, after: ConfigFile): void {
       message: `${path} was changed by somebody else in the meantime`,
       hint: 'run the command again',
     });
-  const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o644;
+  const former = statSync(path, { throwIfNoEntry: false });
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    const fd = openSync(temporary, 'w', mode);
+    const fd = openSync(temporary, 'w', 0o644);
     try {
+      if (former) keepRights(fd, former);
       writeSync(fd, after.source);
       fsyncSync(fd);
     } finally {
@@ -100,4 +105,11 @@ export function save(before: ConfigFile, after: ConfigFile): void {
       cause,
     });
   }
+}
+
+/** A service that reads the file by its group can still read it. */
+function keepRights(fd: number, { uid, gid, mode }: Stats): void {
+  const made = fstatSync(fd);
+  if (made.uid !== uid || made.gid !== gid) fchownSync(fd, uid, gid);
+  fchmodSync(fd, mode & 0o777);
 }

@@ -76,8 +76,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const models = live.router;
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
   const remote = await makeRemote(settings, context, {
-    pause: (runId, reason) => runtime.control.pause(runId, reason),
-    resume: (runId) => runtime.control.resume(runId),
+    pause: (runId, reason) => runtime.control.pauseLost(runId, reason),
+    resume: (runId) => runtime.control.resumeLost(runId),
   });
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,

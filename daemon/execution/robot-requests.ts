@@ -16,6 +16,7 @@ import {
 } from '../../contract/core.ts';
 
 const MOTION_FIELDS = ['motionId', 'goal', 'traceparent', 'run'];
+const TEXT_MAX = 256;
 const ROLES: readonly LeaseRole[] = ['policy', 'agent', 'autonomy', 'central', 'teleoperation'];
 
 /** When a motion was asked for, and the clock that says what time it is now; both of the host. */
@@ -54,24 +55,28 @@ function named(request: Record<string, unknown>): { motionId: string; traceparen
   };
 }
 
-/** `reason` may be left out. */
+/** What is wrong with the reason, or is no field of a cancel, is left out. */
 export function parseCancel(body: unknown): { motionId: string; reason: string } {
-  const request = fields(body, '/', ['motionId', 'reason']);
-  return {
-    ...named(request),
-    reason: optionalText(request['reason'], 'cancelled'),
-  };
+  const { motionId, reason } = asFields(body);
+  return { motionId: text(motionId, '/motionId'), reason: reasonOf(reason, 'cancelled') };
 }
 
-/** A run or a rank that is none of ours is left out: a stop does not fail on how it was asked for. */
+/** Never throws: what does not fit is left out, for a stop does not fail on how it was asked for. */
 export function parseStop(body: unknown): StopRequest {
-  const request = fields(body ?? {}, '/', ['reason', 'run', 'role']);
-  const { run, role } = request;
+  const { reason, run, role } = asFields(body);
   return {
-    reason: optionalText(request['reason'], 'stop'),
+    reason: reasonOf(reason, 'stop'),
     ...(typeof run === 'string' && run !== '' ? { run } : {}),
     ...(ROLES.includes(role as LeaseRole) ? { role: role as LeaseRole } : {}),
   };
+}
+
+function asFields(body: unknown): Readonly<Record<string, unknown>> {
+  return typeof body === 'object' && body !== null ? (body as Readonly<Record<string, unknown>>) : {};
+}
+
+function reasonOf(given: unknown, otherwise: string): string {
+  return typeof given === 'string' && given !== '' ? given.slice(0, TEXT_MAX) : otherwise;
 }
 
 function fields(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
@@ -84,13 +89,9 @@ function fields(value: unknown, path: string, known: readonly string[]): Record<
 }
 
 function text(value: unknown, path: string): string {
-  if (typeof value !== 'string' || value === '' || value.length > 256)
+  if (typeof value !== 'string' || value === '' || value.length > TEXT_MAX)
     throw bad(path, 'must be a short string', value);
   return value;
-}
-
-function optionalText(value: unknown, otherwise: string): string {
-  return value === undefined ? otherwise : text(value, '/reason');
 }
 
 function bad(path: string, message: string, value: unknown): EdgeError {

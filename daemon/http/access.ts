@@ -22,8 +22,10 @@ const JUDGED: ReadonlySet<string> = new Set([
 const TELLS = 'POST /v1/questions/:questionId/answer';
 /** MCP judges each call itself, and what it returns is about this robot as a whole. */
 const JUDGED_HERE: ReadonlySet<string> = new Set(['GET /mcp', 'POST /mcp', 'DELETE /mcp']);
-/** Cancelling or pausing a run stops the robot: every caller may do that to its own runs. */
-const STOPS_RUN: ReadonlySet<string> = new Set(['POST /v1/runs/:id/cancel', 'POST /v1/runs/:id/pause']);
+/** They stop the robot: every caller may do that to its own runs. The handler of a session finds only those. */
+const STOPS_RUN: ReadonlySet<string> = new Set([
+  ...['POST /v1/runs/:id/cancel', 'POST /v1/runs/:id/pause', 'POST /v1/sessions/:id/stop'],
+]);
 /** Every token of this robot may stop it. */
 const STOPS: ReadonlySet<string> = new Set([
   ...['POST /v1/robot/stop', 'POST /v1/arm/stop', 'POST /v1/controllers/:name/stop'],

@@ -51,7 +51,7 @@ class YamlReader {
     this.#skip();
     const rest = this.#line();
     if (rest && rest.text !== '...')
-      throw fault(this.#subject, rest.number, 'the indentation does not match the lines above');
+      throw fault(this.#subject, rest.number, 'it does not continue the lines above');
     return value;
   }
 

@@ -85,8 +85,8 @@ export async function remoteRig(
       harnesses: {
         remote: (app) =>
           new RemoteHarness(app, runtimes, {
-            pause: (runId, reason) => rig.cell.control.pause(runId, reason),
-            resume: (runId) => rig.cell.control.resume(runId),
+            pause: (runId, reason) => rig.cell.control.pauseLost(runId, reason),
+            resume: (runId) => rig.cell.control.resumeLost(runId),
           }),
       },
     },

@@ -71,6 +71,20 @@ describe('who is no operator', () => {
     expect((await rig.post(`/v1/runs/${RUN_ID}/resume`, {}, as('lena'))).status).toBe(200);
   });
 
+  it('stops a conversation, and a guest one of its own tenant only', async () => {
+    const said: string[] = [];
+    const control = {
+      message: async (id: string, { kind }: { kind: string }) => void said.push(`${kind} ${id}`),
+    } as unknown as HttpPorts['control'] & object;
+    await start({ control });
+    const run = rig.runtime.run(RUN_ID);
+    rig.runtime.run = () => ({ ...run, intent: { ...run.intent, attended: true } });
+    const stop = async (who: string) => (await rig.post(`/v1/sessions/${RUN_ID}/stop`, {}, as(who))).status;
+    expect([await stop('vera'), await stop('guest')]).toEqual([200, 404]);
+    expect((await rig.post(`/v1/sessions/${RUN_ID}/close`, {}, as('vera'))).status).toBe(403);
+    expect(said).toEqual([`stop ${RUN_ID}`]);
+  });
+
   it('reads, stops the robot, ends runs, and asks for what policies are asked about', async () => {
     const asked = await start();
     expect((await rig.get('/v1/status', as('vera'))).status).toBe(200);

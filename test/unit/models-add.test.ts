@@ -1,10 +1,11 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { CommandContext } from '../../cli/context.ts';
 import { addModel } from '../../cli/models/add-model.ts';
 import type { AddOptions } from '../../cli/models/add-options.ts';
+import { configFile, save } from '../../cli/models/config-file.ts';
 import { discover } from '../../cli/models/discover.ts';
 import { removeModel, setDefault, showModel } from '../../cli/models/shelf.ts';
 import { apiClient } from '../../daemon/client/api-client.ts';
@@ -232,4 +233,18 @@ it('an address that is no server of models is said to be none', async () => {
   await expect(discover(url.replace('/v1', '/v2'), undefined, 5_000)).rejects.toMatchObject({
     message: expect.stringMatching(/HTTP 404/),
   });
+});
+
+it('keeps mode and owner of the configuration: a service goes on to read it by its group', () => {
+  const path = join(folder.path, 'service.toml');
+  writeFileSync(path, '');
+  chmodSync(path, 0o660);
+  // Only root may give a file away.
+  if (process.getuid?.() === 0) chownSync(path, 0, 65_533);
+  const before = statSync(path);
+  const file = configFile(loadSettings(path, {}));
+  save(file, { ...file, source: '# edited\n' });
+  const { mode, uid, gid } = statSync(path);
+  expect({ mode, uid, gid }).toEqual({ mode: before.mode, uid: before.uid, gid: before.gid });
+  expect(readFileSync(path, 'utf8')).toBe('# edited\n');
 });

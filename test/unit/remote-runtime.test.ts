@@ -201,6 +201,27 @@ describe('a run in a foreign runtime', () => {
   });
 });
 
+describe('a stop of a runtime', () => {
+  it('is carried out under an id that an earlier phase used', async () => {
+    const { rig, runtimes } = await remoteRig([
+      countingTool('robot.stop', { effect: 'actuate' }).tool,
+      countingTool('count.up').tool,
+    ]);
+    const answers: unknown[] = [];
+    agentOf(new RemotePeer(runtimes), async (run) => {
+      await run.call('c1', 'count.up');
+      await run.call('s', 'robot.stop');
+      await run.phase('two');
+      answers.push(await run.call('s', 'robot.stop'), await run.call('c1', 'robot.stop'));
+      run.finish();
+    }).connect();
+    await go(rig);
+    await rig.finished();
+    expect(answers).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(rig.bus.asked.filter((method) => method === 'robot.stop').length).toBeGreaterThanOrEqual(3);
+  });
+});
+
 describe('a runtime that is lost', () => {
   it.each(['wait', 'pause', 'fail'] as const)('has its motions stopped at once (%s)', async (lost) => {
     const { tool } = countingTool('robot.hold', { effect: 'actuate', hold: true });
@@ -229,6 +250,22 @@ describe('a runtime that is lost', () => {
     );
     expect(done).toHaveLength(lost === 'fail' ? 0 : 1);
     if (lost !== 'fail') expect(answers[0]).toMatchObject({ ok: false, error: { code: 'runtime.lost' } });
+  });
+
+  it.each(['before', 'since'])('and is back: a run that a person paused %s stays paused', async (when) => {
+    const { rig, runtimes } = await remoteRig([], { remote: { lost: 'pause', waitMs: 40_000 } });
+    const peer = agentOf(new RemotePeer(runtimes), () => {}).connect();
+    const { run } = await go(rig);
+    await rig.until(() => peer.of('invoke').length === 1, 'it works');
+    const status = () => rig.cell.run(run.run_id).run.status;
+    if (when === 'before') await rig.cell.control.pause(run.run_id, 'a person is in the way');
+    peer.cut();
+    await rig.until(() => status() === 'paused', 'it is paused');
+    if (when === 'since') await rig.cell.control.pause(run.run_id, 'a person is in the way');
+    peer.connect({ resume: true });
+    for (let i = 0; i < 20; i++) await rig.clock.advance(100);
+    expect(status()).toBe('paused');
+    expect((await rig.cell.control.resume(run.run_id)).status).toBe('running');
   });
 
   it('and does not come back: the run fails after its patience', async () => {

@@ -11,6 +11,7 @@ import {
   TOPICS,
 } from '../../contract/index.ts';
 import { Actuation } from '../../daemon/execution/actuation.ts';
+import { serveControllers } from '../../daemon/execution/controllers/controller-requests.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { RobotService } from '../../daemon/execution/robot-service.ts';
 import { RobotProxy } from '../../daemon/runtime/robot/robot-proxy.ts';
@@ -236,5 +237,46 @@ describe('robot service', () => {
     await ask(METHODS.execution.robotStop, { reason: 'enough' });
     expect(calls).toEqual(['navigate 1', 'abort 1 cancelled', 'stop enough']);
     expect(kinds()).toContain('safety.stopped');
+  });
+
+  it.each([
+    ['no reason', undefined, 'stop'],
+    ['an empty reason', { reason: '' }, 'stop'],
+    ['a long reason', { reason: 'a'.repeat(600) }, 'a'.repeat(256)],
+    ['what is no reason', { reason: 7, stranger: {}, run: 3 }, 'stop'],
+    ['no object', 'stop!', 'stop'],
+  ])('stops however it is asked: %s', async (_, body, said) => {
+    const { ask, calls, clock } = service();
+    void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await clock.advance(1);
+    await ask(METHODS.execution.robotStop, body);
+    expect(calls).toContain(`stop ${said}`);
+    expect(calls).toContain(`abort 1 ${said}`);
+  });
+
+  it('cancels with a reason that is too long', async () => {
+    const { ask, calls, clock } = service();
+    void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await clock.advance(1);
+    await ask(METHODS.execution.robotCancel, { motionId: 'm1', reason: 'b'.repeat(600), stranger: 1 });
+    expect(calls).toContain(`abort 1 ${'b'.repeat(256)}`);
+  });
+
+  it('stops controllers with any body', async () => {
+    const bus = new FakeBus(new ManualClock());
+    const stops: unknown[] = [];
+    const stop = async (...asked: unknown[]) => {
+      stops.push(asked);
+      return [];
+    };
+    const desk = { stop };
+    serveControllers(bus, desk as unknown as Parameters<typeof serveControllers>[1]);
+    for (const body of [undefined, { reason: 'c'.repeat(5_000), stranger: 1 }, { controller: 'arm' }])
+      await bus.request('execution', METHODS.execution.controllerStop, body as never);
+    expect(stops).toEqual([
+      [undefined, 'asked for', undefined],
+      [undefined, 'c'.repeat(4_096), undefined],
+      ['arm', 'asked for', undefined],
+    ]);
   });
 });

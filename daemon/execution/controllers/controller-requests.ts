@@ -47,12 +47,14 @@ type ControllerStop = {
   readonly motionId: string | undefined;
 };
 
+/** Never throws: what does not fit is left out, and without a name all of them are stopped. */
 function parseStop(body: unknown): ControllerStop {
-  const order = fields(body ?? {}, ['controller', 'reason', 'motionId']);
+  const order = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  const words = (key: string) => (typeof order[key] === 'string' ? order[key].slice(0, TEXT_MAX) : undefined);
   return {
-    motionId: text(order['motionId'], '/motionId'),
-    controller: text(order['controller'], '/controller'),
-    reason: text(order['reason'], '/reason') ?? 'asked for',
+    motionId: words('motionId'),
+    controller: words('controller'),
+    reason: words('reason') ?? 'asked for',
   };
 }
 

@@ -56,12 +56,32 @@ export class RunControl implements RunControlApi {
    * Those with an id of their sender, by run and id. If such a message is sent again meanwhile, it is the same message.
    */
   readonly #named = new Map<string, Promise<RunState>>();
+  /** Runs that are paused for nothing but the loss of their runtime. */
+  readonly #lost = new Set<string>();
 
   constructor(parts: RunControlParts) {
     this.#parts = parts;
   }
 
   async pause(runId: string, reason: string): Promise<RunState> {
+    // It is this pause now that holds the run, whatever else did.
+    this.#lost.delete(runId);
+    return await this.#pause(runId, reason);
+  }
+
+  /** The pause of a run whose foreign runtime is lost. One that is paused already stays as it is. */
+  async pauseLost(runId: string, reason: string): Promise<void> {
+    if (this.#view(runId).state.status === 'paused') return;
+    this.#lost.add(runId);
+    await this.#pause(runId, reason);
+  }
+
+  /** Ends that pause, unless somebody else paused the run or took the robot since. */
+  async resumeLost(runId: string): Promise<void> {
+    if (this.#lost.delete(runId)) await this.resume(runId, 'its runtime is back');
+  }
+
+  async #pause(runId: string, reason: string): Promise<RunState> {
     const { scheduler } = this.#parts;
     this.#unfinished(runId);
     // The run itself is paused first. It then starts no more runs, and none of its children starts.
@@ -72,6 +92,7 @@ export class RunControl implements RunControlApi {
 
   async resume(runId: string, reason = 'resumed'): Promise<RunState> {
     const { scheduler } = this.#parts;
+    this.#lost.delete(runId);
     this.#unfinished(runId);
     await scheduler.proceed(runId, reason);
     await this.#below(runId, async (child) => {
@@ -84,6 +105,7 @@ export class RunControl implements RunControlApi {
 
   /** See `RunScheduler.takenOver`. */
   async takenOver(reason: string): Promise<void> {
+    this.#lost.clear();
     await this.#parts.scheduler.takenOver(reason);
   }
 
@@ -147,9 +169,12 @@ export class RunControl implements RunControlApi {
       throw verdict.refusal;
     }
     this.#unfinished(runId);
-    await append([...verdict.events, messageEvent(runId, messageId, message, who)]);
     const said: SaidMessage = { ...message, messageId };
-    const taken = scheduler.messages(runId)?.deliver(said);
+    // A stop does not wait for the log, which a full disk may hold up.
+    const early = stops ? scheduler.messages(runId)?.deliver(said) : undefined;
+    early?.catch(() => {});
+    await append([...verdict.events, messageEvent(runId, messageId, message, who)]);
+    const taken = early ?? scheduler.messages(runId)?.deliver(said);
     await this.#taken(taken, runId, clock);
     return this.#view(runId).state;
   }

@@ -77,7 +77,7 @@ export class IntentDesk {
     this.#served = served;
   }
 
-  /** Throws `schema.invalid` or `intent.unknown_type`. */
+  /** Throws `schema.invalid`, `intent.unknown_type` or `run.not_supported`. */
   admit(raw: unknown, context: PolicyContext): Admitted {
     const limit = LIMITS.INTENT_PARAMS_BYTES_MAX;
     const copy = safeCopy(raw, limit + ENVELOPE_BYTES_MAX, 'intent');
@@ -89,6 +89,7 @@ export class IntentDesk {
     if (bytes > limit) throw invalid(`/params: ${bytes} bytes, at most ${limit} are allowed`);
     const fault = served.params.fault(params);
     if (fault !== undefined) throw invalid(`/params${fault}`);
+    if (request.attended === true && served.app.harness !== 'pi') throw unattended(request.type);
     const targets = request.targets ?? [];
     if (targets.length > 0 && !targets.includes(this.#robot)) {
       throw invalid(`/targets: this robot is ${this.#robot}, found ${targets.join(', ')}`);
@@ -170,6 +171,16 @@ export function refusedEvent(raw: unknown, error: EdgeError): NewEvent {
 
 function invalid(message: string): EdgeError {
   return new EdgeError('schema.invalid', { operation: 'check', subject: 'intent', message });
+}
+
+/** Its run takes no messages, not even a stop. */
+function unattended(type: string): EdgeError {
+  return new EdgeError('run.not_supported', {
+    operation: 'submit',
+    subject: type,
+    message: `/attended: no agent serves ${type}, so its run takes no messages`,
+    hint: `send it as an intent: auraison intent send ${type}`,
+  });
 }
 
 function twice(type: string, first: string, second: string): EdgeError {

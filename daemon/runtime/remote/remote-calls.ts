@@ -74,8 +74,10 @@ export class RemoteCalls {
       return this.#blame(this.#perform(id, tool, given, new AbortController()));
     }
     const known = this.#known.get(id);
-    if (known && known.tool === tool && (known.args === args || tool === STOP))
-      return tool === STOP ? this.#perform(id, tool, given, new AbortController()) : known.done;
+    const used = known !== undefined || this.#used.has(id) || this.#cutOff.has(id);
+    // A stop is not refused for its id.
+    if (tool === STOP && used) return this.#perform(id, tool, given, new AbortController());
+    if (known && known.tool === tool && known.args === args) return known.done;
     const past = this.#cutOff.get(id);
     const refusal = this.#refusal(id, tool, known !== undefined || (past && past.args !== args) === true);
     if (refusal) return this.#blame(Promise.resolve({ ok: false, error: refusal }));

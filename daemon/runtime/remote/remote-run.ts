@@ -20,7 +20,9 @@ import { fittingCalls, wireAnswer } from './wire-answers.ts';
 
 /** Pauses a run while its runtime is lost. */
 export type RunPauses = {
+  /** Leaves a run as it is that somebody paused already. */
   pause(runId: string, reason: string): Promise<unknown>;
+  /** Ends that pause only: what a person paused stays paused. */
   resume(runId: string): Promise<unknown>;
 };
 
