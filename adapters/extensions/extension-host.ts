@@ -10,7 +10,7 @@ import {
   type Tool,
   wordsOf,
 } from '../../contract/core.ts';
-import type { CallNote } from './call-note.ts';
+import type { CallNote } from '../../io/call-note.ts';
 import { type ExtensionFile, readExtensionFolder } from './extension-files.ts';
 import { isMarked, loadModule } from './load-module.ts';
 import { type ExtensionParts, LoadedExtension } from './loaded-extension.ts';

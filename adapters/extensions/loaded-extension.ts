@@ -12,7 +12,7 @@ import {
   withDeadline,
   wordsOf,
 } from '../../contract/core.ts';
-import type { CallNote } from './call-note.ts';
+import type { CallNote } from '../../io/call-note.ts';
 import { toolOf } from './extension-tool.ts';
 import { judged, shownTo } from './hook-rules.ts';
 import { Registrations } from './registrations.ts';

@@ -2,6 +2,7 @@ export { makeArchive, readArchive } from './archive.ts';
 export { checkFile, type Parsed } from './checked-file.ts';
 export { type JudgeParts, judgePackage, type PackageParsers, type PackageVerdict } from './judge-package.ts';
 export { DOOR, loadAppModule, withModule } from './load-module.ts';
+export { bannedOnDisk, guardFolder, ModuleGuard } from './module-guard.ts';
 export { digestOf, type FilesResult, readPackageFiles, SIGNATURE_FILE } from './package-files.ts';
 export {
   builtInView,

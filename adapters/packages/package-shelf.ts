@@ -38,6 +38,8 @@ export type ShelfRules = {
   readonly shipped: string | undefined;
   /** The application of a good package, as the configuration wants it. May run its code. Throws where that fails. */
   make(read: ReadPackage & { readonly ok: true }, folder: string): Application;
+  /** Why the code of this version must not run in this process again; undefined: it may. */
+  banned(pkg: AppPackage): string | undefined;
   /** What this robot lacks for it; undefined: nothing. */
   lacks(pkg: AppPackage): string | undefined;
 };
@@ -47,6 +49,8 @@ type Bad = {
   readonly place: Place;
   readonly name: string;
   readonly reason: string;
+  /** Its code must not run again: the former stays only where it is another version. */
+  readonly banned?: string;
   /** Of one that is not wrong: this robot lacks what it needs. */
   readonly off?: AppPackage;
 };
@@ -111,8 +115,8 @@ export class PackageShelf {
       if ('reason' in taken) bad.push(taken);
       else good.set(place.folder, taken);
       // Another package may have its name or its intents by now: then it goes.
-      if ('reason' in taken && former && this.#clash(former, [...good.values()]) === undefined)
-        good.set(place.folder, former);
+      if (!('reason' in taken) || !former || taken.banned === former.pkg.digest) continue;
+      if (this.#clash(former, [...good.values()]) === undefined) good.set(place.folder, former);
     }
     this.#good = good;
     this.#bad = bad;
@@ -148,6 +152,7 @@ export class PackageShelf {
     // It was accepted when it was installed. A key that was withdrawn since then ends no run.
     const read = this.#read(folder, { ...this.#rules, requireSigned: false });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
+    if (this.#own.banned(read.pkg) !== undefined) return undefined;
     return this.#own.make(read, folder);
   }
 
@@ -206,6 +211,8 @@ export class PackageShelf {
         return bad('its files are not those that were installed; install it again', pkg.manifest.name);
       const clash = this.#clash({ pkg, folder }, beside);
       if (clash !== undefined) return bad(clash, pkg.manifest.name);
+      const banned = this.#own.banned(pkg);
+      if (banned !== undefined) return { ...bad(banned, pkg.manifest.name), banned: pkg.digest };
       if (former?.pkg.digest === pkg.digest && former.pkg.signedBy === pkg.signedBy) return former;
       const lacks = this.#own.lacks(pkg);
       if (lacks !== undefined) return { ...bad(lacks, pkg.manifest.name), off: pkg };

@@ -201,7 +201,8 @@ describe('an extension that was being called when its process died', () => {
     );
     const script = `
       import { SystemClock } from ${JSON.stringify(join(ROOT, 'adapters/clock/system-clock.ts'))};
-      import { CallNote, ExtensionHost } from ${JSON.stringify(join(ROOT, 'adapters/extensions/index.ts'))};
+      import { ExtensionHost } from ${JSON.stringify(join(ROOT, 'adapters/extensions/index.ts'))};
+      import { CallNote } from ${JSON.stringify(join(ROOT, 'io/call-note.ts'))};
       const nothing = () => {};
       const host = new ExtensionHost({ apps: [{ name: 'agent', folder: ${JSON.stringify(folder.path)} }], clock: new SystemClock(),
         note: new CallNote(${JSON.stringify(join(folder.path, 'note'))}, false), emit: nothing, report: nothing, say: nothing });

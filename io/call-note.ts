@@ -10,13 +10,24 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
+const BOOK = 'book.json';
 /** Deaths of its process that an extension may be under suspicion for before it is isolated. */
 const STRIKES_MAX = 2;
 
-type Book = Record<string, { readonly sha256: string; readonly strikes: number; readonly isolated: boolean }>;
+/** Entries that the book keeps; the oldest goes first. */
+const BOOK_MAX = 256;
+
+type Entry = {
+  readonly sha256: string;
+  readonly strikes: number;
+  readonly isolated: boolean;
+  /** Of one that was isolated for something else than a call: what it did. */
+  readonly why?: string;
+};
+type Book = Record<string, Entry>;
 
 /**
- * Which extension is being called, where the death of this process leaves it behind: a loop without an end cannot be
+ * Which code of others (an extension, the module of a package) is being called, where the death of this process leaves it behind: a loop without an end cannot be
  * interrupted from inside; the supervisor kills the cell, and the next one must not run into it again. Nothing is
  * synced: a killed process loses nothing that was written, and after a power cut nobody is to blame.
  */
@@ -28,20 +39,36 @@ export class CallNote {
   readonly #hashes = new Map<string, string>();
   #running: string | undefined;
 
-  /** `restarted`: the process before this one died while its daemon went on. */
+  /** `restarted`: the process before this one died while its daemon went on, and not by the hand of another process. */
   constructor(folder: string, restarted: boolean) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#book = read<Book>(join(folder, 'book.json')) ?? {};
+    this.#book = readBook(folder);
     const left = read<{ running?: string; pending?: string[]; hashes?: Record<string, string> }>(this.#path);
     if (left) this.#blame(left, restarted);
     this.#file = openSync(this.#path, 'w', 0o600);
   }
 
-  /** The extension was being called when its process died, and has not changed since. */
+  /** It was being called when its process died, and has not changed since. */
   isolated(key: string, sha256: string): boolean {
-    const known = this.#book[key];
-    return known?.isolated === true && known.sha256 === sha256;
+    return isIsolated(this.#book, key, sha256);
+  }
+
+  /** What it did, where it was isolated by `isolate`. */
+  why(key: string): string | undefined {
+    return this.#book[key]?.why;
+  }
+
+  /** Isolates it now, for what it did outside of a call. */
+  isolate(key: string, why: string): void {
+    const sha256 = this.#hashes.get(key) ?? '';
+    this.#book[key] = { sha256, strikes: STRIKES_MAX, isolated: true, why };
+    this.#save();
+  }
+
+  /** Every key with an entry in the book. */
+  known(): readonly string[] {
+    return Object.keys(this.#book);
   }
 
   /** A person gives it another chance. */
@@ -112,7 +139,8 @@ export class CallNote {
   }
 
   #save(): void {
-    const path = join(this.#folder, 'book.json');
+    const path = join(this.#folder, BOOK);
+    for (const key of Object.keys(this.#book).slice(0, -BOOK_MAX)) delete this.#book[key];
     try {
       writeFileSync(`${path}.tmp`, JSON.stringify(this.#book), { mode: 0o600 });
       renameSync(`${path}.tmp`, path);
@@ -133,6 +161,37 @@ export class CallNote {
       // A full disk takes the note away, not the extension.
     }
   }
+}
+
+/** What is isolated by the book of this folder; nothing is written. For processes that do not own it. */
+export function isolatedIn(
+  folder: string,
+): (key: string, sha256: string) => { readonly why?: string } | undefined {
+  const book = readBook(folder);
+  return (key, sha256) => (isIsolated(book, key, sha256) ? book[key] : undefined);
+}
+
+/**
+ * Whether the former process of a restarted cell ended by what ran in it: it was silent, exited or aborted. Any process
+ * of the host may have sent SIGKILL or SIGTERM: then the code that was being called is only under suspicion.
+ */
+export function endedByItself({
+  attempt,
+  startReason,
+}: {
+  readonly attempt: number;
+  readonly startReason: string;
+}): boolean {
+  return attempt > 0 && !/^signal SIG(KILL|TERM)\b/.test(startReason);
+}
+
+function isIsolated(book: Book, key: string, sha256: string): boolean {
+  const known = book[key];
+  return known?.isolated === true && known.sha256 === sha256;
+}
+
+function readBook(folder: string): Book {
+  return read<Book>(join(folder, BOOK)) ?? {};
 }
 
 function read<T>(path: string): T | undefined {
