@@ -25,7 +25,7 @@ function put(name: string, code: string): string {
   mkdirSync(at('mine', name), { recursive: true });
   writeFileSync(
     at('mine', name, 'app.toml'),
-    `name = "${name}"\nversion = "0.1.0"\ndescription = "x"\nharness = "flow"\nmodule = "index.ts"\n[[intents]]\ntype = "${name}/go"\ndescription = "go"\n`,
+    `name = "${name}"\nversion = "0.1.0"\ndescription = "x"\nharness = "flow"\nmodule = "index.ts"\n[[intents]]\ntype = "${name.replaceAll('-', '_')}/go"\ndescription = "go"\n`,
   );
   writeFileSync(at('mine', name, 'index.ts'), code);
   return at('mine', name);
