@@ -38,6 +38,7 @@ export class CallNote {
   readonly #pending = new Map<string, number>();
   readonly #hashes = new Map<string, string>();
   #running: string | undefined;
+  readonly #loading = new Set<string>();
 
   /** `restarted`: the process before this one died while its daemon went on, and not by the hand of another process. */
   constructor(folder: string, restarted: boolean) {
@@ -109,9 +110,27 @@ export class CallNote {
     }
   }
 
+  /**
+   * This one is loaded until the returned function is called. Code that is loaded runs behind awaits: where nothing else
+   * is pending, it is what runs.
+   */
+  loads(key: string): () => void {
+    this.#loading.add(key);
+    return () => {
+      this.#loading.delete(key);
+      this.#write();
+    };
+  }
+
+  /** It was pending when a former process died, among others or not for certain. */
+  isSuspected(key: string): boolean {
+    return (this.#book[key]?.strikes ?? 0) > 0;
+  }
+
   /** The process ends in order: nobody is to blame for anything. */
   close(): void {
     this.#pending.clear();
+    this.#loading.clear();
     this.#write();
     closeSync(this.#file);
     for (const [key, entry] of Object.entries(this.#book)) if (!entry.isolated) delete this.#book[key];
@@ -152,7 +171,9 @@ export class CallNote {
   #write(): void {
     const pending = [...this.#pending.keys()];
     const hashes = Object.fromEntries(pending.map((key) => [key, this.#hashes.get(key) ?? '']));
-    const text = pending.length === 0 ? '{}' : JSON.stringify({ running: this.#running, pending, hashes });
+    const sure = pending.length === 1 && this.#loading.has(pending[0]!) ? pending[0] : undefined;
+    const text =
+      pending.length === 0 ? '{}' : JSON.stringify({ running: this.#running ?? sure, pending, hashes });
     // One write: a process that dies leaves the old words or the new ones, at worst with a tail that is cut below.
     try {
       const length = writeSync(this.#file, `${text}\n`, 0);
