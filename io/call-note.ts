@@ -29,7 +29,7 @@ type Book = Record<string, Entry>;
 /**
  * Which code of others (an extension, the module of a package) is being called, where the death of this process leaves it behind: a loop without an end cannot be
  * interrupted from inside; the supervisor kills the cell, and the next one must not run into it again. Nothing is
- * synced: a killed process loses nothing that was written, and after a power cut nobody is to blame.
+ * synced: a killed process loses nothing that was written, and after a power cut no code is to blame.
  */
 export class CallNote {
   readonly #folder: string;
@@ -40,7 +40,7 @@ export class CallNote {
   #running: string | undefined;
   readonly #loading = new Set<string>();
 
-  /** `restarted`: the process before this one died while its daemon went on, and not by the hand of another process. */
+  /** `restarted`: the process before this one died while its daemon continued, and no other process killed it. */
   constructor(folder: string, restarted: boolean) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -84,7 +84,7 @@ export class CallNote {
     this.#hashes.set(key, sha256);
   }
 
-  /** Starts `work` under the name of an extension, and keeps the name until what it gave has settled or is given up. */
+  /** Starts `work` under the name of an extension, and keeps the name until what it gave has settled or timed out. */
   begin<T>(key: string, work: () => T): { readonly result: T; readonly over: () => void } {
     const before = this.#running;
     this.#running = key;
@@ -127,7 +127,7 @@ export class CallNote {
     return (this.#book[key]?.strikes ?? 0) > 0;
   }
 
-  /** The process ends in order: nobody is to blame for anything. */
+  /** The process ends in order: no code is to blame for anything. */
   close(): void {
     this.#pending.clear();
     this.#loading.clear();
@@ -150,7 +150,7 @@ export class CallNote {
       const sha256 = left.hashes?.[key] ?? '';
       const known = this.#book[key];
       const strikes = (known?.sha256 === sha256 ? known.strikes : 0) + 1;
-      // Caught in the act by a supervisor that went on; anything else may have been a power cut.
+      // Caught in the act by a supervisor that continued; anything else may have been a power cut.
       const isolated = (restarted && left.running === key) || strikes >= STRIKES_MAX;
       this.#book[key] = { sha256, strikes, isolated };
     }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { join } from 'node:path';
 import { type AppPackage, wordsOf } from '../../contract/core.ts';
 import { type CallNote, isolatedIn } from '../../io/call-note.ts';
+import type { ShelfRules } from './package-shelf.ts';
 
 export type GuardParts = {
   /** Which module is being loaded, for the next process after the death of this one. */
@@ -11,10 +12,17 @@ export type GuardParts = {
   readonly isolated: (name: string) => void;
 };
 
-type Owner = { readonly key: string; readonly name: string; readonly folder: string; isLoaded: boolean };
+type Owner = {
+  readonly guard: ModuleGuard;
+  readonly key: string;
+  readonly name: string;
+  readonly folder: string;
+  isLoaded: boolean;
+};
 
 /** Whose top level left something behind: timers and promises carry it on. */
 const owner = new AsyncLocalStorage<Owner>();
+let hooked = false;
 
 /** Where the note and its book lie. */
 export function guardFolder(dataDir: string): string {
@@ -33,14 +41,24 @@ export class ModuleGuard {
     this.#parts = parts;
   }
 
+  /** These rules, and no module runs without the guard. */
+  rules(own: ShelfRules): ShelfRules {
+    return {
+      ...own,
+      banned: (pkg) => this.banned(pkg),
+      make: (read, folder) => this.load(read.pkg, folder, () => own.make(read, folder)),
+    };
+  }
+
   /** Runs `work`, which loads the module of this package from `folder`. Throws what it throws. */
   load<T>({ manifest, digest }: AppPackage, folder: string, work: () => T): T {
     const { name, module } = manifest;
     if (module === undefined) return work();
     const { note } = this.#parts;
     const key = keyOf(name, digest);
+    hook();
     note.know(key, digest);
-    const whose: Owner = { key, name, folder, isLoaded: false };
+    const whose: Owner = { guard: this, key, name, folder, isLoaded: false };
     const { result, over } = note.begin(key, () => owner.run(whose, work));
     over();
     whose.isLoaded = true;
@@ -100,6 +118,12 @@ export function bannedOnDisk(dataDir: string): (pkg: AppPackage) => string | und
     const found = module === undefined ? undefined : isolated(keyOf(name, digest), digest);
     return found && wordsFor(name, found.why);
   };
+}
+
+function hook(): void {
+  if (hooked) return;
+  hooked = true;
+  process.once('exit', () => owner.getStore()?.guard.processExits());
 }
 
 function keyOf(name: string, digest: string): string {

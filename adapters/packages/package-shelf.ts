@@ -8,6 +8,7 @@ import {
   type AppView,
   EdgeError,
 } from '../../contract/core.ts';
+import { bannedOnDisk } from './module-guard.ts';
 import { PackageStore } from './package-store.ts';
 import { faultText, type PackageRules, type ReadPackage } from './whole-package.ts';
 
@@ -38,8 +39,8 @@ export type ShelfRules = {
   readonly shipped: string | undefined;
   /** The application of a good package, as the configuration wants it. May run its code. Throws where that fails. */
   make(read: ReadPackage & { readonly ok: true }, folder: string): Application;
-  /** Why the code of this version must not run in this process again; undefined: it may. */
-  banned(pkg: AppPackage): string | undefined;
+  /** Why the code of this version must not run; undefined: it may. Absent: as the disk says. */
+  readonly banned?: ((pkg: AppPackage) => string | undefined) | undefined;
   /** What this robot lacks for it; undefined: nothing. */
   lacks(pkg: AppPackage): string | undefined;
 };
@@ -68,6 +69,7 @@ export class PackageShelf {
   readonly #read: ShelfParts['read'];
   readonly #rules: PackageRules;
   readonly #own: ShelfRules;
+  readonly #banned: (pkg: AppPackage) => string | undefined;
   /** By the folder in which they were found. */
   #good: ReadonlyMap<string, ShelvedApp> = new Map();
   #bad: readonly Bad[] = [];
@@ -81,6 +83,7 @@ export class PackageShelf {
     builtIn: readonly Application[],
   ) {
     this.#own = own;
+    this.#banned = own.banned ?? bannedOnDisk(dataDir);
     this.#store = new PackageStore(dataDir);
     this.#builtIn = builtIn;
     this.#dirs = dirs;
@@ -152,7 +155,7 @@ export class PackageShelf {
     // It was accepted when it was installed. A key that was withdrawn since then ends no run.
     const read = this.#read(folder, { ...this.#rules, requireSigned: false });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
-    if (this.#own.banned(read.pkg) !== undefined) return undefined;
+    if (this.#banned(read.pkg) !== undefined) return undefined;
     return this.#own.make(read, folder);
   }
 
@@ -211,7 +214,7 @@ export class PackageShelf {
         return bad('its files are not those that were installed; install it again', pkg.manifest.name);
       const clash = this.#clash({ pkg, folder }, beside);
       if (clash !== undefined) return bad(clash, pkg.manifest.name);
-      const banned = this.#own.banned(pkg);
+      const banned = this.#banned(pkg);
       if (banned !== undefined) return { ...bad(banned, pkg.manifest.name), banned: pkg.digest };
       if (former?.pkg.digest === pkg.digest && former.pkg.signedBy === pkg.signedBy) return former;
       const lacks = this.#own.lacks(pkg);

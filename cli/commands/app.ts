@@ -181,7 +181,7 @@ async function installApp(context: CommandContext, spec: string): Promise<number
     [
       `installed ${name} ${version} (${pkg.digest.slice(0, 12)})`,
       view === undefined
-        ? '  no daemon runs here: it is taken at the next start'
+        ? '  no daemon answers: it is taken when one starts; auraison app list shows whether it was'
         : view.reason !== ''
           ? `  the daemon does not take it: ${view.reason}`
           : `  the daemon has it: auraison intent send ${view.intents[0]} --wait`,

@@ -29,10 +29,9 @@ export function makePackages(
     isolated: () => void packages.reloadApps().catch(() => {}),
   });
   onStray((thrown, origin) => guard.takesStray(thrown, origin));
-  process.once('exit', () => guard.processExits());
   const packages: Packages = new Packages({
     ...{ context, builtIn, builtInView, guard },
-    shelf: makePackageShelf(settings, builtIn, loadRules(settings, guard)),
+    shelf: makePackageShelf(settings, builtIn, guard.rules(loadRules(settings))),
     watch: config.apps.watch,
     stamp: () => watchedStamp(config.apps.dirs, dataDir),
     servers: (app) => packageMcp(app, settings, context),

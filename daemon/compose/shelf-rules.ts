@@ -1,8 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import {
-  bannedOnDisk,
   loadAppModule,
-  type ModuleGuard,
   type ReadPackage,
   type ShelfRules,
   withModule,
@@ -15,34 +13,20 @@ import { withHarness } from './pi.ts';
 /** The packages that come with the daemon. */
 const SHIPPED = fileURLToPath(new URL('../../apps', import.meta.url));
 
-type Keys = {
-  readonly config: Pick<Config, 'apps' | 'controllers' | 'cosmos' | 'models'>;
-  readonly dataDir: string;
-};
+type Keys = { readonly config: Pick<Config, 'apps' | 'controllers' | 'cosmos' | 'models'> };
 
-/**
- * Packages are loaded with their code, as the configuration wants them. `guard`: of the process that serves them; a
- * process without one loads what the guard has not isolated.
- */
-export function loadRules(settings: Keys, guard?: ModuleGuard): ShelfRules {
-  return {
-    ...unreadRules(settings),
-    ...(guard ? { banned: (pkg) => guard.banned(pkg) } : {}),
-    make: (read, folder) => {
-      const load = () => loaded(read, folder);
-      return asConfigured(guard ? guard.load(read.pkg, folder, load) : load(), settings);
-    },
-  };
+/** Packages are loaded with their code, as the configuration wants them. */
+export function loadRules(settings: Keys): ShelfRules {
+  return { ...unreadRules(settings), make: (read, folder) => asConfigured(loaded(read, folder), settings) };
 }
 
 /** The same, and no code of a package runs: for the command line. */
-export function unreadRules({ config, dataDir }: Keys): ShelfRules {
+export function unreadRules({ config }: Keys): ShelfRules {
   const { apps, controllers, models } = config;
   const names = controllers.map(({ name }) => name);
   return {
     shipped: apps.shipped ? SHIPPED : undefined,
     make: (read, folder) => read.make(folder),
-    banned: bannedOnDisk(dataDir),
     lacks: ({ manifest: { needs } }) =>
       needs?.model === true && models.length === 0
         ? 'it needs a model: [[models]], see docs/models.md'

@@ -56,7 +56,7 @@ function process(died: 'no' | 'by itself' | 'killed by another'): {
     report: () => {},
     isolated: (name) => isolated.push(name),
   });
-  const shelf = makePackageShelf(settings(), [], loadRules(settings(), guard));
+  const shelf = makePackageShelf(settings(), [], guard.rules(loadRules(settings())));
   rmSync(left(), { force: true });
   shelf.read();
   return { shelf, guard, isolated };
