@@ -42,9 +42,10 @@ export async function* eachPageInTurns<K extends EventKind = EventKind>(
   filter: EventFilter<K> = {},
   span: Span = {},
 ): AsyncGenerator<readonly AgentEvent<K>[]> {
-  const { page = PAGE } = span;
+  let isFirst = true;
   for (const events of eachPage(log, filter, span)) {
+    if (!isFirst) await new Promise((resolve) => setImmediate(resolve));
+    isFirst = false;
     yield events;
-    if (events.length >= page) await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -230,7 +230,7 @@ describe('recorded episodes', () => {
       message: 'none of 3 recordings fits',
     });
     expect(await fails('dataset', 'export', out, '--state', '/other')).toMatchObject({
-      message: expect.stringContaining('nothing of /other'),
+      message: expect.stringContaining('/other (observation.state) was not recorded'),
     });
     expect(await fails('dataset', 'export', out, '--limit', 'abc')).toMatchObject({
       message: '--limit abc: a whole number from 1 on expected',

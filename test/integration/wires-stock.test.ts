@@ -74,7 +74,7 @@ describe('stock openpi-client at our server', () => {
     const client = peer('openpi-client', at(server, 'ws'), 'secret-token');
     await client.next();
     const { error } = await client.ask({ prompt: 'pick' });
-    expect(error).toMatch(/Error in inference server.*\n.*observation.state: missing/);
+    expect(error).toMatch(/Error in inference server.*\n.*observation.state is missing/);
   });
 });
 
@@ -88,7 +88,7 @@ describe('our client at a stock openpi-server', () => {
     const options = { url, policy: '', token: undefined, connectMs: 10_000, clock };
     await expect
       .poll(() => connectOpenPi({ ...options, card: undefined }).catch(String), { timeout: 60_000 })
-      .toMatch(/its metadata does not say/);
+      .toMatch(/its metadata does not describe/);
     const policy = await connectOpenPi({ ...options, card });
     cleanups.push(() => policy.close());
     const chunk = await policy.infer(seen(1, 10, 'pick'), 20_000);

@@ -28,7 +28,10 @@ export function freshDir(name: string): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
-/** `env` holds AURAISON_* variables over the defaults of a test: free port, no Zenoh, smallest maze. */
+/**
+ * `env` holds AURAISON_* variables over the defaults of a test: free port, no Zenoh, and agents start however busy the
+ * host of the tests is.
+ */
 export async function testDaemon(
   dataDir: string,
   env: Readonly<Record<string, string>> = {},
@@ -36,6 +39,8 @@ export async function testDaemon(
   const variables = {
     AURAISON_API_PORT: '0',
     AURAISON_ZENOH_ENABLED: 'false',
+    AURAISON_RUNS_LOAD_MAX: '0',
+    AURAISON_RUNS_MEMORY_PRESSURE_MAX: '0',
     AURAISON_DAEMON_DATA_DIR: dataDir,
     ...env,
   };

@@ -110,7 +110,7 @@ describe('a streamed chat', () => {
       words: ['I see h', 'a cube'],
       calls: [],
       finish: null,
-      error: expect.stringMatching(/no part of the answer/),
+      error: expect.stringMatching(/not part of the answer/),
     });
     const whole = await (await clientOf(stalls(), sees())).chat.completions.create(body);
     expect(whole.choices[0]!.message.content).toBe('a cube');
