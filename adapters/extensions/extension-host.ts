@@ -100,9 +100,13 @@ export class ExtensionHost implements ExtensionsApi {
     return this.extensions().filter((one) => one.app === app);
   }
 
-  /** The configuration was read again: what has changed is too. */
+  /** The configuration was read again: what has changed is too. Never rejects. */
   async refresh(): Promise<void> {
-    for (const { name } of this.#apps) await this.#read(name, false);
+    try {
+      for (const { name } of this.#apps) await this.#read(name, false);
+    } catch (thrown) {
+      this.#parts.report('error', 'extensions could not be read again', { error: wordsOf(thrown) });
+    }
   }
 
   /** An error that nobody caught: true where an extension has left it behind, and it was counted against it. */

@@ -8,11 +8,11 @@ export {
   builtInView,
   PackageShelf,
   type ShelfParts,
-  type ShelfRules,
   type ShelvedApp,
 } from './package-shelf.ts';
 export { watchedStamp } from './package-stamp.ts';
 export { type Lock, type LockRow, PackageStore } from './package-store.ts';
+export type { ShelfRules } from './shelf-rules.ts';
 export { signDigest, signerOf, type TrustedKeys, trustedKey } from './signature.ts';
 export {
   faultText,

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { join } from 'node:path';
-import { type AppPackage, wordsOf } from '../../contract/core.ts';
-import { type CallNote, isolatedIn } from '../../io/call-note.ts';
-import type { ShelfRules } from './package-shelf.ts';
+import { type AppPackage, type CellContext, wordsOf } from '../../contract/core.ts';
+import { CallNote, endedByItself, isolatedIn } from '../../io/call-note.ts';
+import type { ShelfRules } from './shelf-rules.ts';
 
 export type GuardParts = {
   /** Which module is being loaded, for the next process after the death of this one. */
@@ -39,6 +39,15 @@ export class ModuleGuard {
 
   constructor(parts: GuardParts) {
     this.#parts = parts;
+  }
+
+  /** Of a cell; it blames the module that its former process was loading. */
+  static of(
+    cell: Pick<CellContext, 'dataDir' | 'attempt' | 'startReason' | 'report'>,
+    isolated: GuardParts['isolated'],
+  ): ModuleGuard {
+    const note = new CallNote(guardFolder(cell.dataDir), endedByItself(cell));
+    return new ModuleGuard({ note, report: cell.report, isolated });
   }
 
   /** These rules, and no module runs without the guard. */

@@ -10,6 +10,7 @@ import {
 } from '../../contract/core.ts';
 import { bannedOnDisk } from './module-guard.ts';
 import { PackageStore } from './package-store.ts';
+import type { ShelfRules } from './shelf-rules.ts';
 import { faultText, type PackageRules, type ReadPackage } from './whole-package.ts';
 
 export type ShelfParts = {
@@ -31,18 +32,6 @@ export type ShelvedApp = {
   readonly source: AppSource;
   /** Where it was found; its files are those of the copy that `app.folder` names. */
   readonly folder: string;
-};
-
-/** What the shelf asks of the daemon around it. */
-export type ShelfRules = {
-  /** Folder of the packages that come with the daemon; undefined: none is offered. */
-  readonly shipped: string | undefined;
-  /** The application of a good package, as the configuration wants it. May run its code. Throws where that fails. */
-  make(read: ReadPackage & { readonly ok: true }, folder: string): Application;
-  /** Why the code of this version must not run; undefined: it may. Absent: as the disk says. */
-  readonly banned?: ((pkg: AppPackage) => string | undefined) | undefined;
-  /** What this robot lacks for it; undefined: nothing. */
-  lacks(pkg: AppPackage): string | undefined;
 };
 
 type Place = { readonly folder: string; readonly source: AppSource; readonly digest?: string };

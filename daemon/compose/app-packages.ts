@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
-import { builtInView, guardFolder, ModuleGuard, watchedStamp } from '../../adapters/packages/index.ts';
+import { builtInView, ModuleGuard, watchedStamp } from '../../adapters/packages/index.ts';
 import { type Application, type AppManifest, type CellContext, durationMs } from '../../contract/index.ts';
-import { CallNote, endedByItself } from '../../io/call-note.ts';
 import { onStray } from '../cell/stray-errors.ts';
 import { tomlOf } from '../config.ts';
 import { Packages } from '../runtime/packages/packages.ts';
@@ -23,11 +22,7 @@ export function makePackages(
   builtIn: readonly Application[],
 ): Packages {
   const { config, dataDir } = settings;
-  const guard = new ModuleGuard({
-    note: new CallNote(guardFolder(dataDir), endedByItself(context)),
-    report: context.report,
-    isolated: () => void packages.reloadApps().catch(() => {}),
-  });
+  const guard = ModuleGuard.of(context, () => void packages.reloadApps().catch(() => {}));
   onStray((thrown, origin) => guard.takesStray(thrown, origin));
   const packages: Packages = new Packages({
     ...{ context, builtIn, builtInView, guard },

@@ -41,15 +41,7 @@ export async function makeExtensions(
       void (await control().message(runId, { kind, text }, { ...intent.policy_ctx, origin: 'run' })),
   });
   onStray((thrown, origin) => host.takesStray(thrown, origin));
-  bus.onBroadcast(
-    TOPICS.configChanged,
-    () =>
-      void host
-        .refresh()
-        .catch((error: Error) =>
-          report('error', 'extensions could not be read again', { error: error.message }),
-        ),
-  );
+  bus.onBroadcast(TOPICS.configChanged, () => void host.refresh());
   return host;
 }
 
