@@ -10,7 +10,7 @@ import {
   type Tool,
   wordsOf,
 } from '../../contract/core.ts';
-import type { CallNote } from './call-note.ts';
+import type { CallNote } from '../../io/call-note.ts';
 import { type ExtensionFile, readExtensionFolder } from './extension-files.ts';
 import { isMarked, loadModule } from './load-module.ts';
 import { type ExtensionParts, LoadedExtension } from './loaded-extension.ts';
@@ -100,9 +100,13 @@ export class ExtensionHost implements ExtensionsApi {
     return this.extensions().filter((one) => one.app === app);
   }
 
-  /** The configuration was read again: what has changed is too. */
+  /** The configuration was read again: what has changed is too. Never rejects. */
   async refresh(): Promise<void> {
-    for (const { name } of this.#apps) await this.#read(name, false);
+    try {
+      for (const { name } of this.#apps) await this.#read(name, false);
+    } catch (thrown) {
+      this.#parts.report('error', 'extensions could not be read again', { error: wordsOf(thrown) });
+    }
   }
 
   /** An error that nobody caught: true where an extension has left it behind, and it was counted against it. */
@@ -192,15 +196,20 @@ export class ExtensionHost implements ExtensionsApi {
     const missing: Missing[] = [];
     const former = new Map((this.#missing.get(app) ?? []).map((one) => [one.extension, one]));
     this.#missing.set(app, missing);
+    const take = async (file: ExtensionFile): Promise<Taken | undefined> => {
+      const old = before.find(({ name }) => name === file.name);
+      const known = former.get(file.name);
+      const same = (old ?? known)?.sha256 === found.sha256;
+      if (same && old && (!again || old.view().state === 'loaded')) return { file, old, one: old };
+      if (same && known && !again) return void missing.push(known);
+      return { file, old, ...(await this.#load(app, file, found.sha256, again)) };
+    };
+    const early = new Map<ExtensionFile, Taken | undefined>();
+    // One after the other: if this process ends too, it is known which of them ended it.
+    for (const file of found.files)
+      if (this.#parts.note?.isSuspected(`${app}/${file.name}`)) early.set(file, await take(file));
     const taken = await Promise.all(
-      found.files.map(async (file) => {
-        const old = before.find(({ name }) => name === file.name);
-        const known = former.get(file.name);
-        const same = (old ?? known)?.sha256 === found.sha256;
-        if (same && old && (!again || old.view().state === 'loaded')) return { file, old, one: old };
-        if (same && known && !again) return void missing.push(known);
-        return { file, old, ...(await this.#load(app, file, found.sha256, again)) };
-      }),
+      found.files.map((file) => (early.has(file) ? early.get(file) : take(file))),
     );
     const next: LoadedExtension[] = [];
     for (const each of taken) {

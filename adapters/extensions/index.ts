@@ -1,2 +1,1 @@
-export { CallNote } from './call-note.ts';
 export { ExtensionHost, type HostParts, type SessionExtension } from './extension-host.ts';

@@ -12,7 +12,7 @@ import {
   withDeadline,
   wordsOf,
 } from '../../contract/core.ts';
-import type { CallNote } from './call-note.ts';
+import type { CallNote } from '../../io/call-note.ts';
 import { toolOf } from './extension-tool.ts';
 import { judged, shownTo } from './hook-rules.ts';
 import { Registrations } from './registrations.ts';
@@ -66,10 +66,12 @@ export class LoadedExtension {
   /** Reads the module and calls its factory. Rejects with what is wrong with it. */
   async load(read: () => Promise<ExtensionFactory>): Promise<void> {
     this.#parts.note?.know(this.key, this.sha256);
-    await this.#bounded(LIMITS.EXTENSION_LOAD_MS, 'load', async () => {
+    const load = async () => {
       const factory = await read();
       await factory(this.#registered.api());
-    });
+    };
+    const loading = this.#parts.note?.loads(this.key);
+    await this.#bounded(LIMITS.EXTENSION_LOAD_MS, 'load', load).finally(() => loading?.());
     this.#registered.close();
     this.#tools = [...this.#registered.tools.values()].map((tool) =>
       toolOf(tool, (one, args, at) => this.#runTool(one, args, at)),

@@ -8,7 +8,9 @@ import {
   type AppView,
   EdgeError,
 } from '../../contract/core.ts';
+import { bannedOnDisk } from './module-guard.ts';
 import { PackageStore } from './package-store.ts';
+import type { ShelfRules } from './shelf-rules.ts';
 import { faultText, type PackageRules, type ReadPackage } from './whole-package.ts';
 
 export type ShelfParts = {
@@ -32,21 +34,13 @@ export type ShelvedApp = {
   readonly folder: string;
 };
 
-/** What the shelf asks of the daemon around it. */
-export type ShelfRules = {
-  /** Folder of the packages that come with the daemon; undefined: none is offered. */
-  readonly shipped: string | undefined;
-  /** The application of a good package, as the configuration wants it. May run its code. Throws where that fails. */
-  make(read: ReadPackage & { readonly ok: true }, folder: string): Application;
-  /** What this robot lacks for it; undefined: nothing. */
-  lacks(pkg: AppPackage): string | undefined;
-};
-
 type Place = { readonly folder: string; readonly source: AppSource; readonly digest?: string };
 type Bad = {
   readonly place: Place;
   readonly name: string;
   readonly reason: string;
+  /** Its code must not run again: the former stays only where it is another version. */
+  readonly banned?: string;
   /** Of one that is not wrong: this robot lacks what it needs. */
   readonly off?: AppPackage;
 };
@@ -64,6 +58,7 @@ export class PackageShelf {
   readonly #read: ShelfParts['read'];
   readonly #rules: PackageRules;
   readonly #own: ShelfRules;
+  readonly #banned: (pkg: AppPackage) => string | undefined;
   /** By the folder in which they were found. */
   #good: ReadonlyMap<string, ShelvedApp> = new Map();
   #bad: readonly Bad[] = [];
@@ -77,6 +72,7 @@ export class PackageShelf {
     builtIn: readonly Application[],
   ) {
     this.#own = own;
+    this.#banned = own.banned ?? bannedOnDisk(dataDir);
     this.#store = new PackageStore(dataDir);
     this.#builtIn = builtIn;
     this.#dirs = dirs;
@@ -111,8 +107,8 @@ export class PackageShelf {
       if ('reason' in taken) bad.push(taken);
       else good.set(place.folder, taken);
       // Another package may have its name or its intents by now: then it goes.
-      if ('reason' in taken && former && this.#clash(former, [...good.values()]) === undefined)
-        good.set(place.folder, former);
+      if (!('reason' in taken) || !former || taken.banned === former.pkg.digest) continue;
+      if (this.#clash(former, [...good.values()]) === undefined) good.set(place.folder, former);
     }
     this.#good = good;
     this.#bad = bad;
@@ -148,6 +144,7 @@ export class PackageShelf {
     // It was accepted when it was installed. A key that was withdrawn since then ends no run.
     const read = this.#read(folder, { ...this.#rules, requireSigned: false });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
+    if (this.#banned(read.pkg) !== undefined) return undefined;
     return this.#own.make(read, folder);
   }
 
@@ -206,6 +203,8 @@ export class PackageShelf {
         return bad('its files are not those that were installed; install it again', pkg.manifest.name);
       const clash = this.#clash({ pkg, folder }, beside);
       if (clash !== undefined) return bad(clash, pkg.manifest.name);
+      const banned = this.#banned(pkg);
+      if (banned !== undefined) return { ...bad(banned, pkg.manifest.name), banned: pkg.digest };
       if (former?.pkg.digest === pkg.digest && former.pkg.signedBy === pkg.signedBy) return former;
       const lacks = this.#own.lacks(pkg);
       if (lacks !== undefined) return { ...bad(lacks, pkg.manifest.name), off: pkg };

@@ -72,10 +72,13 @@ Examples:
     )
     .action(action(listApps));
   app
-    .command('reload')
+    .command('reload [name]')
     .description('have the daemon read all packages again; runs under way keep what they started with')
-    .addHelpText('after', '\nExample:\n  auraison app reload')
-    .action(action(async (context) => shown(context, await reload(context))));
+    .addHelpText(
+      'after',
+      '\nWith a name, a package whose module ended the runtime cell is loaded again.\n\nExamples:\n  auraison app reload\n  auraison app reload patrol',
+    )
+    .action(action(reloadApps));
   app
     .command('test [package]')
     .description('run its tests: cases of tests/*.toml on a simulated robot, tests/*.test.ts by Node')
@@ -178,7 +181,7 @@ async function installApp(context: CommandContext, spec: string): Promise<number
     [
       `installed ${name} ${version} (${pkg.digest.slice(0, 12)})`,
       view === undefined
-        ? '  no daemon runs here: it is taken at the next start'
+        ? '  no daemon answers: it is taken when one starts; auraison app list shows whether it was'
         : view.reason !== ''
           ? `  the daemon does not take it: ${view.reason}`
           : `  the daemon has it: auraison intent send ${view.intents[0]} --wait`,
@@ -269,8 +272,13 @@ function keyText(path: string): string {
   }
 }
 
-async function reload({ api }: CommandContext): Promise<readonly AppView[]> {
-  return (await api.post<{ apps: readonly AppView[] }>('/v1/apps/reload', {}, RELOAD_MS)).apps;
+async function reloadApps(context: CommandContext, name: string | undefined): Promise<number> {
+  return shown(context, await reload(context, name));
+}
+
+async function reload({ api }: CommandContext, name?: string): Promise<readonly AppView[]> {
+  const path = name === undefined ? '/v1/apps/reload' : `/v1/apps/reload?app=${encodeURIComponent(name)}`;
+  return (await api.post<{ apps: readonly AppView[] }>(path, {}, RELOAD_MS)).apps;
 }
 
 /** Undefined: no daemon is up. */

@@ -54,6 +54,9 @@ export type AppView = {
 
 export interface AppsApi {
   apps(): readonly AppView[];
-  /** Reads all folders again. Runs under way keep what they started with. */
-  reloadApps(): Promise<readonly AppView[]>;
+  /**
+   * Reads all folders again. Runs under way keep what they started with. `name`: this package is taken in again although
+   * its module ended the cell. Rejects with `api.not_found` where no application has this name.
+   */
+  reloadApps(name?: string): Promise<readonly AppView[]>;
 }

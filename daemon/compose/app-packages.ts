@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
-import { builtInView, watchedStamp } from '../../adapters/packages/index.ts';
+import { builtInView, ModuleGuard, watchedStamp } from '../../adapters/packages/index.ts';
 import { type Application, type AppManifest, type CellContext, durationMs } from '../../contract/index.ts';
+import { onStray } from '../cell/stray-errors.ts';
 import { tomlOf } from '../config.ts';
 import { Packages } from '../runtime/packages/packages.ts';
 import type { Settings } from '../settings.ts';
@@ -21,13 +22,16 @@ export function makePackages(
   builtIn: readonly Application[],
 ): Packages {
   const { config, dataDir } = settings;
-  return new Packages({
-    ...{ context, builtIn, builtInView },
-    shelf: makePackageShelf(settings, builtIn, loadRules(settings)),
+  const guard = ModuleGuard.of(context, () => void packages.reloadApps().catch(() => {}));
+  onStray((thrown, origin) => guard.takesStray(thrown, origin));
+  const packages: Packages = new Packages({
+    ...{ context, builtIn, builtInView, guard },
+    shelf: makePackageShelf(settings, builtIn, guard.rules(loadRules(settings))),
     watch: config.apps.watch,
     stamp: () => watchedStamp(config.apps.dirs, dataDir),
     servers: (app) => packageMcp(app, settings, context),
   });
+  return packages;
 }
 
 /** The MCP servers that a package brings, not started; undefined: none. Its files were checked when it was read. */

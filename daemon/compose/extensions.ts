@@ -9,6 +9,7 @@ import {
   type RunControlApi,
   TOPICS,
 } from '../../contract/core.ts';
+import { CallNote, endedByItself } from '../../io/call-note.ts';
 import { onStray } from '../cell/stray-errors.ts';
 import type { Config } from '../config.ts';
 import { keyOf } from '../runtime/packages/package-key.ts';
@@ -28,10 +29,10 @@ export async function makeExtensions(
   const { clock, bus, emit, report } = context;
   const placed = extensionFolders(config, apps);
   if (!config.apps.extensions) return undefined;
-  const { CallNote, ExtensionHost } = await import('../../adapters/extensions/index.ts');
+  const { ExtensionHost } = await import('../../adapters/extensions/index.ts');
   const host = new ExtensionHost({
     ...{ apps: placed, clock, report },
-    note: new CallNote(join(dataDir, 'run', 'extensions'), context.attempt > 0),
+    note: new CallNote(join(dataDir, 'run', 'extensions'), endedByItself(context)),
     emit: (event) =>
       void emit([event]).catch((error: Error) =>
         report('error', 'the state of an extension could not be logged', { error: error.message }),
@@ -40,15 +41,7 @@ export async function makeExtensions(
       void (await control().message(runId, { kind, text }, { ...intent.policy_ctx, origin: 'run' })),
   });
   onStray((thrown, origin) => host.takesStray(thrown, origin));
-  bus.onBroadcast(
-    TOPICS.configChanged,
-    () =>
-      void host
-        .refresh()
-        .catch((error: Error) =>
-          report('error', 'extensions could not be read again', { error: error.message }),
-        ),
-  );
+  bus.onBroadcast(TOPICS.configChanged, () => void host.refresh());
   return host;
 }
 

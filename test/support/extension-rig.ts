@@ -1,10 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CallNote, ExtensionHost } from '../../adapters/extensions/index.ts';
+import { ExtensionHost } from '../../adapters/extensions/index.ts';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import type { PiExtension } from '../../adapters/pi/resources.ts';
 import type { Application, Tool } from '../../contract/index.ts';
+import { CallNote } from '../../io/call-note.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';

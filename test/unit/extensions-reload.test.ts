@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -201,7 +201,8 @@ describe('an extension that was being called when its process died', () => {
     );
     const script = `
       import { SystemClock } from ${JSON.stringify(join(ROOT, 'adapters/clock/system-clock.ts'))};
-      import { CallNote, ExtensionHost } from ${JSON.stringify(join(ROOT, 'adapters/extensions/index.ts'))};
+      import { ExtensionHost } from ${JSON.stringify(join(ROOT, 'adapters/extensions/index.ts'))};
+      import { CallNote } from ${JSON.stringify(join(ROOT, 'io/call-note.ts'))};
       const nothing = () => {};
       const host = new ExtensionHost({ apps: [{ name: 'agent', folder: ${JSON.stringify(folder.path)} }], clock: new SystemClock(),
         note: new CallNote(${JSON.stringify(join(folder.path, 'note'))}, false), emit: nothing, report: nothing, say: nothing });
@@ -231,6 +232,32 @@ describe('an extension that was being called when its process died', () => {
     await second.start();
     expect(second.tools('agent').map(({ spec }) => spec.name)).toEqual(['ext.well']);
   }, 60_000);
+
+  it('while it was loaded, behind an await, is known by the next process where nothing else was loaded', async () => {
+    const LATE = 'await null;\nglobalThis.atLoad?.();\nexport default () => {};';
+    folder.write('loop.ts', LATE);
+    const load = async (restarted: boolean, atLoad?: () => void) => {
+      (globalThis as { atLoad?: (() => void) | undefined }).atLoad = atLoad;
+      const host = hostOf(folder, new ManualClock(), [], { note: noteOf(folder, restarted) });
+      await host.start();
+      return Object.fromEntries(host.extensions().map(({ extension, state }) => [extension, state]));
+    };
+    await load(false, copyNote);
+    restoreNote();
+    expect(await load(true)).toEqual({ 'extensions/loop.ts': 'isolated' });
+    // Beside another that is loaded too it is a suspicion, then it is loaded alone.
+    rmSync(join(folder.path, 'extensions', 'loop.ts'));
+    folder.write('late.ts', LATE);
+    folder.write('well.ts', 'await null;\nexport default () => {};');
+    await load(false, copyNote);
+    restoreNote();
+    expect(await load(true, copyNote)).toEqual({
+      'extensions/late.ts': 'loaded',
+      'extensions/well.ts': 'loaded',
+    });
+    restoreNote();
+    expect(await load(true)).toEqual({ 'extensions/late.ts': 'isolated', 'extensions/well.ts': 'loaded' });
+  });
 
   it('is loaded after a power cut: nobody knows that it was to blame', async () => {
     expect((await dead(false)).next.tools('agent')).toHaveLength(2);

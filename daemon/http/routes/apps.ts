@@ -23,6 +23,15 @@ const View = Type.Object(
   },
   { title: 'Application' },
 );
+const Query = Type.Object({
+  app: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description: 'a package whose module ended the runtime cell, and which is to be loaded again',
+    }),
+  ),
+});
 const Answer = Type.Object({ apps: Type.Array(View) });
 
 /** Applications of this robot, and the packages that some of them are. */
@@ -39,13 +48,14 @@ export function appRoutes(app: FastifyInstance, { apps }: HttpPorts): void {
     },
     async () => ({ apps: (apps?.apps() ?? []).map(toJson) }),
   );
-  app.post(
+  app.post<{ Querystring: { app?: string } }>(
     '/v1/apps/reload',
     {
       schema: {
         operationId: 'reloadApps',
         summary: 'Read all packages again; runs under way keep the version they began with',
         tags: ['runs'],
+        querystring: Query,
         response: { 200: Answer, ...errors },
       },
     },
@@ -57,7 +67,7 @@ export function appRoutes(app: FastifyInstance, { apps }: HttpPorts): void {
           message: 'only an operator has packages read again',
         });
       if (!apps) throw new EdgeError('api.not_found', { ...refused, message: 'packages are not read here' });
-      return { apps: (await apps.reloadApps()).map(toJson) };
+      return { apps: (await apps.reloadApps(request.query.app)).map(toJson) };
     },
   );
 }

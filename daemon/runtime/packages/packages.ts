@@ -35,6 +35,8 @@ export type PackagesParts = {
   readonly context: Pick<CellContext, 'clock' | 'bus' | 'report' | 'emit'>;
   readonly builtIn: readonly Application[];
   readonly shelf: AppShelf;
+  /** What keeps modules out that ended the cell. */
+  readonly guard: { forgive(name: string): void; close(): void };
   /** Whether folders are looked at for changes. */
   readonly watch: boolean;
   /** A text that changes when something in the folders does. Never throws. */
@@ -140,18 +142,34 @@ export class Packages implements AppsApi {
     this.#timer?.cancel();
     await this.#last.catch(() => {});
     await Promise.all([...this.#mcp.values()].map((servers) => servers.stop()));
+    this.#parts.guard.close();
   }
 
   /** One after the other. */
-  reloadApps(): Promise<readonly AppView[]> {
-    const done = this.#last.then(() => this.#reload());
+  reloadApps(name?: string): Promise<readonly AppView[]> {
+    const done = this.#last.then(() => {
+      if (name !== undefined) this.#parts.guard.forgive(name);
+      return this.#reload();
+    });
     this.#last = done.catch(() => {});
-    return done;
+    return done.then((views) => {
+      if (name === undefined || views.some((view) => view.name === name)) return views;
+      throw new EdgeError('api.not_found', {
+        operation: 'reload applications',
+        subject: name,
+        message: `expected the name of an application, found ${name}`,
+        hint: 'auraison app list shows the names',
+      });
+    });
   }
 
   async #reload(): Promise<readonly AppView[]> {
     const takers = this.#takers;
-    if (!takers) return this.apps();
+    if (!takers) {
+      // Asked before the start is over: the start reads again.
+      this.#stamp = '';
+      return this.apps();
+    }
     const before = this.today();
     this.#parts.shelf.read();
     const today = this.today();
