@@ -3,7 +3,10 @@ export type Said =
   | { readonly kind: 'say'; readonly text: string }
   | { readonly kind: 'follow'; readonly text: string }
   | { readonly kind: 'approve'; readonly decision: 'allow' | 'deny'; readonly name: string }
-  | { readonly kind: 'model' | 'thinking' | 'compact' | 'answer'; readonly text: string }
+  | { readonly kind: 'model'; readonly text: string }
+  | { readonly kind: 'thinking'; readonly text: string }
+  | { readonly kind: 'compact'; readonly text: string }
+  | { readonly kind: 'answer'; readonly text: string }
   | { readonly kind: 'stop' | 'close' | 'quit' | 'help' | 'nothing' }
   | { readonly kind: 'wrong'; readonly why: string };
 

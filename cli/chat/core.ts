@@ -97,23 +97,21 @@ export class ChatCore {
   }
 
   #line(said: Said): void {
-    const { kind } = said;
-    if (kind === 'nothing') return;
-    if (kind === 'quit') this.#orders.push({ do: 'leave' });
-    else if (kind === 'help') this.#note(HELP);
+    if (said.kind === 'quit') this.#orders.push({ do: 'leave' });
+    else if (said.kind === 'help') this.#note(HELP);
     else if (this.status.state === 'ended')
       this.#note('the session has ended; auraison chat starts another one');
-    else if (kind === 'wrong') this.#shown.push({ kind: 'error', text: said.why });
-    else if (kind === 'stop') this.#stop();
-    else if (kind === 'approve') this.#approve(said.decision, said.name);
-    else if (kind === 'answer') this.#answer(said.text);
-    else if (kind === 'close') this.#send('close', {});
-    else if (kind === 'compact')
-      this.#send('messages', { kind, ...(said.text === '' ? {} : { text: said.text }) });
-    else if (kind === 'model' && said.text === '') this.#orders.push({ do: 'models' });
-    else if (kind === 'model') this.#send('messages', { kind, model: said.text });
-    else if (kind === 'thinking') this.#send('messages', { kind, level: said.text });
-    else this.#say(kind, said.text);
+    else if (said.kind === 'wrong') this.#shown.push({ kind: 'error', text: said.why });
+    else if (said.kind === 'stop') this.#stop();
+    else if (said.kind === 'approve') this.#approve(said.decision, said.name);
+    else if (said.kind === 'answer') this.#answer(said.text);
+    else if (said.kind === 'close') this.#send('close', {});
+    else if (said.kind === 'compact')
+      this.#send('messages', { kind: 'compact', ...(said.text === '' ? {} : { text: said.text }) });
+    else if (said.kind === 'model' && said.text === '') this.#orders.push({ do: 'models' });
+    else if (said.kind === 'model') this.#send('messages', { kind: 'model', model: said.text });
+    else if (said.kind === 'thinking') this.#send('messages', { kind: 'thinking', level: said.text });
+    else if (said.kind === 'say' || said.kind === 'follow') this.#say(said.kind, said.text);
   }
 
   #say(kind: 'say' | 'follow', text: string): void {
