@@ -62,7 +62,8 @@ export type Shown =
   | ({ readonly kind: 'status' } & Status)
   | { readonly kind: 'connection'; readonly state: 'lost' | 'back'; readonly text: string }
   | { readonly kind: 'ended'; readonly status: string; readonly reason: string }
-  | { readonly kind: 'note' | 'error'; readonly text: string };
+  | { readonly kind: 'note'; readonly text: string }
+  | { readonly kind: 'error'; readonly text: string };
 
 /** What the driver does for the core. Each `id` comes back once, in `settled`. */
 export type Order =

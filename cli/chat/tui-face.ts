@@ -57,6 +57,9 @@ export function tuiFace(core: ChatCore, { line, interrupt }: TuiInput): Face {
       }
       refresh();
     },
-    close: () => tui.stop(),
+    close() {
+      tui.renderNow();
+      tui.stop();
+    },
   };
 }

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Shown } from '../../cli/chat/shown.ts';
 import { AURAISON, until } from './daemon.ts';
 
+type Of<K extends Shown['kind']> = K extends Shown['kind'] ? Extract<Shown, { readonly kind: K }> : never;
+
 /** `auraison chat` as a process without a terminal: lines go in, what it writes is collected. */
 export class ChatProcess {
   readonly #child: ChildProcess;
@@ -43,18 +45,8 @@ export class ChatProcess {
       .map((line) => JSON.parse(line) as Shown);
   }
 
-  async sees<K extends Shown['kind']>(
-    kind: K,
-    fits: (shown: Extract<Shown, { readonly kind: K }>) => boolean = () => true,
-  ): Promise<Extract<Shown, { readonly kind: K }>> {
-    const found = () =>
-      this.shown().find(
-        (one): one is Extract<Shown, { readonly kind: K }> => one.kind === kind && fits(one as never),
-      );
-    return await until(async () => found(), `chat shows ${kind}`, 120_000);
-  }
-
-  async reads(text: string): Promise<void> {
-    await until(async () => this.text.includes(text), `chat shows ${text}`, 120_000);
+  async sees<K extends Shown['kind']>(kind: K, fits: (shown: Of<K>) => boolean = () => true): Promise<Of<K>> {
+    const found = () => this.shown().find((one): one is Of<K> => one.kind === kind && fits(one as Of<K>));
+    return (await until(async () => found(), `chat shows ${kind}`, 120_000)) as Of<K>;
   }
 }

@@ -3,10 +3,10 @@ import { ChatCore } from '../../cli/chat/core.ts';
 import type { Input, Order, SessionBox, Shown } from '../../cli/chat/shown.ts';
 import { clean, statusLine, textOf } from '../../cli/chat/text.ts';
 
-type Told = { shown: Shown[]; orders: Order[] };
+type Outcome = { shown: Shown[]; orders: Order[] };
 
 /** A conversation with its session open, and what it says to an input. */
-function talking(): { core: ChatCore; take: (input: Input) => Told; line: (text: string) => Told } {
+function talking(): { core: ChatCore; take: (input: Input) => Outcome; line: (text: string) => Outcome } {
   let last = 0;
   const core = new ChatCore(() => `id-${++last}`);
   const take = (input: Input) => {
@@ -43,7 +43,8 @@ const approval = (id: string) =>
 const lost: Input = { kind: 'lost', why: 'gone' };
 const box = (state: SessionBox['state'], reason = ''): Input =>
   ({ kind: 'session', box: { session_id: 's', state, reason } }) as unknown as Input;
-const said = ({ shown }: Told) => shown.filter((one) => one.kind === 'said');
+const sent = ({ orders }: Outcome) => orders[0] as { readonly id: string };
+const said = ({ shown }: Outcome) => shown.filter((one) => one.kind === 'said');
 
 describe('a conversation', () => {
   it('is opened by its first words, and what follows waits for it in order', () => {
@@ -63,7 +64,7 @@ describe('a conversation', () => {
     for (const order of ['tokens first', 'late', 'next one early', 'gap'] as const) {
       const { take } = opened();
       const text: string[] = [];
-      const show = ({ shown }: Told) => {
+      const show = ({ shown }: Outcome) => {
         for (const one of shown) {
           if (one.kind === 'token') text.push(one.text);
           if (one.kind === 'said') text.push(one.rest ?? `|${one.text}`);
@@ -133,8 +134,8 @@ describe('a conversation', () => {
 
   it('says a stop again after a message that it may have overtaken', () => {
     const { take, line } = opened();
-    const [drive] = line('drive').orders as [{ id: string }];
-    const [stop] = take({ kind: 'interrupt' }).orders as [{ id: string }];
+    const drive = sent(line('drive'));
+    const stop = sent(take({ kind: 'interrupt' }));
     take({ kind: 'settled', id: stop.id, result: { as: 'done' } });
     expect(take({ kind: 'settled', id: drive.id, result: { as: 'done' } }).orders).toMatchObject([
       { path: 'stop' },
@@ -143,10 +144,10 @@ describe('a conversation', () => {
 
   it('sends nothing twice over a broken connection, except a stop under its own id', () => {
     const { take, line } = opened();
-    const [one] = line('drive').orders as [{ id: string }];
+    const one = sent(line('drive'));
     take(lost);
     take({ kind: 'settled', id: one.id, result: { as: 'unsure', why: 'gone' } });
-    const [stop] = take({ kind: 'interrupt' }).orders as [{ id: string }];
+    const stop = sent(take({ kind: 'interrupt' }));
     take({ kind: 'settled', id: stop.id, result: { as: 'unsure', why: 'gone' } });
     const back = take({ kind: 'caught_up' });
     expect(back.orders).toMatchObject([{ path: 'stop', id: stop.id }]);
@@ -155,7 +156,7 @@ describe('a conversation', () => {
     );
 
     const other = opened();
-    const [two] = other.line('drive').orders as [{ id: string }];
+    const two = sent(other.line('drive'));
     other.take({ kind: 'settled', id: two.id, result: { as: 'unsure', why: 'gone' } });
     other.take(
       event('run.message', { message_id: two.id, kind: 'steer', body: { text: 'drive' }, principal: 'me' }),
