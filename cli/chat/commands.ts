@@ -29,7 +29,7 @@ y or n              answers the approval that waits; with several: y ID, n ID
 /thinking LEVEL     off, minimal, low, medium, high, xhigh
 /compact            replaces what was said by a summary
 /close              ends the session once it waits
-/quit               leaves; the session stays, and goes on with what it does
+/quit               leaves; the session stays, and continues what it does
 //text              says a line that starts with a slash`;
 
 /** `asking`: an approval waits, so that y and n are answers and no words. */

@@ -168,7 +168,7 @@ export class ChatCore {
       this.#orders.push(...orders);
       unsent.push(...dropped);
     } else if (this.#creating === undefined) {
-      this.#note('nothing goes on');
+      this.#note('the agent does nothing');
       return;
     }
     for (const { id, body } of unsent) {
@@ -325,6 +325,7 @@ export class ChatCore {
         text: 'the daemon is back; above is what was missed',
       });
     this.#live = true;
+    this.#draft.forget();
     this.#update({ connected: true });
     const { orders, lost } = this.#outbox.caughtUp();
     this.#orders.push(...orders);

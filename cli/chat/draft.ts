@@ -7,6 +7,8 @@ export class Draft {
   #broken = false;
   /** End of an answer that was shown whole; its tokens may still come. */
   #late = '';
+  /** Tokens that were taken for that end. */
+  #passed = '';
 
   get text(): string {
     return this.#text;
@@ -21,11 +23,19 @@ export class Draft {
         : text.startsWith(this.#late)
           ? this.#late.length
           : 0;
+      // It was another answer that starts alike.
+      fresh = known > 0 ? text.slice(known) : this.#passed + text;
+      this.#passed = known > 0 && known < this.#late.length ? this.#passed + text : '';
       this.#late = known > 0 ? this.#late.slice(known) : '';
-      fresh = text.slice(known);
     }
     this.#text += fresh;
     return fresh;
+  }
+
+  /** No token of an answer that was shown whole comes any more. */
+  forget(): void {
+    this.#late = '';
+    this.#passed = '';
   }
 
   /** Tokens were lost. */
@@ -41,6 +51,7 @@ export class Draft {
     this.#text = '';
     if (!broken && text.startsWith(shown)) {
       this.#late = text.slice(shown.length);
+      this.#passed = '';
       return this.#late;
     }
     // The next answer has started already.
@@ -56,7 +67,6 @@ export class Draft {
     const text = this.#text;
     this.#text = '';
     this.#broken = false;
-    this.#late = '';
     return text;
   }
 }

@@ -250,7 +250,7 @@ export class ChatLink {
   }
 }
 
-/** A daemon that is away comes back with its sessions, so a stop that found nobody is still owed. */
+/** A daemon that is away comes back with its sessions, so a stop that did not arrive is still owed. */
 function failure(error: unknown, stop: boolean): Settled {
   const fault = EdgeError.from(error, 'internal.fault', 'chat', '');
   const why = fault.hint === '' ? fault.message : `${fault.message} (${fault.hint})`;

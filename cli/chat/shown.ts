@@ -9,7 +9,7 @@ export type SessionBox = {
   readonly details: Pick<RunDetails, 'run' | 'intent' | 'app'>;
 };
 
-/** What is known of a session at a moment; a part that nobody reported is absent. */
+/** What is known of a session at a moment; a part that was not reported is absent. */
 export type Status = {
   readonly state: SessionBox['state'] | 'new';
   readonly reason: string;
@@ -84,7 +84,7 @@ export type Order =
   | { readonly do: 'models' }
   | { readonly do: 'leave' };
 
-/** What became of an order. `unsure`: the connection broke, so nobody here knows whether it arrived. */
+/** What became of an order. `unsure`: the connection broke, so it is not known whether it arrived. */
 export type Settled = { readonly as: 'done' } | { readonly as: 'refused' | 'unsure'; readonly why: string };
 
 export type Input =

@@ -7,7 +7,7 @@ import { type Face, jsonFace, linesFace } from './faces.ts';
 import { ChatLink } from './link.ts';
 import type { Input, SessionBox, Shown } from './shown.ts';
 
-/** How long a stop may still be under way when the person leaves, milliseconds. */
+/** How long leaving waits for a stop that is being sent, milliseconds. */
 const LEAVE_MS = 5_000;
 /** After the end of the input: how long nothing may be left to answer, milliseconds. */
 const IDLE_MS = 1_000;

@@ -32,7 +32,7 @@ export function textOf(shown: Shown): string | undefined {
   }
 }
 
-/** One line of what is known: a part that nobody reported is left out. */
+/** One line of what is known: a part that was not reported is left out. */
 export function statusLine(status: Status): string {
   const { state, reason, connected, model, thinking, cost_usd, context_used, context_size } = status;
   const why = reason !== '' && ['queued', 'asking', 'paused'].includes(state) ? `: ${reason}` : '';

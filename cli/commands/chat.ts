@@ -18,7 +18,7 @@ export function addChatCommand(program: Command): void {
   program
     .command('chat [app]')
     .description('talk with an agent: see it work, steer it, approve, stop it, and come back later')
-    .option('--session <id>', 'go on with this session')
+    .option('--session <id>', 'continue this session')
     .option('--list', 'sessions, the newest first')
     .option('--say <text>', 'first words')
     .option('--params <json>', 'parameters of an agent that takes no words to open, as a JSON object')
@@ -28,7 +28,7 @@ export function addChatCommand(program: Command): void {
       `
 Without APP it is the general agent; APP is an application, or an intent of one, whose agent takes words. What you type
 while the agent works counts before its next turn. /help lists the commands. Ctrl-C stops what the agent does, its motion
-first; Ctrl-C again leaves. The session stays, goes on with what it does, and can be come back to.
+first; Ctrl-C again leaves. The session stays, continues what it does, and --session comes back to it.
 
 Without a terminal it reads lines and ends when they are over and answered; --json prints a line of JSON for each token,
 tool call, result, approval and state.

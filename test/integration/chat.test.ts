@@ -140,7 +140,7 @@ it('speaks in lines, ends when its lines are answered, and comes back to its ses
   await again.sees('said', ({ text }) => text === 'heard: where are you?');
   // Shown once, however it came.
   const said = again.shown().filter((one) => one.kind === 'said' && one.text === 'heard: where are you?');
-  expect(said).toHaveLength(1);
+  expect(said).toEqual([expect.objectContaining({ by: 'agent' })]);
   expect(moves()).toBe(moved);
   again.say('/close');
   expect(await again.exit).toBe(0);

@@ -85,6 +85,16 @@ describe('a conversation', () => {
     }
   });
 
+  it('shows no answer again whose tokens come when the agent waits already', () => {
+    const { take } = opened();
+    take(answer('one two'));
+    take(event('run.phase', { phase: 'waiting' }));
+    expect(take(token('one two')).shown).toEqual([]);
+    take(answer('one three'));
+    expect(take(token('one ')).shown).toEqual([]);
+    expect(take(token('four')).shown).toEqual([{ kind: 'token', text: 'one four' }]);
+  });
+
   it('answers an approval by its id, and no other one by mistake', () => {
     const { take, line } = opened();
     take(approval('aaaaaa'));
