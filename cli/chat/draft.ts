@@ -32,7 +32,7 @@ export class Draft {
     return fresh;
   }
 
-  /** No token of an answer that was shown whole comes any more. */
+  /** Tokens of answers that were shown whole no longer come. */
   forget(): void {
     this.#late = '';
     this.#passed = '';
