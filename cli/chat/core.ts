@@ -115,6 +115,8 @@ export class ChatCore {
   }
 
   #say(kind: 'say' | 'follow', text: string): void {
+    // What is left of an answer that was broken off; an event that it waits may be older than the newest tokens.
+    if (this.status.state === 'waiting') this.#unfinished();
     this.#shown.push({ kind: 'said', by: 'you', text });
     this.#stopping = false;
     if (this.#session === undefined && this.#creating === undefined) {
@@ -307,7 +309,6 @@ export class ChatCore {
   }
 
   #waits(): void {
-    this.#unfinished();
     if (this.#owed === 'heard') this.#owed = undefined;
   }
 
