@@ -4,6 +4,7 @@ import { addApprovalsCommands } from './commands/approvals.ts';
 import { addAskCommand } from './commands/ask.ts';
 import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
+import { addChatCommand } from './commands/chat.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addControllerCommands } from './commands/controllers.ts';
@@ -57,6 +58,7 @@ for (const add of [
   addTeleopCommand,
   addIntentCommands,
   addAskCommand,
+  addChatCommand,
   addRunsCommands,
   addQuestionsCommands,
   addRuntimesCommands,

@@ -5,7 +5,12 @@ import type { ForbiddenRobot } from './forbidden-robot.ts';
 import type { Way } from './ways-to-move.ts';
 
 /** Ways in for people who use their own words. */
-export const WORDED = ['HTTP: ask', 'command line: ask', 'HTTP: session'] as const satisfies readonly Way[];
+export const WORDED = [
+  'HTTP: ask',
+  'command line: ask',
+  'HTTP: session',
+  'command line: chat',
+] as const satisfies readonly Way[];
 
 /** What a model does with words that are meant from the robot. */
 export const BIT = { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } };
@@ -34,10 +39,21 @@ export async function inWords(robot: ForbiddenRobot, way: (typeof WORDED)[number
     expect([done.status, done.stderr]).toEqual([1, expect.stringContaining('maze/find_exit')]);
     return robot.newestRun('cli');
   }
-  const { session_id } = await api.post<Session>('/v1/sessions', { text: 'a bit forward' });
+  const session_id = way === 'HTTP: session' ? await opened(robot) : await chatted(robot);
   const at = `/v1/sessions/${session_id}`;
   await until(async () => (await api.get<Session>(at)).state === 'waiting', 'it waits', 120_000);
   // A session that is closed has succeeded, and here nothing may.
   await api.post(`/v1/runs/${session_id}/cancel`, { reason: 'the test is over' });
   return session_id;
+}
+
+async function opened({ daemon: { api } }: ForbiddenRobot): Promise<string> {
+  return (await api.post<Session>('/v1/sessions', { text: 'a bit forward' })).session_id;
+}
+
+/** Without input it leaves once its words are answered. */
+async function chatted(robot: ForbiddenRobot): Promise<string> {
+  const done = await auraisonAsync(['chat', '--say', 'a bit forward', '--data-dir', robot.daemon.dataDir]);
+  expect([done.status, done.stdout]).toEqual([0, expect.stringContaining('session ')]);
+  return robot.newestRun('cli');
 }

@@ -18,6 +18,7 @@ export const WAYS = [
   'HTTP: session',
   'command line: intent',
   'command line: ask',
+  'command line: chat',
   'command line: teleoperation',
   'MCP: run_submit',
   'ROS: goal of the intent action',
@@ -111,7 +112,7 @@ export const ASKERS: Readonly<Record<string, readonly Way[]>> = {
 /** Where an intent comes from. */
 export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
   api: ['HTTP: intent', 'HTTP: ask', 'HTTP: session'],
-  cli: ['command line: intent', 'command line: ask'],
+  cli: ['command line: intent', 'command line: ask', 'command line: chat'],
   schedule: ['schedule', 'start of the daemon'],
   ros: ['ROS: goal of the intent action'],
   zenoh: ['Zenoh: intent'],
@@ -133,6 +134,6 @@ export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
   '/v1/teleop': ['HTTP: command by hand without a lease'],
   '/v1/intents': ['HTTP: intent'],
   '/v1/ask/{id}/confirm': ['HTTP: ask', 'command line: ask'],
-  '/v1/sessions': ['HTTP: session'],
+  '/v1/sessions': ['HTTP: session', 'command line: chat'],
   '/v1/plans': ['step of a plan'],
 };
