@@ -174,7 +174,10 @@ describe('a lake that grew', () => {
     mkdirSync(dirname(folder), { recursive: true });
     writeFileSync(folder, '');
     const still = await openDuckLake();
-    expect(still.info()).toMatchObject({ kind: 'duckdb', why: expect.stringContaining('migration to DuckLake failed') });
+    expect(still.info()).toMatchObject({
+      kind: 'duckdb',
+      why: expect.stringContaining('migration to DuckLake failed'),
+    });
     expect(said).toEqual([expect.stringContaining('migration to DuckLake failed')]);
     await still.project('runtime', log);
     const digest = await still.digest();
