@@ -122,16 +122,14 @@ describe('a robot on rmw_zenoh', () => {
       await until(() => turns(robot).filter((speed) => speed > 0).length > 5, 'the robot turns');
       const from = robot.lines.length;
       const began = performance.now();
+      // The supervisor finds a frozen cell within 2 s, which on a busy host may be before the robot has heard the zeros.
+      if (signal === 'SIGSTOP') process.kill(daemon.child.pid, 'SIGSTOP');
       process.kill(cell, signal);
       const heard = () => robot.lines.slice(from).filter(({ cmd_vel }) => cmd_vel !== undefined).length;
       await until(() => heard() > 0 && turns(robot).at(-1) === 0, 'the stop', 5_000);
       const stoppedMs = performance.now() - began;
       // Nobody else could have: the cell is dead or frozen still, and no other has begun.
-      const cells = (await daemon.status()).cells.find(({ name }) => name === 'execution');
-      if (signal === 'SIGSTOP') {
-        expect(cells).toMatchObject({ pid: cell });
-        process.kill(cell, 'SIGCONT');
-      }
+      if (signal === 'SIGSTOP') for (const pid of [cell, daemon.child.pid]) process.kill(pid, 'SIGCONT');
       console.info(`${signal}: zeros after ${stoppedMs.toFixed(0)} ms`);
       await turn;
       await until(async () => (await daemon.status()).robot.available, 'the cell is back', 60_000);
