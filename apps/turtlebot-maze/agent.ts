@@ -16,7 +16,7 @@ When the exit is reached call run_finish with status "succeeded". When a limit i
     const { max_duration_s = MAX_DURATION_S, max_bumps = MAX_BUMPS } = params as MazeParams;
     return `Find the exit. You may take ${max_duration_s} s of robot time and touch walls ${max_bumps} times.`;
   },
-  tools: ['maze.*', 'run.finish', 'robot.stop', 'skill.load'],
+  tools: ['maze.*', 'run.finish', 'robot.stop'],
   choices: mazeChoices,
   need: { tools: true },
   toolChoice: 'required',
