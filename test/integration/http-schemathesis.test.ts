@@ -53,8 +53,9 @@ describe('the API keeps what its document says', () => {
     const program = execFileSync(installer, ['path'], { encoding: 'utf8' }).trim();
     const options = [
       ['--header', `Authorization: Bearer ${TOKEN}`],
-      // Streams do not end; words for the robot need a model, and 503 is the right answer without one.
-      ['--exclude-path-regex', '(events|tokens|/ask|/confirm)$'],
+      // Streams do not end; words for the robot need a model, and 503 is the right answer without one; the runs behind
+      // sessions are not kept by this rig: sessions.test.ts asks a daemon.
+      ['--exclude-path-regex', '(events|tokens|/ask|/confirm)$|/sessions'],
       ['--max-examples', '12', '--seed', '1', '--request-timeout', '20', '--checks', 'all'],
     ].flat();
     const run = promisify(execFile)(
