@@ -102,7 +102,7 @@ export class ForbiddenRobot {
         this.daemon.api,
         '&kind=intent.accepted',
       )) as AgentEvent<'intent.accepted'>[];
-      return accepted.find(({ payload }) => payload.intent.policy_ctx.origin === origin)?.run_id;
+      return accepted.findLast(({ payload }) => payload.intent.policy_ctx.origin === origin)?.run_id;
     }, `a run that came from ${origin}`);
   }
 
