@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './scripts/testing/longest-first.mjs';
 
 // Generous: on a busy host a property over thousands of events takes its time. What hangs is reported all the same.
 const common = { environment: 'node', pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
@@ -12,6 +13,7 @@ const common = { environment: 'node', pool: 'forks', testTimeout: 120_000, hookT
 export default defineConfig({
   test: {
     experimental: { viteModuleRunner: false },
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -33,9 +35,8 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts', 'test/simulation/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // Two cores: peers and daemons side by side would measure each other.
-          maxWorkers: 1,
-          fileParallelism: false,
+          // They mostly wait for their peers. What measures against the clock runs alone (scripts/testing/lanes.mjs).
+          maxWorkers: 2,
         },
       },
     ],

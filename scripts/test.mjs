@@ -8,6 +8,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { install, root } from './install.mjs';
 import { REPORTERS, runEverything, runLane, vitest } from './testing/lanes.mjs';
 import { installPeers } from './testing/peers.mjs';
+import { secondsOf } from './testing/seconds.mjs';
 import { closingLines, failuresOf, REPEATED_FILES_MAX, verdictOf } from './testing/verdict.mjs';
 
 const [what = 'all', ...rest] = process.argv.slice(2);
@@ -28,6 +29,9 @@ const env = {
   AURAISON_CACHE:
     process.env.AURAISON_CACHE ??
     join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'auraison-edge'),
+  // Hundreds of processes load the same sources: each is compiled once. The folder goes with this checkout.
+  NODE_COMPILE_CACHE:
+    process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'compiled-by-tests'),
 };
 
 // A reader who sees only the end, or comes later, finds the whole there, and that of the run before.
@@ -86,6 +90,7 @@ async function everything() {
   }
   for (const line of failed) say(line);
   say(`all output: ${kept}`);
+  writeFileSync(join(env.AURAISON_CACHE, 'npm-test-seconds.json'), secondsOf(lanes));
   const verdict = verdictOf(lanes, repeated);
   for (const line of closingLines(verdict, elapsedS())) say(line);
   return verdict.ok ? 0 : 1;

@@ -44,6 +44,7 @@ export default class FileReporter {
       passed: count('passed'),
       failed: count('failed') + open.length,
       skipped: count('skipped'),
+      seconds: Math.round(module.diagnostic().duration / 1_000),
     };
   }
 }

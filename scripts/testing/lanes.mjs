@@ -1,4 +1,4 @@
-// Which test files run beside which, and how one lane of them runs.
+// Which tests run in one process of vitest (a lane), and how it runs.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,19 +7,8 @@ import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import { root } from '../install.mjs';
 
-/** Tests on ROS take turns among themselves: they share the machine's DDS. The others meanwhile take theirs. */
-const ROS_FILES = ['ros', 'routes', 'daemon-ros', 'daemon-intents-ros', 'bag-play-ros', 'inference-ros'];
-/** Of the others, those that go into the lane of ROS, so that both end at about the same time. */
-const MODEL_FILES = [
-  ...['lerobot', 'policy-training', 'dataset', 'flywheel', 'wires', 'kills'],
-  ...['models', 'engine', 'maze-real-model'],
-];
-const DISK_FILES = ['power-cut', 'bag-play'];
-/** The longest of the simulations, which make up the other lane. */
-const LONG_FILES = ['test/simulation/takeover'];
-const FIRST_LANE = [...inFolder([...ROS_FILES, ...MODEL_FILES, ...DISK_FILES]), ...LONG_FILES];
 /** Physics, control and inference against the wall's clock: they have the machine for themselves, at the end. */
-const ALONE = ['daemon-arm'];
+const ALONE = ['test/integration/daemon-arm'];
 
 export const vitest = join(root, 'node_modules', '.bin', 'vitest');
 export const REPORTERS = [
@@ -28,25 +17,14 @@ export const REPORTERS = [
 ];
 
 /**
- * The quick tests first; then two lanes side by side, since tests with real peers mostly wait for them; then some
- * alone. `run` is `runLane` with its surroundings.
+ * The quick tests first; then those with real peers, two at a time (vitest.config.ts), since they mostly wait for their
+ * peers; then some alone. `run` is `runLane` with its surroundings.
  */
 export async function runEverything(run) {
   const unit = await run('unit', ['--project', 'unit']);
-  const lanes = await Promise.all([
-    run('peers on ROS, models, policies and disks', ['--project', 'peers', ...FIRST_LANE]),
-    run('other peers', [
-      '--project',
-      'peers',
-      ...[...FIRST_LANE, ...inFolder(ALONE)].map((path) => `--exclude=${path}*`),
-    ]),
-  ]);
-  const alone = await run('by the clock', ['--project', 'peers', ...inFolder(ALONE)]);
-  return [unit, ...lanes, alone];
-}
-
-function inFolder(names) {
-  return names.map((name) => `test/integration/${name}`);
+  const peers = await run('peers', ['--project', 'peers', ...ALONE.map((path) => `--exclude=${path}*`)]);
+  const alone = await run('by the clock', ['--project', 'peers', ...ALONE]);
+  return [unit, peers, alone];
 }
 
 /** One vitest process; its lines go to `say`, its first words of each failure to `failed`. */
@@ -60,7 +38,7 @@ export function runLane({ env, say, failed }, name, args) {
       env: { ...env, TEST_REPORT_FILE: report },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    // Whole lines: two lanes print at once.
+    // Whole lines, so that the first words of a failure are found.
     for (const stream of [child.stdout, child.stderr]) {
       let before = '';
       createInterface({ input: stream }).on('line', (line) => {

@@ -18,7 +18,9 @@ export function rosEnvironment(): RosEnv {
   });
   const env = JSON.parse(readFileSync(out.trim().split('\n').at(-1)!, 'utf8')) as RosEnv;
   // A domain of their own: tests of several files, and robots on the same network, do not meet.
-  const domain = 1 + (process.pid % 100);
+  // Files that run at the same time have different numbers of their worker.
+  const worker = Number(process.env['VITEST_POOL_ID'] ?? 1);
+  const domain = 1 + (process.pid % 50) * 2 + (worker % 2);
   return {
     ...env,
     ROS_DOMAIN_ID: String(domain),

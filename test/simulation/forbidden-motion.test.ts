@@ -12,7 +12,7 @@ import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
-import { BIT, chosenOf, inWords, WORDED } from '../support/forbidden-words.ts';
+import { chosenOf, inWords, toolFor, WORDED } from '../support/forbidden-words.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
 import { WAYS, type Way } from '../support/ways-to-move.ts';
 import { freePort } from '../support/zenoh.ts';
@@ -286,10 +286,7 @@ context = 8192
 
   for (const way of WORDED)
     it(way, async () => {
-      call =
-        way === 'HTTP: session' || way === 'command line: chat'
-          ? BIT
-          : { name: 'maze_explore_frontier', args: {} };
+      call = toolFor(way);
       tried.add(way);
       await robot.stands(way, async () => robot.runOf(await inWords(robot, way)));
     }, 180_000);

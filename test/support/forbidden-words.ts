@@ -12,10 +12,14 @@ export const WORDED = [
   'command line: chat',
 ] as const satisfies readonly Way[];
 
-/** What a model does with words that are meant from the robot. */
-export const BIT = { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } };
-
 type Call = { readonly name: string; readonly args: object };
+
+/** What the model calls once it has the tools of the way: those of the maze in a run, those of the robot in a session. */
+export function toolFor(way: (typeof WORDED)[number]): Call {
+  return way === 'HTTP: session' || way === 'command line: chat'
+    ? { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } }
+    : { name: 'maze_explore_frontier', args: {} };
+}
 
 /** What a model calls: the intent where it is asked for one, else `call`; undefined where it has no tools. */
 export function chosenOf(tools: unknown, call: Call): Call | undefined {

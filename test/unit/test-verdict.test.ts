@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LongestFirst } from '../../scripts/testing/longest-first.mjs';
 import {
   closingLines,
   type FileReport,
@@ -28,6 +29,18 @@ const again = (name: string, ok: boolean) => lane(name, [file(name, ok)]);
 it('vitest retries no test where it stands', () => {
   const config = readFileSync(join(import.meta.dirname, '..', '..', 'vitest.config.ts'), 'utf8');
   expect(config).not.toMatch(/\bretry\s*:/);
+});
+
+it('the longest files are taken first, unlisted ones last', async () => {
+  const folder = join(import.meta.dirname, '..', '..');
+  const seconds: Record<string, number> = JSON.parse(
+    readFileSync(join(folder, 'scripts', 'testing', 'seconds.json'), 'utf8'),
+  );
+  const names = ['test/unit/not-listed.test.ts', ...Object.keys(seconds)];
+  const files = names.map((name) => ({ moduleId: join(folder, name) }));
+  const sorted = await new LongestFirst({} as never).sort(files as never);
+  const listed = sorted.map(({ moduleId }) => seconds[moduleId.slice(folder.length + 1)] ?? 0);
+  expect(listed).toEqual(listed.toSorted((a, b) => b - a));
 });
 
 describe('a whole run', () => {
