@@ -18,6 +18,9 @@ import { judged, shownTo } from './hook-rules.ts';
 import { Registrations } from './registrations.ts';
 import { contextOf, type OpenSession, owner, type SessionDoor, scope } from './session-scope.ts';
 
+/** What only ends motion, by the names that models see. */
+const STOP_TOOLS: ReadonlySet<string> = new Set(['robot_stop', 'run_cancel']);
+
 export type ExtensionParts = {
   readonly app: string;
   /** File, relative to the folder of the application. */
@@ -95,10 +98,11 @@ export class LoadedExtension {
   attach(session: OpenSession, door: SessionDoor): void {
     session.doors.set(this.name, door);
     for (const [event, handlers] of this.#registered.hooks)
-      door.on(
-        event,
-        async (body: ExtensionEventBody) =>
-          await this.#hook(event, [...handlers], withEffect(event, body, session), session),
+      door.on(event, async (body: ExtensionEventBody) =>
+        // Nothing holds up a stop. Extensions learn of it by its result.
+        event === 'tool_call' && STOP_TOOLS.has(String(body['toolName']))
+          ? undefined
+          : await this.#hook(event, [...handlers], withEffect(event, body, session), session),
       );
   }
 

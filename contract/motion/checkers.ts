@@ -16,11 +16,22 @@ export function goalFault(kind: MotionKind, goal: unknown): string | undefined {
   return checkers[kind].fault(goal);
 }
 
-/** Throws `schema.invalid`; NaN, strings and unknown fields never reach a robot. */
+/**
+ * A frozen copy of the goal: what is judged and logged is what the robot does, whatever the caller changes meanwhile.
+ * Throws `schema.invalid`; NaN, strings and unknown fields never reach a robot.
+ */
 export function checkGoal<K extends MotionKind>(kind: K, goal: unknown): GoalOf<K> {
-  const fault = goalFault(kind, goal);
-  if (fault === undefined) return goal as GoalOf<K>;
+  const own = frozenCopy(goal);
+  const fault = goalFault(kind, own);
+  if (fault === undefined) return own as GoalOf<K>;
   throw badGoal(kind, fault);
+}
+
+/** Each field is read once: a getter cannot give another value later. */
+function frozenCopy(value: unknown): unknown {
+  if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.freeze(Object.fromEntries(Object.entries(value).map(([key, own]) => [key, frozenCopy(own)])));
 }
 
 /** The result from the robot. Throws `robot.unreachable` if it is no motion result. */

@@ -62,7 +62,8 @@ export class MessageBus implements CellBus {
     timeoutMs = budgetOf(method).deadlineMs,
   ): Promise<T> {
     if (this.#closed) return Promise.reject(stopping(method, to));
-    if (this.#open.size >= LIMITS.CELL_REQUESTS_OPEN_MAX) {
+    // What ends motion is sent all the same.
+    if (this.#open.size >= LIMITS.CELL_REQUESTS_OPEN_MAX && !NEVER_REFUSED.has(method)) {
       return Promise.reject(
         new EdgeError('cell.overloaded', {
           operation: method,

@@ -5,6 +5,7 @@ import {
   type CellContext,
   EdgeError,
   type ErrorBody,
+  LIMITS,
   NEVER_REFUSED,
 } from '../../contract/index.ts';
 import { CellHost } from '../../daemon/cell/cell-host.ts';
@@ -152,6 +153,18 @@ describe('the message bus', () => {
     for (const body of [undefined, null, 7, { reason: 1, stranger: {} }])
       expect(await asker.request('execution', call as 'robot.stop', body as never)).toBe('stood');
     expect(bodies).toHaveLength(4);
+  });
+
+  it('sends what ends motion although as many questions are open as may be', async () => {
+    const { asker, answerer } = pair();
+    answerer.handle('robot.map', () => new Promise(() => {}));
+    answerer.handle('robot.stop', async () => 'stood' as never);
+    for (let i = 0; i < LIMITS.CELL_REQUESTS_OPEN_MAX; i++)
+      asker.request('execution', 'robot.map', {}).catch(() => {});
+    await expect(asker.request('execution', 'robot.map', {})).rejects.toMatchObject({
+      code: 'cell.overloaded',
+    });
+    expect(await asker.request('execution', 'robot.stop', { reason: 'a child' } as never)).toBe('stood');
   });
 
   it('carries the error of the other side whole', async () => {

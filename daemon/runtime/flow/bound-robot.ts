@@ -1,19 +1,21 @@
-import type {
-  GoalOf,
-  Maneuver,
-  MapSnapshot,
-  MotionKind,
-  MotionResult,
-  NavigateGoal,
-  Robot,
-  RobotState,
+import {
+  checkGoal,
+  type GoalOf,
+  type Maneuver,
+  type MapSnapshot,
+  type MotionKind,
+  type MotionResult,
+  type NavigateGoal,
+  type Robot,
+  type RobotState,
 } from '../../../contract/index.ts';
 
 export type MotionCheck = <K extends MotionKind>(kind: K, goal: GoalOf<K>) => Promise<void>;
 
 /**
  * A robot whose motions end with the signal of one state or call, whether that remembers to pass it or not. Each
- * waits for `allow` before it starts, where it is given, and does not start where that rejects. `note` hears each result.
+ * waits for `allow` before it starts, where it is given, and does not start where that rejects. The robot gets a copy of
+ * the goal that was judged. `note` hears each result.
  */
 export class BoundRobot implements Robot {
   readonly #robot: Robot;
@@ -42,13 +44,15 @@ export class BoundRobot implements Robot {
   }
 
   async navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
-    await this.#allow('navigate', goal);
-    return this.#noted(await this.#robot.navigate(goal, this.#both(signal)));
+    const own = checkGoal('navigate', goal);
+    await this.#allow('navigate', own);
+    return this.#noted(await this.#robot.navigate(own, this.#both(signal)));
   }
 
   async maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
-    await this.#allow('maneuver', step);
-    return this.#noted(await this.#robot.maneuver(step, this.#both(signal)));
+    const own = checkGoal('maneuver', step);
+    await this.#allow('maneuver', own);
+    return this.#noted(await this.#robot.maneuver(own, this.#both(signal)));
   }
 
   stop(reason: string): Promise<void> {

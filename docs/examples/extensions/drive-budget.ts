@@ -29,8 +29,8 @@ export default function driveBudget(pi: ExtensionApi): void {
   });
 
   pi.on('tool_call', (event, { runId }) => {
-    // Whatever moves the robot counts, by whichever tool; a stop never does.
-    if (event['effect'] !== 'actuate' || event['toolName'] === 'robot_stop') return undefined;
+    // Whatever moves the robot counts, by whichever tool. A stop is not asked about.
+    if (event['effect'] !== 'actuate') return undefined;
     const drives = left.get(runId) ?? DRIVES;
     if (drives <= 0) return { block: true, reason: 'no drives left: ask a person' };
     left.set(runId, drives - 1);
