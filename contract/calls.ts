@@ -49,7 +49,7 @@ const link = (budget: Partial<CallBudget> = {}): Call<'link'> => ({
 export const CALLS = {
   'execution.status': execution(LIST),
   'robot.state': execution(),
-  'robot.map': execution({ replyBytes: LIMITS.SAMPLE_BYTES_MAX }),
+  'robot.map': execution({ replyBytes: LIMITS.MAP_CELLS_MAX + 1024 }),
   'robot.navigate': execution(),
   'robot.maneuver': execution(),
   'robot.cancel': execution(),

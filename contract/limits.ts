@@ -2,6 +2,8 @@
 export const LIMITS = {
   /** One sample. A 4K rgb8 image is 25 MB; above 64 MiB a message is a mistake or an attack. */
   SAMPLE_BYTES_MAX: 64 * 1024 * 1024,
+  /** Cells of a map that crosses to another cell, one byte each: 4,096 to a side are 204 m at 5 cm. */
+  MAP_CELLS_MAX: 4_096 * 4_096,
   /** Samples waiting for one bus subscriber. 250 ms of a 1 kHz topic plus cameras; then drop oldest, counted. */
   BUS_QUEUE_SAMPLES_MAX: 1024,
   /** Bytes waiting for one bus subscriber; the memory that a slow reader may use. */

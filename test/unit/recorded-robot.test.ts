@@ -10,7 +10,7 @@ async function recordOf(maps: readonly MapSnapshot[], asBlobs: readonly number[]
   const reads = [];
   const hashes: string[] = [];
   for (const [n, map] of maps.entries()) {
-    const { cells, ...shape } = (encodeMap(memory, map) ?? {}) as Record<string, unknown>;
+    const { cells, ...shape } = ((await encodeMap(memory, map)) ?? {}) as Record<string, unknown>;
     const isBlob = asBlobs.includes(n);
     if (isBlob) hashes.push(await store.put(Buffer.from(String(cells), 'base64')));
     const value = isBlob ? { ...shape, blob: hashes.at(-1) } : { ...shape, cells };

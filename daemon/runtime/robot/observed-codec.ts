@@ -1,8 +1,10 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { EdgeError, type MapSnapshot, type RobotState, toWireTime } from '../../../contract/index.ts';
+import { promisify } from 'node:util';
+import { deflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { EdgeError, LIMITS, type MapSnapshot, type RobotState, toWireTime } from '../../../contract/index.ts';
 
-/** Larger maps than this are nobody's: 4,096 cells to a side at 5 cm are 200 m. Bounds what a damaged log can ask for. */
-const CELLS_MAX = 64 * 1024 * 1024;
+const deflate = promisify(deflateRaw);
+/** Deflated at once, in up to 20 ms: another thread would take longer to wake up. Larger ones hold nobody up there. */
+const AT_ONCE_CELLS = 512 * 512;
 
 type Plain = Record<string, unknown>;
 
@@ -46,8 +48,14 @@ export function decodeState(memory: ObservedMemory, patch: Plain | undefined): R
   } as RobotState;
 }
 
-/** Cells as the difference to the map before where that had the same shape, deflated. */
-export function encodeMap(memory: ObservedMemory, map: MapSnapshot | undefined): Plain | undefined {
+/**
+ * Cells as the difference to the map before where that had the same shape, deflated. Calls with one
+ * memory come one after the other.
+ */
+export async function encodeMap(
+  memory: ObservedMemory,
+  map: MapSnapshot | undefined,
+): Promise<Plain | undefined> {
   const before = memory.map;
   memory.map = map;
   if (!map) return { none: true };
@@ -58,8 +66,13 @@ export function encodeMap(memory: ObservedMemory, map: MapSnapshot | undefined):
   return {
     time_ns: toWireTime(map.time),
     ...(same ? { delta: true } : { width, height, resolution, x: origin.x, y: origin.y }),
-    cells: deflateRawSync(cells, { level: 6 }).toString('base64'),
+    cells: (await deflated(cells)).toString('base64'),
   };
+}
+
+async function deflated(cells: Uint8Array): Promise<Buffer> {
+  const options = { level: 6 };
+  return cells.length <= AT_ONCE_CELLS ? deflateRawSync(cells, options) : await deflate(cells, options);
 }
 
 /** Throws `replay.diverged` for a record that is not one of ours. */
@@ -81,7 +94,7 @@ export function decodeMap(memory: ObservedMemory, value: Plain | undefined): Map
         origin: { x: Number(value['x']), y: Number(value['y']) },
       };
   const size = shape.width * shape.height;
-  if (!Number.isInteger(size) || size < 0 || size > CELLS_MAX) throw damaged('a map of no size');
+  if (!Number.isInteger(size) || size < 0 || size > LIMITS.MAP_CELLS_MAX) throw damaged('a map of no size');
   const raw = inflateRawSync(Buffer.from(String(value['cells']), 'base64'), {
     maxOutputLength: Math.max(1, size),
   });

@@ -42,6 +42,7 @@ export class ObservedReads implements Pick<Robot, 'state' | 'map'> {
   #first: readonly NewEvent[];
   #waiting: { readonly read: Read; readonly bytes: number }[] = [];
   #waitingBytes = 0;
+  #maps: Promise<void> = Promise.resolve();
 
   constructor(robot: Pick<Robot, 'state' | 'map'>, parts: ObservedParts) {
     this.#robot = robot;
@@ -63,7 +64,7 @@ export class ObservedReads implements Pick<Robot, 'state' | 'map'> {
       'map',
       () => this.#robot.map(),
       async (map) => {
-        const value = encodeMap(this.#memory, map);
+        const value = await encodeMap(this.#memory, map);
         const cells = value?.['cells'];
         if (typeof cells !== 'string' || cells.length <= EVENT_BYTES_MAX / 4) return value;
         const { blobs } = this.#parts;
@@ -111,9 +112,18 @@ export class ObservedReads implements Pick<Robot, 'state' | 'map'> {
       throw error;
     }
     const at_ms = this.#at();
-    // A read that cannot be written down is no reason to keep it from the run.
-    const value = await encode(seen).catch((): Record<string, unknown> => ({ lost: 1 }));
-    this.#note({ what, at_ms, ...(value === undefined ? {} : { value }) });
+    const noted = async () => {
+      // A read that cannot be written down is no reason to keep it from the run.
+      const value = await encode(seen).catch((): Record<string, unknown> => ({ lost: 1 }));
+      this.#note({ what, at_ms, ...(value === undefined ? {} : { value }) });
+    };
+    if (what === 'state') {
+      await noted();
+      return seen;
+    }
+    // In the order of the reads: each map is the difference to the one before.
+    this.#maps = this.#maps.then(noted);
+    await this.#maps;
     return seen;
   }
 

@@ -29,6 +29,8 @@ export type Frontier = {
   readonly bearing_rad: number;
 };
 
+type Frontiers = { readonly nearest: readonly Frontier[]; readonly count: number };
+
 const UNKNOWN = -1;
 /** Cells up to this are free, as nav_msgs/OccupancyGrid counts in percent. */
 const FREE_MAX = 49;
@@ -36,34 +38,55 @@ const FREE_MAX = 49;
 const EDGE_MIN_M = 0.2;
 const FRONTIERS_MAX = 12;
 
-/** What a map says in few words. Pure; equal maps and poses give equal summaries. */
-export function summarizeMap(map: MapSnapshot, pose: Pose2d | undefined): MapSummary {
+/** So many are kept before all but the nearest are dropped. */
+const KEPT_MAX = 1_000;
+/** A slice of the work: so many cells are looked at without a pause. About 5 ms. */
+const SLICE_CELLS = 250_000;
+
+/**
+ * What a map says in few words; equal maps and poses give equal summaries. A large map takes a second of computing:
+ * the event loop gets its turn after each slice.
+ */
+export async function summarizeMap(map: MapSnapshot, pose: Pose2d | undefined): Promise<MapSummary> {
+  const steps = summary(map, pose);
+  let next = steps.next();
+  while (!next.done) {
+    await new Promise((resolve) => setImmediate(resolve));
+    next = steps.next();
+  }
+  return next.value;
+}
+
+/** Gives way after each slice. */
+function* summary(map: MapSnapshot, pose: Pose2d | undefined): Generator<void, MapSummary> {
+  const { cells, width, height } = map;
   const area = map.resolution ** 2;
   let free = 0;
   let occupied = 0;
-  const box = { left: map.width, right: -1, bottom: map.height, top: -1 };
-  for (let cell = 0; cell < map.cells.length; cell++) {
-    const value = map.cells[cell]!;
-    if (value === UNKNOWN) continue;
-    if (value <= FREE_MAX) free++;
-    else occupied++;
-    const column = cell % map.width;
-    const row = Math.floor(cell / map.width);
-    box.left = Math.min(box.left, column);
-    box.right = Math.max(box.right, column);
-    box.bottom = Math.min(box.bottom, row);
-    box.top = Math.max(box.top, row);
+  const box = { left: width, right: -1, bottom: height, top: -1 };
+  for (let row = 0, cell = 0; row < height; row++) {
+    for (let column = 0; column < width; column++, cell++) {
+      if (cell % SLICE_CELLS === SLICE_CELLS - 1) yield;
+      const value = cells[cell]!;
+      if (value === UNKNOWN) continue;
+      if (value <= FREE_MAX) free++;
+      else occupied++;
+      if (column < box.left) box.left = column;
+      if (column > box.right) box.right = column;
+      if (row < box.bottom) box.bottom = row;
+      box.top = row;
+    }
   }
-  const cells = (box.right - box.left + 1) * (box.top - box.bottom + 1);
-  const all = pose ? frontiersOf(map, pose) : [];
+  const known = (box.right - box.left + 1) * (box.top - box.bottom + 1);
+  const { nearest, count } = pose ? yield* frontiersOf(map, pose) : { nearest: [], count: 0 };
   return {
     free_m2: round(free * area),
     occupied_m2: round(occupied * area),
-    known_share: box.right < 0 ? 0 : round((free + occupied) / cells),
+    known_share: box.right < 0 ? 0 : round((free + occupied) / known),
     resolution_m: map.resolution,
     bounds: box.right < 0 ? null : boundsOf(map, box),
-    frontiers: all.slice(0, FRONTIERS_MAX),
-    frontiers_left_out: Math.max(0, all.length - FRONTIERS_MAX),
+    frontiers: nearest,
+    frontiers_left_out: count - nearest.length,
   };
 }
 
@@ -73,24 +96,39 @@ function boundsOf(map: MapSnapshot, box: { left: number; right: number; bottom: 
   return { x_min: x(box.left), y_min: y(box.bottom), x_max: x(box.right + 1), y_max: y(box.top + 1) };
 }
 
-function frontiersOf(map: MapSnapshot, pose: Pose2d): Frontier[] {
-  const steps = reach(map, pose);
+function* frontiersOf(map: MapSnapshot, pose: Pose2d): Generator<void, Frontiers> {
+  const steps = yield* reach(map, pose);
   const seen = new Uint8Array(map.cells.length);
-  const found: Frontier[] = [];
+  let found: Frontier[] = [];
+  let count = 0;
+  const near = new Int32Array(8);
+  let looked = 0;
   for (let cell = 0; cell < seen.length; cell++) {
+    if (cell % SLICE_CELLS === SLICE_CELLS - 1) yield;
     if (seen[cell] || steps[cell] === -1 || !isEdge(map, cell)) continue;
     const group = [cell];
     seen[cell] = 1;
     for (const next of group) {
-      for (const other of around(map, next, true)) {
+      if (++looked % SLICE_CELLS === 0) yield;
+      const count = around(map, next, near, true);
+      for (let i = 0; i < count; i++) {
+        const other = near[i]!;
         if (seen[other] || steps[other] === -1 || !isEdge(map, other)) continue;
         seen[other] = 1;
         group.push(other);
       }
     }
-    if (group.length * map.resolution >= EDGE_MIN_M) found.push(frontier(map, pose, steps, group));
+    if (group.length * map.resolution < EDGE_MIN_M) continue;
+    count++;
+    found.push(frontier(map, pose, steps, group));
+    if (found.length === KEPT_MAX) found = nearestOf(found);
   }
-  return found.sort((a, b) => a.distance_m - b.distance_m || a.x - b.x || a.y - b.y);
+  return { nearest: nearestOf(found), count };
+}
+
+function nearestOf(found: readonly Frontier[]): Frontier[] {
+  const sorted = found.toSorted((a, b) => a.distance_m - b.distance_m || a.x - b.x || a.y - b.y);
+  return sorted.slice(0, FRONTIERS_MAX);
 }
 
 /** The cell of the group nearest to its mean: the mean itself may lie in a wall. */
@@ -112,18 +150,24 @@ function frontier(map: MapSnapshot, pose: Pose2d, steps: Int32Array, group: read
 }
 
 /** Steps over free cells from the robot; -1 where no free floor leads. A robot on an unknown cell is on free floor. */
-function reach(map: MapSnapshot, pose: Pose2d): Int32Array {
+function* reach(map: MapSnapshot, pose: Pose2d): Generator<void, Int32Array> {
   const steps = new Int32Array(map.cells.length).fill(-1);
   const column = Math.floor((pose.x - map.origin.x) / map.resolution);
   const row = Math.floor((pose.y - map.origin.y) / map.resolution);
   if (!(column >= 0 && column < map.width && row >= 0 && row < map.height)) return steps;
-  const queue = [row * map.width + column];
-  steps[queue[0]!] = 0;
-  for (const here of queue) {
-    for (const next of around(map, here, false)) {
+  const queue = new Int32Array(map.cells.length);
+  const near = new Int32Array(8);
+  queue[0] = row * map.width + column;
+  steps[queue[0]] = 0;
+  for (let head = 0, tail = 1; head < tail; head++) {
+    if (head % SLICE_CELLS === SLICE_CELLS - 1) yield;
+    const here = queue[head]!;
+    const count = around(map, here, near, false);
+    for (let i = 0; i < count; i++) {
+      const next = near[i]!;
       if (steps[next] !== -1 || !isFree(map, next)) continue;
       steps[next] = steps[here]! + 1;
-      queue.push(next);
+      queue[tail++] = next;
     }
   }
   return steps;
@@ -134,23 +178,31 @@ function isFree(map: MapSnapshot, cell: number): boolean {
   return value >= 0 && value <= FREE_MAX;
 }
 
-function isEdge(map: MapSnapshot, cell: number): boolean {
-  return isFree(map, cell) && around(map, cell, false).some((next) => map.cells[next] === UNKNOWN);
+function isEdge({ cells, width, height }: MapSnapshot, cell: number): boolean {
+  const value = cells[cell]!;
+  if (value < 0 || value > FREE_MAX) return false;
+  const column = cell % width;
+  return (
+    (column > 0 && cells[cell - 1] === UNKNOWN) ||
+    (column < width - 1 && cells[cell + 1] === UNKNOWN) ||
+    (cell >= width && cells[cell - width] === UNKNOWN) ||
+    (cell < width * (height - 1) && cells[cell + width] === UNKNOWN)
+  );
 }
 
-function around(map: MapSnapshot, cell: number, corners: boolean): number[] {
-  const column = cell % map.width;
-  const row = Math.floor(cell / map.width);
-  const found: number[] = [];
+/** Writes the neighbours of a cell, row by row, into `near`; returns how many there are. */
+function around({ width, height }: MapSnapshot, cell: number, near: Int32Array, corners: boolean): number {
+  const column = cell % width;
+  const row = (cell - column) / width;
+  let count = 0;
   for (let dy = -1; dy <= 1; dy++) {
+    if (row + dy < 0 || row + dy >= height) continue;
     for (let dx = -1; dx <= 1; dx++) {
       if ((dx === 0 && dy === 0) || (!corners && dx !== 0 && dy !== 0)) continue;
-      const x = column + dx;
-      const y = row + dy;
-      if (x >= 0 && x < map.width && y >= 0 && y < map.height) found.push(y * map.width + x);
+      if (column + dx >= 0 && column + dx < width) near[count++] = cell + dy * width + dx;
     }
   }
-  return found;
+  return count;
 }
 
 function centre(map: MapSnapshot, cell: number): { x: number; y: number } {

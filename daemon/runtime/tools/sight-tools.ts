@@ -121,7 +121,7 @@ export function sightTools(parts: SightParts): readonly Tool[] {
       deadlineMs: 2 * LIMITS.CELL_REQUEST_MS + 500,
       run: async () => {
         const [map, { pose }] = await Promise.all([robot.map(), robot.state()]);
-        if (map) return { result: { ...summarizeMap(map, pose), localised: pose !== undefined } };
+        if (map) return { result: { ...(await summarizeMap(map, pose)), localised: pose !== undefined } };
         throw new EdgeError('robot.not_supported', {
           operation: 'robot.map',
           subject: 'robot',
