@@ -6,11 +6,14 @@ import {
   EdgeError,
   type Intent,
   LIMITS,
+  LOOK_LIMITS,
   type Robot,
+  type StoredImage,
   type Tool,
   type ToolAnswer,
   type ToolBox,
   type ToolImage,
+  type ToolReturn,
   type ToolScope,
   type ToolSpec,
   traceparentOf,
@@ -116,7 +119,7 @@ export class GatedToolBox implements ToolBox {
 
   /** Stores pictures before an event names them, and makes results fit for the log. */
   async #kept(
-    { result, images }: ToolAnswer,
+    { result, images = [], stored = [] }: ToolReturn,
     name: string,
     fresh: Map<string, Uint8Array>,
   ): Promise<Answered> {
@@ -125,9 +128,10 @@ export class GatedToolBox implements ToolBox {
     const long = Object.keys(plain).find((key) => key.length > LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
     if (long !== undefined)
       throw tooMuch(name, `a key of ${long.length} characters`, LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
-    if (!images || images.length === 0) return { result: plain };
-    if (images.length > LIMITS.TOOL_RESULT_IMAGES_MAX)
-      throw tooMuch(name, `${images.length} pictures`, LIMITS.TOOL_RESULT_IMAGES_MAX);
+    const count = images.length + stored.length;
+    if (count === 0) return { result: plain };
+    if (count > LIMITS.TOOL_RESULT_IMAGES_MAX)
+      throw tooMuch(name, `${count} images`, LIMITS.TOOL_RESULT_IMAGES_MAX);
     const { blobs } = this.#parts;
     if (!blobs) throw new EdgeError('tool.failed', { operation: 'keep image', subject: name });
     const notes: ImageNote[] = [];
@@ -136,7 +140,26 @@ export class GatedToolBox implements ToolBox {
       fresh.set(sha256, data);
       notes.push({ mime, sha256, bytes: data.byteLength });
     }
+    for (const { mime, sha256, bytes } of stored) {
+      fresh.set(sha256, await this.#stored({ mime, sha256, bytes }, name, blobs));
+      notes.push({ mime, sha256, bytes });
+    }
     return { result: plain, images: notes };
+  }
+
+  /** Reads an image that another cell stored: once, and against its hash and size. */
+  async #stored({ sha256, bytes }: StoredImage, name: string, blobs: BlobStore): Promise<Uint8Array> {
+    if (bytes > LOOK_LIMITS.IMAGE_BYTES_MAX)
+      throw tooMuch(name, `an image of ${bytes} bytes`, LOOK_LIMITS.IMAGE_BYTES_MAX);
+    const data = await blobs.get(sha256);
+    if (data?.byteLength === bytes) return data;
+    throw new EdgeError('tool.failed', {
+      ...{ operation: 'read image', subject: name, retryable: true },
+      message: data
+        ? `expected an image of ${bytes} bytes, found ${data.byteLength}`
+        : `the image ${sha256.slice(0, 64)} is no longer in the blob store`,
+      hint: 'call it again',
+    });
   }
 
   /** Adds the bytes of pictures: those of this call are in memory, those of a logged answer are read. */
