@@ -13,6 +13,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import { canonicalJson, type LogCut } from '../../contract/core.ts';
 import { fsyncPath } from './log-schema.ts';
 
+/** A trigger that refuses what it names. */
+export const refused = (trigger: string) =>
+  `CREATE TRIGGER ${trigger} BEGIN SELECT RAISE(ABORT, 'append only'); END;`;
+
 /**
  * Before events are removed, a checkpoint of theirs is in the log: the hash of the last one, which stands for all
  * before it, under the signature of this robot. The first event stays: its id names the log. Deleting is allowed only
@@ -28,13 +32,12 @@ CREATE TABLE checkpoints (
   signature TEXT NOT NULL
 ) STRICT;
 DROP TRIGGER events_keep_rows;
-CREATE TRIGGER events_keep_rows BEFORE DELETE ON events
-  WHEN OLD.seq = 1 OR OLD.seq > (SELECT coalesce(max(through), 0) FROM checkpoints)
-  BEGIN SELECT RAISE(ABORT, 'append only'); END;
-CREATE TRIGGER checkpoints_keep_rows BEFORE DELETE ON checkpoints
-  BEGIN SELECT RAISE(ABORT, 'append only'); END;
-CREATE TRIGGER checkpoints_keep_values BEFORE UPDATE ON checkpoints
-  BEGIN SELECT RAISE(ABORT, 'append only'); END;
+${refused(
+  `events_keep_rows BEFORE DELETE ON events
+   WHEN OLD.seq = 1 OR OLD.seq > (SELECT coalesce(max(through), 0) FROM checkpoints)`,
+)}
+${refused('checkpoints_keep_rows BEFORE DELETE ON checkpoints')}
+${refused('checkpoints_keep_values BEFORE UPDATE ON checkpoints')}
 `;
 
 export type CheckpointRow = {
