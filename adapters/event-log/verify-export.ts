@@ -5,7 +5,7 @@ import { ChainVerifier } from './chain-verifier.ts';
 import { cutOf, isCheckpointSigned, isSigned, keyIdOf, type Signature } from './checkpoint.ts';
 import { EXPORT_FORMAT, type ExportEnd, type ExportHead } from './log-export.ts';
 
-/** A longer line is none of an export: one event, or the checkpoints of years. */
+/** A longer line is refused: the longest are one event, and the checkpoints of years. */
 const LINE_BYTES_MAX = 4 * LIMITS.EVENT_PAYLOAD_BYTES_MAX;
 
 export type ExportVerdict = LogVerdict & {
