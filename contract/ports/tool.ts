@@ -49,13 +49,15 @@ export type ToolScope = {
 export type ToolAnswer = {
   readonly result: Readonly<Record<string, unknown>>;
   readonly images?: readonly ToolImage[];
+  /** An answer has the bytes of every image; see `ToolReturn`. */
+  readonly stored?: never;
 };
 
 /**
  * What a tool returns. Images of `stored` lie in the blob store of this host already; they are read once, checked
  * against their hash, and come after `images`.
  */
-export type ToolReturn = ToolAnswer & { readonly stored?: readonly StoredImage[] };
+export type ToolReturn = Omit<ToolAnswer, 'stored'> & { readonly stored?: readonly StoredImage[] };
 
 /**
  * One ability of an agent. `run` is called only with arguments that fit `spec.input`, after the policy hooks, with

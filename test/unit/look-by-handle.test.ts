@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { serialize } from 'node:v8';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileBlobStore } from '../../adapters/blobs/file-blob-store.ts';
-import type { BlobStore, EncodedImage, Intent, Picture, Tool } from '../../contract/index.ts';
+import { robotTools } from '../../adapters/mcp/server/robot-tools.ts';
+import type { McpCall, RobotMcpPorts } from '../../adapters/mcp/server/server-ports.ts';
+import type { BlobStore, EncodedImage, Intent, Picture, Tool, ToolReturn } from '../../contract/index.ts';
 import { LIMITS, LOOK_LIMITS } from '../../contract/index.ts';
 import { MessageBus } from '../../daemon/cell/message-bus.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
 import { serveLooking } from '../../daemon/execution/looking/serve-looking.ts';
+import { wholeAnswer } from '../../daemon/runtime/attempt/stored-images.ts';
 import { GatedToolBox } from '../../daemon/runtime/attempt/tool-box.ts';
 import type { ToolGate } from '../../daemon/runtime/gate/tool-gate.ts';
 import { encodeImage, IMAGE } from '../../formats/cdr/index.ts';
@@ -66,7 +69,7 @@ function cells(encode = async (_: Picture): Promise<EncodedImage> => encoded(JPE
   samples.publish({ topic: '/cam', type: IMAGE, stamp: 1n, received: 1n, bytes: encodeImage(image) });
   const { named } = makeHouse(runtime as unknown as FakeBus, clock);
   const box = boxOf([named('robot.look')], used.store, clock);
-  return { clock, crossed, made, used, box, closed: () => closed };
+  return { clock, crossed, made, used, box, named, closed: () => closed };
 }
 
 function encoded(data: Uint8Array): EncodedImage {
@@ -164,6 +167,18 @@ describe('a picture of robot.look', () => {
     await failed;
     expect(closed()).toBe(1);
   });
+});
+
+it('a look over MCP reads the image by its handle too', async () => {
+  const { named, used, clock } = cells();
+  const ports = {
+    ...{ houseTools: () => [named('robot.look')], clock, who: {}, ids: { next: () => 'id' } },
+    wholeAnswer: (answer: ToolReturn, tool: string) => wholeAnswer(used.store, answer, tool),
+  } as unknown as RobotMcpPorts;
+  const look = robotTools(ports).find(({ name }) => name === 'robot_look')!;
+  const { images } = await look.run({}, { signal: new AbortController().signal } as McpCall);
+  expect(images).toEqual([{ mime: 'image/jpeg', data: JPEG }]);
+  expect(used.count).toEqual({ put: 0, get: 1 });
 });
 
 describe('images that a tool names by their handle', () => {

@@ -6,9 +6,7 @@ import {
   EdgeError,
   type Intent,
   LIMITS,
-  LOOK_LIMITS,
   type Robot,
-  type StoredImage,
   type Tool,
   type ToolAnswer,
   type ToolBox,
@@ -21,6 +19,7 @@ import {
 import { BoundRobot } from '../flow/bound-robot.ts';
 import type { Answered, ImageNote, ToolGate } from '../gate/tool-gate.ts';
 import { safeCopy } from '../intents/json-safety.ts';
+import { readStored, tooMuch } from './stored-images.ts';
 
 /** Arguments of a foreign tool up to this size get an error that names the faulty place, characters of JSON. */
 const STRANGE_CHARS_MAX = 512;
@@ -141,25 +140,10 @@ export class GatedToolBox implements ToolBox {
       notes.push({ mime, sha256, bytes: data.byteLength });
     }
     for (const { mime, sha256, bytes } of stored) {
-      fresh.set(sha256, await this.#stored({ mime, sha256, bytes }, name, blobs));
+      fresh.set(sha256, await readStored(blobs, { mime, sha256, bytes }, name));
       notes.push({ mime, sha256, bytes });
     }
     return { result: plain, images: notes };
-  }
-
-  /** Reads an image that another cell stored: once, and against its hash and size. */
-  async #stored({ sha256, bytes }: StoredImage, name: string, blobs: BlobStore): Promise<Uint8Array> {
-    if (bytes > LOOK_LIMITS.IMAGE_BYTES_MAX)
-      throw tooMuch(name, `an image of ${bytes} bytes`, LOOK_LIMITS.IMAGE_BYTES_MAX);
-    const data = await blobs.get(sha256);
-    if (data?.byteLength === bytes) return data;
-    throw new EdgeError('tool.failed', {
-      ...{ operation: 'read image', subject: name, retryable: true },
-      message: data
-        ? `expected an image of ${bytes} bytes, found ${data.byteLength}`
-        : `the image ${sha256.slice(0, 64)} is no longer in the blob store`,
-      hint: 'call it again',
-    });
   }
 
   /** Adds the bytes of pictures: those of this call are in memory, those of a logged answer are read. */
@@ -181,14 +165,6 @@ export class GatedToolBox implements ToolBox {
       hint: `tools: ${[...this.#tools.keys()].join(', ')}`.slice(0, 1024),
     });
   }
-}
-
-function tooMuch(name: string, what: string, most: number): EdgeError {
-  return new EdgeError('tool.failed', {
-    ...{ operation: 'keep result', subject: name, retryable: false },
-    message: `its result has ${what}, at most ${most} are allowed`,
-    hint: 'it was done, and only what it gave is left out: ask it for less at a time',
-  });
 }
 
 /** Wrong arguments never prevent a stop. Only a reason that can be logged is kept. */
