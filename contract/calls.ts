@@ -3,6 +3,7 @@ import type { BodyOf } from './bodies/kit.ts';
 import type { METHODS } from './cell-messages.ts';
 import type { CellName } from './cell-name.ts';
 import { LIMITS } from './limits.ts';
+import { LOOK_LIMITS } from './look-limits.ts';
 
 /**
  * The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer.
@@ -72,7 +73,8 @@ export const CALLS = {
   'bag.play_stop': execution(),
   'bag.play_control': execution(),
   'bag.adopt': execution(),
-  'look.image': execution({ replyBytes: 20 * MIB }),
+  // The image travels by its handle.
+  'look.image': execution({ replyBytes: 64 * KIB, deadlineMs: LOOK_LIMITS.LOOK_MS }),
   'look.scan': execution({ replyBytes: 2 * MIB }),
   'ros.graph': execution(LIST),
   'ros.call': execution({ ...API_BODY, ...LIST }),

@@ -169,7 +169,7 @@ export type StopRequest = BodyOf<typeof motions.StopRequest>;
 /** The answer to a stop: facts for the caller besides success. */
 export type StopWarnings = BodyOf<typeof motions.StopWarnings>;
 
-/** Body of `look.image`: the newest picture of a camera; absent topic: the only one there is, or the first by name. */
+/** Body of `look.image`: the newest image of a camera, as a JPEG in the blob store; absent topic: the only one there is, or the first by name. */
 export type ImageRequest = BodyOf<typeof recordings.ImageRequest>;
 
 /**

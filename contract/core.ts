@@ -30,6 +30,7 @@ export type * from './lake-messages.ts';
 export * from './limits.ts';
 export type * from './link-orders.ts';
 export type * from './link-wire.ts';
+export * from './look-limits.ts';
 export * from './model-need.ts';
 export * from './model-trial.ts';
 export * from './motion/core.ts';

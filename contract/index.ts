@@ -23,6 +23,7 @@ export type * from './lake-messages.ts';
 export * from './limits.ts';
 export * from './link-orders.ts';
 export * from './link-wire.ts';
+export * from './look-limits.ts';
 export * from './model-need.ts';
 export * from './model-trial.ts';
 export * from './motion/index.ts';

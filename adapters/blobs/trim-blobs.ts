@@ -18,7 +18,7 @@ type Found = { readonly sha256: string; readonly bytes: number; readonly putMs: 
  * reads the directory or a file meanwhile sees it whole or not at all. Throws where the directory cannot be read.
  */
 export async function trimBlobs(directory: string, rules: BlobTrimRules, work: Work): Promise<BlobTrim> {
-  const { maxBytes, spareFromMs, spareToMs, signal } = rules;
+  const { maxBytes, spareFromMs, spareToMs, goneBeforeMs = -Infinity, signal } = rules;
   const found: Found[] = [];
   let left = 0;
   for await (const blob of blobsOf(directory, signal)) {
@@ -26,11 +26,13 @@ export async function trimBlobs(directory: string, rules: BlobTrimRules, work: W
     if (blob.putMs < spareFromMs || blob.putMs > spareToMs) found.push(blob);
   }
   let [removed, bytes, failed, fault] = [0, 0, 0, ''];
-  if (left > maxBytes && found.length > 0) {
+  found.sort((a, b) => a.putMs - b.putMs);
+  const mayGo = (blob: Found | undefined) =>
+    blob !== undefined && (left > maxBytes || blob.putMs < goneBeforeMs);
+  if (mayGo(found[0])) {
     const needed = rules.needed();
-    found.sort((a, b) => a.putMs - b.putMs);
     for (const blob of found) {
-      if (left <= maxBytes || signal?.aborted) break;
+      if (!mayGo(blob) || signal?.aborted) break;
       if (needed.has(blob.sha256) || work.putting.has(blob.sha256)) continue;
       try {
         if (!(await removeUnlessRenewed(directory, blob, work))) continue;

@@ -13,6 +13,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import { canonicalJson, type LogCut } from '../../contract/core.ts';
 import { fsyncPath } from './log-schema.ts';
 
+/** A trigger that refuses what it names. */
+export const refused = (trigger: string) =>
+  `CREATE TRIGGER ${trigger} BEGIN SELECT RAISE(ABORT, 'append only'); END;`;
+
 /**
  * Before events are removed, a checkpoint of theirs is in the log: the hash of the last one, which stands for all
  * before it, under the signature of this robot. The first event stays: its id names the log. Deleting is allowed only
@@ -28,13 +32,12 @@ CREATE TABLE checkpoints (
   signature TEXT NOT NULL
 ) STRICT;
 DROP TRIGGER events_keep_rows;
-CREATE TRIGGER events_keep_rows BEFORE DELETE ON events
-  WHEN OLD.seq = 1 OR OLD.seq > (SELECT coalesce(max(through), 0) FROM checkpoints)
-  BEGIN SELECT RAISE(ABORT, 'append only'); END;
-CREATE TRIGGER checkpoints_keep_rows BEFORE DELETE ON checkpoints
-  BEGIN SELECT RAISE(ABORT, 'append only'); END;
-CREATE TRIGGER checkpoints_keep_values BEFORE UPDATE ON checkpoints
-  BEGIN SELECT RAISE(ABORT, 'append only'); END;
+${refused(
+  `events_keep_rows BEFORE DELETE ON events
+   WHEN OLD.seq = 1 OR OLD.seq > (SELECT coalesce(max(through), 0) FROM checkpoints)`,
+)}
+${refused('checkpoints_keep_rows BEFORE DELETE ON checkpoints')}
+${refused('checkpoints_keep_values BEFORE UPDATE ON checkpoints')}
 `;
 
 export type CheckpointRow = {
@@ -70,23 +73,37 @@ export function checkpointKey(dataDir: string): KeyObject {
   return createPrivateKey(readFileSync(path));
 }
 
-export function signCheckpoint(key: KeyObject, signed: Signed): CheckpointRow {
-  const { through, hash, event_ts, made_ts } = signed;
+/** What was signed, by whom: SPKI in base64, and the Ed25519 signature of its canonical JSON. */
+export type Signature = { readonly public_key: string; readonly signature: string };
+
+export function signed(key: KeyObject, value: object): Signature {
   const public_key = createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64');
-  const signature = sign(null, Buffer.from(canonicalJson(signed)), key).toString('base64');
-  return { through, hash, event_ts, made_ts, public_key, signature };
+  return { public_key, signature: sign(null, Buffer.from(canonicalJson(value)), key).toString('base64') };
 }
 
-export function isCheckpointSigned(row: CheckpointRow, cell: string, epoch: string): boolean {
-  const { through, hash, event_ts, made_ts, public_key, signature } = row;
+export function isSigned(value: object, { public_key, signature }: Signature): boolean {
   try {
     const key = createPublicKey({ key: Buffer.from(public_key, 'base64'), type: 'spki', format: 'der' });
-    const signed: Signed = { cell, epoch, through, hash, event_ts, made_ts };
-    const text = Buffer.from(canonicalJson(signed));
+    const text = Buffer.from(canonicalJson(value));
     return key.asymmetricKeyType === 'ed25519' && verify(null, text, key, Buffer.from(signature, 'base64'));
   } catch {
     return false;
   }
+}
+
+/** Start of the SHA-256 of a public key: what people compare. */
+export function keyIdOf({ public_key }: Pick<Signature, 'public_key'>): string {
+  return createHash('sha256').update(public_key).digest('hex').slice(0, 16);
+}
+
+export function signCheckpoint(key: KeyObject, checkpoint: Signed): CheckpointRow {
+  const { through, hash, event_ts, made_ts } = checkpoint;
+  return { through, hash, event_ts, made_ts, ...signed(key, checkpoint) };
+}
+
+export function isCheckpointSigned(row: CheckpointRow, cell: string, epoch: string): boolean {
+  const { through, hash, event_ts, made_ts } = row;
+  return isSigned({ cell, epoch, through, hash, event_ts, made_ts } satisfies Signed, row);
 }
 
 /** Those of a log, the oldest first; empty where nothing was ever removed. */
@@ -97,7 +114,7 @@ export function checkpointsOf(database: DatabaseSync): readonly CheckpointRow[] 
 }
 
 /** What a person compares with the key that the robot was given, or that central noted. */
-export function cutOf({ through, hash, event_ts, made_ts, public_key }: CheckpointRow): LogCut {
-  const key_id = createHash('sha256').update(public_key).digest('hex').slice(0, 16);
-  return { through, hash, event_ts, made_ts, key_id };
+export function cutOf(row: CheckpointRow): LogCut {
+  const { through, hash, event_ts, made_ts } = row;
+  return { through, hash, event_ts, made_ts, key_id: keyIdOf(row) };
 }

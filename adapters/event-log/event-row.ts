@@ -1,5 +1,6 @@
 import type { AgentEvent, CellName } from '../../contract/index.ts';
 import { LogFault } from './log-fault.ts';
+import { sameAs, wholePayload } from './repeats.ts';
 
 /** A row of `events` as SQLite gives it. */
 export type EventRow = {
@@ -13,27 +14,55 @@ export type EventRow = {
   hash: string;
 };
 
-/** Throws `log.tampered` when the payload is no JSON: only a row that was changed by hand is so. */
-export function eventOf(row: EventRow, cell: CellName): AgentEvent {
-  return {
+/** The payload of the row at a position, which another row refers to; undefined: it is not in the log. */
+export type WholeRow = (seq: number) => string | undefined;
+
+/** Throws `log.tampered` when the payload is not JSON, or what it refers to is gone: only an edited log is so. */
+export function eventOf(row: EventRow, cell: CellName, wholeRow: WholeRow): AgentEvent {
+  return sizedEventOf(row, cell, wholeRow).event;
+}
+
+/** The event and the characters of its whole payload, about. */
+export function sizedEventOf(
+  row: EventRow,
+  cell: CellName,
+  wholeRow: WholeRow,
+): { readonly event: AgentEvent; readonly chars: number } {
+  const { payload, chars } = payloadOf(row, cell, wholeRow);
+  const event = {
     event_id: row.event_id,
     ...(row.run_id === null ? {} : { run_id: row.run_id }),
     kind: row.kind,
-    payload: payloadOf(row, cell),
+    payload,
     ts: row.ts,
     cell,
     seq: row.seq,
     prev_hash: row.prev_hash,
     hash: row.hash,
   } as AgentEvent;
+  return { event, chars };
 }
 
-function payloadOf(row: EventRow, cell: CellName): unknown {
+function payloadOf(
+  row: EventRow,
+  cell: CellName,
+  wholeRow: WholeRow,
+): { readonly payload: unknown; readonly chars: number } {
+  let whole: string | undefined;
   try {
-    return JSON.parse(row.payload);
+    const seq = sameAs(row.kind, row.payload);
+    if (seq === undefined) return { payload: JSON.parse(row.payload), chars: row.payload.length };
+    whole = wholeRow(seq);
+    if (whole !== undefined)
+      return { payload: wholePayload(row.payload, whole), chars: row.payload.length + whole.length };
   } catch (cause) {
-    const message = `row ${row.seq} (${row.kind}) was changed: its payload is not valid JSON`;
-    const hint = 'run `auraison log verify`, keep the file as evidence, move it aside to start a new log';
-    throw new LogFault('log.tampered', 'log.read', `log of cell ${cell}`, message, hint, cause);
+    throw changed(row, cell, 'was changed: its payload is not valid JSON', cause);
   }
+  throw changed(row, cell, 'refers to an event that is not in the log');
+}
+
+function changed({ seq, kind }: EventRow, cell: CellName, what: string, cause?: unknown): LogFault {
+  const hint = 'run `auraison log verify`, keep the file as evidence, move it aside to start a new log';
+  const message = `row ${seq} (${kind}) ${what}`;
+  return new LogFault('log.tampered', 'log.read', `log of cell ${cell}`, message, hint, cause);
 }

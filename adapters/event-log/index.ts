@@ -4,11 +4,15 @@ import { type CommitThread, SqliteEventLog } from './sqlite-event-log.ts';
 import { SqliteEventReader } from './sqlite-event-reader.ts';
 
 export { archiveEvents } from './archive-events.ts';
-export { checkpointKey } from './checkpoint.ts';
+export { checkpointKey, signed } from './checkpoint.ts';
 export { KEEP_EVENTS, LogCutter } from './log-cutter.ts';
+export type { ExportEnd, ExportProgress, ExportRange } from './log-export.ts';
+export { exportLogs } from './log-export.ts';
 export { eventsDirectory, logPath } from './log-schema.ts';
 export { setLogAside } from './set-log-aside.ts';
 export type { CommitThread, EventLogOptions, EventLogStats } from './sqlite-event-log.ts';
+export type { ExportVerdict } from './verify-export.ts';
+export { verifyExport } from './verify-export.ts';
 export { verifyLogFile } from './verify-log.ts';
 export { SqliteEventLog, SqliteEventReader };
 

@@ -5,7 +5,8 @@ import type { CellName, EventKind, LogCut } from '../../contract/core.ts';
 import { CHECKPOINT_SCHEMA, type CheckpointRow, checkpointsOf, cutOf, signCheckpoint } from './checkpoint.ts';
 import { edgeError } from './edge-error.ts';
 import { FileLock } from './file-lock.ts';
-import { checkFormat, FORMAT_CUT } from './log-schema.ts';
+import { checkFormat, FORMAT_CUT, raiseFormat } from './log-schema.ts';
+import { keepReferredRows } from './whole-rows.ts';
 
 /** Rows that one step removes, and pages that it gives back: the log stands still for so long, a few milliseconds. */
 const STEP_ROWS = 128;
@@ -159,12 +160,14 @@ export class LogCutter {
         database.exec('BEGIN IMMEDIATE');
         if (checkpointsOf(database).length === 0) {
           const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'checkpoints'").get();
-          if (!there) database.exec(`${CHECKPOINT_SCHEMA} PRAGMA user_version = ${FORMAT_CUT};`);
+          if (!there) database.exec(CHECKPOINT_SCHEMA);
+          raiseFormat(database, FORMAT_CUT);
         }
         const { hash, event_ts, made_ts, public_key, signature } = row;
         database
           .prepare('INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)')
           .run(through, hash, event_ts, made_ts, public_key, signature);
+        keepReferredRows(database, through);
         database.exec('COMMIT');
       } finally {
         if (database.isTransaction) database.exec('ROLLBACK');

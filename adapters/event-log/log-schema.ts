@@ -9,10 +9,12 @@ const APPLICATION_ID = 0x4155524c;
 const FORMAT = 1;
 /** The same with checkpoints: a log of which events were removed. Older software refuses it. */
 export const FORMAT_CUT = 2;
+/** The same with rows that refer to others (`repeats.ts`). Older software refuses it. */
+export const FORMAT_REPEATS = 3;
 
 /**
- * One row per event. `payload` is canonical JSON, hashes are lower-case hex, so that any SQLite shell can
- * check the chain. The triggers keep a careless shell from changing history; the chain finds the careful one.
+ * One row per event. `payload` is canonical JSON (`repeats.ts` has the exception), hashes are lower-case hex, so that
+ * any SQLite shell can check the chain. The triggers keep a careless shell from changing history; the chain finds the careful one.
  */
 const SCHEMA = `
 CREATE TABLE log (cell TEXT NOT NULL) STRICT;
@@ -76,13 +78,19 @@ export function checkFormat(database: DatabaseSync, path: string): CellName {
   const id = database.prepare('PRAGMA application_id').get()?.['application_id'];
   const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
   if (id !== APPLICATION_ID) throw damaged(path, 'log.open', 'this is not an event log');
-  if (version !== FORMAT && version !== FORMAT_CUT)
+  if (typeof version !== 'number' || version < FORMAT || version > FORMAT_REPEATS)
     throw damaged(
       path,
       'log.open',
-      `format ${String(version)}; this software reads formats ${FORMAT} and ${FORMAT_CUT}`,
+      `format ${String(version)}; this software reads formats ${FORMAT} to ${FORMAT_REPEATS}`,
     );
   return String(database.prepare('SELECT cell FROM log').get()?.['cell']) as CellName;
+}
+
+/** From now on older software refuses this log. */
+export function raiseFormat(database: DatabaseSync, format: number): void {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (version < format) database.exec(`PRAGMA user_version = ${format}`);
 }
 
 /** Makes a file, or the entries of a directory, durable. */

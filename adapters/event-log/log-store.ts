@@ -5,7 +5,8 @@ import type { CellName } from '../../contract/index.ts';
 import type { Draft } from './draft.ts';
 import { draftHashInput, sha256 } from './draft-hash.ts';
 import { FileLock } from './file-lock.ts';
-import { checkFormat, ensureLogFile, fsyncPath } from './log-schema.ts';
+import { checkFormat, ensureLogFile, FORMAT_REPEATS, fsyncPath, raiseFormat } from './log-schema.ts';
+import { REPEAT_WINDOW, type RepeatRow, Repeats } from './repeats.ts';
 import { damaged, isBusy, sqliteFault } from './sqlite-faults.ts';
 
 /** Where the chain ends. `epoch` is the id of the first event, `lastEventId` that of the last. */
@@ -33,6 +34,8 @@ export class LogStore {
   readonly #lock: FileLock;
   #database: DatabaseSync | undefined;
   #insert: StatementSync | undefined;
+  /** What rows may refer to; undefined after a commit that failed. */
+  #repeats: Repeats | undefined;
   #lastSeq = 0;
   #lastHash: string;
 
@@ -95,15 +98,22 @@ export class LogStore {
 
   #insertAll(drafts: readonly Draft[]): Committed {
     const insert = this.#insert!;
+    const repeats = this.#repeatsOf(this.#db());
     const firstSeq = this.#lastSeq + 1;
     const prevHash = this.#lastHash;
     const hashes: string[] = [];
     let previous = prevHash;
+    let hasRepeats = false;
     for (const [i, draft] of drafts.entries()) {
       const seq = firstSeq + i;
       const hash = sha256(draftHashInput(draft, this.#cell, seq, previous));
       const { event_id, run_id, kind, ts, payload } = draft;
-      insert.run(seq, event_id, run_id ?? null, kind, ts, payload, previous, hash);
+      const written = repeats.written(kind, run_id, seq, payload);
+      if (written !== payload && !hasRepeats) {
+        raiseFormat(this.#db(), FORMAT_REPEATS);
+        hasRepeats = true;
+      }
+      insert.run(seq, event_id, run_id ?? null, kind, ts, written, previous, hash);
       hashes.push(hash);
       previous = hash;
     }
@@ -134,8 +144,20 @@ export class LogStore {
     this.#lastHash = (last?.['hash'] as string | undefined) ?? this.#genesis;
   }
 
+  #repeatsOf(database: DatabaseSync): Repeats {
+    if (this.#repeats) return this.#repeats;
+    const rows = database
+      .prepare(
+        "SELECT seq, run_id, payload FROM events WHERE kind = 'policy.decided' AND seq > ? ORDER BY seq",
+      )
+      .all(this.#lastSeq - REPEAT_WINDOW) as RepeatRow[];
+    this.#repeats = new Repeats(rows);
+    return this.#repeats;
+  }
+
   /** Leaves no half transaction behind; a connection that failed in an unknown way is opened again. */
   #recover(thrown: unknown): void {
+    this.#repeats = undefined;
     try {
       if (this.#database?.isTransaction) this.#database.exec('ROLLBACK');
       if (isBusy(thrown)) return;

@@ -3,8 +3,9 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { AgentEvent, CellName, EventReader, ReadFilter } from '../../contract/index.ts';
 import { checkpointsOf } from './checkpoint.ts';
 import { edgeError } from './edge-error.ts';
-import { type EventRow, eventOf } from './event-row.ts';
+import { type EventRow, sizedEventOf, type WholeRow } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
+import { wholeRows } from './whole-rows.ts';
 
 /** One read stops after this many bytes of payload, whatever its limit: what a reader may cost in memory. */
 const READ_BYTES_MAX = 8 * 1024 * 1024;
@@ -19,6 +20,7 @@ export class SqliteEventReader implements EventReader {
   readonly #cell: CellName;
   readonly #statements = new Map<string, StatementSync>();
   #database: DatabaseSync | undefined;
+  #wholeRow: WholeRow = () => undefined;
   #inode = 0n;
   #closed = false;
 
@@ -62,8 +64,9 @@ export class SqliteEventReader implements EventReader {
     const events: AgentEvent[] = [];
     let bytes = 0;
     for (const row of statement.iterate(...values) as Iterable<EventRow>) {
-      events.push(eventOf(row, this.#cell));
-      bytes += row.payload.length;
+      const { event, chars } = sizedEventOf(row, this.#cell, this.#wholeRow);
+      events.push(event);
+      bytes += chars;
       if (bytes >= Math.min(READ_BYTES_MAX, filter.bytesMax ?? READ_BYTES_MAX)) break;
     }
     return events;
@@ -90,6 +93,7 @@ export class SqliteEventReader implements EventReader {
       throw thrown;
     }
     this.#database = database;
+    this.#wholeRow = wholeRows(database);
     this.#inode = inode;
     return database;
   }

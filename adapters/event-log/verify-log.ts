@@ -4,8 +4,9 @@ import { type CellName, EdgeError, type LogVerdict } from '../../contract/core.t
 import { ChainVerifier } from './chain-verifier.ts';
 import { checkpointsOf, cutOf, isCheckpointSigned } from './checkpoint.ts';
 import { edgeError } from './edge-error.ts';
-import { type EventRow, eventOf } from './event-row.ts';
+import { type EventRow, eventOf, type WholeRow } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
+import { wholeRows } from './whole-rows.ts';
 
 /** Rows checked before the event loop gets a turn: about 20 ms. */
 const SLICE_ROWS = 1_000;
@@ -65,20 +66,24 @@ function* addRows(database: DatabaseSync, chain: ChainVerifier): Generator<void>
       chain.refuse(row.through, `the checkpoint at ${row.through} is not signed by its key`);
     chain.cutAt(cutOf(row));
   }
+  const wholeRow = wholeRows(database);
   for (let after = 0; !chain.faulty; ) {
+    // Rows refer to others: a cutter may remove both, but not between these two reads.
+    database.exec('SAVEPOINT slice');
     const rows = select.all(after, SLICE_ROWS) as EventRow[];
     for (const row of rows) {
-      addRow(chain, row, cell);
+      addRow(chain, row, cell, wholeRow);
       after = row.seq;
     }
+    database.exec('RELEASE slice');
     if (rows.length < SLICE_ROWS) return;
     yield;
   }
 }
 
-function addRow(chain: ChainVerifier, row: EventRow, cell: CellName): void {
+function addRow(chain: ChainVerifier, row: EventRow, cell: CellName, wholeRow: WholeRow): void {
   try {
-    chain.add(eventOf(row, cell));
+    chain.add(eventOf(row, cell, wholeRow));
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     chain.refuse(row.seq, message);

@@ -16,6 +16,7 @@ import {
   text,
   wireTime,
 } from './kit.ts';
+import { StoredImage } from './runs.ts';
 
 export const SegmentInfo = reply({
   bag: text,
@@ -147,8 +148,9 @@ export const BagAdopted = reply({ bag: text, segments: list(SegmentInfo) });
 /** The newest picture of a camera; absent topic: the only one there is, or the first by name. */
 export const ImageRequest = ask({
   topic: Type.Optional(text),
-  /** Raw pictures are made smaller before they travel, never below this, pixels of the longer side. */
+  /** Longer side of the image that is made, pixels, and its JPEG quality, 1 to 100. */
   sideMax: number,
+  quality: number,
 });
 
 const size = reply({ width: count, height: count });
@@ -177,9 +179,12 @@ export const ImageReply = reply({
   frame: text,
   time: nanoseconds,
   newest: nanoseconds,
-  /** Size of the camera's picture, before it was made smaller; undefined for a compressed picture. */
-  size: maybe(size),
-  picture: Picture,
+  /** Size of the camera's image, before it was made smaller. */
+  size,
+  /** The image by its handle: the bytes are a blob of this host, durable before the answer. */
+  image: StoredImage,
+  /** Size of that image. */
+  shown: size,
   /** For a depth picture: the distances of its brightest and darkest known pixels, metres. Black is unknown. */
   depth: Type.Optional(reply({ near: measured, far: measured })),
 });

@@ -6,6 +6,7 @@ import { RUN_STATUSES } from '../run-status.ts';
 import {
   ask,
   bytes,
+  count,
   done,
   flag,
   list,
@@ -148,6 +149,8 @@ export const PlanReply = reply({
 /** One call that a model asked for. `argumentsText` is the text as received: it may not be JSON. */
 export const ModelToolCall = reply({ id: text, name: text, argumentsText: text });
 export const ToolImage = reply({ mime: oneOf(['image/jpeg', 'image/png']), data: bytes });
+/** An image by its handle: the blob with this SHA-256, in the blob store of the host, and its size. */
+export const StoredImage = reply({ mime: oneOf(['image/jpeg', 'image/png']), sha256: text, bytes: count });
 /** One message of a conversation with a model. */
 export const ModelMessage = reply({
   role: oneOf(['system', 'user', 'assistant', 'tool']),

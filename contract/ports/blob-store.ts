@@ -29,7 +29,9 @@ export type BlobTrimRules = {
   /** Wall time, milliseconds: blobs put between these two times stay. */
   readonly spareFromMs: number;
   readonly spareToMs: number;
-  /** SHA-256 of blobs that stay. Asked only when there are too many bytes. */
+  /** Wall time, milliseconds: older blobs belong to events that were removed, and go whatever `maxBytes` is. */
+  readonly goneBeforeMs?: number;
+  /** SHA-256 of blobs that stay. Asked only when blobs have to go. */
   readonly needed: () => ReadonlySet<string>;
   readonly signal?: AbortSignal;
 };

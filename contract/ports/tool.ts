@@ -9,6 +9,9 @@ import type { Robot } from './robot.ts';
 /** A picture as a tool returns it to a model. */
 export type ToolImage = BodyOf<typeof runs.ToolImage>;
 
+/** An image that a tool gives by its handle: another cell stored it, and its bytes did not travel. */
+export type StoredImage = BodyOf<typeof runs.StoredImage>;
+
 /** The description of a tool. */
 export type ToolSpec = {
   /** `group.verb`, for example `robot.navigate`. Models see `_` instead of `.`. */
@@ -46,7 +49,15 @@ export type ToolScope = {
 export type ToolAnswer = {
   readonly result: Readonly<Record<string, unknown>>;
   readonly images?: readonly ToolImage[];
+  /** An answer has the bytes of every image; see `ToolReturn`. */
+  readonly stored?: never;
 };
+
+/**
+ * What a tool returns. Images of `stored` lie in the blob store of this host already; they are read once, checked
+ * against their hash, and come after `images`.
+ */
+export type ToolReturn = Omit<ToolAnswer, 'stored'> & { readonly stored?: readonly StoredImage[] };
 
 /**
  * One ability of an agent. `run` is called only with arguments that fit `spec.input`, after the policy hooks, with
@@ -55,11 +66,11 @@ export type ToolAnswer = {
  */
 export interface Tool {
   readonly spec: ToolSpec;
-  run(args: Readonly<Record<string, unknown>>, scope: ToolScope): Promise<ToolAnswer>;
+  run(args: Readonly<Record<string, unknown>>, scope: ToolScope): Promise<ToolReturn>;
   /** Deadline of this call where its arguments say more than the spec does, milliseconds. Pure. */
   deadlineMs?(args: Readonly<Record<string, unknown>>): number;
   /** For `probe`: asks the world whether a call that was cut off has happened; its answer if so. */
-  probe?(args: Readonly<Record<string, unknown>>, scope: ToolScope): Promise<ToolAnswer | undefined>;
+  probe?(args: Readonly<Record<string, unknown>>, scope: ToolScope): Promise<ToolReturn | undefined>;
 }
 
 /** The tools of one run. Names that are not in it do not exist for the run. */

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { FileBlobStore } from '../../adapters/blobs/file-blob-store.ts';
+import { PictureProcess } from '../../adapters/images/picture-process.ts';
 import {
   type Cell,
   type CellContext,
@@ -95,6 +98,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     gateSpec: (joints) => jointGateSpec(config, joints),
     actuation: () => cell.actuation,
   });
+  const images = new PictureProcess();
   const cell: ExecutionCell = new ExecutionCell(context, {
     sourceKind: config.robot.source,
     source: io.source,
@@ -121,6 +125,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
         : makeArm(config, io, context),
     figure: makeArmFigure(config),
     player,
+    looking: { clock, images, blobs: new FileBlobStore(join(settings.dataDir, 'blobs')) },
     qosEvents,
     movers: [
       { isMoving: () => player.isMoving(), stop: player.stopCommands },
@@ -148,6 +153,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     async stop() {
       await Promise.all([cell.stop(), intents.close(), inference.close(), clips.close(), serving.close()]);
       story?.stop();
+      images.close();
       await controllers.close();
       await policies.close();
     },

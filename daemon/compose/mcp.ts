@@ -99,7 +99,7 @@ export type RobotMcp = {
 export function makeRobotMcp(
   { config, dataDir }: Settings,
   { clock, bus, emit, report }: CellContext,
-  parts: Pick<RobotMcpPorts, 'runtime' | 'houseTools' | 'ids'> & {
+  parts: Pick<RobotMcpPorts, 'runtime' | 'houseTools' | 'wholeAnswer' | 'ids'> & {
     readonly hooks: readonly PolicyHook[];
     readonly approvals?: Pick<ApprovalDesk, 'approvals' | 'hold'>;
   },

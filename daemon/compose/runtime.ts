@@ -15,6 +15,7 @@ import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
+import { wholeAnswer } from '../runtime/attempt/stored-images.ts';
 import { RunTokens } from '../runtime/chat/run-tokens.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
@@ -133,6 +134,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     ids,
     hooks,
     houseTools: () => house.tools,
+    wholeAnswer: (answer, tool) => wholeAnswer(house.blobs, answer, tool),
     approvals: runtime.approvals,
   });
   const telemetry = await makeTelemetry(settings, context);

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { FileBlobStore } from '../../adapters/blobs/file-blob-store.ts';
-import { SharpEncoder } from '../../adapters/images/sharp-encoder.ts';
 import { SkillShelves } from '../../adapters/skills/skill-shelves.ts';
 import {
   type Application,
@@ -11,7 +10,7 @@ import {
   toMs,
 } from '../../contract/core.ts';
 import { eachEvent } from '../../history/each-event.ts';
-import { BlobKeeper } from '../runtime/blob-keeper.ts';
+import { BlobKeeper, keptSince } from '../runtime/blob-keeper.ts';
 import { matches } from '../runtime/gate/tool-names.ts';
 import { houseTools } from '../runtime/house-tools.ts';
 import { ArmProxy } from '../runtime/robot/arm-proxy.ts';
@@ -57,13 +56,14 @@ export function makeTools(
   const blobs = new BlobKeeper({
     ...{ blobs: files, clock, needed, emit: context.emit, report: context.report },
     quotaBytes: settings.config.blobs.quota,
+    // Events that are archived name their blobs for ever.
+    ...(settings.config.log.archive ? {} : { keptSinceMs: () => keptSince(reader) }),
   });
   const tools = houseTools({
     robot: new RobotProxy(bus, clock, ids),
     arm: new ArmProxy(bus, clock, ids),
     bus,
     clock,
-    images: new SharpEncoder(),
     image: { sideMax: keys.image_size, quality: keys.image_quality },
     topics: { camera: keys.camera_topic, scan: keys.scan_topic },
     desk: questions,

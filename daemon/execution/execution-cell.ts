@@ -27,7 +27,7 @@ import type { DoorPath } from './door/index.ts';
 import type { Drive } from './drive.ts';
 import type { KeySpaceKeeper } from './key-space-keeper.ts';
 import type { Lockstep } from './lockstep.ts';
-import { serveLooking } from './looking/serve-looking.ts';
+import { type LookParts, serveLooking } from './looking/serve-looking.ts';
 import { mapCoverage } from './navigation/coverage.ts';
 import type { Recorder } from './recorder/index.ts';
 import { type Recording, serveRecording } from './recording/index.ts';
@@ -62,6 +62,8 @@ export type ExecutionParts = {
   readonly qosEvents?: () => NonNullable<ExecutionStatus['qosEvents']>;
   /** Parts that move the robot besides drive and arm. Every stop stops them too. */
   readonly movers?: readonly Mover[];
+  /** Absent in tests without a camera. */
+  readonly looking?: LookParts;
   /** The Zenoh session of this robot. Queryables and routes use it. */
   readonly zenoh: KeySpaceKeeper | undefined;
   readonly routes: Routes;
@@ -267,12 +269,12 @@ export class ExecutionCell implements Cell {
 
   #serve(): void {
     const { bus } = this.#context;
-    const { player, recording } = this.#parts;
+    const { player, recording, looking } = this.#parts;
     bus.handle(METHODS.execution.status, async () => this.status());
     bus.handle(METHODS.execution.armFigure, async () => this.#figure());
     serveRecording(bus, recording);
     serveBags(this.#context, player, (segment) => recording?.adopted(segment));
-    serveLooking(bus, this.#parts.bus);
+    if (looking) serveLooking(bus, this.#parts.bus, looking);
   }
 
   async #figure(): Promise<ArmFigure | undefined> {

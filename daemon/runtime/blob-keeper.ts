@@ -4,6 +4,8 @@ import {
   type BlobTrimRules,
   type Clock,
   EdgeError,
+  type EventReader,
+  fromWireTime,
   type NewEvent,
   type Timer,
   toMs,
@@ -15,11 +17,23 @@ export type BlobKeeperParts = {
   readonly clock: Clock;
   /** Bytes; 0: no limit. */
   readonly quotaBytes: number;
+  /**
+   * Wall time of the oldest event that is left of this cell's log, milliseconds; undefined: no event was removed yet.
+   * Blobs that were last put before it are named by no event that is left.
+   */
+  readonly keptSinceMs?: () => number | undefined;
   /** What the sessions of unfinished runs name. */
   readonly needed: () => ReadonlySet<string>;
   readonly emit: (events: readonly NewEvent[]) => Promise<unknown>;
   report(level: 'warn', message: string, facts?: Readonly<Record<string, unknown>>): void;
 };
+
+/** When the oldest event was written that is left of a log after a removal, milliseconds of wall time. */
+export function keptSince(log: Pick<EventReader, 'read' | 'cutThrough'>): number | undefined {
+  const cut = log.cutThrough?.() ?? 0;
+  const oldest = cut > 0 ? log.read(cut, 1)[0] : undefined;
+  return oldest && toMs(fromWireTime(oldest.ts));
+}
 
 /** How often it looks whether there is something to do, milliseconds. */
 const LOOK_MS = 60_000;
@@ -36,8 +50,8 @@ const SAY_AGAIN_MS = 86_400_000;
 const STOP_MS = 1_000;
 
 /**
- * Keeps the blobs of this robot below their quota. The last hour stays, and what the sessions of unfinished runs
- * name, even above it; then it says so.
+ * Keeps the blobs of this robot below their quota, and removes those whose events were removed from the log. The last
+ * hour stays, and what the sessions of unfinished runs name, even above the quota; then it says so.
  */
 export class BlobKeeper implements BlobStore {
   readonly #parts: BlobKeeperParts;
@@ -71,7 +85,7 @@ export class BlobKeeper implements BlobStore {
   }
 
   start(): void {
-    if (this.#parts.quotaBytes === 0) return;
+    if (this.#parts.quotaBytes === 0 && !this.#parts.keptSinceMs) return;
     this.#looks = LOOKS_MAX;
     this.#timer = this.#parts.clock.every(LOOK_MS, () => this.#look());
   }
@@ -95,7 +109,9 @@ export class BlobKeeper implements BlobStore {
       });
       return;
     }
-    const isDue = this.#putBytes >= this.#parts.quotaBytes / PUT_SHARE || this.#looks >= LOOKS_MAX;
+    const { quotaBytes } = this.#parts;
+    const isMuch = quotaBytes > 0 && this.#putBytes >= quotaBytes / PUT_SHARE;
+    const isDue = isMuch || this.#looks >= LOOKS_MAX;
     if (!isDue) return;
     this.#looks = 0;
     this.#looksMeanwhile = 0;
@@ -109,8 +125,13 @@ export class BlobKeeper implements BlobStore {
     const { blobs, clock, quotaBytes, needed } = this.#parts;
     const nowMs = toMs(clock.now());
     try {
+      const keptSinceMs = this.#parts.keptSinceMs?.();
+      const isCut = keptSinceMs !== undefined && keptSinceMs < nowMs;
+      if (quotaBytes === 0 && !isCut) return;
       const done = await blobs.trim({
-        maxBytes: quotaBytes,
+        maxBytes: quotaBytes === 0 ? Number.POSITIVE_INFINITY : quotaBytes,
+        // A blob is put before the event that names it.
+        ...(isCut ? { goneBeforeMs: keptSinceMs - SPARE_MS } : {}),
         spareFromMs: nowMs - SPARE_MS,
         // What was put while the clock was ahead is not spared until that day comes.
         spareToMs: nowMs + SPARE_MS,
@@ -129,7 +150,7 @@ export class BlobKeeper implements BlobStore {
   #judge({ left, failed, fault }: BlobTrim): void {
     const { quotaBytes } = this.#parts;
     if (failed > 0) this.#say('blobs could not be removed', { blobs: failed, fault });
-    if (left > quotaBytes)
+    if (quotaBytes > 0 && left > quotaBytes)
       this.#say('blobs are above their quota: what is left is new, or sessions of unfinished runs name it', {
         left_bytes: left,
         quota_bytes: quotaBytes,

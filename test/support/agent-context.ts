@@ -9,6 +9,7 @@ import type {
   RunTools,
   SessionEntry,
   Tool,
+  ToolAnswer,
   ToolBox,
 } from '../../contract/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -46,7 +47,7 @@ export class AgentContext {
         const tool = tools.find(({ spec }) => spec.name === name);
         if (!tool) throw new Error(`no tool ${name}`);
         const scope = { runId: 'run', callId: 'call', intent: {} as Intent, clock: this.clock, signal };
-        return await tool.run(args as Record<string, unknown>, scope);
+        return (await tool.run(args as Record<string, unknown>, scope)) as ToolAnswer;
       },
       refuse: async (name, args, { code }, originId) => {
         this.refused.push({ name, args, code, originId });

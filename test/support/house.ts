@@ -15,6 +15,8 @@ import { ManualClock } from '../fakes/manual-clock.ts';
 
 /** An encoder that keeps the pixels as they are: what was seen can be compared. */
 export class PlainEncoder implements ImageEncoder {
+  close(): void {}
+
   readonly seen: Picture[] = [];
 
   async encode(picture: Picture): Promise<EncodedImage> {
@@ -30,7 +32,6 @@ export function makeHouse(
   bus: FakeBus,
   clock: ManualClock,
   history: (runId: string) => Iterable<AgentEvent> = () => [],
-  images: ImageEncoder = new PlainEncoder(),
 ) {
   let counter = 0;
   const ids = new IdSource(
@@ -43,7 +44,6 @@ export function makeHouse(
     arm: new ArmProxy(bus, clock, ids),
     bus,
     clock,
-    images,
     image: { sideMax: 64, quality: 80 },
     topics: { camera: '', scan: '' },
     desk,

@@ -5,7 +5,7 @@ import {
   type RobotMcpPorts,
   robotOffer,
 } from '../../adapters/mcp/server/index.ts';
-import { EdgeError, IdSource, METHODS, type PolicyContext } from '../../contract/index.ts';
+import { EdgeError, IdSource, METHODS, type PolicyContext, type ToolAnswer } from '../../contract/index.ts';
 import { type Rig, startRig, TinyRuntime, TOKEN } from './http-rig.ts';
 import { TinyLog } from './tiny-log.ts';
 
@@ -49,6 +49,7 @@ export async function startMcpRig(
     },
     who: WHO,
     houseTools: () => [],
+    wholeAnswer: async (answer) => answer as ToolAnswer,
     openReader: () => log.reader(),
     stopRobot: async (reason) => void stopped.push(reason),
     judge: async (tool, args) => {

@@ -78,7 +78,7 @@ export class McpRig {
   ): Promise<ToolAnswer> {
     const tool = this.tool(name);
     checker(tool.spec.input).parse(args, name);
-    return await tool.run(args, {
+    const answer = await tool.run(args, {
       runId: uuid(1),
       callId: uuid(2),
       clock: new SystemClock(),
@@ -93,6 +93,7 @@ export class McpRig {
         priority: 5,
       },
     });
+    return answer as ToolAnswer;
   }
 
   stop(): Promise<void> {

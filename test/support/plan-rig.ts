@@ -48,7 +48,7 @@ export type PlanRigOptions = {
 export function planRig(
   script: (request: ModelRequest, count: number) => readonly unknown[] | Promise<readonly unknown[]>,
   options: PlanRigOptions = {},
-): RuntimeRig & { readonly model: ScriptedModel } {
+): RuntimeRig & { readonly model: ScriptedModel; readonly blobs: MemoryBlobStore } {
   const { robot = new FakeRobot({ cells: 4 }), hooks = [], rules = {}, before, cut } = options;
   const clock = before?.clock ?? options.clock ?? new ManualClock();
   const model = new ScriptedModel(async (request, count) => ({
@@ -64,6 +64,7 @@ export function planRig(
     health: () => model.health(),
     close: async () => {},
   };
+  const blobs = new MemoryBlobStore();
   const made = { ...RULES, ...rules };
   const rig: RuntimeRig = new RuntimeRig({
     apps: [plannerApp(made.subgoals)],
@@ -73,7 +74,7 @@ export function planRig(
     ...(before ? { disk: before.disk } : {}),
     ...(cut ? { cut } : {}),
     options: {
-      blobs: new MemoryBlobStore(),
+      blobs,
       models: () => options.model ?? parsed,
       tools: () => [...makeHouse(rig.bus, clock).tools, ...(options.tools ?? [])],
       harnesses: {
@@ -89,5 +90,5 @@ export function planRig(
       },
     },
   });
-  return Object.assign(rig, { model });
+  return Object.assign(rig, { model, blobs });
 }

@@ -22,7 +22,11 @@ describe('BlobKeeper', () => {
     [trims, answers, events, said, refuses] = [[], [], [], [], false];
   });
 
-  function keeper(quotaBytes = QUOTA, instead?: BlobKeeperParts['blobs']): BlobKeeper {
+  function keeper(
+    quotaBytes = QUOTA,
+    instead?: BlobKeeperParts['blobs'],
+    keptSinceMs?: () => number | undefined,
+  ): BlobKeeper {
     const own = Object.assign(new MemoryBlobStore(), {
       trim: async (rules: BlobTrimRules) => {
         trims.push(rules);
@@ -33,6 +37,7 @@ describe('BlobKeeper', () => {
     });
     return new BlobKeeper({
       ...{ blobs: instead ?? own, clock, quotaBytes, needed: () => new Set(['a']) },
+      ...(keptSinceMs ? { keptSinceMs } : {}),
       emit: async (more) => {
         if (refuses) throw new Error('the disk is full');
         events.push(...more);
@@ -69,6 +74,22 @@ describe('BlobKeeper', () => {
     await pass(MINUTE);
     expect(trims[0]).toMatchObject({ spareFromMs: begun - 59 * MINUTE, spareToMs: begun + 61 * MINUTE });
     expect(trims[0]!.needed()).toEqual(new Set(['a']));
+    await it.stop();
+  });
+
+  it('removes what only removed events named, also without a quota, and nothing before events were removed', async () => {
+    let since: number | undefined;
+    const it = keeper(0, undefined, () => since);
+    it.start();
+    await pass(MINUTE);
+    expect(trims).toEqual([]);
+    since = toMs(clock.now());
+    for (let minute = 0; minute < 60; minute++) await pass(MINUTE);
+    expect(trims).toMatchObject([{ goneBeforeMs: since - 60 * MINUTE, maxBytes: Infinity }]);
+    // A log that was written with a clock that was ahead says nothing about blobs of today.
+    since = toMs(clock.now()) + 1_000 * MINUTE;
+    for (let minute = 0; minute < 60; minute++) await pass(MINUTE);
+    expect(trims).toHaveLength(1);
     await it.stop();
   });
 

@@ -152,6 +152,15 @@ describe('FileBlobStore', () => {
       expect(await left()).toEqual([true, false, true, false, false]);
     });
 
+    it('removes what only removed events named, whatever the limit, and spares what is needed', async () => {
+      const gone = { goneBeforeMs: putMs(3), needed: () => new Set([puts[1]!]) };
+      expect(await store.trim(rules(Number.POSITIVE_INFINITY, gone))).toMatchObject({
+        removed: 2,
+        left: 3_000,
+      });
+      expect(await left()).toEqual([false, true, false, true, true]);
+    });
+
     it('loses nothing that is put while it works', async () => {
       const since = Date.now();
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -123,7 +123,7 @@ describe('a damaged file is refused with its name and what to do, never overwrit
     const database = new DatabaseSync(path);
     database.exec('PRAGMA user_version = 9');
     database.close();
-    await expect(open()).rejects.toThrow(/format 9; this software reads formats 1 and 2/);
+    await expect(open()).rejects.toThrow(/format 9; this software reads formats 1 to 3/);
     expect(() => openEventReader(dataDir, 'runtime').read(0, 1)).toThrow(/format 9/);
     expect(() => verifyLogFile(path)).toThrow(/format 9/);
   });

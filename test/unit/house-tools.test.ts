@@ -18,8 +18,9 @@ import { encodeImage, encodeLaserScan, IMAGE, LASER_SCAN } from '../../formats/c
 import { FakeBus, serveRobot } from '../fakes/fake-bus.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 import { clipInfo, robotState } from '../support/bodies.ts';
-import { makeHouse } from '../support/house.ts';
+import { makeHouse, PlainEncoder } from '../support/house.ts';
 
 /** What a tool told, as a test looks into it. */
 type Told = Record<string, unknown> & {
@@ -90,7 +91,7 @@ describe('robot.scan', () => {
   it('summarizes the newest scan of the robot with its age', async () => {
     const { clock, bus, call } = rig();
     const samples = new SampleBus({ clock, ledger: new Ledger() });
-    serveLooking(bus, samples);
+    serveLooking(bus, samples, { clock, images: new PlainEncoder(), blobs: new MemoryBlobStore() });
     const bytes = encodeLaserScan(scan([1, 2, 3, 4, 2, 2, 0.5, 2]));
     samples.publish({ topic: '/scan', type: LASER_SCAN, stamp: 1n, received: 1_000_000_000n, bytes });
     samples.publish({ topic: '/odom', type: 'x/msg/Y', stamp: 1n, received: 1_250_000_000n, bytes });

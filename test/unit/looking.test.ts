@@ -16,6 +16,8 @@ import {
 } from '../../formats/cdr/index.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
+import { PlainEncoder } from '../support/house.ts';
 
 const header = { stamp: 5_000_000_000n, frame_id: 'camera' };
 
@@ -31,12 +33,18 @@ function rig() {
   const clock = new ManualClock();
   const samples = new SampleBus({ clock, ledger: new Ledger() });
   const bus = new FakeBus(clock);
-  serveLooking(bus, samples);
+  const images = new PlainEncoder();
+  const blobs = new MemoryBlobStore();
+  serveLooking(bus, samples, { clock, images, blobs });
   const publish = (topic: string, type: string, bytes: Uint8Array, received = 5_000_000_000n) =>
     samples.publish({ topic, type, stamp: received, received, bytes });
   const look = (body: object) =>
-    bus.request<ImageReply>('execution', METHODS.execution.newestImage, { sideMax: 64, ...body });
-  return { publish, look, bus };
+    bus.request<ImageReply>('execution', METHODS.execution.newestImage, {
+      sideMax: 64,
+      quality: 80,
+      ...body,
+    });
+  return { publish, look, bus, blobs, images };
 }
 
 describe('pixels of a picture', () => {
@@ -99,7 +107,7 @@ describe('pixels of a picture', () => {
 
 describe('a look at what arrives', () => {
   it('gives the newest picture of the camera that is asked for, and its age by the clock of the samples', async () => {
-    const { publish, look } = rig();
+    const { publish, look, blobs, images } = rig();
     await expect(look({})).rejects.toMatchObject({ code: 'robot.unreachable' });
     publish('/b/image', IMAGE, encodeImage(image('rgb8', 8, 4, [1, 2, 3])));
     publish('/b/image', IMAGE, encodeImage(image('rgb8', 8, 4, [4, 5, 6])), 6_000_000_000n);
@@ -111,14 +119,16 @@ describe('a look at what arrives', () => {
     publish('/odom', 'nav_msgs/msg/Odometry', new Uint8Array(8), 7_500_000_000n);
     const first = await look({});
     expect(first).toMatchObject({ topic: '/a/image', topics: ['/a/image', '/b/image'], encoding: 'jpeg' });
-    expect(first.picture).toEqual({ kind: 'compressed', data: new Uint8Array([1, 2]) });
+    expect(images.seen).toEqual([{ kind: 'compressed', data: new Uint8Array([1, 2]) }]);
+    expect(await blobs.get(first.image.sha256)).toEqual(new Uint8Array([1, 2]));
     const other = await look({ topic: '/b/image' });
     expect([other.newest - other.time, other.size, other.frame]).toEqual([
       1_500_000_000n,
       { width: 8, height: 4 },
       'camera',
     ]);
-    expect([...other.picture.data.slice(0, 3)]).toEqual([4, 5, 6]);
+    const kept = await blobs.get(other.image.sha256);
+    expect([...kept!.slice(0, 3), kept!.length]).toEqual([4, 5, 6, other.image.bytes]);
     await expect(look({ topic: '/odom' })).rejects.toMatchObject({ code: 'robot.not_supported' });
   });
 

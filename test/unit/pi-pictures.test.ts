@@ -25,12 +25,12 @@ type Part = { type: string; text?: string; image_url?: { url: string } };
 type Message = { role: string; content: string | Part[] };
 
 /** A camera with one picture of 4 by 2 pixels behind the tool of the house. */
-function camera() {
+function camera(blobs: MemoryBlobStore) {
   const clock = new ManualClock();
   const bus = new FakeBus(clock);
-  const house = makeHouse(bus, clock, () => [], new SharpEncoder());
+  const house = makeHouse(bus, clock);
   const samples = new SampleBus({ clock, ledger: new Ledger() });
-  serveLooking(bus, samples);
+  serveLooking(bus, samples, { clock, images: Object.assign(new SharpEncoder(), { close() {} }), blobs });
   const data = Uint8Array.from({ length: 24 }, (_, i) => i * 10);
   const header = { stamp: 1n, frame_id: 'cam' };
   const image = { header, width: 4, height: 2, encoding: 'rgb8', bigEndian: false, step: 12, data };
@@ -49,7 +49,7 @@ describe('a picture of robot.look', () => {
     ];
     server = await FakeOpenAi.start(...answers);
     const blobs = new MemoryBlobStore();
-    const app = agentApp([camera()], { tools: ['robot.look', 'run.finish'] });
+    const app = agentApp([camera(blobs)], { tools: ['robot.look', 'run.finish'] });
     const rig = new RuntimeRig({
       apps: [app],
       robot: new FakeRobot({ cells: 4 }),

@@ -26,6 +26,17 @@ describe('pictures of strangers', () => {
     expect(pictures.pid).toBe(pid);
   });
 
+  it('are encoded there as JPEGs, no larger than asked; pixels that do not fit are refused', async () => {
+    const pixels = { kind: 'pixels', width: 40, height: 20, channels: 3 } as const;
+    const options = { sideMax: 10, quality: 80 };
+    const made = await pictures.encode({ ...pixels, data: new Uint8Array(2_400).fill(200) }, options);
+    expect(made).toMatchObject({ mime: 'image/jpeg', width: 10, height: 5, from: { width: 40, height: 20 } });
+    expect((await sharp(made.data).metadata()).format).toBe('jpeg');
+    await expect(pictures.encode({ ...pixels, data: new Uint8Array(3) }, options)).rejects.toMatchObject({
+      code: 'sample.malformed',
+    });
+  });
+
   it('that kill the decoder are told, and the next picture starts it anew', async () => {
     await pictures.decode(await jpeg());
     const before = pictures.pid!;

@@ -3,6 +3,7 @@ import { EdgeError } from '../../contract/index.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
 import { serveLooking } from '../../daemon/execution/looking/serve-looking.ts';
 import { encodeImage, IMAGE } from '../../formats/cdr/index.ts';
+import { PlainEncoder } from '../support/house.ts';
 import { drive, type PlanRigOptions, planRig } from '../support/plan-rig.ts';
 import { PERSON } from '../support/runtime-rig.ts';
 
@@ -12,7 +13,7 @@ const PIXELS = Uint8Array.from([1, 2, 3, 4, 5, 6]);
 async function planned(options: PlanRigOptions, params: Record<string, unknown>, camera = true) {
   const rig = planRig(() => [drive(0.1)], options);
   const samples = new SampleBus({ clock: rig.clock, ledger: new Ledger() });
-  serveLooking(rig.bus, samples);
+  serveLooking(rig.bus, samples, { clock: rig.clock, images: new PlainEncoder(), blobs: rig.blobs });
   const header = { stamp: 1n, frame_id: 'cam' };
   const shape = { width: 2, height: 1, encoding: 'rgb8', bigEndian: false, step: 6 };
   const bytes = encodeImage({ header, ...shape, data: PIXELS });

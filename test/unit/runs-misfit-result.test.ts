@@ -50,7 +50,7 @@ async function runOf(answer: ToolAnswer) {
 
 describe('a tool whose result fits no log', () => {
   it.each([
-    ['17 pictures', { result: {}, images: new Array(17).fill(picture) }, /17 pictures, at most 16/],
+    ['17 images', { result: {}, images: new Array(17).fill(picture) }, /17 images, at most 16/],
     ['a long key', { result: { ['k'.repeat(257)]: 1 } }, /a key of 257 characters, at most 256/],
   ])('%s: the agent is told, and the run that succeeded is not done again', async (_, answer, words) => {
     const { rig, times, told } = await runOf(answer as ToolAnswer);

@@ -317,7 +317,8 @@ function recordings(ports: RobotMcpPorts): RobotTool[] {
 }
 
 /** A built-in reading tool, called without a run. */
-function houseTool({ spec, run, deadlineMs }: Tool, { clock, ids, who }: RobotMcpPorts): RobotTool {
+function houseTool({ spec, run, deadlineMs }: Tool, ports: RobotMcpPorts): RobotTool {
+  const { clock, ids, who } = ports;
   return {
     name: spec.name.replaceAll('.', '_'),
     subject: spec.name,
@@ -328,7 +329,7 @@ function houseTool({ spec, run, deadlineMs }: Tool, { clock, ids, who }: RobotMc
     destructive: false,
     judged: true,
     deadlineMs: deadlineMs ? LIMITS.MCP_WAIT_MS_MAX : spec.deadlineMs,
-    run: (args, { signal }) => {
+    run: async (args, { signal }) => {
       const callId = ids.next<string>();
       const intent = {
         intent_id: callId,
@@ -338,7 +339,8 @@ function houseTool({ spec, run, deadlineMs }: Tool, { clock, ids, who }: RobotMc
         targets: [],
         priority: 5,
       };
-      return run(args, { runId: callId, callId, intent, clock, signal } as Parameters<Tool['run']>[1]);
+      const scope = { runId: callId, callId, intent, clock, signal } as Parameters<Tool['run']>[1];
+      return await ports.wholeAnswer(await run(args, scope), spec.name);
     },
   };
 }

@@ -7,6 +7,8 @@ import type {
   PolicyContext,
   RuntimeApi,
   Tool,
+  ToolAnswer,
+  ToolReturn,
 } from '../../../contract/index.ts';
 
 /** Everything that this robot calls as an MCP server. It owns nothing: every answer comes from one of these. */
@@ -21,6 +23,8 @@ export type RobotMcpPorts = {
   readonly who: PolicyContext;
   /** Built-in reading tools that are offered unchanged: robot.look, lake.query. */
   readonly houseTools: () => readonly Tool[];
+  /** Adds the bytes of images that a tool named by their handle. */
+  wholeAnswer(answer: ToolReturn, tool: string): Promise<ToolAnswer>;
   readonly approvals?: Pick<ApprovalApi, 'approvals'> | undefined;
   /** The log of the runtime cell. */
   openReader(): EventReader;

@@ -11,6 +11,7 @@ import {
   type ToolAnswer,
   type ToolBox,
   type ToolImage,
+  type ToolReturn,
   type ToolScope,
   type ToolSpec,
   traceparentOf,
@@ -18,6 +19,7 @@ import {
 import { BoundRobot } from '../flow/bound-robot.ts';
 import type { Answered, ImageNote, ToolGate } from '../gate/tool-gate.ts';
 import { safeCopy } from '../intents/json-safety.ts';
+import { readStored, tooMuch } from './stored-images.ts';
 
 /** Arguments of a foreign tool up to this size get an error that names the faulty place, characters of JSON. */
 const STRANGE_CHARS_MAX = 512;
@@ -116,7 +118,7 @@ export class GatedToolBox implements ToolBox {
 
   /** Stores pictures before an event names them, and makes results fit for the log. */
   async #kept(
-    { result, images }: ToolAnswer,
+    { result, images = [], stored = [] }: ToolReturn,
     name: string,
     fresh: Map<string, Uint8Array>,
   ): Promise<Answered> {
@@ -125,9 +127,10 @@ export class GatedToolBox implements ToolBox {
     const long = Object.keys(plain).find((key) => key.length > LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
     if (long !== undefined)
       throw tooMuch(name, `a key of ${long.length} characters`, LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
-    if (!images || images.length === 0) return { result: plain };
-    if (images.length > LIMITS.TOOL_RESULT_IMAGES_MAX)
-      throw tooMuch(name, `${images.length} pictures`, LIMITS.TOOL_RESULT_IMAGES_MAX);
+    const count = images.length + stored.length;
+    if (count === 0) return { result: plain };
+    if (count > LIMITS.TOOL_RESULT_IMAGES_MAX)
+      throw tooMuch(name, `${count} images`, LIMITS.TOOL_RESULT_IMAGES_MAX);
     const { blobs } = this.#parts;
     if (!blobs) throw new EdgeError('tool.failed', { operation: 'keep image', subject: name });
     const notes: ImageNote[] = [];
@@ -135,6 +138,10 @@ export class GatedToolBox implements ToolBox {
       const sha256 = await blobs.put(data);
       fresh.set(sha256, data);
       notes.push({ mime, sha256, bytes: data.byteLength });
+    }
+    for (const { mime, sha256, bytes } of stored) {
+      fresh.set(sha256, await readStored(blobs, { mime, sha256, bytes }, name));
+      notes.push({ mime, sha256, bytes });
     }
     return { result: plain, images: notes };
   }
@@ -158,14 +165,6 @@ export class GatedToolBox implements ToolBox {
       hint: `tools: ${[...this.#tools.keys()].join(', ')}`.slice(0, 1024),
     });
   }
-}
-
-function tooMuch(name: string, what: string, most: number): EdgeError {
-  return new EdgeError('tool.failed', {
-    ...{ operation: 'keep result', subject: name, retryable: false },
-    message: `its result has ${what}, at most ${most} are allowed`,
-    hint: 'it was done, and only what it gave is left out: ask it for less at a time',
-  });
 }
 
 /** Wrong arguments never prevent a stop. Only a reason that can be logged is kept. */

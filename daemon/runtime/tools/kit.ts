@@ -1,4 +1,4 @@
-import type { Tool, ToolAnswer, ToolScope, ToolSpec } from '../../../contract/index.ts';
+import type { Tool, ToolReturn, ToolScope, ToolSpec } from '../../../contract/index.ts';
 import { type Static, type TSchema, Type } from '../../../contract/schema-kit.ts';
 
 /** What the tools of the house are made with: closed schemas whose every number has a unit and a range. */
@@ -16,8 +16,8 @@ export const Topic = (description: string) =>
 
 type Parts<S extends TSchema> = Omit<ToolSpec, 'input' | 'origin'> & {
   readonly input: S;
-  run(args: Static<S>, scope: ToolScope): Promise<ToolAnswer>;
-  probe?(args: Static<S>, scope: ToolScope): Promise<ToolAnswer | undefined>;
+  run(args: Static<S>, scope: ToolScope): Promise<ToolReturn>;
+  probe?(args: Static<S>, scope: ToolScope): Promise<ToolReturn | undefined>;
   callDeadlineMs?(args: Static<S>): number;
 };
 

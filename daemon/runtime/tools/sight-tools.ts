@@ -3,9 +3,9 @@ import {
   type CellBus,
   type Clock,
   EdgeError,
-  type ImageEncoder,
   type ImageRequest,
   LIMITS,
+  LOOK_LIMITS,
   METHODS,
   type Robot,
   type ScanRequest,
@@ -22,22 +22,21 @@ export type SightParts = {
   readonly robot: Robot;
   readonly bus: Pick<CellBus, 'request'>;
   readonly clock: Clock;
-  readonly images: ImageEncoder;
-  /** Longer side of pictures for models, pixels, and their JPEG quality. */
+  /** Longer side of images for models, pixels, and their JPEG quality. */
   readonly image: { readonly sideMax: number; readonly quality: number };
   /** Where the configuration names them; empty: what is there. */
   readonly topics: { readonly camera: string; readonly scan: string };
 };
 
 const SECTORS = 12;
-/** A picture of a large camera travels and is made smaller and packed in this time, milliseconds. */
+/** An image of a large camera is made smaller, encoded and stored in this time, milliseconds. */
 const LOOK_MS = 15_000;
 
 /** What the robot sees: its camera, its scanner, its map. */
 export function sightTools(parts: SightParts): readonly Tool[] {
-  const { robot, bus, clock, images, image, topics } = parts;
-  const ask = <N extends 'look.image' | 'look.scan'>(method: N, body: CallAsk<N>) =>
-    askExecution({ bus, clock }, method, body, LIMITS.CELL_REQUEST_MS);
+  const { robot, bus, clock, image, topics } = parts;
+  const ask = <N extends 'look.image' | 'look.scan'>(method: N, body: CallAsk<N>, timeoutMs: number) =>
+    askExecution({ bus, clock }, method, body, timeoutMs);
   return [
     houseTool({
       name: 'robot.look',
@@ -52,20 +51,19 @@ export function sightTools(parts: SightParts): readonly Tool[] {
       replay: 'safe',
       deadlineMs: LOOK_MS,
       run: async ({ topic = topics.camera }) => {
-        const body: ImageRequest = { ...(topic === '' ? {} : { topic }), sideMax: image.sideMax };
-        const seen = await ask(METHODS.execution.newestImage, body);
-        const { mime, data, width, height, from } = await images.encode(seen.picture, image);
+        const body: ImageRequest = { ...(topic === '' ? {} : { topic }), ...image };
+        const seen = await ask(METHODS.execution.newestImage, body, LOOK_LIMITS.LOOK_MS);
         const result = {
           topic: seen.topic,
           other_cameras: seen.topics.filter((name) => name !== seen.topic),
           frame: seen.frame.slice(0, 128),
           encoding: seen.encoding,
-          camera_px: seen.size ?? from,
-          picture_px: { width, height },
+          camera_px: seen.size,
+          picture_px: seen.shown,
           ...(seen.depth ? { bright_m: rounded(seen.depth.near), dark_m: rounded(seen.depth.far) } : {}),
           age_s: age(seen),
         };
-        return { result, images: [{ mime, data }] };
+        return { result, stored: [seen.image] };
       },
     }),
     houseTool({
@@ -91,7 +89,7 @@ export function sightTools(parts: SightParts): readonly Tool[] {
       deadlineMs: LIMITS.CELL_REQUEST_MS + 500,
       run: async ({ sectors = SECTORS, topic = topics.scan }) => {
         const body: ScanRequest = topic === '' ? {} : { topic };
-        const seen = await ask(METHODS.execution.newestScan, body);
+        const seen = await ask(METHODS.execution.newestScan, body, LIMITS.CELL_REQUEST_MS);
         const scan = decodeLaserScan(seen.bytes);
         const ring = scanSectors(scan, sectors);
         const hits = ring.filter(({ nearest_m }) => nearest_m !== null);

@@ -1,0 +1,106 @@
+/**
+ * Decisions of one run repeat themselves: the same question of the same person gets the same answer of the same
+ * policies. The row of such a decision holds the position of an earlier one of its run and what differs. Its hash is
+ * that of the whole event, so that the chain, readers and exports know nothing of it. Runs in the commit thread too.
+ */
+
+/** Newest events among which a row may refer to another: as many as always stay in a log (`KEEP_EVENTS`). */
+export const REPEAT_WINDOW = 1_024;
+/** A larger payload is always written whole: it is held in memory while it may be referred to. */
+const WHOLE_BYTES_MAX = 8 * 1024;
+/** Decisions that are held; the oldest go first. */
+const HELD_MAX = 256;
+const KIND = 'policy.decided';
+/** No whole decision starts like this: the first key of one is `decision`. */
+const START = '{"changed":';
+
+type Facts = Readonly<Record<string, unknown>>;
+type Request = { readonly facts?: Facts; readonly ts_ms?: number };
+type Decision = { readonly duration_us: number; readonly request?: Request };
+/** What differs: facts by key where both decisions have the same keys, else all of them. */
+type Changed = {
+  readonly duration_us: number;
+  readonly ts_ms?: number;
+  readonly some_facts?: Facts;
+  readonly facts?: Facts;
+};
+type Repeat = { readonly changed: Changed; readonly same_as: number };
+
+export type RepeatRow = { readonly seq: number; readonly run_id: string | null; readonly payload: string };
+
+/** The position of the whole decision that a row refers to; undefined: the row is whole. */
+export function sameAs(kind: string, payload: string): number | undefined {
+  if (kind !== KIND || !payload.startsWith(START)) return undefined;
+  return (JSON.parse(payload) as Repeat).same_as;
+}
+
+/** The payload of a row that refers to the row with the payload `whole`. Throws where one of them is no JSON. */
+export function wholePayload(payload: string, whole: string): unknown {
+  const { changed } = JSON.parse(payload) as Repeat;
+  const { request, ...rest } = JSON.parse(whole) as Decision;
+  const { duration_us, ts_ms, facts, some_facts } = changed;
+  if (!request) return sorted({ ...rest, duration_us });
+  const all = facts ?? (some_facts ? sorted({ ...request.facts, ...some_facts }) : request.facts);
+  const asked = { ...request, ...(all ? { facts: all } : {}), ...(ts_ms === undefined ? {} : { ts_ms }) };
+  return sorted({ ...rest, duration_us, request: sorted(asked) });
+}
+
+/** The decisions that the next rows may refer to, for the only writer of a log. */
+export class Repeats {
+  readonly #held = new Map<string, { readonly seq: number; readonly decision: Decision }>();
+
+  /** `rows`: the newest decisions of the log, the oldest first. */
+  constructor(rows: Iterable<RepeatRow> = []) {
+    for (const { seq, run_id, payload } of rows)
+      if (run_id !== null && sameAs(KIND, payload) === undefined) this.#take(payload, run_id, seq);
+  }
+
+  /** What the row at `seq` is to hold: its payload, or less. */
+  written(kind: string, runId: string | undefined, seq: number, payload: string): string {
+    if (kind !== KIND || runId === undefined) return payload;
+    return this.#take(payload, runId, seq) ?? payload;
+  }
+
+  #take(payload: string, runId: string, seq: number): string | undefined {
+    if (payload.length > WHOLE_BYTES_MAX) return undefined;
+    const decision = JSON.parse(payload) as Decision;
+    const key = `${runId} ${commonText(decision)}`;
+    const known = this.#held.get(key);
+    if (known && known.seq > seq - REPEAT_WINDOW) {
+      const repeat: Repeat = { changed: changedIn(decision, known.decision), same_as: known.seq };
+      const text = JSON.stringify(repeat);
+      // Facts that have nothing in common may need more than the whole.
+      return text.length < payload.length ? text : undefined;
+    }
+    this.#held.delete(key);
+    this.#held.set(key, { seq, decision });
+    const [oldest] = this.#held.keys();
+    if (this.#held.size > HELD_MAX && oldest !== undefined) this.#held.delete(oldest);
+    return undefined;
+  }
+}
+
+/** All of a decision but times and facts. */
+function commonText({ duration_us: _, request, ...rest }: Decision): string {
+  const { facts, ts_ms, ...asked } = request ?? {};
+  const has = [request !== undefined, facts !== undefined, ts_ms !== undefined];
+  return JSON.stringify([rest, asked, has]);
+}
+
+function changedIn({ duration_us, request }: Decision, before: Decision): Changed {
+  const { facts, ts_ms } = request ?? {};
+  const time = ts_ms === undefined ? {} : { ts_ms };
+  const known = before.request?.facts;
+  if (!facts || !known) return { duration_us, ...time };
+  const same = Object.keys(facts).join('\n') === Object.keys(known).join('\n');
+  if (!same) return { duration_us, facts, ...time };
+  const other = Object.entries(facts).filter(([key, value]) => {
+    return JSON.stringify(value) !== JSON.stringify(Object.getOwnPropertyDescriptor(known, key)?.value);
+  });
+  return { duration_us, ...(other.length > 0 ? { some_facts: Object.fromEntries(other) } : {}), ...time };
+}
+
+/** With its keys in the order of canonical JSON, as a payload that was read whole has them. */
+function sorted(value: object): object {
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
