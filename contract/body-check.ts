@@ -1,6 +1,7 @@
 import type { CallName } from './calls.ts';
 import { EdgeError } from './edge-error.ts';
 import { BODY_FITS } from './schema/bodies-fits.ts';
+import { schemaFault } from './schema-fault.ts';
 
 /**
  * Calls that end motion, or give back what others wait for: a lease, a run, a call of a model. Neither their question
@@ -66,10 +67,10 @@ export function bodyFits(call: string, side: BodySide, body: unknown): boolean {
   return !Object.hasOwn(BODY_FITS, call) || BODY_FITS[call as CallName][side](body);
 }
 
-/** The error for a body that does not fit, which names its key. Loads the schemas. */
+/** The error for a body that does not fit, which names its key. Reads the schemas as data: a few milliseconds. */
 export async function bodyRefusal(call: string, side: BodySide, body: unknown): Promise<EdgeError> {
-  const { bodyFault } = await import('./bodies/fault.ts');
-  const fault = bodyFault(call as CallName, side, body) ?? '/: does not fit its schema';
+  const { BODY_SCHEMAS } = await import('./schema/bodies-parts.ts');
+  const fault = schemaFault(BODY_SCHEMAS[call as CallName][side], body) ?? '/: does not fit its schema';
   // A wrong answer is a fault of ours, and no fault of what was asked.
   return new EdgeError(side === 'ask' ? 'schema.invalid' : 'internal.fault', {
     operation: call,
