@@ -15,7 +15,7 @@ export type Starvation = {
   /** A wait for a processor that goes on: the kernel adds it to its account only at its end, milliseconds. */
   readonly pendingMs: number;
   /**
-   * Time that was looked at and is neither excused nor spent on a processor, milliseconds. A wait that went on at the
+   * Time that was looked at and is neither excused nor spent on a processor, milliseconds. A wait that had not ended at the
    * last look is taken from it when the kernel counts it.
    */
   readonly openMs: number;

@@ -191,7 +191,7 @@ const sign = (name: string) => {
 };
 const CODE = { 'parts/word.ts': "export const word: string = 'hi';", 'index.ts': FLOW };
 
-it('apps.modules = "signed": code runs where a trusted key signed it, and the refusal names the key to set', () => {
+it('apps.modules, signed: code of a package runs where a trusted key signed it, and the refusal names the key', () => {
   put('ours', { 'app.toml': manifest('ours'), ...CODE });
   put('other', { 'app.toml': manifest('other'), ...CODE });
   put('files', {
@@ -215,7 +215,7 @@ it('apps.modules = "signed": code runs where a trusted key signed it, and the re
   expect(shelf.views().find(({ name }) => name === 'files')?.reason ?? '').not.toContain('modules');
 });
 
-it('apps.modules = "none": no code of a package runs, not of a kept version either; what comes with the daemon does', () => {
+it('apps.modules, none: no code of a package runs, not of a kept version either; what comes with the daemon does', () => {
   put('ours', { 'app.toml': manifest('ours'), ...CODE });
   sign('ours');
   const before = shelfOf(settings());
