@@ -227,15 +227,16 @@ export const LIMITS = {
   HEARTBEAT_SILENT_MS: 1_750,
   /** A cell silent for this long is killed although the host starved it: a robot cannot wait forever, milliseconds. */
   HEARTBEAT_STARVED_MS: 15_000,
-  /** HEARTBEAT_SILENT_MS where the host starved it for most of its silence: the same work takes more time in pieces. */
-  HEARTBEAT_SILENT_LOADED_MS: 3_500,
+  /** HEARTBEAT_SILENT_MS where the host starved it for most of its silence: a loop is found by its processor time. */
+  HEARTBEAT_SILENT_LOADED_MS: 2_000,
   /**
    * Of a process that starts, milliseconds. It loads its code without a pause, perhaps for the first time and from a cold
-   * disk, and nothing moves by it yet. How long it may do nothing of its own; how much processor time it may take; and
-   * how long all of it may last, since a disk may never answer.
+   * disk, and nothing moves by it yet. How long it may do nothing of its own; how much processor time it may take, in all
+   * and without reading a file; and how long all of it may last, since a disk may never answer.
    */
   HEARTBEAT_BOOT_MS: 10_000,
   HEARTBEAT_BOOT_RUN_MS: 60_000,
+  HEARTBEAT_BOOT_LOOP_MS: 5_000,
   HEARTBEAT_BOOT_STARVED_MS: 600_000,
   /** A cell with waiting work and no progress is restarted after this, milliseconds. */
   WORK_STALLED_MS: 10_000,

@@ -21,7 +21,7 @@ export const BUILT_IN: readonly PolicyFile[] = [
  */
 export class BuiltInJudge implements PolicyJudge {
   readonly sha256 = hashOf(BUILT_IN);
-  readonly policies = ['operators', 'models-and-egress', 'operators-answer'].map((name) => ({
+  readonly policies = ['operators', 'schedules', 'models-and-egress', 'operators-answer'].map((name) => ({
     id: `${file}#${name}`,
     effect: 'permit' as const,
     line: lineOf(name),
@@ -34,27 +34,31 @@ export class BuiltInJudge implements PolicyJudge {
     } catch (thrown) {
       return { decision: 'deny', reason: `cannot be judged: ${(thrown as Error).message}`, determining: [] };
     }
-    const name = permitting(request);
-    if (name === undefined) return { decision: 'deny', reason: 'no policy permits it', determining: [] };
-    return { decision: 'allow', reason: `permitted by ${file}#${name}`, determining: [`${file}#${name}`] };
+    const determining = permitting(request).map((name) => `${file}#${name}`);
+    const [first] = determining;
+    if (first === undefined) return { decision: 'deny', reason: 'no policy permits it', determining };
+    return { decision: 'allow', reason: `permitted by ${first}`, determining };
   }
 
   close(): void {}
 }
 
-function permitting({ point, principal, about }: PolicyRequest): string | undefined {
+function permitting({ point, principal, about }: PolicyRequest): readonly string[] {
   const operator = principal.roles.includes('operator');
   switch (point) {
     case 'intent':
     case 'tool':
-      return operator ? 'operators' : undefined;
+      return [
+        ...(operator ? ['operators'] : []),
+        ...(principal.origin === 'schedule' && principal.roles.includes('schedule') ? ['schedules'] : []),
+      ];
     case 'model':
     case 'egress':
-      return 'models-and-egress';
+      return ['models-and-egress'];
     case 'approval': {
       const own =
         about['tenant'] === principal.tenant && isSamePerson(String(about['requester']), principal.id);
-      return operator && about['tenant'] === principal.tenant && !own ? 'operators-answer' : undefined;
+      return operator && about['tenant'] === principal.tenant && !own ? ['operators-answer'] : [];
     }
   }
 }

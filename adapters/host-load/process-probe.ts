@@ -23,6 +23,12 @@ export function hostProbe(proc: Proc = HOST): ProcessProbe {
         return undefined;
       }
     },
+    times: (pid) =>
+      maybe(() => {
+        const [ranNs, waitedNs] = numbers(proc.readText(`/proc/${pid}/task/${pid}/schedstat`));
+        const times = { cpuMs: ranNs! / 1e6, waitedMs: waitedNs! / 1e6 };
+        return { ...times, pressureMs: undefined, readBytes: undefined };
+      }),
   };
 }
 
@@ -35,6 +41,7 @@ function account(proc: Proc, pid: number): ProcessAccount {
     cpuMs: ranNs === undefined ? stat.cpuMs : ranNs / 1e6,
     waitedMs: waitedNs === undefined ? undefined : waitedNs / 1e6,
     pressureMs: maybe(() => pressureOf(proc.readText('/proc/pressure/cpu'))),
+    readBytes: maybe(() => readOf(proc.readText(`/proc/${pid}/io`))),
   };
 }
 
@@ -75,6 +82,11 @@ function stateOf(letter: string): ProcessAccount['state'] {
 function pressureOf(text: string): number | undefined {
   const found = /^some .*\btotal=(\d+)/m.exec(text);
   return found ? Number(found[1]) / 1e3 : undefined;
+}
+
+function readOf(text: string): number | undefined {
+  const found = /^rchar: (\d+)/m.exec(text);
+  return found ? Number(found[1]) : undefined;
 }
 
 function numbers(text: string): number[] {

@@ -32,7 +32,12 @@ export type JudgeParts = {
   readonly parsers: PackageParsers;
   readonly keys: TrustedKeys;
   readonly requireSigned: boolean;
+  /** Absent: any. */
+  readonly modules?: ModuleTrust;
 };
+
+/** Whose code may run in the daemon: that of any package, of those that a trusted key signed, or of none. */
+export type ModuleTrust = 'any' | 'signed' | 'none';
 
 export type PackageVerdict =
   | { readonly ok: true; readonly pkg: AppPackage }
@@ -58,6 +63,8 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
   const digest = digestOf(files);
   const signedBy = signerOf(digest, signature, parts.keys);
   if (parts.requireSigned && signedBy === undefined) faults.push(unsigned(signature, parts.keys));
+  const refused = app.module === undefined ? undefined : moduleFault(parts, signedBy);
+  if (refused !== undefined) faults.push(faultAt('app.toml', manifest.lineOf(['module']), 'module', refused));
   if (faults.length > 0) return { ok: false, faults, name: app.name };
   return {
     ok: true,
@@ -253,6 +260,13 @@ function instructionsOf(
   return split.body === ''
     ? { file: 'AGENT.md', problem: 'has no instructions below its front matter' }
     : split.body;
+}
+
+function moduleFault({ modules, keys }: JudgeParts, signedBy: string | undefined): string | undefined {
+  if (modules === 'none') return 'is code that would run in the daemon, and [apps] modules = "none"';
+  if (modules !== 'signed' || signedBy !== undefined) return undefined;
+  const known = [...keys.keys()].join(', ') || 'none';
+  return `is code that would run in the daemon, [apps] modules = "signed", and no trusted key signed it; sign it: auraison app pack --key PRIVATE.key (trusted keys: ${known})`;
 }
 
 function unsigned(signature: string | undefined, keys: TrustedKeys): AppFault {

@@ -8,6 +8,7 @@ import {
   type AppView,
   EdgeError,
 } from '../../contract/core.ts';
+import type { ModuleTrust } from './judge-package.ts';
 import { bannedOnDisk } from './module-guard.ts';
 import { PackageStore } from './package-store.ts';
 import type { ShelfRules } from './shelf-rules.ts';
@@ -18,6 +19,7 @@ export type ShelfParts = {
   /** `[apps] dirs`: packages, and folders of packages. */
   readonly dirs: readonly string[];
   readonly requireSigned: boolean;
+  readonly modules: ModuleTrust;
   /** Called once. Throws where a trusted key cannot be read. */
   rules(): PackageRules;
   /** A package in a folder, judged whole. Never throws. */
@@ -46,6 +48,8 @@ type Bad = {
 };
 
 const REASON_MAX = 1_024;
+/** Who signed the daemon signed what comes with it. */
+const OURS = { requireSigned: false, modules: 'any' } as const;
 
 /**
  * The packages of `[apps] dirs` and those that are installed. What cannot be used is a line of its own and harms no
@@ -68,7 +72,7 @@ export class PackageShelf {
 
   /** A trusted key that cannot be read trusts nobody, and is a line of `views`. */
   constructor(
-    { dataDir, dirs, requireSigned, rules, read, own }: ShelfParts,
+    { dataDir, dirs, requireSigned, modules, rules, read, own }: ShelfParts,
     builtIn: readonly Application[],
   ) {
     this.#own = own;
@@ -77,7 +81,7 @@ export class PackageShelf {
     this.#builtIn = builtIn;
     this.#dirs = dirs;
     this.#read = read;
-    this.#rules = { keys: new Map(), requireSigned };
+    this.#rules = { keys: new Map(), requireSigned, modules };
     try {
       this.#rules = rules();
     } catch (thrown) {
@@ -142,10 +146,20 @@ export class PackageShelf {
     if (!this.#store.hasVersion(digest)) return undefined;
     const folder = this.#store.versionFolder(digest);
     // It was accepted when it was installed. A key that was withdrawn since then ends no run.
-    const read = this.#read(folder, { ...this.#rules, requireSigned: false });
+    const read = this.#read(folder, {
+      ...this.#rules,
+      ...(this.#trusts(name) ? OURS : { requireSigned: false }),
+    });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
     if (this.#banned(read.pkg) !== undefined) return undefined;
     return this.#own.make(read, folder);
+  }
+
+  /** Kept versions have no signature: code of one runs where that of the package in use may. */
+  #trusts(name: string): boolean {
+    const now = this.apps.find(({ pkg }) => pkg.manifest.name === name);
+    if (!now) return false;
+    return now.source === 'shipped' || (this.#rules.modules === 'signed' && now.pkg.signedBy !== undefined);
   }
 
   /** Forgets old versions, none of these and none in use. */
@@ -194,9 +208,7 @@ export class PackageShelf {
       return bad('the folder is a link; name its target in [apps] dirs, or copy it');
     let read: ReadPackage;
     try {
-      // Who signed the daemon signed what comes with it.
-      const rules = source === 'shipped' ? { ...this.#rules, requireSigned: false } : this.#rules;
-      read = this.#read(folder, rules);
+      read = this.#read(folder, source === 'shipped' ? { ...this.#rules, ...OURS } : this.#rules);
       if (!read.ok) return bad(read.faults.map(faultText).join('; '), read.name);
       const { pkg } = read;
       if (digest !== undefined && pkg.digest !== digest)

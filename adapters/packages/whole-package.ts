@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type AppFault, type Application, type AppPackage, EdgeError } from '../../contract/core.ts';
-import { judgePackage, type PackageParsers } from './judge-package.ts';
+import { type JudgeParts, judgePackage, type ModuleTrust, type PackageParsers } from './judge-package.ts';
 import type { FilesResult } from './package-files.ts';
-import { type TrustedKeys, trustedKey } from './signature.ts';
+import { trustedKey } from './signature.ts';
 
 export type ReadPackage =
   | {
@@ -15,7 +15,7 @@ export type ReadPackage =
     }
   | { readonly ok: false; readonly faults: readonly AppFault[]; readonly name?: string };
 
-export type PackageRules = { readonly keys: TrustedKeys; readonly requireSigned: boolean };
+export type PackageRules = Pick<JudgeParts, 'keys' | 'requireSigned' | 'modules'>;
 
 /** A fault that only the whole package shows; `path`: its place in its file. */
 export type WholeFault = AppFault & { readonly path?: readonly string[] };
@@ -35,6 +35,7 @@ export type WholeParts = {
 export function packageRules(apps: {
   readonly trusted_keys: readonly string[];
   readonly require_signed: boolean;
+  readonly modules: ModuleTrust;
 }): PackageRules {
   const keys = new Map(
     apps.trusted_keys.map((path) => {
@@ -54,7 +55,7 @@ export function packageRules(apps: {
       }
     }),
   );
-  return { keys, requireSigned: apps.require_signed };
+  return { keys, requireSigned: apps.require_signed, modules: apps.modules };
 }
 
 /** The files of a package and the application that they make, judged whole. Runs nothing of it, never throws. */

@@ -210,7 +210,7 @@ async function testApp(
 ): Promise<number> {
   const { goodPackage } = await import('../app/read.ts');
   const { testPackage } = await import('../app/test-package.ts');
-  const read = goodPackage(spec ?? '.', settings, { requireSigned: false });
+  const read = goodPackage(spec ?? '.', settings, { requireSigned: false, modules: 'any' });
   const { config } = command.optsWithGlobals<GlobalOptions>();
   const results = await testPackage(read, settings, { config, note: out.note });
   const failed = results.filter(({ ok }) => !ok).length;
@@ -244,7 +244,7 @@ async function packApp(
 ): Promise<number> {
   const { goodPackage } = await import('../app/read.ts');
   const { makeArchive, SIGNATURE_FILE, signDigest } = await import('../../adapters/packages/index.ts');
-  const { pkg, signature } = goodPackage(folder ?? '.', settings, { requireSigned: false });
+  const { pkg, signature } = goodPackage(folder ?? '.', settings, { requireSigned: false, modules: 'any' });
   const made = key === undefined ? signature : signDigest(pkg.digest, keyText(key));
   const sig: readonly PackageFile[] =
     made === undefined ? [] : [{ path: SIGNATURE_FILE, bytes: new TextEncoder().encode(`${made}\n`) }];

@@ -4,6 +4,7 @@ import { CALL_BODIES } from '../bodies/index.ts';
 import { ErrorBody } from '../errors.ts';
 import { EVENT_PAYLOADS } from '../event-payloads.ts';
 import { MOTION_GOALS } from '../motion/goals.ts';
+import { FAULT_WORDS } from '../schema-fault.ts';
 
 /**
  * Text of `contract/schema/fits.ts`: what the schema library compiles for these schemas, written down, so that
@@ -79,6 +80,48 @@ export function bodiesFitsFile(): string {
     '};',
     '',
   ].join('\n');
+}
+
+/** Text of `contract/schema/bodies-parts.ts`: the schemas of these bodies as data, by which a refusal names its key. */
+export function bodiesPartsFile(): string {
+  const names = new Map<string, string>();
+  const nameOf = (schema: TSchema): string => {
+    const text = JSON.stringify(partOf(schema));
+    if (!names.has(text)) names.set(text, `part${names.size}`);
+    return names.get(text)!;
+  };
+  const calls = Object.entries(CALL_BODIES).map(
+    ([call, { ask, reply }]) => `  '${call}': { ask: ${nameOf(ask)}, reply: ${nameOf(reply)} },`,
+  );
+  const goals = Object.entries(MOTION_GOALS).map(([kind, goal]) => `  ${kind}: ${nameOf(goal)},`);
+  return [
+    '// Made by `npm run schemas` from the schemas of the contract; a golden test holds it.',
+    "import type { CallName } from '../calls.ts';",
+    "import type { MotionKind } from '../motion/goals.ts';",
+    "import type { PlainPart } from '../schema-fault.ts';",
+    '',
+    ...[...names].map(([text, name]) => `const ${name}: PlainPart = ${text};`),
+    '',
+    'export const BODY_SCHEMAS: Readonly<Record<CallName, { readonly ask: PlainPart; readonly reply: PlainPart }>> = {',
+    ...calls,
+    '};',
+    '',
+    'export const MOTION_SCHEMAS: Readonly<Record<MotionKind, PlainPart>> = {',
+    ...goals,
+    '};',
+    '',
+  ].join('\n');
+}
+
+/** The schema without its descriptions; keys of `properties` are names, and no keywords. */
+function partOf(schema: unknown, named = false): unknown {
+  if (Array.isArray(schema)) return schema.map((one) => partOf(one));
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const kept = Object.entries(schema).filter(([word]) => named || word !== 'description');
+  const stranger = kept.find(([word]) => !named && !FAULT_WORDS.has(word));
+  if (stranger) throw new Error(`schema-fault.ts does not know the keyword ${stranger[0]}`);
+  const isNames = (word: string) => !named && (word === 'properties' || word === 'patternProperties');
+  return Object.fromEntries(kept.map(([word, held]) => [word, partOf(held, isNames(word))]));
 }
 
 function functionOf(schema: TSchema): string {

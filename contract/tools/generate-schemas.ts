@@ -1,7 +1,7 @@
-/** Writes contract/schema/v1/*.json, contract/schema/fits.ts, motion-fits.ts and bodies-fits.ts. `npm run schemas` after a deliberate change; a golden test holds them. */
+/** Writes contract/schema/v1/*.json, contract/schema/fits.ts, motion-fits.ts, bodies-fits.ts and bodies-parts.ts. `npm run schemas` after a deliberate change; a golden test holds them. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bodiesFitsFile, fitsFile, motionFitsFile } from './fits-file.ts';
+import { bodiesFitsFile, bodiesPartsFile, fitsFile, motionFitsFile } from './fits-file.ts';
 import { schemaFiles } from './schema-files.ts';
 
 const directory = join(import.meta.dirname, '..', 'schema', 'v1');
@@ -10,3 +10,4 @@ for (const [name, body] of schemaFiles()) writeFileSync(join(directory, name), b
 writeFileSync(join(directory, '..', 'fits.ts'), fitsFile());
 writeFileSync(join(directory, '..', 'motion-fits.ts'), motionFitsFile());
 writeFileSync(join(directory, '..', 'bodies-fits.ts'), bodiesFitsFile());
+writeFileSync(join(directory, '..', 'bodies-parts.ts'), bodiesPartsFile());

@@ -37,7 +37,10 @@ export function makePackageShelf(
 ): PackageShelf {
   const rules = () => packageRules(apps);
   return new PackageShelf(
-    { dataDir, dirs: apps.dirs, requireSigned: apps.require_signed, rules, read: readPackage, own },
+    {
+      ...{ dataDir, dirs: apps.dirs, requireSigned: apps.require_signed, modules: apps.modules },
+      ...{ rules, read: readPackage, own },
+    },
     builtIn,
   );
 }

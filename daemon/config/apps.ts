@@ -26,15 +26,21 @@ export const APPS_KEYS = {
     ABSOLUTE,
   ),
   schedules: flag(true, 'packages may give the robot their own intents in time ([[schedule]] of app.toml)'),
-  schedule_roles: texts(['operator'], 'roles of the intents that schedules of packages give', {
-    match: /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/,
-    expected: 'names of roles, for example ["operator"]',
-  }),
+  schedule_roles: texts(
+    ['schedule'],
+    'roles of the intents that schedules of packages give; "schedule" may open them and call their tools, and nothing else',
+    { match: /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, expected: 'names of roles, for example ["schedule"]' },
+  ),
   watch: flag(true, 'packages that changed are read again without being asked'),
   trusted_keys: texts(
     [],
     'files with public Ed25519 keys (PEM) whose signatures of packages count; a key is named by its file name without the ending',
     ABSOLUTE,
+  ),
+  modules: choice(
+    ['any', 'signed', 'none'],
+    'any',
+    'packages whose TypeScript (module of app.toml) runs in the daemon: any, those that a trusted key signed, or none but those that come with the daemon',
   ),
   require_signed: flag(false, 'packages without such a signature are not taken'),
 } as const;

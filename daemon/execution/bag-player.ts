@@ -85,6 +85,11 @@ export class BagPlayer {
     return [...this.#plays.values()].filter((play) => play.isRunning).length;
   }
 
+  /** The playback that runs; undefined where there is none. */
+  current(): string | undefined {
+    return [...this.#plays.values()].find((play) => play.isRunning)?.id;
+  }
+
   /** What is played, or about to be, may be obeyed by a robot. */
   isMoving(): boolean {
     if (this.#opening?.allowCommands === true) return true;

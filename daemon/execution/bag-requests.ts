@@ -1,4 +1,12 @@
-import { type CellContext, checkFresh, type EventPayload, LIMITS, METHODS } from '../../contract/core.ts';
+import {
+  type CellContext,
+  checkFresh,
+  type EventPayload,
+  fieldsOf,
+  LIMITS,
+  METHODS,
+  neededText,
+} from '../../contract/core.ts';
 import { adoptBag } from '../../io/adopt-bag.ts';
 import type { BagPlayer } from './bag-player.ts';
 
@@ -16,7 +24,7 @@ export function serveBags(
     return player.start(options, from);
   });
   bus.handle(bagPlayState, async (body) => player.state(body.id));
-  bus.handle(bagPlayStop, async (body) => player.stop(body.id));
+  bus.handle(bagPlayStop, async (body) => player.stop(idOf(body, player)));
   bus.handle(bagPlayControl, async ({ id, ...order }) => player.control(id, order));
   bus.handle(bagAdopt, async (body) => {
     const { bag, segments } = await adoptBag(dataDir, body.bag, emit, onAdopted);
@@ -32,4 +40,11 @@ export function serveBags(
       })),
     };
   });
+}
+
+/** One bag plays at a time: a stop that names none as text is for that one. */
+function idOf(body: unknown, player: BagPlayer): string {
+  const { id } = fieldsOf(body);
+  if (typeof id === 'string' && id !== '') return id;
+  return player.current() ?? neededText('bag.play_stop', body, 'id');
 }

@@ -2,6 +2,7 @@ import {
   type Clock,
   checkFresh,
   EdgeError,
+  fieldsOf,
   formatTraceparent,
   type GoalOf,
   type LeaseRole,
@@ -57,22 +58,18 @@ function named(request: Record<string, unknown>): { motionId: string; traceparen
 
 /** What is wrong with the reason, or is no field of a cancel, is left out. */
 export function parseCancel(body: unknown): { motionId: string; reason: string } {
-  const { motionId, reason } = asFields(body);
+  const { motionId, reason } = fieldsOf(body);
   return { motionId: text(motionId, '/motionId'), reason: reasonOf(reason, 'cancelled') };
 }
 
 /** Never throws: what does not fit is left out, for a stop does not fail on how it was asked for. */
 export function parseStop(body: unknown): StopRequest {
-  const { reason, run, role } = asFields(body);
+  const { reason, run, role } = fieldsOf(body);
   return {
     reason: reasonOf(reason, 'stop'),
     ...(typeof run === 'string' && run !== '' ? { run } : {}),
     ...(ROLES.includes(role as LeaseRole) ? { role: role as LeaseRole } : {}),
   };
-}
-
-function asFields(body: unknown): Readonly<Record<string, unknown>> {
-  return typeof body === 'object' && body !== null ? (body as Readonly<Record<string, unknown>>) : {};
 }
 
 function reasonOf(given: unknown, otherwise: string): string {

@@ -3,8 +3,10 @@ import {
   type CellName,
   checkFresh,
   EdgeError,
+  fieldsOf,
   LIMITS,
   METHODS,
+  neededText,
   type RosApi,
   type RosGoalRequest,
   type RosGoalView,
@@ -74,9 +76,12 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     return plain(await (hold ? sendUnder(hold, sender, request) : sender.send(request)));
   });
   bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body)));
-  bus.handle(methods.rosGoalCancel, async ({ goalId, timeoutMs }) => ({
-    cancelled: await desk().cancel(goalId, timeoutMs),
-  }));
+  bus.handle(methods.rosGoalCancel, async (body) => {
+    const { timeoutMs } = fieldsOf(body);
+    const fits = typeof timeoutMs === 'number' && timeoutMs > 0;
+    const goalId = neededText('ros.goal_cancel', body, 'goalId');
+    return { cancelled: await desk().cancel(goalId, fits ? timeoutMs : LIMITS.CELL_REQUEST_MS) };
+  });
   bus.handle(methods.rosParams, async ({ node, names, set, timeoutMs }) => {
     const { parameters } = api();
     checkRosValue(set, '/values');

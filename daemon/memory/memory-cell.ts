@@ -3,6 +3,7 @@ import {
   type CellContext,
   type CellName,
   EdgeError,
+  fieldsOf,
   type Lake,
   type LakeAsk,
   type LakeQueryRequest,
@@ -89,7 +90,7 @@ export class MemoryCell implements Cell {
     bus.handle(METHODS.memory.query, (body) => this.#query(body));
     bus.handle(METHODS.memory.read, (body) => this.#read(body));
     bus.handle(METHODS.memory.readNext, (body) => this.#reads.next(body.readId));
-    bus.handle(METHODS.memory.readClose, async (body) => this.#reads.close(body.readId));
+    bus.handle(METHODS.memory.readClose, async (body) => this.#reads.close(fieldsOf(body)['readId']));
     bus.handle(METHODS.memory.sync, () => this.#ask(false));
     bus.handle(METHODS.memory.rebuild, () => this.#rebuild());
     bus.onBroadcast(TOPICS.logGrew, () => this.#pacer.grew());

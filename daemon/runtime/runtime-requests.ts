@@ -1,8 +1,11 @@
 import {
   type CellBus,
+  checkOwnerNamed,
   EdgeError,
+  fieldsOf,
   LIMITS,
   METHODS,
+  neededText,
   type RunBrief,
   type RunBriefsRequest,
   type RunDetails,
@@ -32,17 +35,20 @@ export function serveRuntimeRequests(
     return runIds.slice(0, BRIEFS_MAX).flatMap((runId) => known(runtime, runId, tenant));
   });
   bus.handle(runCancel, async (body) => {
-    const { runId, reason, of } = body;
+    const { reason, of } = fieldsOf(body);
+    const runId = neededText(runCancel, body, 'runId');
+    checkOwnerNamed(runCancel, body, ['runId', 'reason', 'of'], 'of');
+    const owner = fieldsOf(of);
     const { tenant, principal } = runtime.run(runId).intent.policy_ctx;
-    if (of && (of.tenant !== tenant || of.principal !== principal)) {
+    if (of !== undefined && (owner['tenant'] !== tenant || owner['principal'] !== principal)) {
       throw new EdgeError('policy.denied', {
         operation: 'cancel',
         subject: runId,
-        message: `${of.principal} did not open this run`,
+        message: `${String(owner['principal'] ?? 'the caller')} did not open this run`,
         hint: 'cancel it where it was asked for, or as an operator through the API',
       });
     }
-    await runtime.cancel(runId, reason.slice(0, 512));
+    await runtime.cancel(runId, typeof reason === 'string' ? reason.slice(0, 512) : 'cancelled');
     return briefOf(runtime.run(runId));
   });
 }

@@ -1,4 +1,4 @@
-import { LIMITS, type ProcessAccount, type WorkCounter } from '../../contract/core.ts';
+import { LIMITS, type ProcessAccount, type ProcessTimes, type WorkCounter } from '../../contract/core.ts';
 import {
   type Between,
   helpersStarve,
@@ -6,6 +6,7 @@ import {
   type Starvation,
   starve,
   starvedMs,
+  waited,
 } from './starvation.ts';
 
 type Work = {
@@ -26,8 +27,12 @@ export type Liveness = {
   readonly starvation: Starvation;
   /** Processor time that the main thread got since the last heartbeat, as far as it was looked at, milliseconds. */
   readonly ranMs: number;
-  /** The last account that was taken; undefined while there is no reason to take one. */
-  readonly account: ProcessAccount | undefined;
+  /** The part of it since the process was last seen to read a file, milliseconds. */
+  readonly ranUnreadMs: number;
+  /** The times of the last look; undefined where none was possible. */
+  readonly times: ProcessTimes | undefined;
+  /** Its state at the last look at the whole account; undefined while there is no reason to take one. */
+  readonly seen: ProcessAccount['state'] | undefined;
 };
 
 export type Verdict = { readonly alive: true } | { readonly alive: false; readonly reason: string };
@@ -40,6 +45,8 @@ export type Patience = {
   readonly ownLoadedMs: number;
   /** Processor time in it, which then does not count as its own time; absent: it does. */
   readonly runMs?: number;
+  /** Processor time in which it reads no file: what loads code reads, and what loops does not. Absent: any. */
+  readonly runUnreadMs?: number;
   /** In total, for whatever reason. */
   readonly allMs: number;
 };
@@ -54,6 +61,7 @@ const STARTING: Patience = {
   ownMs: LIMITS.HEARTBEAT_BOOT_MS,
   ownLoadedMs: LIMITS.HEARTBEAT_BOOT_MS,
   runMs: LIMITS.HEARTBEAT_BOOT_RUN_MS,
+  runUnreadMs: LIMITS.HEARTBEAT_BOOT_LOOP_MS,
   allMs: LIMITS.HEARTBEAT_BOOT_STARVED_MS,
 };
 
@@ -63,11 +71,15 @@ export function patienceOf(isStarting: boolean): Patience {
 
 /** One and a half heartbeats: silent for longer than this, a cell is looked at. */
 const SILENCE_NOTICED_MS = 1.5 * LIMITS.HEARTBEAT_MS;
+/** Reads smaller than this are messages between threads, bytes. */
+const READ_NOTICED_BYTES = 1_024;
 /** A counter that stands for longer than this is looked at, milliseconds. */
 const STALL_NOTICED_MS = 1_000;
 
+const UNLOOKED = { starvation: NOT_STARVED, ranMs: 0, ranUnreadMs: 0, seen: undefined } as const;
+
 export function newborn(nowMs: number): Liveness {
-  return { lastBeatMs: nowMs, gapMaxMs: 0, work: {}, starvation: NOT_STARVED, ranMs: 0, account: undefined };
+  return { lastBeatMs: nowMs, gapMaxMs: 0, work: {}, ...UNLOOKED, times: undefined };
 }
 
 /** Folds one heartbeat in. A counter stands still only while it has something to do. */
@@ -79,7 +91,7 @@ export function beat(state: Liveness, nowMs: number, counters: readonly WorkCoun
     work[name] = stands ? before : { done, standsSinceMs: nowMs, starvedMs: 0 };
   }
   const gapMaxMs = Math.max(state.gapMaxMs, nowMs - state.lastBeatMs);
-  return { ...state, lastBeatMs: nowMs, gapMaxMs, work, starvation: NOT_STARVED, ranMs: 0 };
+  return { ...state, lastBeatMs: nowMs, gapMaxMs, work, ...UNLOOKED };
 }
 
 /**
@@ -96,35 +108,47 @@ export function pardon(state: Liveness, pausedMs: number): Liveness {
   return { ...state, lastBeatMs: state.lastBeatMs + pausedMs, work };
 }
 
-/** Whether there is reason to ask the kernel about the process. A cell that beats and works costs no look. */
+/**
+ * Whether there is reason to ask the kernel about all threads of the process. Of a cell that beats and works only the
+ * times are read, so that its next silence is known from its start.
+ */
 export function isSuspicious(state: Liveness, nowMs: number): boolean {
   if (nowMs - state.lastBeatMs > SILENCE_NOTICED_MS) return true;
   return Object.values(state.work).some(({ standsSinceMs }) => nowMs - standsSinceMs > STALL_NOTICED_MS);
 }
 
-/** Folds one look in; `account` is undefined where none was taken, or this host gives none. */
-export function observe(state: Liveness, between: Between, account: ProcessAccount | undefined): Liveness {
-  const { account: last } = state;
-  if (!last || !account) return { ...state, account };
-  const helpers = helpersStarve(between.gapMs, last, account);
+/** Folds one look in; `look` is undefined where none was possible. */
+export function observe(
+  state: Liveness,
+  between: Between,
+  look: ProcessAccount | ProcessTimes | undefined,
+): Liveness {
+  const { times: last } = state;
+  const whole = look && 'state' in look ? look : undefined;
+  const seen = { times: look, seen: whole?.state };
+  if (!last || !look) return { ...state, ...seen };
+  const ranMs = Math.max(0, look.cpuMs - last.cpuMs);
+  const hasRead = (look.readBytes ?? 0) - (last.readBytes ?? 0) >= READ_NOTICED_BYTES;
+  const ran = {
+    ranMs: state.ranMs + ranMs,
+    // Not counted by this kernel: it may have read.
+    ranUnreadMs: hasRead || look.readBytes === undefined ? 0 : state.ranUnreadMs + ranMs,
+  };
+  if (!whole) return { ...state, ...seen, ...ran, starvation: waited(state.starvation, between, last, look) };
+  const helpers = helpersStarve(between.gapMs, last, whole);
   const work = Object.entries(state.work).map(([name, one]): [string, Work] => [
     name,
     helpers ? { ...one, starvedMs: one.starvedMs + between.countedMs } : one,
   ]);
-  return {
-    ...state,
-    account,
-    ranMs: state.ranMs + Math.max(0, account.cpuMs - last.cpuMs),
-    work: Object.fromEntries(work),
-    starvation: starve(state.starvation, between, last, account),
-  };
+  const starvation = starve(state.starvation, between, last, whole);
+  return { ...state, ...seen, ...ran, work: Object.fromEntries(work), starvation };
 }
 
 /** Whether the cell still lives: it beats, and what waits is being worked on. */
 export function judge(state: Liveness, nowMs: number, patience: Patience = UP): Verdict {
   const silentMs = nowMs - state.lastBeatMs;
   const excusedMs = Math.min(silentMs, starvedMs(state.starvation));
-  if (isTooLong(silentMs, excusedMs, state.ranMs, patience))
+  if (isTooLong(silentMs, excusedMs, state, patience))
     return { alive: false, reason: `no heartbeat for ${Math.round(silentMs)} ms${how(state, excusedMs)}` };
   for (const [name, one] of Object.entries(state.work)) {
     const standsMs = nowMs - one.standsSinceMs;
@@ -135,20 +159,21 @@ export function judge(state: Liveness, nowMs: number, patience: Patience = UP): 
   return { alive: true };
 }
 
-function isTooLong(silentMs: number, excusedMs: number, ranMs: number, patience: Patience): boolean {
+function isTooLong(silentMs: number, excusedMs: number, state: Liveness, patience: Patience): boolean {
   const ownMs = silentMs - excusedMs;
   const mostMs = excusedMs > silentMs / 2 ? patience.ownLoadedMs : patience.ownMs;
   if (silentMs > patience.allMs) return true;
   if (patience.runMs === undefined) return ownMs > mostMs;
-  const ran = Math.min(ownMs, ranMs);
-  return ownMs - ran > mostMs || ran > patience.runMs;
+  const ran = Math.min(ownMs, state.ranMs);
+  const loops = patience.runUnreadMs !== undefined && state.ranUnreadMs > patience.runUnreadMs;
+  return ownMs - ran > mostMs || ran > patience.runMs || loops;
 }
 
 /** What the process did in its silence, for the log. */
-function how({ account }: Liveness, excusedMs: number): string {
-  if (!account) return '';
+function how({ seen }: Liveness, excusedMs: number): string {
+  if (!seen) return '';
   const starved = excusedMs >= 1 ? `, ${Math.round(excusedMs)} ms of it starved by the host` : '';
-  return ` (${account.state}${starved})`;
+  return ` (${seen}${starved})`;
 }
 
 /** Delay before restart number `failures` (from 1): doubling from the first, bounded. */

@@ -1,4 +1,4 @@
-import type { ProcessAccount } from '../../contract/core.ts';
+import type { ProcessAccount, ProcessTimes } from '../../contract/core.ts';
 
 /** Between two looks at a process, milliseconds. */
 export type Between = {
@@ -14,9 +14,14 @@ export type Starvation = {
   readonly endedMs: number;
   /** A wait for a processor that goes on: the kernel adds it to its account only at its end, milliseconds. */
   readonly pendingMs: number;
+  /**
+   * Time that was looked at and is neither excused nor spent on a processor, milliseconds. A wait that had not ended at the
+   * last look is taken from it when the kernel counts it.
+   */
+  readonly openMs: number;
 };
 
-export const NOT_STARVED: Starvation = { endedMs: 0, pendingMs: 0 };
+export const NOT_STARVED: Starvation = { endedMs: 0, pendingMs: 0, openMs: 0 };
 
 /** Share of the time in which some task waited for a processor; from here on the host counts as overloaded. */
 const OVERLOADED_SHARE = 0.5;
@@ -35,15 +40,11 @@ export function starvedMs({ endedMs, pendingMs }: Starvation): number {
 export function starve(
   before: Starvation,
   { gapMs, countedMs }: Between,
-  last: ProcessAccount,
+  last: ProcessTimes,
   now: ProcessAccount,
 ): Starvation {
-  const ended = (ms: number): Starvation => ({
-    // Never more than has passed, whatever the kernel counts.
-    endedMs: before.endedMs + clamp(ms, before.pendingMs + countedMs),
-    pendingMs: 0,
-  });
   const ranMs = now.cpuMs - last.cpuMs;
+  const ended = (ms: number) => excuse(before, countedMs, ranMs, ms);
   const waitedMs = (now.waitedMs ?? 0) - (last.waitedMs ?? 0);
   switch (now.state) {
     case 'disk':
@@ -53,8 +54,8 @@ export function starve(
       if (now.waitedMs === undefined) return ended(gapMs - ranMs);
       const nothing = gapMs * NOTHING_SHARE;
       if (ranMs >= nothing || waitedMs >= nothing) return ended(waitedMs);
-      const pendingMs = before.pendingMs + clamp(gapMs - ranMs, countedMs);
-      return { endedMs: before.endedMs, pendingMs };
+      const ms = clamp(gapMs - ranMs, countedMs);
+      return { ...before, pendingMs: before.pendingMs + ms };
     }
     case 'sleeping':
       return ended(helpersStarve(gapMs, last, now) ? Math.max(waitedMs, countedMs) : waitedMs);
@@ -64,8 +65,27 @@ export function starve(
   }
 }
 
+/** The same for a look at the times alone: only waits that are over are known. */
+export function waited(
+  before: Starvation,
+  { countedMs }: Between,
+  last: ProcessTimes,
+  now: ProcessTimes,
+): Starvation {
+  const ms = (now.waitedMs ?? 0) - (last.waitedMs ?? 0);
+  return excuse(before, countedMs, now.cpuMs - last.cpuMs, ms);
+}
+
+/** Never more than has passed, whatever the kernel counts. */
+function excuse(before: Starvation, countedMs: number, ranMs: number, ms: number): Starvation {
+  const passedMs = before.pendingMs + before.openMs + countedMs;
+  const excusedMs = clamp(ms, passedMs);
+  const openMs = Math.max(0, passedMs - excusedMs - Math.max(0, ranMs));
+  return { endedMs: before.endedMs + excusedMs, pendingMs: 0, openMs };
+}
+
 /** Threads of the process want to run, and the host is overloaded. */
-export function helpersStarve(gapMs: number, last: ProcessAccount, now: ProcessAccount): boolean {
+export function helpersStarve(gapMs: number, last: ProcessTimes, now: ProcessAccount): boolean {
   if (!now.helpersRunnable || now.pressureMs === undefined || last.pressureMs === undefined) return false;
   return now.pressureMs - last.pressureMs >= gapMs * OVERLOADED_SHARE;
 }

@@ -6,6 +6,7 @@ import {
   LIMITS,
   type ProcessAccount,
   type ProcessProbe,
+  type ProcessTimes,
   type Timer,
 } from '../../contract/core.ts';
 import type { FromCell, ToCell } from '../cell/wire.ts';
@@ -217,10 +218,11 @@ export class SupervisedCell {
     this.#options.onStarved?.(silentMs, starved);
   }
 
-  #look(nowMs: number): ProcessAccount | undefined {
+  #look(nowMs: number): ProcessAccount | ProcessTimes | undefined {
     const pid = this.#carrier?.pid;
-    if (pid === undefined || !isSuspicious(this.#liveness, nowMs)) return undefined;
-    return this.#options.probe?.look(pid);
+    const { probe } = this.#options;
+    if (pid === undefined || !probe) return undefined;
+    return isSuspicious(this.#liveness, nowMs) ? probe.look(pid) : probe.times(pid);
   }
 
   #exited(reason: string): void {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bodiesFitsFile, fitsFile, motionFitsFile } from '../../contract/tools/fits-file.ts';
+import { bodiesFitsFile, bodiesPartsFile, fitsFile, motionFitsFile } from '../../contract/tools/fits-file.ts';
 import { schemaFiles } from '../../contract/tools/schema-files.ts';
 
 const directory = join(import.meta.dirname, '..', '..', 'contract', 'schema', 'v1');
@@ -13,8 +13,9 @@ it.each(schemaFiles())(
   },
 );
 
-it('fits.ts, motion-fits.ts and bodies-fits.ts are what the contract says (npm run schemas after a deliberate change)', () => {
+it('fits.ts, motion-fits.ts, bodies-fits.ts and bodies-parts.ts are what the contract says (npm run schemas after a deliberate change)', () => {
   expect(readFileSync(join(directory, '..', 'fits.ts'), 'utf8')).toBe(fitsFile());
   expect(readFileSync(join(directory, '..', 'motion-fits.ts'), 'utf8')).toBe(motionFitsFile());
   expect(readFileSync(join(directory, '..', 'bodies-fits.ts'), 'utf8')).toBe(bodiesFitsFile());
+  expect(readFileSync(join(directory, '..', 'bodies-parts.ts'), 'utf8')).toBe(bodiesPartsFile());
 });

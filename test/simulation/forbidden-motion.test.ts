@@ -4,13 +4,14 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
-import type { AgentEvent, KeySpace, Submitted } from '../../contract/index.ts';
+import type { AgentEvent, KeySpace } from '../../contract/index.ts';
 import { endpointOf } from '../../daemon/client/api-client.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
-import { startCentral, writeNudge } from '../support/forbidden-peers.ts';
+import { PACKAGED, startRuntimes, writePackages } from '../support/forbidden-packages.ts';
+import { DRIVE, startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
 import { chosenOf, inWords, toolFor, WORDED } from '../support/forbidden-words.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
@@ -39,20 +40,6 @@ const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.star
 };
 
 const pose = (x: number) => ({ header: { frame_id: 'map' }, pose: { position: { x, y: 0, z: 0 } } });
-const DRIVE = `
-[[policies]]
-name = "drive"
-kind = "onnx"
-path = "${join(ROOT, 'apps/turtlebot-maze/policy/drive.onnx')}"
-[[controllers]]
-name = "base"
-rate = "10 Hz"
-output = "/cmd_vel"
-kind = "twist"
-[[controllers.inputs]]
-name = "observation.state"
-topic = "/odom"
-`;
 
 describe('a policy that forbids motion: the base', () => {
   let robot: ForbiddenRobot;
@@ -93,9 +80,10 @@ type = "geometry_msgs/msg/Twist"
 name = "often"
 cron = "*/5 * * * * *"
 intent = "${INTENT}"
-${DRIVE}`,
+${DRIVE}${writePackages(join(directory.path, 'packages'))}`,
       { AURAISON_ZENOH_ENABLED: 'true' },
     );
+    closing.push(await startRuntimes(robot));
     const open = { driver: 'native', remoteUrl: '', nativeOnly: [], mode: 'client' } as const;
     const opened = await openKeySpace(
       { ...open, connect: [`tcp/127.0.0.1:${zenoh}`] },
@@ -144,10 +132,8 @@ ${DRIVE}`,
   });
 
   it.each<[Way, () => Promise<string>]>([
-    [
-      'HTTP: intent',
-      async () => (await robot.daemon.api.post<Submitted>('/v1/intents', { type: INTENT })).run.run_id,
-    ],
+    ['HTTP: intent', () => robot.submitted(INTENT)],
+    ...PACKAGED.map(([way, type]): [Way, () => Promise<string>] => [way, () => robot.submitted(type)]),
     [
       'command line: intent',
       async () => {
@@ -277,8 +263,7 @@ context = 8192
       call = { name, args: {} };
       tried.add(way);
       await robot.stands(way, async () => {
-        const { run } = await robot.daemon.api.post<Submitted>('/v1/intents', { type: INTENT });
-        return robot.runOf(run.run_id);
+        return robot.runOf(await robot.submitted(INTENT));
       });
     },
     180_000,
@@ -341,8 +326,7 @@ describe('a policy that forbids motion: the arm', () => {
   it('flow of the arm, with its controller', async () => {
     tried.add('flow of the arm, with its controller');
     await robot.stands('flow of the arm, with its controller', async () => {
-      const { run } = await robot.daemon.api.post<Submitted>('/v1/intents', { type: 'arm/reach' });
-      return robot.runOf(run.run_id);
+      return robot.runOf(await robot.submitted('arm/reach'));
     });
   }, 120_000);
 

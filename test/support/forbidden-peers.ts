@@ -2,7 +2,23 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AURAISON, auraisonAsync } from './daemon.ts';
+import { AURAISON, auraisonAsync, ROOT } from './daemon.ts';
+
+/** A controller of the base. */
+export const DRIVE = `
+[[policies]]
+name = "drive"
+kind = "onnx"
+path = "${join(ROOT, 'apps/turtlebot-maze/policy/drive.onnx')}"
+[[controllers]]
+name = "base"
+rate = "10 Hz"
+output = "/cmd_vel"
+kind = "twist"
+[[controllers.inputs]]
+name = "observation.state"
+topic = "/odom"
+`;
 
 export type Central = {
   readonly url: string;

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { AgentEvent, RunDetails } from '../../contract/index.ts';
+import type { AgentEvent, RunDetails, Submitted } from '../../contract/index.ts';
 import { allEvents, finishedRun, type TestDaemon, testDaemon, until } from './daemon.ts';
 import { notingCommands, type SimCommand, simCommands } from './sim-commands.ts';
 import type { Way } from './ways-to-move.ts';
@@ -85,6 +85,11 @@ export class ForbiddenRobot {
       (answer) => `taken: ${JSON.stringify(answer)}`,
       (thrown: Error & { code?: string }) => `${thrown.code}: ${thrown.message}`,
     );
+  }
+
+  /** The run that an intent of this type opens. */
+  async submitted(type: string): Promise<string> {
+    return (await this.daemon.api.post<Submitted>('/v1/intents', { type })).run.run_id;
   }
 
   /** The run comes to an end, and its log says by which policy its motion was refused. */

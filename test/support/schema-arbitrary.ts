@@ -7,6 +7,8 @@ export function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
   if ('const' in schema) return fc.constant(schema['const']);
   if (Array.isArray(schema['enum'])) return fc.constantFrom(...(schema['enum'] as unknown[]));
   if (Array.isArray(schema['anyOf'])) return fc.oneof(...(schema['anyOf'] as Schema[]).map(arbitraryOf));
+  // Measured values: any number, NaN too.
+  if ('not' in schema) return fc.oneof(fc.double(), fc.constant(Number.NaN));
   switch (schema['type']) {
     case 'object':
       return objectOf(schema);
@@ -34,6 +36,12 @@ export function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
         .map((n) => (Object.is(n, -0) ? 0 : n));
     case 'boolean':
       return fc.boolean();
+    case 'bigint':
+      return fc.bigInt();
+    case 'undefined':
+      return fc.constant(undefined);
+    case 'null':
+      return fc.constant(null);
     default:
       return fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
   }

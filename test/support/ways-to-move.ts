@@ -33,6 +33,9 @@ export const WAYS = [
   'tool of an extension',
   'step of a plan',
   'run of a run',
+  'steps of a file',
+  'foreign runtime in Python',
+  'foreign runtime in TypeScript',
 ] as const;
 export type Way = (typeof WAYS)[number];
 
@@ -119,6 +122,19 @@ export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
   central: ['central: order'],
   run: ['run of a run'],
   mcp: ['MCP: run_submit'],
+};
+
+/** What executes a run. */
+export const HARNESSES: Readonly<Record<string, readonly Way[]>> = {
+  flow: ['flow of the base', 'flow of the arm, with its controller', 'steps of a file'],
+  pi: ['composite tool of an agent', 'tool of an extension'],
+  remote: ['foreign runtime in Python', 'foreign runtime in TypeScript'],
+};
+
+/** Clients of the repository that a foreign runtime is made of. */
+export const CLIENTS: Readonly<Record<string, readonly Way[]>> = {
+  python: ['foreign runtime in Python'],
+  typescript: ['foreign runtime in TypeScript'],
 };
 
 /** Routes of the API that ask the policies before something moves, or are the way to what they judged. */

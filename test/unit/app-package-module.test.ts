@@ -1,8 +1,15 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { faultText, type PackageShelf } from '../../adapters/packages/index.ts';
+import {
+  digestOf,
+  faultText,
+  type PackageShelf,
+  readPackageFiles,
+  signDigest,
+} from '../../adapters/packages/index.ts';
 import { EdgeError } from '../../contract/index.ts';
 import { appsOnDisk, makePackageShelf, readPackage } from '../../daemon/compose/package-reader.ts';
 import { loadRules } from '../../daemon/compose/shelf-rules.ts';
@@ -169,4 +176,59 @@ it('as_agent runs an application as its agent, and says so where it has none', (
   const shelf = shelfOf(settings({ AURAISON_APPS_AS_AGENT: 'turtlebot-maze,good' }));
   expect(shelf.apps.map(({ app: { name, harness } }) => [name, harness])).toEqual([['turtlebot-maze', 'pi']]);
   expect(shelf.views().find(({ name }) => name === 'good')?.reason).toMatch(/it has no agent/);
+});
+
+const KEYS = generateKeyPairSync('ed25519');
+const publicKey = () => {
+  writeFileSync(join(root, 'acme.pem'), KEYS.publicKey.export({ type: 'spki', format: 'pem' }));
+  return join(root, 'acme.pem');
+};
+const sign = (name: string) => {
+  const files = readPackageFiles(join(root, 'apps', name));
+  if (!files.ok) throw new Error('unreadable');
+  const pem = KEYS.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+  writeFileSync(join(root, 'apps', name, 'app.sig'), signDigest(digestOf(files.files), pem));
+};
+const CODE = { 'parts/word.ts': "export const word: string = 'hi';", 'index.ts': FLOW };
+
+it('apps.modules, signed: code of a package runs where a trusted key signed it, and the refusal names the key', () => {
+  put('ours', { 'app.toml': manifest('ours'), ...CODE });
+  put('other', { 'app.toml': manifest('other'), ...CODE });
+  put('files', {
+    'app.toml': manifest('files').replace('module = "index.ts"\n', ''),
+    'flow.yaml': 'steps:\n  - id: wait\n    wait: 1 s\n',
+  });
+  sign('ours');
+  const shelf = shelfOf(
+    settings({ AURAISON_APPS_MODULES: 'signed', AURAISON_APPS_TRUSTED_KEYS: publicKey() }),
+  );
+  const names = shelf.apps.map(({ app: { name } }) => name);
+  expect(names).toEqual(expect.arrayContaining(['ours', 'turtlebot-maze']));
+  expect(names).not.toContain('other');
+  expect(shelf.views().find(({ name }) => name === 'other')).toMatchObject({
+    state: 'bad',
+    reason: expect.stringMatching(
+      /^app\.toml:5: module: .*\[apps\] modules = "signed".*auraison app pack --key/,
+    ),
+  });
+  // What has no code needs no signature.
+  expect(shelf.views().find(({ name }) => name === 'files')?.reason ?? '').not.toContain('modules');
+});
+
+it('apps.modules, none: no code of a package runs, not of a kept version either; what comes with the daemon does', () => {
+  put('ours', { 'app.toml': manifest('ours'), ...CODE });
+  sign('ours');
+  const before = shelfOf(settings());
+  const { digest } = before.apps.find(({ app: { name } }) => name === 'ours')!.app;
+  expect(before.version('ours', digest!)).toBeDefined();
+  const shelf = shelfOf(settings({ AURAISON_APPS_MODULES: 'none', AURAISON_APPS_TRUSTED_KEYS: publicKey() }));
+  expect(shelf.views().find(({ name }) => name === 'ours')?.reason).toContain('[apps] modules = "none"');
+  expect(shelf.version('ours', digest!)).toBeUndefined();
+  const maze = shelf.apps.find(({ app: { name } }) => name === 'turtlebot-maze')!.app;
+  expect(shelf.version('turtlebot-maze', maze.digest!)?.flow).toBeDefined();
+});
+
+it('apps.modules that is none of the three is a fault of the configuration', () => {
+  const { faults } = readConfig('[apps]\nmodules = "some"\n', 'test.toml', {});
+  expect(JSON.stringify(faults)).toMatch(/apps\.modules.*any.*signed.*none/);
 });

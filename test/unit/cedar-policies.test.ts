@@ -253,8 +253,8 @@ describe('the policies that are built in', () => {
       principal: fc.record({
         tenant: name,
         id: name,
-        roles: fc.uniqueArray(fc.constantFrom('operator', 'guest', 'Operator'), { maxLength: 3 }),
-        origin: fc.constantFrom('api', 'mcp', 'central'),
+        roles: fc.uniqueArray(fc.constantFrom('operator', 'guest', 'Operator', 'schedule'), { maxLength: 3 }),
+        origin: fc.constantFrom('api', 'mcp', 'central', 'schedule', 'run'),
       }),
       resource: fc.constant({ type: 'X', id: 'x', parents: [] }),
       robot: name,
@@ -273,6 +273,22 @@ describe('the policies that are built in', () => {
       { numRuns: 300 },
     );
     byCedar.close();
+  });
+
+  it('let a schedule of a package open its intent and call tools, and do nothing else', () => {
+    const judge = new BuiltInJudge();
+    const verdict = (point: PolicyRequest['point'], origin: string) =>
+      judge.judge({
+        ...{ point, robot: 'r1', ts_ms: 0, facts: {}, entities: [] },
+        principal: { tenant: 'local', id: 'schedule/patrol.nightly', roles: ['schedule'], origin },
+        resource: { type: 'X', id: 'x', parents: [] },
+        about: { tenant: 'local', requester: 'ada', point: 'tool', subject: 'robot.navigate' },
+      } as unknown as PolicyRequest).decision;
+    expect([verdict('intent', 'schedule'), verdict('tool', 'schedule')]).toEqual(['allow', 'allow']);
+    // A run that it asks for, a token with that role, and an answer to somebody's approval.
+    expect([verdict('intent', 'run'), verdict('intent', 'api'), verdict('approval', 'schedule')]).toEqual([
+      ...['deny', 'deny', 'deny'],
+    ]);
   });
 });
 

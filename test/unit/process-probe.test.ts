@@ -26,6 +26,7 @@ const FILES = {
   '/proc/7/task/7/schedstat': '60993145 52370467 188\n',
   '/proc/7/task/8/stat': stat('R'),
   '/proc/7/task/9/stat': stat('S'),
+  '/proc/7/io': 'rchar: 4292\nwchar: 0\nsyscr: 13\n',
   '/proc/pressure/cpu':
     'some avg10=57.49 avg60=65.94 avg300=59.70 total=405095488\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n',
 };
@@ -34,10 +35,17 @@ describe('what the kernel says of a process', () => {
   it('is state, processor time, waits, pressure, and whether another thread wants to run', () => {
     expect(proc(FILES).look(7)).toEqual({
       ...{ state: 'sleeping', helpersRunnable: true },
-      ...{ cpuMs: 60.993145, waitedMs: 52.370467, pressureMs: 405_095.488 },
+      ...{ cpuMs: 60.993145, waitedMs: 52.370467, pressureMs: 405_095.488, readBytes: 4_292 },
     });
     const quiet = proc({ ...FILES, '/proc/7/task/8/stat': stat('S') });
     expect(quiet.look(7)).toMatchObject({ helpersRunnable: false });
+  });
+
+  it('is its times alone from one file, for a process that is not under suspicion', () => {
+    const { '/proc/7/task/7/schedstat': schedstat } = FILES;
+    const times = { cpuMs: 60.993145, waitedMs: 52.370467, pressureMs: undefined, readBytes: undefined };
+    expect(proc({ '/proc/7/task/7/schedstat': schedstat }).times(7)).toEqual(times);
+    expect(proc({ '/proc/7/task/7/stat': stat('S') }).times(7)).toBeUndefined();
   });
 
   it('tells the states apart, whatever the process is called', () => {
@@ -50,7 +58,7 @@ describe('what the kernel says of a process', () => {
     const { '/proc/7/task/7/stat': text } = FILES;
     expect(proc({ '/proc/7/task/7/stat': text }).look(7)).toEqual({
       ...{ state: 'sleeping', helpersRunnable: false, cpuMs: 150 },
-      ...{ waitedMs: undefined, pressureMs: undefined },
+      ...{ waitedMs: undefined, pressureMs: undefined, readBytes: undefined },
     });
     expect(proc({}).look(7)).toBeUndefined();
     expect(proc({ ...FILES, '/proc/7/task/7/stat': 'what is this' }).look(7)).toBeUndefined();

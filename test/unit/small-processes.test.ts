@@ -56,6 +56,15 @@ describe('what is loaded at the start', () => {
     expect(heavy(entry)).toEqual([]);
   });
 
+  it.each(['contract/body-check.ts', 'contract/motion/check.ts'])(
+    'stays light when %s refuses a message: the first malformed one of a client holds up no cell',
+    (file) => {
+      const late = [...readFileSync(join(root, file), 'utf8').matchAll(/import\(['"]([^'"]+)['"]\)/g)];
+      expect(late).not.toEqual([]);
+      for (const [, from] of late) expect(heavy(join(dirname(file), from!))).toEqual([]);
+    },
+  );
+
   it('is next to nothing for the emergency stop: a person waits for it', () => {
     const all = [...loadedBy('cli/stop-main.ts').keys()];
     const packages = all.filter((name) => !name.endsWith('.ts') && !name.startsWith('node:'));

@@ -16,6 +16,8 @@ type Life = {
   readonly helpersRunnable?: boolean;
   /** Share of the time in which some task of the host waited for a processor; undefined: not counted. */
   readonly pressure?: number | undefined;
+  /** It reads files all the time. */
+  readonly reads?: boolean;
   /** A kernel without the figures of its scheduler. */
   readonly noWaits?: boolean;
 };
@@ -59,6 +61,7 @@ async function killedAfter(
     },
     probe: {
       look: (pid) => (pid === 1 && life ? accountOf(life, clock.monotonicMs() - sinceMs) : undefined),
+      times: () => undefined,
     },
     notify: { ready() {}, status() {}, reloading() {}, watchdog() {}, stopping() {} },
     report: (_level, cell, message, facts) => {
@@ -79,11 +82,12 @@ async function killedAfter(
 }
 
 function accountOf(life: Life, ms: number): ProcessAccount {
-  const { state, ran = 0, waited = 0, waitGoesOn, helpersRunnable = false, pressure, noWaits } = life;
+  const { state, ran = 0, waited = 0, waitGoesOn, helpersRunnable = false, pressure, noWaits, reads } = life;
   return {
     ...{ state, helpersRunnable, cpuMs: 5_000 + ran * ms },
     waitedMs: noWaits ? undefined : 700 + (waitGoesOn ? 0 : waited * ms),
     pressureMs: pressure === undefined ? undefined : 90_000 + pressure * ms,
+    readBytes: 4e6 + (reads ? 1e5 * ms : 0),
   };
 }
 
@@ -119,11 +123,26 @@ describe('a cell that hangs', () => {
     expect((await killedAfter(undefined)).ms).toBeLessThanOrEqual(OWN + LOOK);
   });
 
-  it('and computes on a loaded host is killed after twice as much processor time: its caches are cold', async () => {
-    const { HEARTBEAT_SILENT_LOADED_MS: own } = LIMITS;
-    const { ms } = await killedAfter({ state: 'runnable', ran: 0.25, waited: 0.75, pressure: LOADED });
-    expect(ms).toBeGreaterThan(3 * own);
-    expect(ms).toBeLessThan(4 * own + 4 * LOOK);
+  it.each([0.5, 0.3, 0.15])(
+    'and computes with %d of a processor is killed after about 2 s of processor time',
+    async (share) => {
+      const life: Life = { state: 'runnable', ran: share, waited: 1 - share, pressure: LOADED };
+      const { ms } = await killedAfter(life);
+      // The first half second is not looked at: it counts as its own.
+      const { HEARTBEAT_SILENT_LOADED_MS: own } = LIMITS;
+      expect(ms! * share).toBeGreaterThan(own - 2 * LOOK);
+      expect(ms! * share).toBeLessThanOrEqual(2_000 + LOOK);
+    },
+  );
+
+  it('and loops while it starts is killed after 5 s of processor time: it reads no code', async () => {
+    const { HEARTBEAT_BOOT_LOOP_MS: most } = LIMITS;
+    for (const ran of [1, 0.3]) {
+      const life: Life = { state: 'runnable', ran, waited: 1 - ran, pressure: LOADED };
+      const { ms } = await killedAfter(life, true);
+      expect(ms! * ran).toBeGreaterThan(most);
+      expect(ms! * ran).toBeLessThanOrEqual(most + 4 * LOOK);
+    }
   });
 });
 
@@ -170,7 +189,7 @@ describe('a cell that the host starves', () => {
   ])(
     'has a minute of processor time to load its code, where it gets %s of a processor',
     async (_, ran, pressure) => {
-      const life: Life = { state: 'runnable', ran, waited: 1 - ran, pressure };
+      const life: Life = { state: 'runnable', ran, waited: 1 - ran, pressure, reads: true };
       const { HEARTBEAT_BOOT_RUN_MS: most, HEARTBEAT_BOOT_STARVED_MS: all } = LIMITS;
       const { ms } = await killedAfter(life, true, false, 2 * all);
       expect(ms).toBeGreaterThan(Math.min(all, most / ran) - LOOK);
@@ -212,7 +231,15 @@ describe('work that stands still', () => {
 
 describe('the account of a silence', () => {
   const account = (more: Partial<ProcessAccount>): ProcessAccount => ({
-    ...{ state: 'sleeping', helpersRunnable: false, cpuMs: 0, waitedMs: 0, pressureMs: 0, ...more },
+    ...{
+      state: 'sleeping',
+      helpersRunnable: false,
+      cpuMs: 0,
+      waitedMs: 0,
+      pressureMs: 0,
+      readBytes: 0,
+      ...more,
+    },
   });
   const between = { gapMs: 250, countedMs: 250 };
 

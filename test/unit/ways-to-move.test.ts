@@ -1,10 +1,20 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CALLS, type CallName, METHODS, PolicyContext } from '../../contract/index.ts';
+import { CALLS, type CallName, METHODS, PolicyContext, RunState } from '../../contract/index.ts';
 import { ASKER_KINDS } from '../../daemon/execution/door/command.ts';
 import { ROOT } from '../support/daemon.ts';
-import { ASKERS, CALLERS, HTTP_MOVES, MOVES, ORIGINS, STANDS, WAYS } from '../support/ways-to-move.ts';
+import {
+  ASKERS,
+  CALLERS,
+  CLIENTS,
+  HARNESSES,
+  HTTP_MOVES,
+  MOVES,
+  ORIGINS,
+  STANDS,
+  WAYS,
+} from '../support/ways-to-move.ts';
 
 const ROOMS = ['daemon', 'cli', 'adapters', 'central-link', 'apps'];
 
@@ -48,6 +58,14 @@ describe('the list of ways to move the robot', () => {
     expect(Object.keys(ORIGINS).sort()).toEqual([...origins].sort());
   });
 
+  it('has everything that executes a run, and every client that a runtime is made of', () => {
+    const { enum: harnesses } = RunState.properties.harness as unknown as { enum: readonly string[] };
+    expect(Object.keys(HARNESSES).sort()).toEqual([...harnesses].sort());
+    const clients = readdirSync(join(ROOT, 'clients'), { withFileTypes: true });
+    const folders = clients.filter((one) => one.isDirectory()).map(({ name }) => name);
+    expect(Object.keys(CLIENTS).sort()).toEqual(folders.sort());
+  });
+
   it('has every route of the API that asks the policies about a motion', () => {
     const folder = join(ROOT, 'daemon/http/routes');
     const judged = readdirSync(folder).filter((name) => {
@@ -61,7 +79,9 @@ describe('the list of ways to move the robot', () => {
   });
 
   it('names ways that are tried', () => {
-    const named = [MOVES, CALLERS, ASKERS, ORIGINS, HTTP_MOVES].flatMap((map) => Object.values(map).flat());
+    const named = [MOVES, CALLERS, ASKERS, ORIGINS, HARNESSES, CLIENTS, HTTP_MOVES].flatMap((map) =>
+      Object.values(map).flat(),
+    );
     const known: readonly string[] = WAYS;
     expect([...new Set(named)].filter((way) => !known.includes(way))).toEqual([]);
     expect(new Set(WAYS).size).toBe(WAYS.length);

@@ -1,5 +1,5 @@
 import { EdgeError } from '../../../contract/core.ts';
-import type { ActuationLease } from '../lease.ts';
+import type { ActuationLease, Lease } from '../lease.ts';
 
 /**
  * The number of a lease is no secret: who asks (`by` of the body, where it is told) uses his own alone, or that of one
@@ -9,11 +9,16 @@ export function checkOwner(lease: Pick<ActuationLease, 'current'>, id: number, b
   const { by } = (body ?? {}) as Record<string, unknown>;
   const { current } = lease;
   if (by === undefined || current?.id !== id) return;
-  if (typeof by === 'string' && (current.holder === by || current.holder.startsWith(`${by}/`))) return;
+  if (isOwner(current, by)) return;
   throw new EdgeError('policy.denied', {
     operation: 'use the lease',
     subject: String(id),
     message: `the lease belongs to ${current.holder}`,
     hint: 'take the lease yourself: POST /v1/lease, or auraison teleop',
   });
+}
+
+/** Whether the lease is held by this caller or by one of its programs. */
+export function isOwner({ holder }: Pick<Lease, 'holder'>, by: unknown): boolean {
+  return typeof by === 'string' && (holder === by || holder.startsWith(`${by}/`));
 }

@@ -1,16 +1,18 @@
 import {
   type CellBus,
+  checkOwnerNamed,
   EdgeError,
   type EmergencyStop,
   type EStopAnswer,
   type EStopSource,
+  fieldsOf,
   type LeaseRole,
   type LeaseView,
   METHODS,
 } from '../../../contract/core.ts';
 import type { Actuation } from '../actuation.ts';
 import { LEASE_PRIORITIES, LEASE_ROLES } from '../lease.ts';
-import { checkOwner } from './lease-owner.ts';
+import { checkOwner, isOwner } from './lease-owner.ts';
 import { stopWarnings } from './no-robot.ts';
 import { isPress } from './stop-store.ts';
 import type { Teleoperation } from './teleoperation.ts';
@@ -54,8 +56,10 @@ export function serveSafety(bus: Pick<CellBus, 'handle'>, parts: SafetyParts): v
     return actuation.lease.view();
   });
   bus.handle(methods.leaseReturn, async (body) => {
-    checkOwner(actuation.lease, idOf(body), body);
-    return giveBack(parts, idOf(body));
+    checkOwnerNamed(methods.leaseReturn, body, ['leaseId', 'by'], 'by');
+    const id = returnedId(actuation.lease, body);
+    checkOwner(actuation.lease, id, body);
+    return giveBack(parts, id);
   });
   bus.handle(methods.teleopCommand, async (body, _from, madeAtMs) => teleoperation.command(body, madeAtMs));
 }
@@ -88,6 +92,14 @@ async function giveBack({ actuation }: SafetyParts, id: number): Promise<LeaseVi
   const { lease } = actuation;
   if (lease.holds(id)) await lease.surrender(id);
   return lease.view();
+}
+
+/** A caller that says who it is and names no lease by its number means the one that it holds. */
+function returnedId(lease: Pick<Actuation['lease'], 'current'>, body: unknown): number {
+  const { leaseId, by } = fieldsOf(body);
+  const { current } = lease;
+  if (Number.isSafeInteger(leaseId) || !current || !isOwner(current, by)) return idOf(body);
+  return current.id;
 }
 
 function idOf(body: unknown): number {

@@ -1,6 +1,7 @@
 import {
   type CellBus,
   METHODS,
+  neededText,
   type PolicyInferReply,
   type PolicyListReply,
 } from '../../../contract/core.ts';
@@ -14,7 +15,9 @@ export function servePolicyRequests(
   door: PolicyDoor,
 ): void {
   const { policyList, policyInfer, policyDescribe, policyReload, policyCancel } = METHODS.execution;
-  bus.handle(policyCancel, async (body) => ({ cancelled: door.cancel(body.call) }));
+  bus.handle(policyCancel, async (body) => ({
+    cancelled: door.cancel(neededText(policyCancel, body, 'call')),
+  }));
   bus.handle(policyList, async () => ({ policies: desk.policies() }) satisfies PolicyListReply);
   bus.handle(policyDescribe, async (body) => door.describe(body.policy));
   bus.handle(policyReload, async (body) => desk.reload(body.name));

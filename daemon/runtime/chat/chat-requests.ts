@@ -1,4 +1,4 @@
-import { type CellBus, METHODS } from '../../../contract/core.ts';
+import { type CellBus, METHODS, neededText } from '../../../contract/core.ts';
 import type { ChatSessions } from './chat-sessions.ts';
 
 /** What the execution cell asks for nodes of the key space and of ROS. */
@@ -9,5 +9,5 @@ export function serveChats(bus: Pick<CellBus, 'handle'>, chats: ChatSessions): v
     return {};
   });
   bus.handle(chatNext, async (body) => chats.next(body));
-  bus.handle(chatCancel, async (body) => chats.cancel(body));
+  bus.handle(chatCancel, async (body) => chats.cancel(neededText(chatCancel, body, 'callId')));
 }

@@ -1,5 +1,4 @@
 import {
-  type ChatCancel,
   type ChatEnd,
   type ChatNext,
   type ChatNextReply,
@@ -74,7 +73,7 @@ export class ChatSessions {
     return end ? { deltas, end } : { deltas };
   }
 
-  cancel({ callId }: ChatCancel): void {
+  cancel(callId: string): void {
     this.#open.get(callId)?.abort.abort();
   }
 

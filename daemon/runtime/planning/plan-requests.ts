@@ -1,4 +1,4 @@
-import { type CellBus, EdgeError, METHODS } from '../../../contract/index.ts';
+import { type CellBus, EdgeError, METHODS, neededText } from '../../../contract/index.ts';
 import type { PlanDesk } from './plan-desk.ts';
 
 /** Longest that another cell may wait for a plan, milliseconds. */
@@ -27,6 +27,8 @@ export function servePlans(bus: Pick<CellBus, 'handle'>, desk: Pick<PlanDesk, 'i
       if (callId !== undefined) open.delete(callId);
     }
   });
-  // Who is gone already is no error.
-  bus.handle(METHODS.runtime.planCancel, async (body) => open.get(body.callId)?.abort());
+  // An unknown call is no error.
+  bus.handle(METHODS.runtime.planCancel, async (body) =>
+    open.get(neededText(METHODS.runtime.planCancel, body, 'callId'))?.abort(),
+  );
 }

@@ -13,6 +13,8 @@ export type Motion =
   | 'mission'
   /** Intents over Zenoh, again and again. */
   | 'zenoh'
+  /** Goals of the intent action of ROS, again and again. */
+  | 'ordered'
   /** An agent whose model asks for motion in every turn, whatever it is answered. */
   | 'prompted'
   | 'idle';
@@ -242,7 +244,11 @@ const REACHES = ['trajectory', 'teleop'] as const;
 const DRIVES = { base: ['spin', 'teleop'], arm: REACHES, ros: ['spin', 'teleop'] } as const;
 const ALSO_RUNS = { base: ['mission', 'spin', 'teleop'], arm: REACHES, ros: ['spin', 'teleop'] } as const;
 const RUNS = ['mission', 'zenoh', 'prompted'] as const;
-const STOPPED = { ...ALSO_RUNS, base: [...RUNS, 'spin', 'teleop'] } as const;
+const STOPPED = {
+  ...ALSO_RUNS,
+  base: [...RUNS, 'spin', 'teleop'],
+  ros: ['ordered', 'spin', 'teleop'],
+} as const;
 const STEERED = { base: ['teleop'], arm: ['teleop'], ros: ['teleop'] } as const;
 
 /** Faults of a daemon as it is shipped: its processes, its sockets, its command line, a robot on a real DDS. */
@@ -289,7 +295,7 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'daemon.takeover', what: 'a person takes the robot over from a run; its caller goes on asking' },
-    ...{ pace: real, motions: { base: RUNS }, bound: 'limits' },
+    ...{ pace: real, motions: { base: RUNS, ros: ['ordered'] }, bound: 'limits' },
   },
   {
     ...{ id: 'daemon.lease.lost', what: 'a person who steers loses the link, and the lease', pace: real },
@@ -306,7 +312,7 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'daemon.estop.topic', what: 'true on /emergency_stop over DDS', pace: real },
-    ...{ motions: { ros: ['spin', 'teleop'] }, bound: 'cut at once' },
+    ...{ motions: { ros: ['ordered', 'spin', 'teleop'] }, bound: 'cut at once' },
   },
   {
     ...{ id: 'daemon.estop.key', what: 'a put at the key of the emergency stop over Zenoh', pace: real },

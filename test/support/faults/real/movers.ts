@@ -2,7 +2,7 @@ import { isFinished, type LeaseView, type RunDetails, type Submitted } from '../
 import { until } from '../../daemon.ts';
 import { simHostPid } from '../../processes.ts';
 import type { Trial } from '../trial.ts';
-import { type Mover, type RealStage, ROBOT_NAME, wait } from './real-stage.ts';
+import { type Mover, type RealStage, ROBOT_NAME, TURN, wait } from './real-stage.ts';
 
 const INTENT = 'maze/find_exit';
 /** A caller that goes on asking does so this often, milliseconds. */
@@ -17,6 +17,8 @@ export function moverOf(stage: RealStage, { motion }: Trial): Promise<Mover> {
       return onMission(stage);
     case 'zenoh':
       return overZenoh(stage);
+    case 'ordered':
+      return overRos(stage);
     case 'prompted':
       return prompted(stage);
     case 'trajectory':
@@ -91,6 +93,11 @@ async function overZenoh(stage: RealStage): Promise<Mover> {
   const payload = new TextEncoder().encode(JSON.stringify({ type: INTENT }));
   const order = { payload, encoding: 'application/json', timeoutMs: 10_000 };
   return asking(stage, () => keys.query(`${ROBOT_NAME}/intent`, order));
+}
+
+async function overRos({ peer }: RealStage): Promise<Mover> {
+  const orders = peer!('ros_orders.py', '/run_intent', TURN);
+  return { end: () => void orders.child.stdin?.end() };
 }
 
 /** One run after the other: its model never ends a run, a stop does. */

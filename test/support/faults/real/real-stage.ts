@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SystemClock } from '../../../../adapters/clock/system-clock.ts';
 import { openKeySpace } from '../../../../adapters/zenoh/open-key-space.ts';
@@ -33,6 +33,8 @@ export type Mover = { end(): void; readonly lease?: () => LeaseView };
 export const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 /** Of the daemons with Zenoh; keys start with it. */
 export const ROBOT_NAME = 'robot7';
+/** An intent that turns the base on ROS, which has no maze. */
+export const TURN = 'turner/turn';
 const MAZE = { AURAISON_SIM_WIDTH: '8', AURAISON_SIM_HEIGHT: '8' };
 const CLOCKED = { AURAISON_SIM_PACE: 'realtime', AURAISON_SIM_SPEED: '1' };
 
@@ -116,13 +118,32 @@ async function simStage(
 
 type Told = { readonly t: number; readonly linear: number; readonly angular: number };
 
+/** A package whose only intent turns the base to the right, where no hand of a trial turns it; the folder that holds it. */
+function turner(folder: string): string {
+  const at = join(folder, 'apps', 'turner');
+  mkdirSync(at, { recursive: true });
+  writeFileSync(
+    join(at, 'app.toml'),
+    `name = "turner"\nversion = "0.1.0"\ndescription = "Turns"\nharness = "flow"\ntools = ["robot.maneuver"]\n` +
+      `[[intents]]\ntype = "${TURN}"\ndescription = "Turn"\n`,
+  );
+  writeFileSync(
+    join(at, 'flow.yaml'),
+    'steps:\n  - id: turn\n    tool: robot.maneuver\n    args: { kind: spin, angle_rad: -20 }\n' +
+      '  - id: done\n    end: succeeded\n    reason: it turned\n',
+  );
+  return join(folder, 'apps');
+}
+
 /** A base on a real DDS: a node of rclpy that keeps to its last command for ever. */
 async function rosStage(): Promise<RealStage> {
   const directory = freshDir('faults-ros');
   const env: RosEnv = rosEnvironment();
   const base = new PythonPeer(env, 'ros_robot.py', ['']);
   await base.line<{ ready: boolean }>((line) => line.ready, 60_000);
-  const daemon = await testDaemon(join(directory.path, 'data'), { ...env, AURAISON_ROBOT_SOURCE: 'ros' });
+  const daemon = await testDaemon(join(directory.path, 'data'), {
+    ...{ ...env, AURAISON_ROBOT_SOURCE: 'ros', AURAISON_APPS_DIRS: turner(directory.path) },
+  });
   const peers: PythonPeer[] = [base];
   /** Its speed is what it was told last: it has neither inertia nor a watchdog. */
   const record = (): Entry[] => {
