@@ -53,6 +53,10 @@ export class JoinedBag implements Bag {
     return this.#parts.find((part) => part.fault)?.fault;
   }
 
+  get warning(): EdgeError | undefined {
+    return this.#parts.find((part) => part.warning)?.warning;
+  }
+
   records(filter: BagFilter = {}): AsyncGenerator<BagMessage> {
     return this.#merge(
       filter,

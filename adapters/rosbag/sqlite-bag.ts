@@ -19,6 +19,7 @@ const TURN_ROWS = 4096;
 /** One `.db3` file of rosbag2, of any ROS 2 release; per-message zstd is undone. Reads only. */
 export class SqliteBag implements Bag {
   readonly storage = 'sqlite3';
+  readonly warning = undefined;
   readonly path: string;
   readonly bytes: number;
   readonly #database: DatabaseSync;
