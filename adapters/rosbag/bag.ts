@@ -1,4 +1,5 @@
 import type { EdgeError, Nanoseconds, Qos, Sample } from '../../contract/index.ts';
+import type { BagNotes } from '../../formats/rosbag2/index.ts';
 
 export type BagTopic = {
   readonly topic: string;
@@ -76,6 +77,8 @@ export interface Bag {
   readonly fault: EdgeError | undefined;
   /** What is wrong with a file of which every message can be read: its index, or its end. */
   readonly warning: EdgeError | undefined;
+  /** What metadata.yaml says beside the files; undefined where it is missing, or cannot be read. */
+  readonly notes?: BagNotes | undefined;
   /** As the bag has them, nothing decoded. */
   records(filter?: BagFilter): AsyncGenerator<BagMessage>;
   /** As the bus takes them. */

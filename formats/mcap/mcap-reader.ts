@@ -207,7 +207,7 @@ export class McapReader {
     if (!tail) return;
     const { at, contents, startTime, version } = tail;
     const size = contents.length;
-    // Where it ends is told by the fault of the file.
+    // The fault of the file says where it ends.
     yield { startTime, at, size, open: async () => this.#run(contents, at, version, filter, () => {}) };
   }
 

@@ -31,7 +31,7 @@ export type Repair = {
 
 /** Name of the metadata record that says a file was repaired. */
 const NOTE = 'auraison.repair';
-/** Opcode of a record that is nobody else's business. */
+/** Opcode of a record that other readers leave out. */
 const PRIVATE_OPCODE = 0xff;
 /** Fixed fields of an uncompressed chunk before its records: times, size, CRC, empty text, length. */
 const CHUNK_FIELDS_BYTES = 8 + 8 + 8 + 4 + 4 + 8;

@@ -31,7 +31,7 @@ const HOLES_MAX = 10_000;
 
 /**
  * Reads a file record by record, checks every chunk against its CRC and rebuilds its summary. Damage costs the record
- * it is in: the walk goes on with the next record that can be found. Rejects only when reading fails or
+ * it is in: the walk continues with the next record that can be found. Rejects only when reading fails or
  * the file does not start like an MCAP file.
  */
 export async function scan(readable: Readable): Promise<Scan> {
@@ -143,7 +143,7 @@ class Walk {
     return isChunkHead(chunkHead(await this.#window.read(at, CHUNK_HEAD_BYTES_MAX)));
   }
 
-  /** Leaves out what stands at `at` and goes on behind it; false where the file has nothing more. */
+  /** Leaves out what stands at `at` and continues behind it; false where the file has nothing more. */
   async #damage(at: number, fault: EdgeError): Promise<boolean> {
     const head = chunkHead(await this.#window.read(at, CHUNK_HEAD_BYTES_MAX));
     const chunkEnd = isChunkHead(head) ? at + head.headBytes + head.inner : undefined;
@@ -167,7 +167,7 @@ class Walk {
     return this.#skip(at, await this.#next(at + 1), fault, false);
   }
 
-  /** Goes on at `next`; without it the file ends here. */
+  /** Continues at `next`; without it the file ends here. */
   async #skip(at: number, next: number | undefined, fault: EdgeError, isChunk: boolean): Promise<boolean> {
     const known = await this.#knownChunk(at, next ?? this.#size);
     if (known !== undefined || next !== undefined) {
