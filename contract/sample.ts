@@ -56,6 +56,11 @@ export type TopicSpec = {
    * stop them, as it does a base. Velocities of a base are known by their type.
    */
   readonly speeds?: number;
+  /**
+   * What its publishers offer, as the YAML list `offered_qos_profiles` of rosbag2, for a recording; absent: `qos`. What the
+   * middleware does not report stays `unknown`, with depth 0. `qos` is how this host subscribes.
+   */
+  readonly offered?: string;
 };
 
 /** The hop that every sample of the bus takes: into the recorder. Other hops are `route:<name>`. */

@@ -6,6 +6,7 @@ import {
   type Qos,
 } from '../../contract/core.ts';
 import { qosForPublishers } from '../../formats/ros2/qos.ts';
+import { offeredText, profileOf } from '../../formats/rosbag2/index.ts';
 
 /** Which topics of the graph are bridged. Deny wins; topics with a part that starts with `_` are hidden. */
 export type DiscoveryRules = {
@@ -22,6 +23,8 @@ export type FoundTopic = {
   readonly topic: string;
   readonly type: string;
   readonly qos: Qos;
+  /** What the publishers offer, for `TopicSpec.offered`. */
+  readonly offered: string;
   readonly publishers: readonly EndpointInfo[];
   /** Other types that are published under the same name. */
   readonly otherTypes: readonly string[];
@@ -59,7 +62,13 @@ export function foundTopic(
     same.map((publisher) => publisher.qos),
     DEPTH,
   );
-  return { topic, type, qos, publishers: same, otherTypes };
+  const offered = offeredText(
+    same.map((publisher) => ({
+      ...profileOf(publisher.qos),
+      ...(publisher.historyUnknown ? { history: 'unknown', depth: 0 } : {}),
+    })),
+  );
+  return { topic, type, qos, offered, publishers: same, otherTypes };
 }
 
 /** Whether anybody but us is in the graph. */

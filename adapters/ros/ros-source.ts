@@ -198,7 +198,7 @@ export class RosSource implements SampleSource {
    * False where there is no place. Bridges what is new, and again what has publishers of another quality of service.
    */
   async #follow(found: FoundTopic): Promise<boolean> {
-    const { topic, type, qos, publishers, otherTypes } = found;
+    const { topic, type, qos, offered, publishers, otherTypes } = found;
     if (this.#closed) return true;
     if (otherTypes.length > 0)
       this.#fault(failed(`${topic} is published as ${type} and as ${otherTypes.join(', ')}`, topic));
@@ -215,7 +215,7 @@ export class RosSource implements SampleSource {
       else this.#tellNames(topic);
       return true;
     }
-    await this.#attempt({ topic, type, qos }, publishers);
+    await this.#attempt({ topic, type, qos, offered }, publishers);
     if (this.#bridged.has(topic)) this.#discovered.add(topic, type);
     return true;
   }

@@ -86,7 +86,7 @@ async function fileInfo(bag: Bag, path: string): Promise<BagFileInfo> {
   const extras = await extrasOf(bag);
   const mcap = bag instanceof McapBag ? bag : undefined;
   const compression = mcap?.compression();
-  const repair = mcap?.repair;
+  const salvage = mcap?.salvage;
   return {
     path,
     storage: bag.storage,
@@ -104,8 +104,8 @@ async function fileInfo(bag: Bag, path: string): Promise<BagFileInfo> {
         extra.kind === 'metadata' ? [[extra.name, Object.fromEntries(extra.values)]] : [],
       ),
     ),
-    fault: (bag.fault ?? extras.fault)?.toBody(),
-    recoverable: repair && { messages, ofCutChunk: repair.salvaged, lostBytes: repair.lostBytes },
+    fault: (bag.fault ?? bag.warning ?? extras.fault)?.toBody(),
+    recoverable: salvage && { messages, ...salvage },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { BagExtra, BagMessage } from './bag.ts';
+import type { BagChannel, BagExtra, BagMessage } from './bag.ts';
 
 export type Compression = 'none' | 'zstd' | 'lz4';
 
@@ -35,6 +35,8 @@ export type WrittenFile = {
 export interface BagFileOutput {
   readonly path: string;
   write(message: BagMessage): Promise<void> | undefined;
+  /** Enters a topic, also one that gets no message. */
+  declare(channel: BagChannel): void;
   extra(extra: BagExtra): Promise<void>;
   /** Bytes of the file so far, and of what will be written next. */
   bytes(): number;
@@ -52,6 +54,10 @@ export class Tally {
   startNs = 0n;
   endNs = 0n;
 
+  declare(channel: BagChannel): void {
+    if (!this.#topics.has(channel.topic)) this.#topics.set(channel.topic, entryOf(channel, 0));
+  }
+
   add({ channel, logTime }: BagMessage): void {
     if (this.messages === 0 || logTime < this.startNs) this.startNs = logTime;
     if (this.messages === 0 || logTime > this.endNs) this.endNs = logTime;
@@ -61,16 +67,16 @@ export class Tally {
       known.messages += 1;
       return;
     }
-    this.#topics.set(channel.topic, {
-      type: channel.type,
-      messages: 1,
-      qosProfiles: channel.metadata.get('offered_qos_profiles') ?? '',
-      typeHash: channel.metadata.get('topic_type_hash') ?? '',
-    });
+    this.#topics.set(channel.topic, entryOf(channel, 1));
   }
 
   written(path: string, bytes: number): WrittenFile {
     const { messages, startNs, endNs } = this;
     return { path, bytes, messages, startNs, endNs, topics: this.#topics };
   }
+}
+
+function entryOf({ type, metadata }: BagChannel, messages: number) {
+  const qosProfiles = metadata.get('offered_qos_profiles') ?? '';
+  return { type, messages, qosProfiles, typeHash: metadata.get('topic_type_hash') ?? '' };
 }

@@ -9,6 +9,7 @@ import {
   type SourceState,
   type TopicSpec,
 } from '../../contract/core.ts';
+import { offeredText, parseProfiles } from '../../formats/rosbag2/index.ts';
 import type { Bag } from './bag.ts';
 import { latchedBefore, latchedDepth } from './latched.ts';
 import { openBag } from './open-bag.ts';
@@ -84,12 +85,20 @@ export class BagSource implements SampleSource {
       topic,
       type,
       qos: qos ?? DEFAULT_QOS,
+      offered: this.#offeredOf(topic),
     }));
   }
 
   /** The topics with recorded QoS; after `open`. For `Recorder.declare`. */
   offers(): TopicSpec[] {
-    return (this.#bag?.topics ?? []).flatMap(({ topic, type, qos }) => (qos ? [{ topic, type, qos }] : []));
+    return this.topics().filter(({ offered }) => offered !== '');
+  }
+
+  /** The profiles of all publishers, as they were recorded. */
+  #offeredOf(topic: string): string {
+    const channels = (this.#bag?.channels ?? []).filter((channel) => channel.topic === topic);
+    const texts = new Set(channels.map(({ metadata }) => metadata.get('offered_qos_profiles') ?? ''));
+    return offeredText([...texts].flatMap(parseProfiles));
   }
 
   /** The definition of a type, where the bag carries it; after `open`. */
@@ -228,10 +237,14 @@ export class BagSource implements SampleSource {
     const overNs = endNs !== undefined && endNs < bag.endNs ? endNs : bag.endNs;
     const period = overNs - startNs + 1_000_000n;
     let from = startNs;
+    let damage: EdgeError | undefined;
+    const onDamage = (fault: EdgeError) => {
+      damage ??= fault;
+    };
     try {
       for (;;) {
         const before = this.#paced;
-        await this.#playFrom(bag, from, endNs, shift, onSample);
+        await this.#playFrom(bag, from, endNs, shift, onSample, onDamage);
         if (this.#abort.signal.aborted) return undefined;
         if (this.#seekNs !== undefined) {
           from = this.#seekNs;
@@ -239,7 +252,7 @@ export class BagSource implements SampleSource {
           continue;
         }
         this.#loops += 1;
-        if (!loop || (this.#paced === before && from === startNs)) return undefined;
+        if (!loop || (this.#paced === before && from === startNs)) return damage;
         await this.#waitForTurn(startNs + period);
         if (this.#isOver()) continue;
         shift += period;
@@ -268,6 +281,7 @@ export class BagSource implements SampleSource {
     endNs: bigint | undefined,
     shift: bigint,
     onSample: (sample: Sample) => void,
+    onDamage: (fault: EdgeError) => void,
   ): Promise<void> {
     const give = (sample: Sample) => {
       this.#messages += 1;
@@ -279,7 +293,7 @@ export class BagSource implements SampleSource {
       if (this.#isOver()) return;
       give({ topic: channel.topic, type: channel.type, stamp: publishTime, received: startNs, bytes });
     }
-    for await (const sample of bag.messages({ topics: this.#topics, startNs, endNs })) {
+    for await (const sample of bag.messages({ topics: this.#topics, startNs, endNs, onDamage })) {
       await this.#waitForTurn(sample.received);
       if (!this.#isOver()) await this.#waitForReceiver();
       if (this.#isOver()) return;

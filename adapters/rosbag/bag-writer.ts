@@ -2,7 +2,7 @@ import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promi
 import { basename, dirname, join } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
 import { type BagTopicFacts, formatMetadata, parseProfiles } from '../../formats/rosbag2/index.ts';
-import type { BagExtra, BagMessage } from './bag.ts';
+import type { BagChannel, BagExtra, BagMessage } from './bag.ts';
 import type { BagFileOutput, OutputOptions, WrittenFile } from './bag-output.ts';
 import { McapOutput } from './mcap-output.ts';
 import { SqliteOutput } from './sqlite-output.ts';
@@ -15,6 +15,7 @@ export type WriterOptions = OutputOptions & {
   /** The next file of a folder starts when one has this many bytes. */
   readonly splitBytes?: number;
   readonly customData?: Readonly<Record<string, string>>;
+  readonly rosDistro?: string;
   /** The existence of the target is checked only at the end: its name may depend on the content. */
   readonly mayExist?: boolean;
   /** Folder for the unfinished bag, on the file system of the target; default: next to it. */
@@ -71,6 +72,12 @@ export class BagWriter {
     if (waiting) await waiting;
   }
 
+  /** A topic that may have no messages; the bag lists it anyway. */
+  async declare(channel: BagChannel): Promise<void> {
+    this.#current ??= await this.#next();
+    this.#current.declare(channel);
+  }
+
   async extra(extra: BagExtra): Promise<void> {
     this.#current ??= await this.#next();
     await this.#current.extra(extra);
@@ -85,14 +92,14 @@ export class BagWriter {
   async finish(
     before?: (folder: string, files: readonly WrittenFile[]) => Promise<void>,
   ): Promise<WrittenBag> {
-    const { target, isFolder, storage, customData } = this.#options;
+    const { target, isFolder, storage, customData, rosDistro } = this.#options;
     this.#current ??= await this.#next();
     await this.#endFile();
     if (isFolder) {
       const facts = { storage, files: fileFacts(this.#files), topics: topicFacts(this.#files) };
       await writeDurable(
         join(this.#partial, 'metadata.yaml'),
-        formatMetadata({ ...facts, ...(customData && { customData }) }),
+        formatMetadata({ ...facts, ...(customData && { customData }), ...(rosDistro && { rosDistro }) }),
       );
       await before?.(this.#partial, this.#files);
       await syncFolder(this.#partial);

@@ -1,4 +1,5 @@
 import type { EdgeError, Nanoseconds, Qos, Sample } from '../../contract/index.ts';
+import type { BagNotes } from '../../formats/rosbag2/index.ts';
 
 export type BagTopic = {
   readonly topic: string;
@@ -43,20 +44,26 @@ export type BagExtra =
     }
   | { readonly kind: 'metadata'; readonly name: string; readonly values: ReadonlyMap<string, string> };
 
+/** How many messages of each topic are lost with a part of a file; undefined where nothing says it. */
+export type Lost = ReadonlyMap<string, number> | undefined;
+
 export type BagFilter = {
   readonly topics?: ReadonlySet<string> | undefined;
   /** Inclusive. */
   readonly startNs?: Nanoseconds | undefined;
   /** Exclusive. */
   readonly endNs?: Nanoseconds | undefined;
-  /** Called for each part that cannot be read, which is left out; without it reading ends there with the error. */
-  readonly onDamage?: ((fault: EdgeError) => void) | undefined;
+  /**
+   * Called for each part that cannot be read, which is left out, with what is lost of this selection. Without it the
+   * first of these errors is thrown after everything that can be read.
+   */
+  readonly onDamage?: ((fault: EdgeError, lost?: Lost) => void) | undefined;
 };
 
 /**
  * A recording that can be read: one file, or a folder of them. `records` and `messages` yield by time, those of
  * one time in the order of the file, and throw `bag.malformed` or `mcap.malformed`, naming file and place, after
- * everything readable that comes before. The receiver owns the bytes; they may share memory with others.
+ * everything that can be read. The receiver owns the bytes; they may share memory with others.
  */
 export interface Bag {
   readonly path: string;
@@ -66,8 +73,12 @@ export interface Bag {
   readonly startNs: Nanoseconds;
   readonly endNs: Nanoseconds;
   readonly bytes: number;
-  /** What is wrong with the file as far as opening it shows: it is cut off, or not sealed yet. */
+  /** Why messages may be missing, as far as opening the file shows: it is truncated, damaged, or not sealed yet. */
   readonly fault: EdgeError | undefined;
+  /** What is wrong with a file of which every message can be read: its index, or its end. */
+  readonly warning: EdgeError | undefined;
+  /** What metadata.yaml says beside the files; undefined where it is missing, or cannot be read. */
+  readonly notes?: BagNotes | undefined;
   /** As the bag has them, nothing decoded. */
   records(filter?: BagFilter): AsyncGenerator<BagMessage>;
   /** As the bus takes them. */

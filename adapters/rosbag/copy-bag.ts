@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { EdgeError } from '../../contract/core.ts';
-import type { Bag, BagMessage } from './bag.ts';
+import { profileLines } from '../../formats/rosbag2/index.ts';
+import type { Bag, BagChannel, BagMessage, Lost } from './bag.ts';
 import type { BagWriter } from './bag-writer.ts';
 import { latchedBefore } from './latched.ts';
 
@@ -31,8 +32,19 @@ export type CopyResult = {
   readonly latched: number;
   /** What could not be read and is missing in the copy. */
   readonly faults: readonly EdgeError[];
+  /** What is wrong with the input although every message of it was read. */
+  readonly warnings: readonly EdgeError[];
+  readonly losses: CopyLosses;
   /** SHA-256 over topic, type, times and bytes of all messages in order: the same whatever the container. */
   readonly contentSha256: string;
+};
+
+/** What an input held and the copy does not. */
+export type CopyLosses = {
+  /** Messages by topic, as far as the input says what its unreadable parts held. */
+  readonly topics: Readonly<Record<string, number>>;
+  /** Unreadable parts of which nothing says what they held. */
+  readonly unknownParts: number;
 };
 
 const PROGRESS_MESSAGES = 512;
@@ -62,14 +74,53 @@ export async function copyBag(bag: Bag, writer: BagWriter, options: CopyOptions 
     if (extra.kind === 'attachment' || !isStale) await writer.extra(extra);
   }
   const faults: EdgeError[] = [];
-  const onDamage = (fault: EdgeError) => {
+  const lost = new Map<string, number>();
+  let unknownParts = 0;
+  const onDamage = (fault: EdgeError, of?: Lost) => {
     if (faults.length < FAULTS_MAX) faults.push(fault);
+    if (!of) unknownParts += 1;
+    for (const [topic, count] of of ?? []) lost.set(topic, (lost.get(topic) ?? 0) + count);
   };
   for await (const message of bag.records({ topics, startNs, endNs, onDamage })) {
     if (signal?.aborted) throw cancelled(bag.path);
     if (copy.isDue(message)) await copy.take(message);
   }
-  return { ...copy.result(), faults };
+  for (const channel of silentChannels(bag)) {
+    if (!topics || topics.has(channel.topic)) await writer.declare(channel);
+  }
+  const losses = { topics: Object.fromEntries([...lost].sort()), unknownParts };
+  return { ...copy.result(), faults, warnings: bag.warning ? [bag.warning] : [], losses };
+}
+
+/** Every channel of the file, and topics that only metadata.yaml knows because nothing was published on them. */
+function silentChannels({ channels, notes }: Bag): BagChannel[] {
+  const known = new Set(channels.map(({ topic }) => topic));
+  const noted = (notes?.topics ?? []).filter(
+    ({ topic, type }) => topic !== '' && type !== '' && !known.has(topic),
+  );
+  return [
+    ...channels,
+    ...noted.map(({ topic, type, serialization, typeHash, profiles }) => ({
+      topic,
+      type,
+      schemaEncoding: '',
+      schemaData: new Uint8Array(),
+      messageEncoding: serialization,
+      metadata: new Map([
+        ['offered_qos_profiles', profileLines(profiles).join('\n')],
+        ...(typeHash === '' ? [] : [['topic_type_hash', typeHash] as const]),
+      ]),
+    })),
+  ];
+}
+
+/** What a copy of the bag says of its origin, in the words of rosbag2. */
+export function originOf({ notes }: Bag): { customData: Record<string, string>; rosDistro: string } {
+  const { customData = {}, rosDistro = '', compressionFormat = '', compressionMode = '' } = notes ?? {};
+  // The files of a copy have a compression of their own.
+  const compression =
+    compressionMode === '' ? {} : { source_compression: `${compressionFormat} ${compressionMode}` };
+  return { customData: { ...customData, ...compression }, rosDistro };
 }
 
 function cancelled(path: string): EdgeError {

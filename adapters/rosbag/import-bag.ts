@@ -6,7 +6,7 @@ import { EdgeError, type EventPayload } from '../../contract/core.ts';
 import type { Bag } from './bag.ts';
 import type { Compression, WrittenFile } from './bag-output.ts';
 import { BagWriter, writeDurable } from './bag-writer.ts';
-import { ContentHash, type CopyOptions, type CopyResult, copyBag } from './copy-bag.ts';
+import { ContentHash, type CopyOptions, type CopyResult, copyBag, originOf } from './copy-bag.ts';
 import { openBag } from './open-bag.ts';
 
 export type ImportOptions = Pick<CopyOptions, 'signal' | 'onProgress'> & {
@@ -27,8 +27,7 @@ export type Imported = {
   readonly messages: number;
   readonly contentSha256: string;
   readonly segments: readonly EventPayload<'segment.sealed'>[];
-  readonly faults: readonly EdgeError[];
-};
+} & Pick<CopyResult, 'faults' | 'warnings' | 'losses'>;
 
 /** Beside the segments of an imported bag: what it is and where it came from. */
 const RECORD = 'import.json';
@@ -48,6 +47,7 @@ type ImportRecord = { readonly source: string; readonly contentSha256: string; r
 export async function importBag(bag: Bag, options: ImportOptions): Promise<Imported> {
   const { dataDir, name, source, compression, splitBytes } = options;
   const bags = join(dataDir, 'bags');
+  const { customData, rosDistro } = originOf(bag);
   const writer = await BagWriter.create({
     target: join(bags, name),
     workFolder: join(bags, WORK_FOLDER),
@@ -56,15 +56,17 @@ export async function importBag(bag: Bag, options: ImportOptions): Promise<Impor
     mayExist: true,
     compression,
     splitBytes,
-    customData: { source },
+    customData: { ...customData, source },
+    rosDistro,
   });
   try {
     const copied = await copyBag(bag, writer, options);
     const known = await bagWithContent(bags, copied.contentSha256);
-    const { messages, contentSha256, faults } = copied;
+    const { messages, contentSha256, faults, warnings, losses } = copied;
+    const damage = { faults, warnings, losses };
     if (known !== undefined) {
       await writer.abort();
-      return { bag: known, already: true, messages, contentSha256, segments: [], faults };
+      return { bag: known, already: true, messages, contentSha256, segments: [], ...damage };
     }
     const segments: EventPayload<'segment.sealed'>[] = [];
     await writer.finish(async (folder, files) => {
@@ -77,7 +79,7 @@ export async function importBag(bag: Bag, options: ImportOptions): Promise<Impor
       for (const [file, text] of Object.entries(options.beside?.(segments) ?? {}))
         await writeDurable(join(folder, file), text);
     });
-    return { bag: name, already: false, messages, contentSha256, segments, faults };
+    return { bag: name, already: false, messages, contentSha256, segments, ...damage };
   } catch (error) {
     await writer.abort();
     throw error;
@@ -143,7 +145,9 @@ async function sealedOf(
     messages: file.messages,
     start_ns: `${file.startNs}`,
     end_ns: `${file.endNs}`,
-    topics: Object.fromEntries([...file.topics].map(([topic, { messages }]) => [topic, messages])),
+    topics: Object.fromEntries(
+      [...file.topics].flatMap(([topic, { messages }]) => (messages > 0 ? [[topic, messages]] : [])),
+    ),
     repaired: faults.length > 0,
   };
 }

@@ -6,11 +6,13 @@ export { BagSource, type BagSourceOptions, type PlayResult } from './bag-source.
 export { BagWriter, type WriterOptions, type WrittenBag } from './bag-writer.ts';
 export {
   ContentHash,
+  type CopyLosses,
   type CopyOptions,
   type CopyProgress,
   type CopyResult,
   copyBag,
   type Every,
+  originOf,
 } from './copy-bag.ts';
 export { bagNameOf, type Imported, importBag } from './import-bag.ts';
 export { latchedBefore } from './latched.ts';

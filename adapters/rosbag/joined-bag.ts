@@ -1,14 +1,24 @@
 import type { EdgeError, Sample } from '../../contract/core.ts';
+import type { BagNotes } from '../../formats/rosbag2/index.ts';
 import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
 
 /** Several files, or several bags, as one, merged by time. Closing it closes them. */
 export class JoinedBag implements Bag {
   readonly path: string;
+  readonly notes: BagNotes | undefined;
   readonly #parts: readonly Bag[];
+  /** Of files that are missing or cannot be opened at all. */
+  readonly #faults: readonly EdgeError[];
 
-  constructor(path: string, parts: readonly Bag[]) {
+  constructor(
+    path: string,
+    parts: readonly Bag[],
+    more: { readonly notes?: BagNotes | undefined; readonly faults?: readonly EdgeError[] } = {},
+  ) {
     this.path = path;
     this.#parts = parts;
+    this.notes = more.notes ?? joinedNotes(parts);
+    this.#faults = more.faults ?? [];
   }
 
   get storage() {
@@ -50,7 +60,11 @@ export class JoinedBag implements Bag {
   }
 
   get fault(): EdgeError | undefined {
-    return this.#parts.find((part) => part.fault)?.fault;
+    return this.#parts.find((part) => part.fault)?.fault ?? this.#faults[0];
+  }
+
+  get warning(): EdgeError | undefined {
+    return this.#parts.find((part) => part.warning)?.warning;
   }
 
   records(filter: BagFilter = {}): AsyncGenerator<BagMessage> {
@@ -128,8 +142,27 @@ export class JoinedBag implements Bag {
       // A receiver that has seen enough ends the parts too.
       for (const { source } of running) await source.return(undefined);
     }
+    for (const error of this.#faults) {
+      if (filter.onDamage) filter.onDamage(error, undefined);
+      else fault ??= error;
+    }
     if (fault) throw fault;
   }
+}
+
+/** Of several bags that are joined: all of their topics and remarks. */
+function joinedNotes(parts: readonly Bag[]): BagNotes | undefined {
+  const found = parts.flatMap(({ notes }) => (notes ? [notes] : []));
+  const first = found[0];
+  if (!first) return undefined;
+  return {
+    ...first,
+    customData: Object.assign({}, ...found.map(({ customData }) => customData).reverse()) as Record<
+      string,
+      string
+    >,
+    topics: found.flatMap(({ topics }) => topics),
+  };
 }
 
 function byTime(a: bigint, b: bigint): number {

@@ -1,63 +1,54 @@
 import { type EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
-import { type Channel, decodeRecord, McapReader, planRepair, type Repair } from '../../formats/mcap/index.ts';
+import { type Channel, decodeRecord, McapReader } from '../../formats/mcap/index.ts';
 import { parseProfiles, qosOf } from '../../formats/rosbag2/index.ts';
 import { FileReadable } from '../../io/file-readable.ts';
 import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
 import { malformed } from './malformed.ts';
-import { PatchedReadable } from './patched-readable.ts';
 
 const RECORD_HEAD_BYTES = 9;
 
-/** One MCAP file, also one without footer: then with the content after a repair, without changing it. */
+/** One MCAP file. One without footer, or with damage, is read as far as it can be. */
 export class McapBag implements Bag {
   readonly storage = 'mcap';
   readonly path: string;
   readonly bytes: number;
   readonly topics: readonly BagTopic[];
   readonly fault: EdgeError | undefined;
-  /** What a repair finds where the file is not complete. */
-  readonly repair: Repair | undefined;
+  readonly warning: EdgeError | undefined;
   readonly #file: FileReadable;
-  readonly #readable: FileReadable | PatchedReadable;
   readonly #reader: McapReader;
-  readonly #channels: ReadonlyMap<number, BagChannel>;
+  readonly #channels = new WeakMap<Channel, BagChannel>();
 
-  private constructor(
-    file: FileReadable,
-    bytes: number,
-    readable: FileReadable | PatchedReadable,
-    reader: McapReader,
-    fault: EdgeError | undefined,
-    repair: Repair | undefined,
-  ) {
+  private constructor(file: FileReadable, bytes: number, reader: McapReader) {
     this.path = file.subject;
     this.bytes = bytes;
     this.#file = file;
-    this.#readable = readable;
     this.#reader = reader;
-    this.fault = fault;
-    this.repair = repair;
+    this.fault = reader.fault;
+    this.warning = reader.warning;
     this.topics = topicsOf(reader);
-    this.#channels = channelsOf(reader);
   }
 
   /** Rejects with `mcap.malformed` when the file does not start like one. */
   static async open(path: string): Promise<McapBag> {
     const file = await FileReadable.open(path);
     try {
-      const bytes = await file.size();
-      const reader = await McapReader.open(file);
-      const { fault } = reader;
-      if (!fault) return new McapBag(file, bytes, file, reader, undefined, undefined);
-      // Whole messages of the chunk that was cut off are read too.
-      const repair = await planRepair(file, { profile: 'ros2', library: '' });
-      if (repair.complete) return new McapBag(file, bytes, file, reader, fault, undefined);
-      const patched = new PatchedReadable(file, repair.keepBytes, repair.append);
-      return new McapBag(file, bytes, patched, await McapReader.open(patched), fault, repair);
+      return new McapBag(file, await file.size(), await McapReader.open(file));
     } catch (error) {
       await file.close();
       throw error;
     }
+  }
+
+  /** Of a file that is not whole: messages out of the chunk in which it ends, and bytes that cannot be read. */
+  get salvage(): { readonly ofCutChunk: number; readonly lostBytes: number } | undefined {
+    const found = this.#reader.scanned;
+    if (!found?.fault) return undefined;
+    const { tail, holes, hasAllData, goodEnd } = found;
+    const ofCutChunk = [...(tail?.counts.values() ?? [])].reduce((sum, count) => sum + count, 0);
+    const end = hasAllData ? this.bytes : goodEnd + (tail?.contents.length ?? 0);
+    const inHoles = holes.reduce((sum, { length }) => sum + length, 0);
+    return { ofCutChunk, lostBytes: inHoles + Math.max(0, this.bytes - end) };
   }
 
   get startNs(): Nanoseconds {
@@ -69,7 +60,7 @@ export class McapBag implements Bag {
   }
 
   get channels(): readonly BagChannel[] {
-    return [...this.#channels.values()];
+    return [...this.#reader.summary.channels.values()].map((channel) => this.#channelOf(channel));
   }
 
   /** Names of the compressions of its chunks, and how many bytes they hold when unpacked. */
@@ -90,11 +81,8 @@ export class McapBag implements Bag {
     };
     for await (const { message, channel } of this.#reader.messages(wanted)) {
       const { sequence, logTime, publishTime, data } = message;
-      yield { channel: this.#channels.get(channel.id)!, sequence, logTime, publishTime, bytes: data };
+      yield { channel: this.#channelOf(channel), sequence, logTime, publishTime, bytes: data };
     }
-    if (!this.fault) return;
-    if (!onDamage) throw this.fault;
-    onDamage(this.fault);
   }
 
   async *messages(filter: BagFilter = {}): AsyncGenerator<Sample> {
@@ -111,24 +99,24 @@ export class McapBag implements Bag {
     }
   }
 
+  /** One object for each definition, also for one that is only found while reading. */
+  #channelOf(channel: Channel): BagChannel {
+    const known = this.#channels.get(channel) ?? channelOf(this.#reader, channel);
+    this.#channels.set(channel, known);
+    return known;
+  }
+
   async close(): Promise<void> {
     await this.#file.close();
   }
 
   async #recordAt(offset: number, length: number) {
-    const size = await this.#readable.size();
-    if (length < RECORD_HEAD_BYTES || length > LIMITS.MCAP_CHUNK_BYTES_MAX || offset + length > size) {
+    if (length < RECORD_HEAD_BYTES || length > LIMITS.MCAP_CHUNK_BYTES_MAX || offset + length > this.bytes) {
       throw malformed(this.path, `at byte ${offset}: an index refers to a record of ${length} bytes`);
     }
-    const bytes = await this.#readable.read(offset, length);
+    const bytes = await this.#file.read(offset, length);
     return decodeRecord(bytes[0]!, bytes.subarray(RECORD_HEAD_BYTES), offset + RECORD_HEAD_BYTES, this.path);
   }
-}
-
-function channelsOf(reader: McapReader): Map<number, BagChannel> {
-  return new Map(
-    [...reader.summary.channels.values()].map((channel) => [channel.id, channelOf(reader, channel)]),
-  );
 }
 
 function channelOf(reader: McapReader, channel: Channel): BagChannel {

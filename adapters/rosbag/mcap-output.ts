@@ -74,6 +74,11 @@ export class McapOutput implements BagFileOutput {
     return this.#filled >= this.#chunkBytes ? this.#flush() : undefined;
   }
 
+  declare(channel: BagChannel): void {
+    if (!this.#channels.has(channel)) this.#declare(channel);
+    this.#tally.declare(channel);
+  }
+
   async extra(extra: BagExtra): Promise<void> {
     await this.#flush();
     if (extra.kind === 'metadata') this.#put(this.#writer.metadata(extra.name, extra.values));
@@ -108,9 +113,9 @@ export class McapOutput implements BagFileOutput {
   }
 
   async #flush(): Promise<void> {
-    if (this.#filled === 0) return;
     for (const declare of this.#declarations) this.#put(declare());
     this.#declarations = [];
+    if (this.#filled === 0) return;
     const part = this.#memory.subarray(0, this.#filled);
     this.#builder.clear();
     this.#builder.add(part);

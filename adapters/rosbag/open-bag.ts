@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
 import { type BagNotes, parseMetadata } from '../../formats/rosbag2/index.ts';
@@ -23,6 +23,8 @@ export async function bagFiles(path: string): Promise<string[]> {
   });
   if (!info.isDirectory()) return [path];
   const names = (await readdir(path)).filter((name) => /\.(?:mcap|mcap\.active|db3)$/.test(name));
+  const ros1 = (await readdir(path)).find((name) => name.endsWith('.bag'));
+  if (names.length === 0 && ros1 !== undefined) return [join(path, ros1)];
   if (names.length === 0) {
     const packed = (await readdir(path)).some((name) => /\.(?:db3|mcap)\.zstd$/.test(name));
     throw new EdgeError('bag.malformed', {
@@ -51,29 +53,59 @@ export async function bagNotes(folder: string): Promise<BagNotes | undefined> {
 
 /**
  * Opens a bag for reading. Rejects with `bag.malformed` or `mcap.malformed` when nothing of it can be read;
- * a bag that is damaged further on opens, and says so in `fault`.
+ * a bag that is damaged further on opens, and says so in `fault`. Of a folder one file that can be read is enough.
  */
 export async function openBag(path: string): Promise<Bag> {
   const files = await bagFiles(path);
-  if (files.length === 1) return openFile(files[0]!);
-  return new JoinedBag(path, await openAll(files, openFile));
+  const notes = await bagNotes(path).catch(() => undefined);
+  const names = new Set(files.map((file) => basename(file).replace(/\.active$/, '')));
+  const absent = (notes?.paths ?? [])
+    .filter((name) => !names.has(basename(name)))
+    .map((name) => missing(path, name));
+  if (files.length === 1 && absent.length === 0 && !notes) return openFile(files[0]!);
+  const { parts, faults } = await openReadable(files);
+  return new JoinedBag(path, parts, { notes, faults: [...faults, ...absent] });
 }
 
 /** Several bags as one, in time order; one stays what it is. */
 export async function openBags(paths: readonly string[]): Promise<Bag> {
   if (paths.length === 1) return openBag(paths[0]!);
-  return new JoinedBag(paths.join(', '), await openAll(paths, openBag));
-}
-
-async function openAll(paths: readonly string[], open: (path: string) => Promise<Bag>): Promise<Bag[]> {
   const parts: Bag[] = [];
   try {
-    for (const path of paths) parts.push(await open(path));
+    for (const path of paths) parts.push(await openBag(path));
   } catch (error) {
     await Promise.all(parts.map((part) => part.close()));
     throw error;
   }
-  return parts;
+  return new JoinedBag(paths.join(', '), parts);
+}
+
+/** The files that can be opened, and the faults of the others; rejects with the first fault where none can. */
+async function openReadable(files: readonly string[]): Promise<{ parts: Bag[]; faults: EdgeError[] }> {
+  const parts: Bag[] = [];
+  const faults: EdgeError[] = [];
+  for (const file of files) {
+    try {
+      parts.push(await openFile(file));
+    } catch (error) {
+      if (error instanceof EdgeError) faults.push(error);
+      else {
+        await Promise.all(parts.map((part) => part.close()));
+        throw error;
+      }
+    }
+  }
+  if (parts.length === 0) throw faults[0]!;
+  return { parts, faults };
+}
+
+function missing(folder: string, name: string): EdgeError {
+  return new EdgeError('bag.malformed', {
+    operation: 'open-bag',
+    subject: folder,
+    message: `metadata.yaml lists ${name}, which is missing`,
+    hint: 'the other files are read; add this one to read it too',
+  });
 }
 
 /** A pipe or device under the name of a bag would hold the thread that opens it for ever. */
@@ -82,8 +114,23 @@ async function refuseUnlessFile(path: string): Promise<void> {
   throw new EdgeError('bag.malformed', { operation: 'open-bag', subject: path, message: 'it is not a file' });
 }
 
+/** A recording of ROS 1 has another format and other encodings of messages. */
+async function refuseRos1(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(13), 0, 13, 0).finally(() => file.close());
+  const head = buffer.toString('latin1', 0, bytesRead);
+  if (!head.startsWith('#ROSBAG V')) return;
+  throw new EdgeError('bag.malformed', {
+    operation: 'open-bag',
+    subject: path,
+    message: `it is a bag of ROS 1 (${head.trim()}), which is not read`,
+    hint: 'convert it first: rosbags-convert --src IN.bag --dst OUT (of the Python package rosbags)',
+  });
+}
+
 /** Opens one file. Rejects with the error of the file system, which may be temporary. */
 export async function openFile(path: string): Promise<Bag> {
   await refuseUnlessFile(path);
+  await refuseRos1(path);
   return basename(path).endsWith('.db3') ? SqliteBag.open(path) : McapBag.open(path);
 }

@@ -1,14 +1,13 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { zstdDecompressSync } from 'node:zlib';
-import { type EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
+import { EdgeError, type Nanoseconds, type Sample } from '../../contract/core.ts';
 import { headerStamp } from '../../formats/ros2/index.ts';
-import { parseProfiles, qosOf } from '../../formats/rosbag2/index.ts';
-import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
+import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic, Lost } from './bag.ts';
 import { malformed } from './malformed.ts';
+import { type TopicRow, topicRow, unpackPayload } from './sqlite-rows.ts';
+import { Given, SqliteSalvage } from './sqlite-salvage.ts';
 
-type TopicRow = BagTopic & { readonly id: bigint; readonly channel: BagChannel };
 type Contents = { topics: TopicRow[]; startNs: bigint; endNs: bigint; fault: EdgeError | undefined };
 
 /** Messages given out between two turns of the event loop: SQLite reads synchronously. */
@@ -19,15 +18,25 @@ const TURN_ROWS = 4096;
 /** One `.db3` file of rosbag2, of any ROS 2 release; per-message zstd is undone. Reads only. */
 export class SqliteBag implements Bag {
   readonly storage = 'sqlite3';
+  readonly warning = undefined;
   readonly path: string;
   readonly bytes: number;
-  readonly #database: DatabaseSync;
+  /** Undefined where SQLite refuses the file. */
+  readonly #database: DatabaseSync | undefined;
+  readonly #salvage: SqliteSalvage;
   readonly #contents: Contents;
 
-  private constructor(path: string, bytes: number, database: DatabaseSync, contents: Contents) {
+  private constructor(
+    path: string,
+    bytes: number,
+    database: DatabaseSync | undefined,
+    salvage: SqliteSalvage,
+    contents: Contents,
+  ) {
     this.path = path;
     this.bytes = bytes;
     this.#database = database;
+    this.#salvage = salvage;
     this.#contents = contents;
   }
 
@@ -36,13 +45,23 @@ export class SqliteBag implements Bag {
     const bytes = statSync(path).size;
     const shortage = shortageOf(path, bytes);
     let database: DatabaseSync | undefined;
+    let fault: EdgeError;
     try {
       database = openReadOnly(path, shortage !== undefined);
-      return new SqliteBag(path, bytes, database, await readContents(database, path, shortage));
+      const contents = await readContents(database, path, shortage);
+      const salvage = new SqliteSalvage(path, bytes);
+      if (!contents.fault) return new SqliteBag(path, bytes, database, salvage, contents);
+      salvage.close();
+      fault = contents.fault;
     } catch (error) {
-      database?.close();
-      throw shortage ?? malformed(path, 'it cannot be read as a rosbag2 database', error);
+      fault = shortage ?? malformed(path, 'it cannot be read as a rosbag2 database', error);
     }
+    database?.close();
+    const salvage = new SqliteSalvage(path, bytes);
+    const found = await salvage.contents();
+    if (found.topics.length > 0) return new SqliteBag(path, bytes, undefined, salvage, { ...found, fault });
+    salvage.close();
+    throw fault;
   }
 
   get topics(): readonly BagTopic[] {
@@ -67,12 +86,25 @@ export class SqliteBag implements Bag {
 
   /** SQLite has one time only: the publish time is the log time. */
   async *records(filter: BagFilter = {}): AsyncGenerator<BagMessage> {
-    if (!filter.onDamage) return yield* this.#rows(filter);
-    try {
-      yield* this.#rows(filter);
-    } catch (error) {
-      filter.onDamage(malformed(this.path, 'unreadable', error));
-    }
+    let fault: EdgeError | undefined;
+    const damaged = (error: EdgeError, lost?: Lost) => {
+      fault ??= error;
+      filter.onDamage?.(error, lost);
+    };
+    const given = new Given();
+    if (this.#database) {
+      try {
+        yield* given.note(this.#rows(this.#database, filter, damaged));
+        if (fault && !filter.onDamage) throw fault;
+        return;
+      } catch (error) {
+        if (error === fault) throw error;
+        damaged(malformed(this.path, 'unreadable', error));
+      }
+    } else if (this.fault) damaged(this.fault);
+    // What SQLite did not give is searched for in the pages.
+    yield* this.#salvage.messages(this.#contents.topics, filter, damaged, given.last);
+    if (fault && !filter.onDamage) throw fault;
   }
 
   async *messages(filter: BagFilter = {}): AsyncGenerator<Sample> {
@@ -84,17 +116,20 @@ export class SqliteBag implements Bag {
 
   async *extras(): AsyncGenerator<BagExtra> {}
 
-  async *#rows(filter: BagFilter): AsyncGenerator<BagMessage> {
+  async *#rows(
+    database: DatabaseSync,
+    filter: BagFilter,
+    damaged: (fault: EdgeError, lost?: Lost) => void,
+  ): AsyncGenerator<BagMessage & { readonly rowId: bigint }> {
     const topics = new Map(this.#contents.topics.map((topic) => [topic.id, topic]));
-    const by = this.fault ? '+timestamp' : 'timestamp';
-    const order = this.fault ? 'id' : 'timestamp, id';
     const statement = this.#prepare(
-      // Sorting needs all rows, and an index may be what is damaged: then in the order of writing.
-      `SELECT id, topic_id, timestamp, data FROM messages WHERE ${by} >= ? AND ${by} < ? ORDER BY ${order}`,
+      database,
+      'SELECT id, topic_id, timestamp, data FROM messages WHERE timestamp >= ? AND timestamp < ? ORDER BY timestamp, id',
     );
     statement.setReadBigInts(true);
     const rows = statement.iterate(filter.startNs ?? -(2n ** 63n), filter.endNs ?? 2n ** 63n - 1n);
     let last = 'the first message';
+    const unknown = new Map<string, number>();
     for (let count = 1; ; count++) {
       let row: Record<string, unknown>;
       try {
@@ -102,46 +137,46 @@ export class SqliteBag implements Bag {
         if (next.done) break;
         row = next.value as Record<string, unknown>;
       } catch (cause) {
-        throw (
-          this.fault ?? malformed(this.path, `unreadable after ${last}: ${(cause as Error).message}`, cause)
-        );
+        throw malformed(this.path, `unreadable after ${last}: ${(cause as Error).message}`, cause);
       }
-      last = `message ${row['id']} at ${row['timestamp']}`;
+      const rowId = row['id'] as bigint;
+      last = `message ${rowId} at ${row['timestamp']}`;
       if (count % TURN_MESSAGES === 0) await new Promise<void>((resolve) => setImmediate(resolve));
       const topic = topics.get(row['topic_id'] as bigint);
-      if (!topic) throw malformed(this.path, `${last} belongs to the unknown topic ${row['topic_id']}`);
+      if (!topic) {
+        const name = `(topic ${row['topic_id']})`;
+        unknown.set(name, (unknown.get(name) ?? 0) + 1);
+        continue;
+      }
       if (filter.topics && !filter.topics.has(topic.topic)) continue;
-      const bytes = this.#payload(row['data'], last);
       const time = row['timestamp'] as bigint;
-      yield { channel: topic.channel, sequence: 0, logTime: time, publishTime: time, bytes };
+      try {
+        const bytes = unpackPayload(row['data'], this.path, last);
+        yield { channel: topic.channel, sequence: 0, logTime: time, publishTime: time, bytes, rowId };
+      } catch (error) {
+        if (!(error instanceof EdgeError)) throw error;
+        damaged(error, new Map([[topic.topic, 1]]));
+      }
     }
-    if (this.fault) throw this.fault;
+    for (const [name, count] of unknown)
+      damaged(
+        malformed(this.path, `${count} messages belong to the unknown topic ${name}`),
+        new Map([[name, count]]),
+      );
   }
 
   /** A damaged schema may lack a column that reading the topics did not need. */
-  #prepare(sql: string): StatementSync {
+  #prepare(database: DatabaseSync, sql: string): StatementSync {
     try {
-      return this.#database.prepare(sql);
+      return database.prepare(sql);
     } catch (cause) {
-      throw this.fault ?? malformed(this.path, (cause as Error).message, cause);
+      throw malformed(this.path, (cause as Error).message, cause);
     }
   }
 
   async close(): Promise<void> {
-    this.#database.close();
-  }
-
-  #payload(data: unknown, where: string): Uint8Array {
-    if (!(data instanceof Uint8Array)) throw malformed(this.path, `${where} holds no bytes`);
-    // CDR starts with a zero byte; this is the magic of a zstd frame (rosbag2 compression mode MESSAGE).
-    const isZstd = data[0] === 0x28 && data[1] === 0xb5 && data[2] === 0x2f && data[3] === 0xfd;
-    if (!isZstd) return data;
-    try {
-      // Memory of its own and no Buffer, whose `slice` copies nothing.
-      return new Uint8Array(zstdDecompressSync(data, { maxOutputLength: LIMITS.SAMPLE_BYTES_MAX }));
-    } catch (cause) {
-      throw malformed(this.path, `${where} cannot be decompressed`, cause);
-    }
+    this.#database?.close();
+    this.#salvage.close();
   }
 }
 
@@ -184,29 +219,18 @@ async function readContents(
   }
   const spans = await spansOf(database, path, shortage);
   const topics = all('SELECT * FROM topics ORDER BY id').map((row) => {
-    const found = definitions.get(row['type']);
-    const profiles = String(row['offered_qos_profiles'] ?? '');
-    const hash = String(row['type_description_hash'] ?? '');
-    const channel: BagChannel = {
-      topic: String(row['name']),
-      type: String(row['type']),
-      schemaEncoding: found?.encoding ?? '',
-      schemaData: new TextEncoder().encode(found?.text ?? ''),
-      messageEncoding: String(row['serialization_format'] ?? 'cdr'),
-      metadata: new Map([
-        ['offered_qos_profiles', profiles],
-        ...(hash === '' ? [] : [['topic_type_hash', hash] as const]),
-      ]),
-    };
-    return {
-      id: row['id'] as bigint,
-      topic: channel.topic,
-      type: channel.type,
-      messages: spans.counts.get(row['id'] as bigint) ?? 0,
-      qos: qosOf(parseProfiles(profiles)[0]),
-      definition: found?.encoding === 'ros2msg' ? found.text : undefined,
-      channel,
-    };
+    return topicRow(
+      {
+        id: row['id'] as bigint,
+        name: String(row['name']),
+        type: String(row['type']),
+        serialization: String(row['serialization_format'] ?? 'cdr'),
+        profiles: String(row['offered_qos_profiles'] ?? ''),
+        hash: String(row['type_description_hash'] ?? ''),
+      },
+      definitions.get(row['type']),
+      spans.counts.get(row['id'] as bigint) ?? 0,
+    );
   });
   return { topics, startNs: spans.startNs, endNs: spans.endNs, fault: spans.fault };
 }

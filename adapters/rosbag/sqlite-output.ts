@@ -59,6 +59,11 @@ export class SqliteOutput implements BagFileOutput {
     return new Promise((resolve) => setImmediate(resolve));
   }
 
+  declare(channel: BagChannel): void {
+    if (!this.#topics.has(channel)) this.#declare(channel);
+    this.#tally.declare(channel);
+  }
+
   /** SQLite bags have no place for attachments and metadata records. */
   async extra(_extra: BagExtra): Promise<void> {}
 

@@ -15,6 +15,7 @@ export class EpisodeBag implements Bag {
   readonly storage = 'mcap';
   readonly bytes = 0;
   readonly fault = undefined;
+  readonly warning = undefined;
   readonly path: string;
   readonly startNs: bigint;
   readonly endNs: bigint;

@@ -89,6 +89,8 @@ export const EndpointInfo = reply({
   node: text,
   type: text,
   qos: Qos,
+  /** The middleware does not report history and depth: those of `qos` are the default of ROS 2. */
+  historyUnknown: Type.Optional(flag),
   /** RIHS01 hash of the type where the middleware gives it. */
   typeHash: Type.Optional(text),
 });

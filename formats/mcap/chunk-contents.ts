@@ -1,6 +1,6 @@
-import { crc32, zstdDecompressSync } from 'node:zlib';
+import { constants, crc32, zstdDecompressSync } from 'node:zlib';
 import { LIMITS } from '../../contract/core.ts';
-import { decompressLz4 } from './lz4.ts';
+import { unpackLz4 } from './lz4.ts';
 import { malformed } from './malformed.ts';
 import { type Chunk, MESSAGE_FIELDS_BYTES, type Message, OP, RECORD_HEAD_BYTES } from './records.ts';
 
@@ -8,47 +8,94 @@ import { type Chunk, MESSAGE_FIELDS_BYTES, type Message, OP, RECORD_HEAD_BYTES }
 export type RecordSpan = { readonly opcode: number; readonly bodyAt: number; readonly length: number };
 
 /**
- * The records of a chunk, decompressed and checked against its CRC. `offset` is where the chunk's record
+ * The records of a chunk, decompressed and checked against its CRC; without a CRC against its declared size. With a CRC that
+ * matches, a wrong size or name of the compression does not matter. `offset` is where the chunk's record
  * stands in the file. Throws `mcap.malformed`; allocates no more than LIMITS.MCAP_CHUNK_BYTES_MAX.
  */
 export function chunkContents(chunk: Chunk, offset: number, subject: string): Uint8Array {
-  const size = chunk.uncompressedSize;
-  if (size > LIMITS.MCAP_CHUNK_BYTES_MAX) throw malformed(subject, offset, `a chunk of ${size} bytes`);
-  const contents = decompress(chunk, offset, subject);
-  if (contents.length !== size) {
+  const { uncompressedSize: size, uncompressedCrc: crc } = chunk;
+  const hasCrc = crc !== 0;
+  if (size > LIMITS.MCAP_CHUNK_BYTES_MAX && !hasCrc)
+    throw malformed(subject, offset, `a chunk of ${size} bytes`);
+  const contents = decompress(chunk, hasCrc, offset, subject);
+  if (!hasCrc && contents.length !== size) {
     throw malformed(subject, offset, `the chunk has ${contents.length} bytes, but declares ${size}`);
   }
-  if (chunk.uncompressedCrc !== 0 && crc32(contents) !== chunk.uncompressedCrc) {
+  if (hasCrc && crc32(contents) !== crc) {
     throw malformed(subject, offset, 'the CRC of the chunk does not match its bytes');
   }
   return contents;
 }
 
-function decompress(chunk: Chunk, offset: number, subject: string): Uint8Array {
-  switch (chunk.compression) {
+/**
+ * What can be decompressed of a chunk whose end is missing in the file. Nothing can check it: the CRC is that of the whole
+ * chunk. Empty where nothing can be decompressed.
+ */
+export function partialContents(chunk: Chunk, offset: number, subject: string): Uint8Array {
+  const sizeMax = Math.min(chunk.uncompressedSize, LIMITS.MCAP_CHUNK_BYTES_MAX);
+  switch (formatOf(chunk)) {
     case '':
       return chunk.records;
     case 'lz4':
-      return decompressLz4(chunk.records, chunk.uncompressedSize, offset, subject);
+      return unpackLz4(chunk.records, sizeMax, offset, subject).bytes;
     case 'zstd':
       try {
-        return plain(
-          zstdDecompressSync(chunk.records, { maxOutputLength: Math.max(chunk.uncompressedSize, 1) }),
-        );
-      } catch (cause) {
-        throw malformed(subject, offset, `zstd: ${(cause as Error).message}`, cause);
+        return unpackZstd(chunk.records, sizeMax, constants.ZSTD_e_flush);
+      } catch {
+        return new Uint8Array(0);
       }
     default:
-      throw malformed(subject, offset, `unknown compression "${chunk.compression}"`);
+      return new Uint8Array(0);
   }
 }
 
+const ZSTD_MAGIC = 0xfd2fb528;
+const LZ4_MAGIC = 0x184d2204;
+
+/** The compression by its name; under an unknown name by the first bytes. */
+function formatOf({ compression, records }: Chunk): string {
+  if (compression === '' || compression === 'lz4' || compression === 'zstd' || records.length < 4)
+    return compression;
+  const magic = new DataView(records.buffer, records.byteOffset, 4).getUint32(0, true);
+  return magic === ZSTD_MAGIC ? 'zstd' : magic === LZ4_MAGIC ? 'lz4' : compression;
+}
+
+function decompress(chunk: Chunk, hasCrc: boolean, offset: number, subject: string): Uint8Array {
+  const { records, uncompressedSize: size } = chunk;
+  const format = formatOf(chunk);
+  const sizes = [
+    ...(size <= LIMITS.MCAP_CHUNK_BYTES_MAX ? [size] : []),
+    ...(hasCrc ? [LIMITS.MCAP_CHUNK_BYTES_MAX] : []),
+  ];
+  if (format === '') return records;
+  let fault: Error | undefined;
+  for (const sizeMax of sizes) {
+    if (format === 'lz4') {
+      const unpacked = unpackLz4(records, sizeMax, offset, subject);
+      if (!unpacked.fault) return unpacked.bytes;
+      fault ??= unpacked.fault;
+      // Only a size that is too small is worth a second try.
+      if (unpacked.bytes.length + 64 * 1024 < sizeMax) break;
+    } else if (format === 'zstd') {
+      try {
+        return unpackZstd(records, sizeMax, constants.ZSTD_e_end);
+      } catch (cause) {
+        fault ??= malformed(subject, offset, `zstd: ${(cause as Error).message}`, cause);
+        if ((cause as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') break;
+      }
+    } else break;
+  }
+  throw fault ?? malformed(subject, offset, `unknown compression "${chunk.compression}"`);
+}
+
 /** Not a Buffer: its `slice` copies nothing, and a receiver that gives its copy to a thread would take ours along. */
-function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
+function unpackZstd(records: Uint8Array, sizeMax: number, finishFlush: number): Uint8Array {
+  const unpacked = zstdDecompressSync(records, { finishFlush, maxOutputLength: Math.max(sizeMax, 1) });
+  const { buffer, byteOffset, length } = unpacked;
   return new Uint8Array(buffer, byteOffset, length);
 }
 
-/** Walks records laid end to end. Throws `mcap.malformed` where one is cut off, after yielding those before. */
+/** Walks records laid end to end. Throws `mcap.malformed` where one is truncated, after yielding those before. */
 export function* recordSpans(bytes: Uint8Array, offset: number, subject: string): Generator<RecordSpan> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;

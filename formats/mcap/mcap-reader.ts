@@ -1,35 +1,46 @@
-import { crc32 } from 'node:zlib';
 import { EdgeError, LIMITS, type Nanoseconds } from '../../contract/core.ts';
-import { chunkContents, messageAt, type RecordSpan, recordSpans } from './chunk-contents.ts';
+import { chunkAt } from './chunk-at.ts';
+import { messageAt, type RecordSpan } from './chunk-contents.ts';
+import { walkRecords } from './chunk-records.ts';
 import { decodeRecord } from './decode.ts';
+import { Definitions } from './definitions.ts';
+import { hasOnlyIndexed } from './index-check.ts';
 import { malformed } from './malformed.ts';
 import type { Readable } from './readable.ts';
 import {
   type Channel,
   type ChunkIndex,
-  MAGIC,
   type Message,
   OP,
   RECORD_HEAD_BYTES,
   type Schema,
-  TAIL_BYTES,
 } from './records.ts';
-import { type LooseMessage, scan } from './scan.ts';
-import { Summary } from './summary.ts';
+import { scan } from './scan.ts';
+import { type LooseMessage, type Scan, unknownChannel } from './scan-result.ts';
+import type { Summary } from './summary.ts';
+import { type FoundSummary, readSummary } from './summary-section.ts';
+import { Window } from './window.ts';
 
 export type ReadMessage = { readonly message: Message; readonly channel: Channel };
+/** How many messages of a topic are lost with a part that cannot be read; undefined where nothing says it. */
+export type Lost = ReadonlyMap<string, number> | undefined;
 export type MessageFilter = {
   readonly topics?: ReadonlySet<string>;
   /** Inclusive. */
   readonly startTime?: Nanoseconds;
   /** Exclusive. */
   readonly endTime?: Nanoseconds;
-  /** Called for each chunk that cannot be read, which is left out. Without it reading ends there with the error. */
-  readonly onDamage?: (fault: EdgeError) => void;
+  /**
+   * Called for each part that cannot be read, which is left out, with what is lost of this selection. Without it the
+   * first of these errors is thrown after everything that can be read.
+   */
+  readonly onDamage?: (fault: EdgeError, lost: Lost) => void;
 };
 
+type Entry = { readonly time: bigint; readonly span: RecordSpan; readonly channel: Channel };
 /** A run of messages sorted by time, for the merge: of one chunk, or of a piece of the loose ones. */
-type Run = { bytes: Uint8Array; base: number; spans: { time: bigint; span: RecordSpan }[]; next: number };
+type Run = { readonly bytes: Uint8Array; readonly base: number; readonly entries: Entry[]; next: number };
+type Damaged = (fault: EdgeError, lost: Lost) => void;
 
 /** Something that becomes a run when the time of its first message has come. */
 type Piece = {
@@ -37,53 +48,69 @@ type Piece = {
   /** Its position in the file. */
   readonly at: number;
   readonly size: number;
-  open(): Promise<Run>;
+  open(damaged: Damaged): Promise<Run>;
+  lost?(): Promise<Lost>;
 };
 
 /** Messages outside chunks are read by pieces of about this size, in the order of their times. */
 const LOOSE_PIECE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Reads a file by its index; without one (or with `fault` set: cut off) by the result of a scan. Bounded: it
- * holds the chunks that overlap in time, at most LIMITS.MCAP_READ_BYTES_MAX.
+ * Reads a file by its index; without one that is valid, by the result of a scan. Damage costs the chunk, or the message outside a
+ * chunk, that it is in. Bounded: it holds the chunks that overlap in time, at most LIMITS.MCAP_READ_BYTES_MAX.
  */
 export class McapReader {
   readonly summary: Summary;
-  /** Why the file is not complete; everything before this can be read. */
+  /** Why messages of the file may be missing, as far as opening it shows. */
   readonly fault: EdgeError | undefined;
+  /** What is wrong with the file although every message can be read: its index or its end. */
+  readonly warning: EdgeError | undefined;
+  /** How the file was read, if not by its index. */
+  readonly scanned: Scan | undefined;
   readonly #readable: Readable;
-  readonly #loose: readonly LooseMessage[];
+  readonly #window: Window;
+  readonly #definitions: Definitions;
 
   private constructor(
     readable: Readable,
+    size: number,
     summary: Summary,
-    loose: readonly LooseMessage[],
-    fault: EdgeError | undefined,
+    definitions: Definitions,
+    found?: Scan,
   ) {
     this.#readable = readable;
+    this.#window = new Window(readable, size);
     this.summary = summary;
-    this.#loose = loose;
-    this.fault = fault;
+    this.#definitions = definitions;
+    this.scanned = found;
+    this.fault = found?.hasAllData ? undefined : found?.fault;
+    this.warning = found?.hasAllData ? found.fault : undefined;
   }
 
   /** Rejects with `mcap.malformed` when the file does not start like one, and with I/O errors. */
   static async open(readable: Readable): Promise<McapReader> {
-    const summary = await readSummary(readable);
-    if (summary) return new McapReader(readable, summary, [], undefined);
+    const size = await readable.size();
+    const index = await indexOf(readable, size);
+    if (index) {
+      const definitions = new Definitions(index.summary, readable.subject);
+      definitions.adopt();
+      return new McapReader(readable, size, index.summary, definitions);
+    }
     const found = await scan(readable);
-    return new McapReader(readable, found.summary, found.loose, found.fault);
+    const { tail } = found;
+    if (tail) found.summary.addMessages(tail.counts, tail.startTime, tail.endTime);
+    return new McapReader(readable, size, found.summary, found.definitions, found);
   }
 
   schemaOf(channel: Channel): Schema | undefined {
     return this.summary.schemas.get(channel.schemaId);
   }
 
-  /**
-   * Messages by log time; those of the same time in the order of the file. Throws `mcap.malformed` at the
-   * first chunk that differs from the index, after everything before it in time.
-   */
+  /** Messages by log time; those of the same time in the order of the file. */
   async *messages(filter: MessageFilter = {}): AsyncGenerator<ReadMessage> {
-    const pieces = this.#pieces(this.#wanted(filter), filter);
+    let fault: EdgeError | undefined;
+    const damaged: Damaged = filter.onDamage ?? ((error) => (fault ??= error));
+    const pieces = this.#pieces(filter);
     const runs: Run[] = [];
     let opened = 0;
     let held = 0;
@@ -91,95 +118,120 @@ export class McapReader {
       let first = earliest(runs);
       for (;;) {
         const piece = pieces[opened];
-        if (!piece || (first && piece.startTime > first.spans[first.next]!.time)) break;
+        if (!piece || (first && piece.startTime > first.entries[first.next]!.time)) break;
         opened += 1;
         if (held + piece.size > LIMITS.MCAP_READ_BYTES_MAX)
           throw malformed(this.#readable.subject, piece.at, 'too many chunks overlap in time');
-        const run = await this.#open(piece, filter);
-        if (!run || run.spans.length === 0) continue;
+        const run = await this.#open(piece, damaged);
+        if (!run || run.entries.length === 0) continue;
         held += run.bytes.length;
         runs.push(run);
         first = earliest(runs);
       }
-      if (!first) return;
-      const { span } = first.spans[first.next]!;
+      if (!first) break;
+      const { span, channel } = first.entries[first.next]!;
       first.next += 1;
-      if (first.next === first.spans.length) {
+      if (first.next === first.entries.length) {
         runs.splice(runs.indexOf(first), 1);
         held -= first.bytes.length;
       }
-      const message = messageAt(first.bytes, span, first.base, this.#readable.subject);
-      yield { message, channel: this.summary.channels.get(message.channelId)! };
+      yield { message: messageAt(first.bytes, span, first.base, this.#readable.subject), channel };
     }
+    await this.#tellHoles(filter, damaged);
+    if (fault) throw fault;
   }
 
-  async #open(piece: Piece, { onDamage }: MessageFilter): Promise<Run | undefined> {
+  async #open(piece: Piece, damaged: Damaged): Promise<Run | undefined> {
     try {
-      return await piece.open();
+      return await piece.open(damaged);
     } catch (error) {
-      if (!onDamage || !(error instanceof EdgeError)) throw error;
-      onDamage(error);
+      if (!(error instanceof EdgeError)) throw error;
+      damaged(error, await piece.lost?.());
       return undefined;
     }
   }
 
+  /** What the scan could not read. */
+  async #tellHoles(filter: MessageFilter, damaged: Damaged): Promise<void> {
+    if (!this.scanned) return;
+    const { holes, endFault } = this.scanned;
+    for (const hole of holes) {
+      const lost = hole.isChunk ? await this.#lostWith(hole.indexes, hole.version, filter) : undefined;
+      damaged(hole.fault, lost);
+    }
+    // The file ends too early; what it would have held is not known.
+    if (endFault) damaged(endFault, undefined);
+  }
+
   /** Parts that may hold a wanted message, in the order of their first message. */
-  #pieces(wanted: ReadonlySet<number>, filter: MessageFilter): Piece[] {
+  #pieces(filter: MessageFilter): Piece[] {
     const chunks = this.summary.chunks
-      .filter((chunk) => overlaps(chunk, filter) && this.#mayHold(chunk, wanted))
+      .filter((chunk) => overlaps(chunk, filter) && this.#mayHold(chunk, filter))
       .map((chunk) => ({
         startTime: chunk.startTime,
         at: chunk.chunkStart,
         size: chunk.uncompressedSize,
-        open: () => this.#chunkRun(chunk, wanted, filter),
+        open: (damaged: Damaged) => this.#chunkRun(chunk, filter, damaged),
+        lost: () => this.#lostWith(chunk.messageIndexOffsets, this.#versionOf(chunk), filter),
       }));
-    return [...chunks, ...this.#loosePieces(wanted, filter)].sort(
+    return [...chunks, ...this.#tailPieces(filter), ...this.#loosePieces(filter)].sort(
       (a, b) => compare(a.startTime, b.startTime) || a.at - b.at,
     );
   }
 
-  /** The indexes of a chunk name its channels; of an unfinished file they may be missing. */
-  #mayHold({ messageIndexOffsets }: ChunkIndex, wanted: ReadonlySet<number>): boolean {
-    if (this.fault || messageIndexOffsets.size === 0) return true;
-    for (const id of messageIndexOffsets.keys()) if (wanted.has(id)) return true;
+  #versionOf(chunk: ChunkIndex): number {
+    return this.scanned?.versions.get(chunk) ?? this.#definitions.version;
+  }
+
+  /** The indexes of a chunk name its channels; of a file that was scanned they may be missing. */
+  #mayHold({ messageIndexOffsets }: ChunkIndex, filter: MessageFilter): boolean {
+    if (!filter.topics || this.scanned || messageIndexOffsets.size === 0) return true;
+    for (const id of messageIndexOffsets.keys()) {
+      const channel = this.summary.channels.get(id);
+      if (!channel || filter.topics.has(channel.topic)) return true;
+    }
     return false;
   }
 
-  #wanted(filter: MessageFilter): Set<number> {
-    const ids = [...this.summary.channels.values()].filter(
-      (channel) => !filter.topics || filter.topics.has(channel.topic),
-    );
-    return new Set(ids.map((channel) => channel.id));
+  async #chunkRun(index: ChunkIndex, filter: MessageFilter, damaged: Damaged): Promise<Run> {
+    const { chunkStart } = index;
+    if (chunkStart >= this.#window.size || index.chunkLength < RECORD_HEAD_BYTES) {
+      throw malformed(this.#readable.subject, chunkStart, 'the index points to a chunk outside the file');
+    }
+    const { contents } = await chunkAt(this.#window, chunkStart);
+    return this.#run(contents, chunkStart, this.#versionOf(index), filter, damaged);
   }
 
-  async #chunkRun(index: ChunkIndex, wanted: ReadonlySet<number>, filter: MessageFilter): Promise<Run> {
-    const size = await this.#readable.size();
-    if (index.chunkStart + index.chunkLength > size || index.chunkLength < RECORD_HEAD_BYTES) {
-      throw this.#malformed(index, 'the index points to a chunk outside the file');
-    }
-    if (index.chunkLength > LIMITS.MCAP_CHUNK_BYTES_MAX + 4096) {
-      throw this.#malformed(index, `a chunk of ${index.chunkLength} bytes`);
-    }
-    const bytes = await this.#readable.read(index.chunkStart, index.chunkLength);
-    const { subject } = this.#readable;
-    const record = decodeRecord(bytes[0]!, bytes.subarray(RECORD_HEAD_BYTES), index.chunkStart, subject);
-    if (record.kind !== 'chunk')
-      throw this.#malformed(index, 'the index points to a record that is not a chunk');
-    return this.#run(chunkContents(record, index.chunkStart, subject), index.chunkStart, wanted, filter);
+  *#tailPieces(filter: MessageFilter): Generator<Piece> {
+    const tail = this.scanned?.tail;
+    if (!tail) return;
+    const { at, contents, startTime, version } = tail;
+    const size = contents.length;
+    // The fault of the file says where it ends.
+    yield { startTime, at, size, open: async () => this.#run(contents, at, version, filter, () => {}) };
   }
 
-  *#loosePieces(wanted: ReadonlySet<number>, filter: MessageFilter): Generator<Piece> {
-    const found = this.#loose
-      .filter(({ channelId, logTime }) => wanted.has(channelId) && isWithin(logTime, filter))
+  *#loosePieces(filter: MessageFilter): Generator<Piece> {
+    const found = (this.scanned?.loose ?? [])
+      .filter(({ logTime }) => isWithin(logTime, filter))
       .sort((a, b) => compare(a.logTime, b.logTime) || a.offset - b.offset);
     for (let from = 0; from < found.length; ) {
       let to = from;
       let size = 0;
-      while (to < found.length && (size === 0 || size + found[to]!.length <= LOOSE_PIECE_BYTES))
+      const { version, logTime: startTime, offset: at } = found[from]!;
+      while (
+        to < found.length &&
+        found[to]!.version === version &&
+        (size === 0 || size + found[to]!.length <= LOOSE_PIECE_BYTES)
+      )
         size += found[to++]!.length;
       const entries = found.slice(from, to);
-      const { logTime: startTime, offset: at } = entries[0]!;
-      yield { startTime, at, size, open: () => this.#looseRun(entries, size, wanted, filter) };
+      yield {
+        startTime,
+        at,
+        size,
+        open: (damaged) => this.#looseRun(entries, size, version, filter, damaged),
+      };
       from = to;
     }
   }
@@ -187,8 +239,9 @@ export class McapReader {
   async #looseRun(
     entries: readonly LooseMessage[],
     size: number,
-    wanted: ReadonlySet<number>,
+    version: number,
     filter: MessageFilter,
+    damaged: Damaged,
   ): Promise<Run> {
     const bytes = new Uint8Array(size);
     let at = 0;
@@ -200,28 +253,80 @@ export class McapReader {
       bytes.set(await this.#readable.read(offset, length), at);
       at += length;
     }
-    return this.#run(bytes, 0, wanted, filter);
+    return this.#run(bytes, 0, version, filter, damaged);
   }
 
-  #run(bytes: Uint8Array, base: number, wanted: ReadonlySet<number>, filter: MessageFilter): Run {
-    const spans: Run['spans'] = [];
-    for (const span of recordSpans(bytes, base, this.#readable.subject)) {
-      if (span.opcode !== OP.message) continue;
-      const message = messageAt(bytes, span, base, this.#readable.subject);
-      if (!this.summary.channels.has(message.channelId)) {
-        throw malformed(this.#readable.subject, base + span.bodyAt, `unknown channel ${message.channelId}`);
+  #run(bytes: Uint8Array, base: number, version: number, filter: MessageFilter, damaged: Damaged): Run {
+    const entries: Entry[] = [];
+    const unknown = new Map<number, number>();
+    const { subject } = this.#readable;
+    const { fault } = walkRecords(
+      bytes,
+      base,
+      subject,
+      this.#definitions,
+      version,
+      ({ key, channelId, logTime, span }) => {
+        if (!isWithin(logTime, filter)) return;
+        const channel = key === undefined ? undefined : this.summary.channels.get(key);
+        if (!channel) unknown.set(channelId, (unknown.get(channelId) ?? 0) + 1);
+        else if (!filter.topics || filter.topics.has(channel.topic))
+          entries.push({ time: logTime, span, channel });
+      },
+    );
+    if (fault) damaged(fault, undefined);
+    for (const [id, count] of unknown)
+      damaged(unknownChannel(subject, base, id, count), new Map([[`(channel ${id})`, count]]));
+    entries.sort((a, b) => compare(a.time, b.time) || a.span.bodyAt - b.span.bodyAt);
+    return { bytes, base, entries, next: 0 };
+  }
+
+  /** Counts the messages of a lost chunk by its message indexes, which stand behind it. */
+  async #lostWith(
+    indexes: ReadonlyMap<number, number>,
+    version: number,
+    filter: MessageFilter,
+  ): Promise<Lost> {
+    if (indexes.size === 0) return undefined;
+    const lost = new Map<string, number>();
+    try {
+      for (const [id, offset] of indexes) {
+        const record = await this.#indexAt(offset);
+        if (record?.channelId !== id) return undefined;
+        const key = this.#definitions.keyOf(id, version);
+        const topic =
+          (key === undefined ? undefined : this.summary.channels.get(key)?.topic) ?? `(channel ${id})`;
+        if (filter.topics && !filter.topics.has(topic)) continue;
+        const count = record.records.filter(([time]) => isWithin(time, filter)).length;
+        if (count > 0) lost.set(topic, (lost.get(topic) ?? 0) + count);
       }
-      const time = message.logTime;
-      if (!wanted.has(message.channelId)) continue;
-      if (!isWithin(time, filter)) continue;
-      spans.push({ time, span });
+      return lost;
+    } catch (error) {
+      if (error instanceof EdgeError) return undefined;
+      throw error;
     }
-    spans.sort((a, b) => compare(a.time, b.time) || a.span.bodyAt - b.span.bodyAt);
-    return { bytes, base, spans, next: 0 };
   }
 
-  #malformed(chunk: ChunkIndex, fault: string): EdgeError {
-    return malformed(this.#readable.subject, chunk.chunkStart, fault);
+  async #indexAt(offset: number) {
+    const head = await this.#window.read(offset, RECORD_HEAD_BYTES);
+    if (head.length < RECORD_HEAD_BYTES || head[0] !== OP.messageIndex) return undefined;
+    const length = new DataView(head.buffer, head.byteOffset).getUint32(1, true);
+    if (length > LIMITS.MCAP_CHUNK_BYTES_MAX) return undefined;
+    const body = await this.#window.read(offset + RECORD_HEAD_BYTES, length);
+    const record = decodeRecord(OP.messageIndex, body, offset, this.#readable.subject);
+    return record.kind === 'messageIndex' ? record : undefined;
+  }
+}
+
+/** The summary of a file, if everything of the file is in it. */
+async function indexOf(readable: Readable, size: number): Promise<FoundSummary | undefined> {
+  try {
+    const found = await readSummary(readable);
+    if (!found?.isIndex) return undefined;
+    return (await hasOnlyIndexed(new Window(readable, size), found)) ? found : undefined;
+  } catch (error) {
+    if (error instanceof EdgeError) return undefined;
+    throw error;
   }
 }
 
@@ -242,63 +347,7 @@ function overlaps(chunk: ChunkIndex, filter: MessageFilter): boolean {
 function earliest(runs: readonly Run[]): Run | undefined {
   let best: Run | undefined;
   for (const run of runs) {
-    if (!best || run.spans[run.next]!.time < best.spans[best.next]!.time) best = run;
+    if (!best || run.entries[run.next]!.time < best.entries[best.next]!.time) best = run;
   }
   return best;
-}
-
-/** The summary section if there is a footer that leads to one which suffices for reading; else undefined. */
-async function readSummary(readable: Readable): Promise<Summary | undefined> {
-  const size = await readable.size();
-  if (size < MAGIC.length * 2 + TAIL_BYTES) return undefined;
-  const { subject } = readable;
-  const tailAt = size - TAIL_BYTES;
-  const tail = await readable.read(tailAt, TAIL_BYTES);
-  const closing = tail.subarray(TAIL_BYTES - MAGIC.length);
-  if (tail[0] !== OP.footer || !MAGIC.every((byte, i) => closing[i] === byte)) return undefined;
-  const footer = decodeRecord(OP.footer, tail.subarray(RECORD_HEAD_BYTES, -MAGIC.length), tailAt, subject);
-  if (footer.kind !== 'footer' || footer.summaryStart === 0) return undefined;
-  const start = footer.summaryStart;
-  if (start < MAGIC.length || start > tailAt) {
-    throw malformed(subject, tailAt, `the footer places the summary at ${start}`);
-  }
-  if (tailAt - start > LIMITS.MCAP_CHUNK_BYTES_MAX)
-    throw malformed(subject, start, 'the summary is too large');
-  const section = await readable.read(start, size - start);
-  const crcEnd = section.length - MAGIC.length - 4;
-  if (footer.summaryCrc !== 0 && crc32(section.subarray(0, crcEnd)) !== footer.summaryCrc) {
-    throw malformed(subject, start, 'the CRC of the summary does not match its bytes');
-  }
-  const end = (footer.summaryOffsetStart || tailAt) - start;
-  if (end < 0 || end > section.length) {
-    throw malformed(subject, tailAt, `the footer places the summary offsets at ${footer.summaryOffsetStart}`);
-  }
-  return collect(section.subarray(0, end), start, subject);
-}
-
-function collect(section: Uint8Array, start: number, subject: string): Summary | undefined {
-  const summary = new Summary();
-  let hasStatistics = false;
-  for (const span of recordSpans(section, start, subject)) {
-    const body = section.subarray(span.bodyAt, span.bodyAt + span.length);
-    const record = decodeRecord(span.opcode, body, start + span.bodyAt, subject);
-    if (record.kind === 'schema' && record.id !== 0) summary.schemas.set(record.id, record);
-    if (record.kind === 'channel') summary.channels.set(record.id, record);
-    if (record.kind === 'chunkIndex') summary.chunks.push(record);
-    if (record.kind === 'attachmentIndex') summary.attachments.push(record);
-    if (record.kind === 'metadataIndex') summary.metadata.push(record);
-    if (record.kind === 'statistics') {
-      hasStatistics = true;
-      summary.messages = record.messageCount;
-      summary.chunkCount = record.chunkCount;
-      summary.startTime = record.startTime;
-      summary.endTime = record.endTime;
-      for (const [channel, count] of record.channelMessageCounts) summary.counts.set(channel, count);
-    }
-  }
-  // Without chunk indexes, counts or channels the messages can only be found by a scan.
-  const isIndexed = summary.chunks.length > 0 && summary.chunks.length === summary.chunkCount;
-  const isEmpty = hasStatistics && summary.messages === 0;
-  const hasChannels = summary.channels.size > 0;
-  return (isIndexed && hasChannels) || isEmpty ? summary : undefined;
 }

@@ -1,20 +1,27 @@
+import { ByteWriter } from './byte-writer.ts';
 import { ChunkBuilder } from './chunk-builder.ts';
 import { recordSpans } from './chunk-contents.ts';
 import { McapWriter } from './mcap-writer.ts';
 import type { Readable } from './readable.ts';
 import { type ChunkIndex, type Header, MAGIC, OP, RECORD_HEAD_BYTES } from './records.ts';
-import { type Scan, scan } from './scan.ts';
+import { scan } from './scan.ts';
+import type { Hole, Scan } from './scan-result.ts';
 import type { Summary } from './summary.ts';
 
-/** The steps that complete an unfinished file: write `append` at `keepBytes`, cut the file behind it, fsync. */
+/**
+ * The steps that complete an unfinished file: write `append` at `keepBytes`, each of `patches` at its place, cut the file behind
+ * `append`, fsync.
+ */
 export type Repair = {
   /** True: the file is complete and nothing is to be done. */
   readonly complete: boolean;
   readonly keepBytes: number;
   readonly append: readonly Uint8Array[];
+  /** Heads that make a damaged part a private record, which every reader leaves out. */
+  readonly patches: readonly { readonly at: number; readonly bytes: Uint8Array }[];
   /** Of the repaired file. */
   readonly summary: Summary;
-  /** Messages taken out of a chunk that was cut off. */
+  /** Messages taken out of a chunk that was truncated. */
   readonly salvaged: number;
   /** Bytes of the file that hold nothing readable. */
   readonly lostBytes: number;
@@ -24,13 +31,14 @@ export type Repair = {
 
 /** Name of the metadata record that says a file was repaired. */
 const NOTE = 'auraison.repair';
-
+/** Opcode of a record that other readers leave out. */
+const PRIVATE_OPCODE = 0xff;
 /** Fixed fields of an uncompressed chunk before its records: times, size, CRC, empty text, length. */
 const CHUNK_FIELDS_BYTES = 8 + 8 + 8 + 4 + 4 + 8;
 
 /**
- * Plans the repair of a file that was cut off at any byte: keeps every whole chunk, takes the whole messages
- * out of an uncompressed chunk that was cut off, and rebuilds the summary. `header` is used where not even
+ * Plans the repair of a file that was truncated at any byte or is damaged within: keeps every whole chunk, takes the whole
+ * messages out of a chunk that was truncated, hides what is damaged, and rebuilds the summary. `header` is used where not even
  * the file's own is whole; `note`, if given, is recorded as
  * metadata `auraison.repair`. Never throws for a truncated file; rejects with `mcap.malformed` only when
  * not even the first bytes are those of an MCAP file.
@@ -42,15 +50,18 @@ export async function planRepair(
 ): Promise<Repair> {
   const size = await readable.size();
   if (await isCutInMagic(readable, size))
-    return beginAgain(size, header, note, 'the file ends within its first bytes');
+    return startAgain(size, header, note, 'the file ends within its first bytes');
   const found = await scan(readable);
   const { summary } = found;
-  if (!found.hasHeader) return beginAgain(size, header, note, found.fault?.message ?? '');
+  if (!found.hasHeader && summary.messages === 0 && !found.tail)
+    return startAgain(size, header, note, found.fault?.message ?? '');
   if (found.complete) {
-    const nothing = { keepBytes: size, append: [], salvaged: 0, lostBytes: 0, reason: '' };
+    const nothing = { keepBytes: size, append: [], patches: [], salvaged: 0, lostBytes: 0, reason: '' };
     return { complete: true, summary, ...nothing };
   }
-  const { keepBytes, contents, salvaged } = await salvage(readable, size, found);
+  foldOthers(found);
+  const { keepBytes, contents, salvaged } = await salvage(readable, found);
+  const holes = found.holes.filter(({ at }) => at < keepBytes);
   const writer = new McapWriter(summary, keepBytes);
   const append: Uint8Array[] = [];
   const add = (pending: ReturnType<McapWriter['end']>) => {
@@ -60,19 +71,24 @@ export async function planRepair(
   if (contents.messages > 0) add(writer.chunk(contents));
   if (note) add(writer.metadata(NOTE, note));
   add(writer.end());
-  const lostBytes = Math.max(
-    0,
-    size - keepBytes - contents.size - (contents.size > 0 ? CHUNK_FIELDS_BYTES : 0),
-  );
   return {
     complete: false,
     keepBytes,
     append,
+    patches: holes.flatMap(patchOf),
     summary,
     salvaged,
-    lostBytes,
+    lostBytes: lostBytes(size, found, keepBytes, contents),
     reason: found.fault?.message ?? '',
   };
+}
+
+function lostBytes(size: number, found: Scan, keepBytes: number, contents: ChunkBuilder): number {
+  const inHoles = found.holes.reduce((sum, { at, length }) => sum + (at < keepBytes ? length : 0), 0);
+  // Behind complete data there is only the summary, which is written again.
+  if (found.hasAllData) return inHoles;
+  const kept = contents.size + (contents.size > 0 ? CHUNK_FIELDS_BYTES : 0);
+  return inHoles + Math.max(0, size - keepBytes - kept);
 }
 
 async function isCutInMagic(readable: Readable, size: number): Promise<boolean> {
@@ -81,9 +97,9 @@ async function isCutInMagic(readable: Readable, size: number): Promise<boolean> 
   return bytes.every((byte, i) => byte === MAGIC[i]);
 }
 
-/** An empty, complete file in place of one that was cut off before it held anything. */
-function beginAgain(
-  lostBytes: number,
+/** An empty, complete file in place of one that ended before it held anything. */
+function startAgain(
+  lost: number,
   header: Header,
   note: ReadonlyMap<string, string> | undefined,
   reason: string,
@@ -97,39 +113,64 @@ function beginAgain(
     commit();
   }
   const { summary } = writer;
-  return { complete: false, keepBytes: 0, append, summary, salvaged: 0, lostBytes, reason };
+  return {
+    complete: false,
+    keepBytes: 0,
+    append,
+    patches: [],
+    summary,
+    salvaged: 0,
+    lostBytes: lost,
+    reason,
+  };
+}
+
+/** Lists every meaning of an id under the id itself: a reader then sees that only a scan can keep them apart. */
+function foldOthers({ summary, definitions }: Scan): void {
+  const idOf = (key: number) => definitions.others.get(key) ?? key;
+  for (const [key, schema] of summary.schemas) summary.schemas.set(key, { ...schema, id: idOf(key) });
+  for (const [key, channel] of summary.channels) {
+    const id = idOf(key);
+    summary.channels.set(key, { ...channel, id, schemaId: idOf(channel.schemaId) });
+    if (id === key) continue;
+    summary.counts.set(id, (summary.counts.get(id) ?? 0) + (summary.counts.get(key) ?? 0));
+    summary.counts.delete(key);
+  }
 }
 
 /** The part of the last, unfinished chunk that can be rewritten, and the position up to which the file is unchanged. */
-async function salvage(readable: Readable, size: number, found: Scan) {
+async function salvage(readable: Readable, found: Scan) {
   const contents = new ChunkBuilder();
-  if (found.unindexed && hasMore(found, found.unindexed)) {
-    // A foreign writer without indexes, or a damaged one: data after the chunk is kept.
-    const bytes = await cutChunk(readable, found.goodEnd, size);
-    if (bytes) contents.add(wholeMessages(bytes, found.summary));
-    return { keepBytes: found.goodEnd, contents, salvaged: contents.messages };
+  const { unindexed, tail, summary } = found;
+  if (tail) {
+    const records = knownRecords(tail.contents, found);
+    if (records.length > 0) contents.add(records);
+    return { keepBytes: tail.at, contents, salvaged: contents.messages };
   }
-  if (found.unindexed) {
-    // The chunk is whole, its indexes are not: write both again.
-    const keepBytes = found.unindexed.chunkStart;
-    const bytes = await chunkBytes(readable, found.unindexed);
+  if (unindexed && !hasMore(found, unindexed)) {
+    const bytes = await chunkBytes(readable, unindexed);
+    // The chunk is whole, its indexes are not: write both again. A foreign writer may have none.
+    if (
+      bytes &&
+      unindexed.messageIndexLength === 0 &&
+      found.goodEnd > unindexed.chunkStart + unindexed.chunkLength
+    ) {
+      return { keepBytes: found.goodEnd, contents, salvaged: 0 };
+    }
     if (bytes) {
       contents.add(bytes);
-      forgetLastChunk(found.summary, contents);
-      return { keepBytes, contents, salvaged: 0 };
+      forgetLastChunk(summary, contents);
+      return { keepBytes: unindexed.chunkStart, contents, salvaged: 0 };
     }
+    return { keepBytes: unindexed.chunkStart + unindexed.chunkLength, contents, salvaged: 0 };
   }
-  const keepBytes = found.unindexed
-    ? found.unindexed.chunkStart + found.unindexed.chunkLength
-    : found.goodEnd;
-  const bytes = await cutChunk(readable, keepBytes, size);
-  if (bytes) contents.add(wholeMessages(bytes, found.summary));
-  return { keepBytes, contents, salvaged: contents.messages };
+  return { keepBytes: found.goodEnd, contents, salvaged: 0 };
 }
 
 /** Whether anything but indexes stands behind the chunk. */
-function hasMore({ loose, summary }: Scan, { chunkStart }: ChunkIndex): boolean {
-  return [...loose, ...summary.metadata, ...summary.attachments].some(({ offset }) => offset > chunkStart);
+function hasMore({ loose, summary, holes }: Scan, { chunkStart }: ChunkIndex): boolean {
+  const offsets = [...loose, ...summary.metadata, ...summary.attachments].map(({ offset }) => offset);
+  return offsets.some((offset) => offset > chunkStart) || holes.some(({ at }) => at > chunkStart);
 }
 
 /** The records of a whole uncompressed chunk; a compressed one stays where it is, without indexes. */
@@ -148,31 +189,27 @@ function forgetLastChunk(summary: Summary, contents: ChunkBuilder): void {
   }
 }
 
-/** The bytes behind the head of an uncompressed chunk that the file ends in, if it ends in one. */
-async function cutChunk(readable: Readable, at: number, size: number): Promise<Uint8Array | undefined> {
-  const start = at + RECORD_HEAD_BYTES + CHUNK_FIELDS_BYTES;
-  if (start >= size) return undefined;
-  const head = await readable.read(at, RECORD_HEAD_BYTES + CHUNK_FIELDS_BYTES);
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  const length = view.getUint32(1, true) + view.getUint32(5, true) * 2 ** 32;
-  const isUncompressed = view.getUint32(RECORD_HEAD_BYTES + 28, true) === 0;
-  const isCut = RECORD_HEAD_BYTES + length > size - at;
-  if (head[0] !== OP.chunk || !isUncompressed || !isCut) return undefined;
-  return readable.read(start, size - start);
-}
-
-/** The leading messages that are whole and belong to a known channel. */
-function wholeMessages(bytes: Uint8Array, summary: Summary): Uint8Array {
+/** The whole records of a truncated chunk: definitions, and messages whose channel is known. */
+function knownRecords(bytes: Uint8Array, { summary }: Scan): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let end = 0;
+  const parts: Uint8Array[] = [];
   try {
-    for (const span of recordSpans(bytes, 0, '')) {
-      if (span.opcode !== OP.message || span.length < 22) break;
-      if (!summary.channels.has(view.getUint16(span.bodyAt, true))) break;
-      end = span.bodyAt + span.length;
+    for (const { opcode, bodyAt, length } of recordSpans(bytes, 0, '')) {
+      const isMessage =
+        opcode === OP.message && length >= 22 && summary.channels.has(view.getUint16(bodyAt, true));
+      if (!isMessage && opcode !== OP.schema && opcode !== OP.channel) continue;
+      parts.push(bytes.subarray(bodyAt - RECORD_HEAD_BYTES, bodyAt + length));
     }
   } catch {
-    // The record that was cut off ends the walk; everything before it counts.
+    // The record that was truncated ends the walk; everything before it counts.
   }
-  return bytes.subarray(0, end);
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Smaller holes cannot hold the head of a record; they stay, and readers that stream stop there. */
+function patchOf({ at, length }: Hole) {
+  if (length < RECORD_HEAD_BYTES) return [];
+  const out = new ByteWriter(RECORD_HEAD_BYTES);
+  out.u8(PRIVATE_OPCODE).u64(length - RECORD_HEAD_BYTES);
+  return [{ at, bytes: out.take() }];
 }

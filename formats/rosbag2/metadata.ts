@@ -37,7 +37,13 @@ export type BagNotes = {
   readonly compressionMode: string;
   readonly rosDistro: string;
   readonly customData: Readonly<Record<string, string>>;
-  readonly topics: readonly { readonly topic: string; readonly profiles: readonly QosProfile[] }[];
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly type: string;
+    readonly serialization: string;
+    readonly typeHash: string;
+    readonly profiles: readonly QosProfile[];
+  }[];
 };
 
 /** The metadata.yaml of a bag folder in the form of ROS 2 Jazzy, version 9. */
@@ -129,7 +135,15 @@ export function parseMetadata(yaml: string, subject: string): BagNotes {
     topics: listIn(info['topics_with_message_count']).flatMap((item) => {
       const topic = mapOf(mapOf(item)?.['topic_metadata']);
       return topic
-        ? [{ topic: textOf(topic['name']), profiles: profilesOf(topic['offered_qos_profiles']) }]
+        ? [
+            {
+              topic: textOf(topic['name']),
+              type: textOf(topic['type']),
+              serialization: textOf(topic['serialization_format']) || 'cdr',
+              typeHash: textOf(topic['type_description_hash']),
+              profiles: profilesOf(topic['offered_qos_profiles']),
+            },
+          ]
         : [];
     }),
   };

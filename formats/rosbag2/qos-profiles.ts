@@ -151,6 +151,11 @@ export function profileLines(profiles: readonly QosProfile[]): string[] {
   ]);
 }
 
+/** The profiles as channel metadata and the table of topics hold them; empty without profiles. */
+export function offeredText(profiles: readonly QosProfile[]): string {
+  return profileLines(profiles).join('\n');
+}
+
 function durationLines(name: string, { sec, nsec }: Duration): string[] {
   return [`  ${name}:`, `    sec: ${sec}`, `    nsec: ${nsec}`];
 }

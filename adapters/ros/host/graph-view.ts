@@ -39,6 +39,7 @@ export function endpoint(info: GraphEndpoint): EndpointInfo {
     node: fullName(info.node_namespace, info.node_name),
     type: info.topic_type,
     qos: qosOf(info.qos_profile),
+    ...(info.qos_profile.depth === 0 ? { historyUnknown: true } : {}),
     ...(hash && hash.version === 1 ? { typeHash: `RIHS01_${Buffer.from(hash.value).toString('hex')}` } : {}),
   };
 }

@@ -10,6 +10,7 @@ import {
 } from '../../../contract/core.ts';
 import { DiscoveredTopics, NAMES_EXHAUSTED } from '../../../formats/ros2/discovered-topics.ts';
 import { qosForPublishers } from '../../../formats/ros2/qos.ts';
+import { offeredText, profileOf } from '../../../formats/rosbag2/index.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicReader } from './topic-reader.ts';
 
@@ -188,7 +189,8 @@ export class RosZenohSource implements SampleSource {
     const offers = before?.type === type ? [before.qos, ...same] : same;
     const isLatched = offers.some(({ durability }) => durability === 'transient_local');
     const durability = isLatched ? 'transient_local' : 'volatile';
-    return { topic, type, qos: { ...qosForPublishers(same, DISCOVERED_DEPTH), durability } };
+    const offered = offeredText(same.map(profileOf));
+    return { topic, type, qos: { ...qosForPublishers(same, DISCOVERED_DEPTH), durability }, offered };
   }
 
   #follow(spec: TopicSpec, before?: TopicReader): void {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type Bag, latchedBefore, openBags, wantedTopics } from '../../../adapters/rosbag/index.ts';
 import type { EdgeError } from '../../../contract/core.ts';
 import { action } from '../../context.ts';
-import { tellFaults } from './copy.ts';
+import { exitCodeOf, tellFaults } from './copy.ts';
 import { LineMaker } from './decoded-lines.ts';
 import { momentNs, oneOf, words, wrongValue } from './values.ts';
 import { cancellable } from './work.ts';
@@ -59,7 +59,7 @@ Examples:
           const count = await cancellable('bag cat', path, (signal) => print(source, flags, faults, signal));
           tellFaults(out, faults);
           if (flags.output !== undefined) out.note(`${flags.output}: ${count} messages`);
-          return faults.length === 0 ? 0 : 1;
+          return exitCodeOf({ faults });
         } finally {
           await source.close();
         }

@@ -2,10 +2,12 @@ import { basename, extname, resolve } from 'node:path';
 import {
   BagWriter,
   type Compression,
+  type CopyLosses,
   type CopyOptions,
   type CopyResult,
   copyBag,
   openBags,
+  originOf,
   type WrittenBag,
   wantedTopics,
 } from '../../../adapters/rosbag/index.ts';
@@ -47,7 +49,7 @@ export async function copyInto(
     };
     refuseEmptySpan(options, bag);
     const written = await cancellable('bag', path, async (signal) => {
-      const writer = await BagWriter.create(outputOf(path, bag.storage, flags));
+      const writer = await BagWriter.create({ ...outputOf(path, bag.storage, flags), ...originOf(bag) });
       try {
         const onProgress = progressNotes(out, options.startNs ?? bag.startNs, options.endNs ?? bag.endNs);
         const copied = await copyBag(bag, writer, { ...options, signal, onProgress });
@@ -118,7 +120,7 @@ function refuseEmptySpan({ startNs, endNs }: CopyOptions, bag: { startNs: bigint
 function report(out: Output, { path, files }: WrittenBag, copied: CopyResult): number {
   const size = files.reduce((sum, file) => sum + file.bytes, 0);
   const { messages, latched, contentSha256 } = copied;
-  tellFaults(out, copied.faults);
+  tellDamage(out, copied);
   out.result(
     {
       path,
@@ -127,12 +129,46 @@ function report(out: Output, { path, files }: WrittenBag, copied: CopyResult): n
       bytes: size,
       content_sha256: contentSha256,
       files: files.map((file) => ({ path: file.path, bytes: file.bytes, messages: file.messages })),
-      faults: copied.faults.map((fault) => fault.toBody()),
+      ...damageView(copied),
     },
     () =>
       `${path}: ${messages} messages${latched > 0 ? ` (${latched} latched before the start)` : ''}, ${bytes(size)}`,
   );
-  return 0;
+  return exitCodeOf(copied);
+}
+
+/**
+ * Exit code of a copy that is complete and durable, but lacks what could not be read of its input (EX_DATAERR of
+ * sysexits.h). The ledger says how much that is.
+ */
+export const LOSSY = 65;
+
+type Damage = Pick<CopyResult, 'faults' | 'warnings' | 'losses'>;
+
+export function exitCodeOf({ faults }: Pick<Damage, 'faults'>): number {
+  return faults.length === 0 ? 0 : LOSSY;
+}
+
+export function damageView({ faults, warnings, losses }: Damage) {
+  return {
+    lost: { topics: losses.topics, unknown_parts: losses.unknownParts },
+    faults: faults.map((fault) => fault.toBody()),
+    warnings: warnings.map((warning) => warning.toBody()),
+  };
+}
+
+/** What is wrong with the input, and the ledger of what the copy lacks, on standard error. */
+export function tellDamage(out: Output, { faults, warnings, losses }: Damage): void {
+  for (const { subject, message } of warnings)
+    out.note(`auraison: ${subject}: ${message}; no message is lost`);
+  tellFaults(out, faults);
+  for (const line of lossLines(losses)) out.note(line);
+}
+
+function lossLines({ topics, unknownParts }: CopyLosses): string[] {
+  const lines = Object.entries(topics).map(([topic, count]) => `  lost: ${count} messages of ${topic}`);
+  if (unknownParts > 0) lines.push(`  lost: ${unknownParts} parts of the file; nothing says what they held`);
+  return lines;
 }
 
 /** The parts of a damaged input that are missing; the copy itself is complete. */

@@ -7,7 +7,7 @@ import type { Settings } from '../../../daemon/settings.ts';
 import { action } from '../../context.ts';
 import { bytes, type Output } from '../../output.ts';
 import { adopt } from './adopt.ts';
-import { tellFaults } from './copy.ts';
+import { damageView, exitCodeOf, tellDamage } from './copy.ts';
 import { oneOf, wrongValue } from './values.ts';
 import { cancellable, progressNotes } from './work.ts';
 
@@ -35,10 +35,11 @@ Examples:
       action(async ({ settings, api, out }, paths: string[], flags: Flags) => {
         if (flags.name !== undefined && paths.length > 1)
           throw wrongValue('--name', flags.name, 'one recording at a time');
-        const results: Awaited<ReturnType<typeof importOne>>[] = [];
-        for (const path of paths) results.push(await importOne(settings, api, out, resolve(path), flags));
+        const imports: Awaited<ReturnType<typeof importOne>>[] = [];
+        for (const path of paths) imports.push(await importOne(settings, api, out, resolve(path), flags));
+        const results = imports.map(({ exitCode: _, ...view }) => view);
         out.result(results.length === 1 ? results[0] : results, () => results.map(textOf).join('\n'));
-        return 0;
+        return Math.max(...imports.map(({ exitCode }) => exitCode));
       }),
     );
 }
@@ -48,9 +49,9 @@ async function importOne(settings: Settings, api: ApiClient, out: Output, path: 
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name))
     throw wrongValue('--name', name, 'letters, digits, ., _ and -');
   const imported = await take(settings, out, [path], name, flags.compression);
-  tellFaults(out, imported.faults);
+  tellDamage(out, imported);
   const { told } = await adopt(settings, api, imported.bag, out);
-  return { ...viewOf(imported), source: path, in_catalogue: told };
+  return { ...viewOf(imported), source: path, in_catalogue: told, exitCode: exitCodeOf(imported) };
 }
 
 /** Copies recordings into the data directory as one bag, or finds that their content is already there. */
@@ -89,7 +90,8 @@ export async function take(
   }
 }
 
-function viewOf({ bag, already, messages, contentSha256, segments, faults }: Imported) {
+function viewOf(imported: Imported) {
+  const { bag, already, messages, contentSha256, segments } = imported;
   return {
     bag,
     already,
@@ -101,7 +103,7 @@ function viewOf({ bag, already, messages, contentSha256, segments, faults }: Imp
       bytes: size,
       messages: count,
     })),
-    faults: faults.map((fault) => fault.toBody()),
+    ...damageView(imported),
   };
 }
 
@@ -111,7 +113,7 @@ function textOf({
   messages,
   segments,
   in_catalogue,
-}: Awaited<ReturnType<typeof importOne>>): string {
+}: Omit<Awaited<ReturnType<typeof importOne>>, 'exitCode'>): string {
   if (already) return `bag ${bag} holds this already: ${messages} messages`;
   const size = segments.reduce((sum, segment) => sum + segment.bytes, 0);
   return `bag ${bag}: ${messages} messages, ${segments.length} segments, ${bytes(size)}${in_catalogue ? '' : ' (not in the catalogue yet)'}`;

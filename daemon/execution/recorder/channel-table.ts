@@ -1,4 +1,4 @@
-import type { Qos, Sample, TopicSpec } from '../../../contract/core.ts';
+import type { Sample, TopicSpec } from '../../../contract/core.ts';
 import { schemaFor } from '../../../formats/ros2/index.ts';
 import { qosProfiles } from './bag-metadata.ts';
 import type { RecorderOptions } from './options.ts';
@@ -19,7 +19,8 @@ const CHANNELS_MAX = 65_535;
 export class ChannelTable {
   readonly #definitionOf: (type: string) => string | undefined;
   readonly #report: RecorderOptions['report'];
-  readonly #qos = new Map<string, Qos>();
+  /** The offered profiles, as a recording holds them. */
+  readonly #offered = new Map<string, string>();
   readonly #byTopic = new Map<string, ChannelEntry>();
   readonly #others = new Map<string, ChannelEntry>();
   readonly #byId = new Map<number, ChannelEntry>();
@@ -31,7 +32,7 @@ export class ChannelTable {
   }
 
   offered(topics: readonly TopicSpec[]): void {
-    for (const { topic, qos } of topics) this.#qos.set(topic, qos);
+    for (const { topic, qos, offered } of topics) this.#offered.set(topic, offered ?? qosProfiles(qos));
   }
 
   /** The channel of a sample, if it has one yet. */
@@ -79,6 +80,6 @@ export class ChannelTable {
       });
     }
     const schemaEncoding = schemaText === '' ? '' : 'ros2msg';
-    return { id, topic, type, schemaEncoding, schemaText, qosProfiles: qosProfiles(this.#qos.get(topic)) };
+    return { id, topic, type, schemaEncoding, schemaText, qosProfiles: this.#offered.get(topic) ?? '' };
   }
 }

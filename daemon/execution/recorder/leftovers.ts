@@ -109,6 +109,7 @@ async function repair(options: ThreadOptions, path: string, repairs: Repairs, po
     if (!plan.complete) {
       // Written over the damaged end before the rest is cut off: a kill in between loses nothing more.
       writeAll(handle.fd, plan.append, plan.keepBytes);
+      for (const { at, bytes: patch } of plan.patches) writeAll(handle.fd, [patch], at);
       bytes += plan.append.reduce((sum, buffer) => sum + buffer.length, 0);
       await handle.truncate(bytes);
     }
