@@ -114,6 +114,8 @@ export const LIMITS = {
   RUN_CHILDREN_MAX: 8,
   /** Runs that one run may open in its life. */
   RUN_CHILDREN_EVER_MAX: 64,
+  /** Branches that the parallel steps of one flow may open in its life. */
+  RUN_BRANCHES_EVER_MAX: 512,
   /**
    * From the end of a run to the ends of the runs it opened; runs that do not answer are settled then, milliseconds.
    */

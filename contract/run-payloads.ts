@@ -26,6 +26,18 @@ export const RUN_PAYLOADS = {
       ),
       /** The package of its application in the version that it starts with, and keeps. */
       package: Type.Optional(Type.Object({ version: Text(64, 'semantic version'), digest: Sha256 }, closed)),
+      /** A part of a flow that runs beside others: it starts in this state, with these facts. */
+      branch: Type.Optional(
+        Type.Object(
+          {
+            of: Name('state of the run that asked for it'),
+            name: Name('branch'),
+            start: Name('state that it starts in'),
+            facts: Json,
+          },
+          closed,
+        ),
+      ),
       concurrency_key: Type.Optional(Text(256, 'runs with the same key never run at the same time')),
       /** What a run that another one asked for may spend; its time is the deadline of its intent. */
       budget: Type.Optional(

@@ -65,6 +65,8 @@ export type RunContext = {
   readonly pausedMs?: () => number;
   /** Where an earlier attempt was cut off; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
+  /** For a branch of a flow: where it starts, and with which facts. Absent: the run is a whole flow. */
+  readonly branch?: { readonly start: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
   /** Calls of earlier attempts since the phase of `resume`, in order; absent: none. */
   readonly past?: readonly PastCall[];
   /** Appends to the log; resolves when durable. */

@@ -38,7 +38,8 @@ const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.star
   return robot;
 };
 
-const pose = (x: number) => ({ header: { frame_id: 'map' }, pose: { position: { x, y: 0, z: 0 } } });
+const pose = { header: { frame_id: 'map' }, pose: { position: { x: 1, y: 0, z: 0 } } };
+const goalTo = (action: string) => ({ action, type: 'nav2_msgs/action/NavigateToPose', goal: { pose } });
 const DRIVE = `
 [[policies]]
 name = "drive"
@@ -115,11 +116,7 @@ ${DRIVE}`,
       '/v1/plays',
       { path: '/bags/a.mcap', rate: 1, to: 'bus', allow_commands: true },
     ],
-    [
-      'HTTP: goal of a ROS action',
-      '/v1/ros/actions/goals',
-      { action: '/navigate_to_pose', type: 'nav2_msgs/action/NavigateToPose', goal: { pose: pose(1) } },
-    ],
+    ['HTTP: goal of a ROS action', '/v1/ros/actions/goals', goalTo('/navigate_to_pose')],
   ])('%s', async (way, path, body) => {
     tried.add(way);
     await robot.stands(way, () => robot.refusal(path, body));
@@ -387,11 +384,7 @@ describe('a policy that forbids motion: a robot on ROS', () => {
   }, 240_000);
 
   it('HTTP: goal of a ROS action', async () => {
-    const goal = {
-      action: '/r1/navigate_to_pose',
-      type: 'nav2_msgs/action/NavigateToPose',
-      goal: { pose: pose(1) },
-    };
+    const goal = goalTo('/r1/navigate_to_pose');
     tried.add('HTTP: goal of a ROS action');
     await robot.stands('HTTP: goal of a ROS action', () => robot.refusal('/v1/ros/actions/goals', goal));
     expect(driven()).toEqual([]);

@@ -252,6 +252,7 @@ export class ActiveRun {
       unpaused: () => this.#pause.pass(signal),
       pausedMs: () => this.#pause.pausedMs,
       resume: attempt === 1 ? undefined : resume,
+      branch: view.branch,
       past: view.calls,
       emit: (events) => this.#emit(events),
     };
@@ -282,6 +283,7 @@ export class ActiveRun {
       robotTime: () => robot.lastTime(),
       unpaused: () => this.#pause.pass(this.#abort.signal),
       pausedMs: () => this.#pause.pausedMs,
+      motionTurn: this.#parts.motionTurn,
       beforeMotion: () => this.#takeover.beforeMotion(),
       waitForRobot: (refusal, signal) => this.#takeover.waitForRobot(refusal, signal),
       stopRobot: (reason) => this.#stopRobot(reason),

@@ -33,6 +33,8 @@ export type RunParts = {
   readonly recording: RunTools['recording'];
   /** Tools that this application may use. Called once per attempt. */
   readonly tools: (app: Application) => readonly Tool[];
+  /** For what runs in a branch of a flow: see `ToolGateParts.motionTurn`. */
+  readonly motionTurn?: ((signal: AbortSignal) => Promise<() => void>) | undefined;
   readonly models: ModelsOfRun | undefined;
   readonly blobs: BlobStore | undefined;
   readonly told: Told;

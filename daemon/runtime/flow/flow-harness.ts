@@ -70,6 +70,16 @@ export class FlowHarness implements Harness {
 
   async #begin(context: RunContext): Promise<FlowPosition> {
     const flow = this.#flow;
+    const { branch } = context;
+    if (!context.resume && branch) {
+      const entry = {
+        state: branch.start,
+        facts: mergeFacts(flow, {}, branch.facts as FlowPosition['facts']),
+      };
+      const more = { previous: undefined, reason: 'begin', robotTime: undefined };
+      await this.#announce(context, { ...entry, ...more });
+      return entry;
+    }
     if (!context.resume) {
       const facts = mergeFacts(flow, flow.begin(context.intent.params), undefined);
       const entry = { state: flow.start, facts, previous: undefined, reason: 'begin', robotTime: undefined };

@@ -34,7 +34,12 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
   if (typeof defaults === 'string')
     return { ok: false, faults: [{ file: 'app.toml', key: 'intents', problem: defaults }] };
   const params = paramNames(manifest);
-  const flow = pkg.flow && compileFlow(pkg.flow, { name, tools, defaults, params, deadlineMs });
+  const flow =
+    pkg.flow &&
+    compileFlow(pkg.flow, {
+      ...{ name, tools, defaults, params, deadlineMs },
+      isFallback: harness !== 'flow',
+    });
   const faults = [
     ...(flow?.ok === false ? flow.faults.map(flowFault) : []),
     ...(deadlineMs > 0 ? [] : [{ file: 'app.toml', key: 'deadline', problem: 'is longer than nothing' }]),

@@ -135,6 +135,7 @@ function opened(event: AgentEvent<'intent.accepted'>): RunView | undefined {
     digest: undefined,
     concurrencyKey: undefined,
     forkedFrom: undefined,
+    branch: undefined,
     budget: {},
     spent: { turns: 0, tokens: 0 },
     phase: undefined,
@@ -159,6 +160,7 @@ function queued(view: RunView, payload: EventPayload<'run.queued'>): RunView {
     digest: payload.package?.digest,
     concurrencyKey: payload.concurrency_key,
     forkedFrom: payload.forked_from,
+    branch: payload.branch,
     budget: payload.budget ?? {},
     state: { ...view.state, harness: payload.harness, ...parent },
   };
