@@ -38,6 +38,16 @@ export const RUN_PAYLOADS = {
           closed,
         ),
       ),
+      /** A round of an outer loop, and what was wrong with the round before. */
+      round: Type.Optional(
+        Type.Object(
+          {
+            number: Type.Integer({ minimum: 1, maximum: 10 }),
+            findings: Type.Array(Text(400, 'what was wrong'), { maxItems: 16 }),
+          },
+          closed,
+        ),
+      ),
       concurrency_key: Type.Optional(Text(256, 'runs with the same key never run at the same time')),
       /** What a run that another one asked for may spend; its time is the deadline of its intent. */
       budget: Type.Optional(

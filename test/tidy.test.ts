@@ -48,6 +48,7 @@ const RUNTIME_ROOMS = [
     'flow',
     'intents',
     'attempt',
+    'loop',
     'remote',
     'models',
   ],

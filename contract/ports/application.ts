@@ -3,6 +3,7 @@ import type { ScheduleSpec } from '../schedule.ts';
 import type { AgentDefinition } from './agent.ts';
 import type { FlowDefinition } from './flow.ts';
 import type { Harness } from './harness.ts';
+import type { LoopDefinition } from './loop.ts';
 import type { Tool } from './tool.ts';
 
 /** One type of intent that an application serves. `params` is a closed schema: unknown fields are refused. */
@@ -71,6 +72,8 @@ export type Application = {
   readonly agent?: AgentDefinition;
   /** For the remote harness. */
   readonly remote?: RemoteDefinition;
+  /** Its result is checked, and its runs are done again with the findings. */
+  readonly loop?: LoopDefinition;
   /** Times at which it wants its intents; their roles are those of the configuration. */
   readonly schedules?: readonly Omit<ScheduleSpec, 'roles'>[];
   /** Tools of its own. */

@@ -1,6 +1,7 @@
 import type { Intent } from '../intent.ts';
 import type { Nanoseconds } from '../time.ts';
 import type { Clock } from './clock.ts';
+import type { LanguageModel } from './language-model.ts';
 import type { Robot } from './robot.ts';
 import type { RunTools } from './run-tools.ts';
 
@@ -28,6 +29,8 @@ export type FlowScope<F extends Facts = Facts, P = Readonly<Record<string, unkno
   readonly robot: Robot;
   readonly tools: RunTools;
   readonly clock: Clock;
+  /** Models for this run, as its context has them. */
+  readonly model?: LanguageModel | undefined;
   /** Aborts on cancel, on shutdown and when the state's deadline is over. */
   readonly signal: AbortSignal;
 };

@@ -19,6 +19,7 @@ export type * from './image-encoder.ts';
 export type * from './key-space.ts';
 export type * from './lake.ts';
 export type * from './language-model.ts';
+export type * from './loop.ts';
 export type * from './mcp.ts';
 export type * from './models.ts';
 export type * from './planner.ts';

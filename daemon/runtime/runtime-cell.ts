@@ -25,6 +25,7 @@ import {
 import type { ModelsOfRun } from './attempt/active-run.ts';
 import { branchTool } from './control/branch-tool.ts';
 import { Branches } from './control/branches.ts';
+import { loopToolsOf, Rounds } from './control/rounds.ts';
 import { RunControl } from './control/run-control.ts';
 import { subRunTools } from './control/sub-run-tools.ts';
 import { SubRuns } from './control/sub-runs.ts';
@@ -43,6 +44,7 @@ import {
   refusedEvent,
 } from './intents/intent-desk.ts';
 import { PolicyGate } from './law/policy-gate.ts';
+import { loopToolNames } from './loop/loop-harness.ts';
 import { planTools } from './planning/plan-tools.ts';
 import { PLANNER } from './planning/planner-app.ts';
 import { LoadedApps, type LoadParts } from './queue/loaded-apps.ts';
@@ -130,7 +132,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
       ...{ store: this.#store, loaded, clock, ids, hooks, bus },
       robot: new RobotProxy(bus, clock, ids),
       recording: options.recording ?? 'off',
-      tools: (app) => toolsOf(app, house(app)),
+      tools: (app, view) => toolsOf(app, house(app), loopToolNames(app, view)),
       models: options.models,
       blobs: options.blobs,
       approvals: this.approvals,
@@ -149,9 +151,12 @@ export class RuntimeCell implements Cell, RuntimeApi {
       cancel: (runId: string, reason: string) => scheduler.cancel(runId, reason),
     };
     const children = new SubRuns({ ...ofRuns, submit });
-    const branches = new Branches({ ...ofRuns, ids, append, add: (view) => scheduler.add(view) });
+    const ofParts = { ...ofRuns, ids, append, add: (view: RunView) => scheduler.add(view) };
+    const branches = new Branches(ofParts);
+    const rounds = new Rounds({ ...ofParts, blobs: options.blobs, children });
     const subRuns = [
       ...subRunTools(children),
+      ...loopToolsOf(rounds),
       branchTool(branches),
       ...(loaded.has(PLANNER) ? planTools(children) : []),
     ];

@@ -1,9 +1,11 @@
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { type Application, type PolicyHook, pause, type Tool } from '../../contract/index.ts';
+import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { tool } from '../support/agent-apps.ts';
 import { packageApp, packageFaults } from '../support/package-app.ts';
+import { replayParts } from '../support/replay-rig.ts';
 import { type Cut, PERSON, type RigOptions, RuntimeRig } from '../support/runtime-rig.ts';
 
 const MANIFEST = `name = "lab"
@@ -244,6 +246,14 @@ async function cutAt(app: Application, cut: Cut): Promise<RuntimeRig> {
   }
   return rig!;
 }
+
+it('each part, and the flow itself, is replayed byte for byte', async () => {
+  const { rig } = await runOf(appOf(BOTH));
+  for (const { run_id } of rig.of('run.queued')) {
+    const outcome = await replayRun(replayParts(rig.disk, appOf(BOTH), laboratory()), run_id!);
+    expect([outcome.divergence, outcome.verdict]).toEqual([undefined, 'identical']);
+  }
+});
 
 describe('a file whose parts do not fit', () => {
   const of = (left: string, more = '') =>

@@ -225,7 +225,7 @@ export class ActiveRun {
     const { view, app, clock, robot, bus, recording, models, blobs, told, purse } = this.#parts;
     const { signal } = this.#abort;
     const { intent } = view;
-    const tools = this.#parts.tools(app);
+    const tools = this.#parts.tools(app, view);
     const first = await offeredTools(this.#runId, tools, blobs);
     const parts = { runId: this.#runId, clock, blobs, first };
     const reads = new ObservedReads(robot, parts);
@@ -253,6 +253,7 @@ export class ActiveRun {
       pausedMs: () => this.#pause.pausedMs,
       resume: attempt === 1 ? undefined : resume,
       branch: view.branch,
+      round: view.round,
       past: view.calls,
       emit: (events) => this.#emit(events),
     };

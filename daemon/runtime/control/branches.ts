@@ -2,17 +2,14 @@ import {
   EdgeError,
   type FlowParallel,
   type IdSource,
-  type Intent,
   isFinished,
   LIMITS,
   type NewEvent,
-  toWireTime,
 } from '../../../contract/index.ts';
 import { isEnd } from '../flow/flow-check.ts';
 import { leftOf } from '../runs/run-budget.ts';
-import { deadlineOf } from '../runs/run-deadline.ts';
-import type { Opening } from '../runs/run-opening.ts';
-import type { RunView } from '../runs/run-view.ts';
+import type { RunBudget, RunView } from '../runs/run-view.ts';
+import { openPart, partOf } from './open-part.ts';
 import { type ChildEnd, endOf, type SubRunParts } from './sub-runs.ts';
 
 export type BranchParts = Pick<SubRunParts, 'store' | 'clock' | 'appOf' | 'goesOn' | 'cancel'> & {
@@ -113,45 +110,18 @@ export class Branches {
     return won[0]?.name;
   }
 
-  /** The intent of the flow was judged, and each call of the branch is: its own intent is judged no second time. */
-  async #open(
+  #open(
     parent: RunView,
     { name, start, key }: { readonly name: string; readonly start: string; readonly key: string },
-    budget: NonNullable<Opening['budget']>,
+    budget: RunBudget,
     timeS: number | undefined,
   ): Promise<RunView> {
-    const { clock, ids, append, add } = this.#parts;
-    const { attended: _, ...rest } = parent.intent;
-    const { app, version, digest } = parent;
-    const now = clock.now();
-    const last = deadlineOf(parent, this.#parts.appOf(parent)!, now);
-    const asked = timeS === undefined ? last : now + BigInt(Math.round(timeS * 1e9));
-    const intent: Intent = {
-      ...rest,
-      intent_id: ids.next(),
-      policy_ctx: { ...rest.policy_ctx, origin: 'run' },
-      deadline: toWireTime(asked < last ? asked : last),
-      idempotency_key: key,
-    };
-    const runId = ids.next<string>();
-    const queued = {
-      ...{ intent_id: intent.intent_id, app, harness: 'flow' as const, parent_run_id: parent.state.run_id },
-      ...(Object.keys(budget).length === 0 ? {} : { budget }),
-      ...(digest === undefined || version === undefined ? {} : { package: { version, digest } }),
-      branch: { of: parent.phase!, name, start, facts: { ...parent.facts } },
-    };
-    await append([
-      { kind: 'intent.accepted', run_id: runId, payload: { intent, app } },
-      { kind: 'run.queued', run_id: runId, payload: queued },
-    ]);
-    const view = this.#view(runId);
-    add(view);
-    return view;
+    const branch = { of: parent.phase!, name, start, facts: { ...parent.facts } };
+    return openPart(this.#parts, parent, { key, harness: 'flow', budget, timeS, more: { branch } });
   }
 
   #known(runId: string, callId: string, name: string): RunView | undefined {
-    const key = keyOf(callId, name);
-    return this.#parts.store.children(runId).find(({ intent }) => intent.idempotency_key === key);
+    return partOf(this.#parts, runId, keyOf(callId, name));
   }
 
   #parent(runId: string): RunView {
@@ -204,7 +174,7 @@ export class Branches {
   }
 
   /** What is left, in equal parts. */
-  #share(parent: RunView, parts: number): NonNullable<Opening['budget']> {
+  #share(parent: RunView, parts: number): RunBudget {
     if (parts === 0) return {};
     const left = leftOf(parent, (view) => this.#parts.store.children(view.state.run_id));
     const each = (whole: number | undefined) => (whole === undefined ? undefined : Math.floor(whole / parts));

@@ -95,7 +95,7 @@ export class SubRuns {
    */
   async wait(parentId: string, runIds: readonly string[], signal: AbortSignal): Promise<readonly ChildEnd[]> {
     for (const runId of runIds) this.#child(parentId, runId);
-    await Promise.all(runIds.map((runId) => this.#over(runId, signal)));
+    await Promise.all(runIds.map((runId) => this.over(runId, signal)));
     return runIds.map((runId) => endOf(this.#child(parentId, runId)));
   }
 
@@ -104,7 +104,8 @@ export class SubRuns {
     return endOf(this.#child(parentId, runId));
   }
 
-  #over(runId: string, signal: AbortSignal): Promise<void> {
+  /** Settles when this run is over, or the signal aborts. */
+  over(runId: string, signal: AbortSignal): Promise<void> {
     const { store } = this.#parts;
     const view = store.get(runId);
     if (!view || isFinished(view.state.status) || signal.aborted) return Promise.resolve();

@@ -81,7 +81,9 @@ export class FlowHarness implements Harness {
       return entry;
     }
     if (!context.resume) {
-      const facts = mergeFacts(flow, flow.begin(context.intent.params), undefined);
+      const { round } = context;
+      const loop = round && { loop: { round: round.number, findings: [...round.findings] } };
+      const facts = mergeFacts(flow, flow.begin(context.intent.params), loop);
       const entry = { state: flow.start, facts, previous: undefined, reason: 'begin', robotTime: undefined };
       await this.#announce(context, entry);
       return entry;
@@ -175,6 +177,7 @@ export class FlowHarness implements Harness {
       robot: new BoundRobot(context.robot, signal, undefined, note),
       tools: new BoundTools(context.tools, signal, note),
       clock: context.clock,
+      model: context.model,
       signal,
     };
     const work = Promise.resolve().then(() => state.enter(scope));

@@ -9,6 +9,7 @@ import {
   Type,
 } from '../../../contract/index.ts';
 import { compileFlow, type FlowFault } from './compile-flow.ts';
+import { loopFaults, loopOf } from './loop-of.ts';
 import { filled, referencesIn } from './references.ts';
 import { scheduleFaults, schedulesOf } from './schedules-of.ts';
 
@@ -45,6 +46,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
     ...(deadlineMs > 0 ? [] : [{ file: 'app.toml', key: 'deadline', problem: 'is longer than nothing' }]),
     ...promptFaults(manifest, params),
     ...scheduleFaults(manifest),
+    ...loopFaults(manifest),
   ];
   if (faults.length > 0) return { ok: false, faults };
   return {
@@ -57,6 +59,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
       ...wayOf(manifest, pkg.instructions, defaults),
       ...(sharing ? { sharing: sharingOf(sharing) } : {}),
       ...(budget ? { budget } : {}),
+      ...(manifest.loop ? { loop: loopOf(manifest.loop) } : {}),
       ...(manifest.schedule ? { schedules: schedulesOf(manifest) } : {}),
       digest: pkg.digest,
     },

@@ -147,8 +147,10 @@ class Compiler {
   }
 
   #known(facts: Facts, params: Readonly<Record<string, unknown>>): Known {
-    const { steps = {}, error = { message: 'see the log' } } = facts as Own;
-    return { params: { ...this.#parts.defaults, ...params }, steps, error };
+    const { steps = {}, error = { message: 'see the log' }, loop: told } = facts as Own;
+    const { round = 1, findings = [] } = told ?? {};
+    const loop = { round, findings: findings.join('\n') };
+    return { params: { ...this.#parts.defaults, ...params }, steps, error, loop };
   }
 
   /** Where a step says what follows an error, that is known there as {/error/message}. */

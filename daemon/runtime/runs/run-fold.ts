@@ -136,6 +136,7 @@ function opened(event: AgentEvent<'intent.accepted'>): RunView | undefined {
     concurrencyKey: undefined,
     forkedFrom: undefined,
     branch: undefined,
+    round: undefined,
     budget: {},
     spent: { turns: 0, tokens: 0 },
     phase: undefined,
@@ -161,6 +162,7 @@ function queued(view: RunView, payload: EventPayload<'run.queued'>): RunView {
     concurrencyKey: payload.concurrency_key,
     forkedFrom: payload.forked_from,
     branch: payload.branch,
+    round: payload.round,
     budget: payload.budget ?? {},
     state: { ...view.state, harness: payload.harness, ...parent },
   };
