@@ -312,6 +312,20 @@ export const RUN_PAYLOADS = {
     },
     closed,
   ),
+  /** A signed message of another system, and what it led to. Its intent is the next of `webhook/NAME` in the log. */
+  'webhook.received': Type.Object(
+    {
+      webhook: Name('APP.NAME'),
+      message_id: Text(128, 'as its sender names it'),
+      action: Type.Enum(['routed', 'refused']),
+      by: Type.Optional(Type.Enum(['rule', 'model'])),
+      rule: Type.Optional(Type.Integer({ minimum: 1, description: 'its number in app.toml' })),
+      model: Type.Optional(Text(256, 'model that chose the intent')),
+      intent: Type.Optional(Text(128, 'type of the intent')),
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
   /** An application package: what became of it when its folder was read. */
   'app.state': Type.Object(
     {

@@ -52,7 +52,7 @@ const RUNTIME_ROOMS = [
     'remote',
     'models',
   ],
-  ...['queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'packages', 'root'],
+  ...['queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'packages', 'webhook', 'root'],
 ];
 
 /** Cells: the execution cell, the runtime, the lake, the API, the link. */

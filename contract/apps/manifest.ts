@@ -151,6 +151,48 @@ const NeedsRow = Type.Object(
   closed,
 );
 
+const Plain = Type.Union([Type.String({ maxLength: 256 }), Type.Number(), Type.Boolean()]);
+
+/** A message that fits leads to this intent. Without tests every message does. */
+const WebhookRuleRow = Type.Object(
+  {
+    when: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            value: Type.String({
+              pattern: '^(/[^/{}\\s]{1,64}){1,8}$',
+              description: 'place in the body, for example "/order/kind"; alone: it is there',
+            }),
+            is: Type.Optional(Plain),
+            is_not: Type.Optional(Plain),
+            above: Type.Optional(Type.Number()),
+            below: Type.Optional(Type.Number()),
+          },
+          closed,
+        ),
+        { maxItems: 8 },
+      ),
+    ),
+    intent: Type.Optional(Type.String({ pattern: INTENT, maxLength: 128, description: 'one of its own' })),
+    /** `{/body/…}` stands for a value of the message. */
+    params: Type.Optional(Toml),
+  },
+  closed,
+);
+
+/** A way in for another system: `POST /v1/webhooks/APP/NAME`, signed. */
+const WebhookRow = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,31}$', description: 'for example "orders"' }),
+    description: Type.Optional(Text(1_024, 'what such a message is')),
+    rule: Type.Optional(Type.Array(WebhookRuleRow, { maxItems: 32 })),
+    /** Where no rule fits: a model chooses one of its intents, or the message is refused. */
+    otherwise: Type.Optional(Type.Enum(['model', 'refuse'])),
+  },
+  closed,
+);
+
 const McpRow = Type.Object(
   {
     name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$', description: 'its tools are mcp.NAME.tool' }),
@@ -217,6 +259,7 @@ export const AppManifest = Type.Object(
     intents: Type.Array(IntentRow, { minItems: 1, maxItems: 32 }),
     mcp: Type.Optional(Type.Array(McpRow, { maxItems: 8 })),
     schedule: Type.Optional(Type.Array(ScheduleRow, { maxItems: 16 })),
+    webhook: Type.Optional(Type.Array(WebhookRow, { maxItems: 8 })),
   },
   { ...closed, title: 'AppManifest' },
 );

@@ -5,6 +5,7 @@ import type { FlowDefinition } from './flow.ts';
 import type { Harness } from './harness.ts';
 import type { LoopDefinition } from './loop.ts';
 import type { Tool } from './tool.ts';
+import type { WebhookSpec } from './webhook.ts';
 
 /** One type of intent that an application serves. `params` is a closed schema: unknown fields are refused. */
 export type IntentSpec = {
@@ -76,6 +77,8 @@ export type Application = {
   readonly loop?: LoopDefinition;
   /** Times at which it wants its intents; their roles are those of the configuration. */
   readonly schedules?: readonly Omit<ScheduleSpec, 'roles'>[];
+  /** Ways in for other systems. */
+  readonly webhooks?: readonly WebhookSpec[];
   /** Tools of its own. */
   readonly tools?: readonly Tool[];
   readonly foresight?: Foresight;

@@ -46,4 +46,5 @@ export type * from './skills.ts';
 export type * from './telemetry.ts';
 export type * from './time-table.ts';
 export type * from './tool.ts';
+export type * from './webhook.ts';
 export type * from './world-models.ts';

@@ -46,6 +46,7 @@ import { makeSharing } from './sharing.ts';
 import { makeShedding } from './shedding.ts';
 import { makeTelemetry } from './telemetry.ts';
 import { makeTools } from './tools.ts';
+import { makeWebhooks } from './webhooks.ts';
 
 /** Events looked at for the newest that is not of the cell itself. */
 const LAST_EVENTS = 16;
@@ -127,6 +128,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       );
   };
   const chats = makeChats(context, { runtime, models, ids });
+  const webhooks = await makeWebhooks(settings, context, { runtime, chat: chats.desk, ids });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
   const robotMcp = makeRobotMcp(settings, context, {
     runtime,
@@ -170,6 +172,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       chat: chats.desk,
       ask: chats.ask,
       tokens,
+      ...(webhooks ? { webhooks } : {}),
       ...(plans ? { plans } : {}),
       engine: () => live.engine.api,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),

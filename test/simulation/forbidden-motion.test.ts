@@ -13,6 +13,7 @@ import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daem
 import { startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
 import { BIT, chosenOf, inWords, WORDED } from '../support/forbidden-words.ts';
+import { drivingWebhook, sendWebhook } from '../support/signed-webhook.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
 import { WAYS, type Way } from '../support/ways-to-move.ts';
 import { freePort } from '../support/zenoh.ts';
@@ -94,7 +95,7 @@ type = "geometry_msgs/msg/Twist"
 name = "often"
 cron = "*/5 * * * * *"
 intent = "${INTENT}"
-${DRIVE}`,
+${drivingWebhook(join(directory.path, 'packages'))}${DRIVE}`,
       { AURAISON_ZENOH_ENABLED: 'true' },
     );
     const open = { driver: 'native', remoteUrl: '', nativeOnly: [], mode: 'client' } as const;
@@ -184,6 +185,7 @@ ${DRIVE}`,
         return robot.newestRun('central');
       },
     ],
+    ['HTTP: webhook', () => sendWebhook(robot.daemon, 'forbidden')],
     ['schedule', async () => robot.runOfPrincipal('schedule/often')],
     ['start of the daemon', async () => robot.runOfPrincipal('r1')],
   ])(

@@ -16,6 +16,7 @@ export const WAYS = [
   'HTTP: intent',
   'HTTP: ask',
   'HTTP: session',
+  'HTTP: webhook',
   'command line: intent',
   'command line: ask',
   'command line: chat',
@@ -119,6 +120,7 @@ export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
   central: ['central: order'],
   run: ['run of a run'],
   mcp: ['MCP: run_submit'],
+  webhook: ['HTTP: webhook'],
 };
 
 /** Routes of the API that ask the policies before something moves, or are the way to what they judged. */
@@ -136,4 +138,5 @@ export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
   '/v1/ask/{id}/confirm': ['HTTP: ask', 'command line: ask'],
   '/v1/sessions': ['HTTP: session', 'command line: chat'],
   '/v1/plans': ['step of a plan'],
+  '/v1/webhooks/{app}/{name}': ['HTTP: webhook'],
 };

@@ -12,6 +12,7 @@ import { compileFlow, type FlowFault } from './compile-flow.ts';
 import { loopFaults, loopOf } from './loop-of.ts';
 import { filled, referencesIn } from './references.ts';
 import { scheduleFaults, schedulesOf } from './schedules-of.ts';
+import { webhookFaults, webhooksOf } from './webhooks-of.ts';
 
 /** Of a package that sets none, milliseconds. */
 const DEADLINE_MS = 60 * 60 * 1_000;
@@ -47,6 +48,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
     ...promptFaults(manifest, params),
     ...scheduleFaults(manifest),
     ...loopFaults(manifest),
+    ...webhookFaults(manifest),
   ];
   if (faults.length > 0) return { ok: false, faults };
   return {
@@ -61,6 +63,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
       ...(budget ? { budget } : {}),
       ...(manifest.loop ? { loop: loopOf(manifest.loop) } : {}),
       ...(manifest.schedule ? { schedules: schedulesOf(manifest) } : {}),
+      ...(manifest.webhook ? { webhooks: webhooksOf(manifest) } : {}),
       digest: pkg.digest,
     },
   };

@@ -8,6 +8,8 @@ export type Known = {
   readonly steps: Json;
   readonly error?: Json;
   readonly loop?: Json;
+  /** Of a message to a webhook. */
+  readonly body?: Json;
 };
 
 const REFERENCE = /\{(\/[^{}\s]{1,200})\}/g;

@@ -73,6 +73,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'question.answered':
     case 'grant.state':
     case 'schedule.fired':
+    case 'webhook.received':
     case 'app.state':
     case 'extension.state':
     case 'intent.refused':
