@@ -77,6 +77,8 @@ export type Application = {
   readonly loop?: LoopDefinition;
   /** Times at which it wants its intents; their roles are those of the configuration. */
   readonly schedules?: readonly Omit<ScheduleSpec, 'roles'>[];
+  /** Cedar policies that its package brings: they forbid, for its own intents and runs. */
+  readonly policies?: readonly { readonly file: string; readonly text: string }[];
   /** Ways in for other systems. */
   readonly webhooks?: readonly WebhookSpec[];
   /** Tools of its own. */

@@ -8,6 +8,7 @@ import {
   type Cell,
   type CellContext,
   fromWireTime,
+  type HookQuestion,
   IdSource,
   toMs,
 } from '../../contract/core.ts';
@@ -58,7 +59,16 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const random = (length: number) => randomBytes(length);
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
-  const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
+  const { hooks, governance } = await makeGovernance(
+    settings,
+    context,
+    (runId) => runtime.tenantOf(runId),
+    (question) => appOfQuestion(question),
+  );
+  const appOfQuestion = ({ runId, about }: HookQuestion) =>
+    runId === undefined
+      ? runtime.apps.serving().find(({ name }) => name === about?.['app'])
+      : runtime.apps.of(runId);
   const tokens = new RunTokens();
   const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
   const builtIn = planning ? [planning.app] : [];

@@ -63,6 +63,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
       ...(budget ? { budget } : {}),
       ...(manifest.loop ? { loop: loopOf(manifest.loop) } : {}),
       ...(manifest.schedule ? { schedules: schedulesOf(manifest) } : {}),
+      ...policiesOf(pkg),
       ...(manifest.webhook ? { webhooks: webhooksOf(manifest) } : {}),
       digest: pkg.digest,
     },
@@ -181,4 +182,13 @@ function sharingOf({
 
 function flowFault({ path, problem }: FlowFault): AppFault & { readonly path: readonly string[] } {
   return { file: 'flow.yaml', path, problem };
+}
+
+/** `policies/*.cedar`, in the order of their names. */
+function policiesOf({ files }: AppPackage): Pick<Application, 'policies'> {
+  const policies = files
+    .filter(({ path }) => /^policies\/[^/]+\.cedar$/.test(path))
+    .map(({ path, bytes }) => ({ file: path, text: new TextDecoder().decode(bytes) }))
+    .sort((a, b) => (a.file < b.file ? -1 : 1));
+  return policies.length === 0 ? {} : { policies };
 }
