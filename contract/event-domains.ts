@@ -30,6 +30,7 @@ const DOMAINS: Readonly<Record<EventKind, EventDomain | OfCell>> = {
   'question.asked': 'orchestration',
   'question.answered': 'orchestration',
   'schedule.fired': 'orchestration',
+  'webhook.received': 'orchestration',
   'extension.state': 'orchestration',
   'app.state': 'orchestration',
   'plan.made': 'orchestration',

@@ -73,10 +73,7 @@ export const LIMITS = {
   API_CONNECTIONS_MAX: 256,
   /** Connections on which nobody has shown a token; beyond it the oldest are closed. A browser opens six. */
   API_STRANGERS_MAX: 128,
-  /**
-   * Connections that come at the same time have this long to show their token before the oldest are closed,
-   * milliseconds.
-   */
+  /** Connections that come at the same time have so long to show a token before the oldest are closed, milliseconds. */
   API_SHED_MS: 50,
   /**
    * Sockets of the API in total: the two limits above, and those that come within that time. Then the kernel refuses.
@@ -110,15 +107,19 @@ export const LIMITS = {
   STREAM_PAGE_EVENTS: 32,
   /** Runs of one application that wait to start. */
   RUN_QUEUE_MAX: 256,
+  /** Messages to webhooks: bytes of the body, milliseconds between their time and now, ids that are remembered. */
+  WEBHOOK_BODY_BYTES_MAX: 64 * 1024,
+  WEBHOOK_WINDOW_MS: 300_000,
+  WEBHOOK_IDS_MAX: 1_024,
   /** Depth of runs that open runs: child, grandchild, and one more. */
   RUN_DEPTH_MAX: 3,
   /** Unfinished runs that one run has opened. */
   RUN_CHILDREN_MAX: 8,
   /** Runs that one run may open in its life. */
   RUN_CHILDREN_EVER_MAX: 64,
-  /**
-   * From the end of a run to the ends of the runs it opened; runs that do not answer are settled then, milliseconds.
-   */
+  /** Branches that the parallel steps of one flow may open in its life. */
+  RUN_BRANCHES_EVER_MAX: 512,
+  /** From the end of a run to the ends of the runs it opened; those that do not answer are settled then, milliseconds. */
   RUN_CHILDREN_SETTLE_MS: 6_000,
   /** Messages of people to a run: characters of one message, and messages that its harness has not taken yet. */
   RUN_MESSAGE_CHARS_MAX: 32_768,

@@ -26,6 +26,28 @@ export const RUN_PAYLOADS = {
       ),
       /** The package of its application in the version that it starts with, and keeps. */
       package: Type.Optional(Type.Object({ version: Text(64, 'semantic version'), digest: Sha256 }, closed)),
+      /** A part of a flow that runs beside others: it starts in this state, with these facts. */
+      branch: Type.Optional(
+        Type.Object(
+          {
+            of: Name('state of the run that asked for it'),
+            name: Name('branch'),
+            start: Name('state that it starts in'),
+            facts: Json,
+          },
+          closed,
+        ),
+      ),
+      /** A round of an outer loop, and what was wrong with the round before. */
+      round: Type.Optional(
+        Type.Object(
+          {
+            number: Type.Integer({ minimum: 1, maximum: 10 }),
+            findings: Type.Array(Text(400, 'what was wrong'), { maxItems: 16 }),
+          },
+          closed,
+        ),
+      ),
       concurrency_key: Type.Optional(Text(256, 'runs with the same key never run at the same time')),
       /** What a run that another one asked for may spend; its time is the deadline of its intent. */
       budget: Type.Optional(
@@ -287,6 +309,20 @@ export const RUN_PAYLOADS = {
       missed: Count('times that passed unseen before this one'),
       reason: Text(512, 'why'),
       spec: Type.Optional(Text(512, 'cron expression and time zone')),
+    },
+    closed,
+  ),
+  /** A signed message of another system, and what it led to. Its intent is the next of `webhook/NAME` in the log. */
+  'webhook.received': Type.Object(
+    {
+      webhook: Name('APP.NAME'),
+      message_id: Text(128, 'as its sender names it'),
+      action: Type.Enum(['routed', 'refused']),
+      by: Type.Optional(Type.Enum(['rule', 'model'])),
+      rule: Type.Optional(Type.Integer({ minimum: 1, description: 'its number in app.toml' })),
+      model: Type.Optional(Text(256, 'model that chose the intent')),
+      intent: Type.Optional(Text(128, 'type of the intent')),
+      reason: Text(512, 'why'),
     },
     closed,
   ),

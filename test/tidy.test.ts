@@ -48,10 +48,11 @@ const RUNTIME_ROOMS = [
     'flow',
     'intents',
     'attempt',
+    'loop',
     'remote',
     'models',
   ],
-  ...['queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'packages', 'root'],
+  ...['queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'packages', 'webhook', 'root'],
 ];
 
 /** Cells: the execution cell, the runtime, the lake, the API, the link. */

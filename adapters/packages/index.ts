@@ -1,5 +1,5 @@
 export { makeArchive, readArchive } from './archive.ts';
-export { checkFile, type Parsed } from './checked-file.ts';
+export { checkFile, keyOf, type Parsed } from './checked-file.ts';
 export { type JudgeParts, judgePackage, type PackageParsers, type PackageVerdict } from './judge-package.ts';
 export { DOOR, loadAppModule, withModule } from './load-module.ts';
 export { bannedOnDisk, guardFolder, ModuleGuard } from './module-guard.ts';

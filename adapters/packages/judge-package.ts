@@ -24,6 +24,11 @@ export type PackageParsers = {
   ): { readonly ok: true; readonly body: string } | { readonly ok: false; readonly problem: string };
   /** What is wrong with a cron expression in this zone; undefined: nothing. */
   cronFault(cron: string, timeZone: string): string | undefined;
+  /** What is wrong with a policy file of a package. */
+  policyFaults(
+    file: string,
+    text: string,
+  ): readonly { readonly line: number | undefined; readonly problem: string }[];
   /** What is wrong with a SKILL.md in a folder of that name. */
   skillProblems(text: string, folder: string): readonly string[];
 };
@@ -194,8 +199,13 @@ function listFaults(
 function contentFaults(
   { path, bytes }: PackageFile,
   { module }: AppManifest,
-  { skillProblems }: PackageParsers,
+  { skillProblems, policyFaults }: PackageParsers,
 ): AppFault[] {
+  if (/^policies\/[^/]+\.cedar$/.test(path)) {
+    const text = bytes.length > APP_LIMITS.TEXT_BYTES_MAX ? undefined : decoded(bytes);
+    if (text === undefined) return [{ file: path, problem: 'is too large, or no UTF-8 text' }];
+    return policyFaults(path, text).map(({ line, problem }) => faultAt(path, line, undefined, problem));
+  }
   const skill = /^skills\/([^/]+)\/SKILL\.md$/.exec(path)?.[1];
   if (skill !== undefined) {
     const text = decoded(bytes);

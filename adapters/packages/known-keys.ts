@@ -1,5 +1,6 @@
 type Schema = {
   readonly properties?: Readonly<Record<string, Schema>>;
+  readonly patternProperties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
 };
@@ -9,7 +10,8 @@ export function knownKeys(schema: unknown, path: readonly string[]): readonly st
   let here = schema as Schema | undefined;
   for (const part of path) {
     const within: Schema | undefined = here?.items ?? here?.anyOf?.find(({ items }) => items)?.items;
-    here = /^\d+$/.test(part) ? within : here?.properties?.[part];
+    const any = Object.values(here?.patternProperties ?? {})[0];
+    here = /^\d+$/.test(part) ? within : (here?.properties?.[part] ?? any);
   }
   return here?.properties && Object.keys(here.properties);
 }

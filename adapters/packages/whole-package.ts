@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type AppFault, type Application, type AppPackage, EdgeError } from '../../contract/core.ts';
+import { keyOf } from './checked-file.ts';
 import { type JudgeParts, judgePackage, type ModuleTrust, type PackageParsers } from './judge-package.ts';
 import type { FilesResult } from './package-files.ts';
 import { trustedKey } from './signature.ts';
@@ -89,8 +90,10 @@ function placed(
   const file = pkg.files.find((one) => one.path === fault.file);
   const parsed = file && yaml(new TextDecoder().decode(file.bytes));
   const line = parsed?.ok ? parsed.lineOf(path) : undefined;
-  const [list, index, key] = path;
-  const place =
-    index === undefined ? list! : `${list}[${Number(index) + 1}]${key === undefined ? '' : `.${key}`}`;
-  return { file: fault.file, ...(line === undefined ? {} : { line }), key: place, problem: fault.problem };
+  return {
+    file: fault.file,
+    ...(line === undefined ? {} : { line }),
+    key: keyOf(path),
+    problem: fault.problem,
+  };
 }

@@ -1,6 +1,12 @@
 import type { FlowDefinition } from '../../contract/core.ts';
 
-export type FlowNode = { readonly id: string; readonly about: string; readonly end: string | undefined };
+export type FlowNode = {
+  readonly id: string;
+  readonly about: string;
+  readonly end: string | undefined;
+  /** The part that it belongs to, where several run at the same time: `both.drive`. */
+  readonly part?: string;
+};
 export type FlowEdge = { readonly from: string; readonly to: string; readonly label: string };
 export type FlowGraph = {
   readonly name: string;
@@ -13,9 +19,18 @@ export type FlowGraph = {
 export function graphOf(name: string, { start, states }: FlowDefinition): FlowGraph {
   const nodes: FlowNode[] = [];
   const edges: FlowEdge[] = [];
+  const parts = partsOf(states);
   for (const [id, state] of Object.entries(states)) {
-    nodes.push({ id, about: state.about, end: 'end' in state ? state.end : undefined });
-    if ('end' in state) continue;
+    const part = parts.get(id);
+    const node = { id, about: state.about, end: 'end' in state ? state.end : undefined };
+    nodes.push(part ? { ...node, part: `${part.of}.${part.name}` } : node);
+    if ('end' in state) {
+      // The end of a part ends no run: the step that started the part continues.
+      if (part) edges.push({ from: id, to: part.of, label: 'joins' });
+      continue;
+    }
+    for (const [name, start] of Object.entries(state.parallel?.branches ?? {}))
+      edges.push({ from: id, to: start, label: `starts ${name}` });
     for (const [event, target] of Object.entries(state.on)) {
       const ways = typeof target === 'string' ? [{ to: target }] : target;
       for (const way of ways) {
@@ -25,6 +40,28 @@ export function graphOf(name: string, { start, states }: FlowDefinition): FlowGr
     }
   }
   return { name, start, nodes, edges: joined(edges) };
+}
+
+type Part = { readonly of: string; readonly name: string };
+
+/** By step: the part that runs at the same time as others and has it. */
+function partsOf(states: FlowDefinition['states']): ReadonlyMap<string, Part> {
+  const found = new Map<string, Part>();
+  for (const [of, state] of Object.entries(states)) {
+    if ('end' in state) continue;
+    for (const [name, start] of Object.entries(state.parallel?.branches ?? {})) {
+      const open = [start];
+      for (let id = open.pop(); id !== undefined; id = open.pop()) {
+        if (found.has(id)) continue;
+        found.set(id, { of, name });
+        const here = states[id];
+        if (!here || 'end' in here) continue;
+        for (const target of Object.values(here.on))
+          open.push(...(typeof target === 'string' ? [target] : target.map(({ to }) => to)));
+      }
+    }
+  }
+  return found;
 }
 
 /** Several events that lead the same way are one edge. */
@@ -64,7 +101,12 @@ export function graphMermaid({ start, nodes, edges }: FlowGraph): string {
   return [
     'flowchart TD',
     `  entry(( )) --> n_${start}`,
-    ...nodes.map((node) => `  ${box(node)}`),
+    ...nodes.filter(({ part }) => part === undefined).map((node) => `  ${box(node)}`),
+    ...[...new Set(nodes.flatMap(({ part }) => part ?? []))].flatMap((part) => [
+      `  subgraph p_${part.replace('.', '_')}["${plain(part)}"]`,
+      ...nodes.filter((node) => node.part === part).map((node) => `    ${box(node)}`),
+      '  end',
+    ]),
     ...edges.map(({ from, to, label }) => `  n_${from} -->|"${plain(label)}"| n_${to}`),
   ].join('\n');
 }

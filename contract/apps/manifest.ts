@@ -104,6 +104,38 @@ const ScheduleRow = Type.Object(
   closed,
 );
 
+/** One check of a result: exactly one of schema, tool, judge and policy. */
+const LoopCheckRow = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z][a-z0-9_-]{0,31}$', description: 'for example "tidy"' }),
+    /** JSON Schema of the result, or of what `at` names in it. */
+    schema: Type.Optional(Toml),
+    at: Type.Optional(
+      Type.String({ pattern: '^(/[A-Za-z0-9_-]{1,64}){1,8}$', description: 'for example "/summary/found"' }),
+    ),
+    /** A tool that answers with score (0 to 1) or ok, and findings. */
+    tool: Type.Optional(Text(128, 'a tool that tools names')),
+    args: Type.Optional(Toml),
+    judge: Type.Optional(Text(4_000, 'criteria by which a model judges')),
+    prefer: Type.Optional(Type.Array(Text(128, 'model'), { maxItems: 16 })),
+    policy: Type.Optional(Type.Literal(true, { description: 'the policies judge the call of loop.accept' })),
+    weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000 })),
+    deadline: Type.Optional(Duration),
+  },
+  closed,
+);
+
+/** The outer loop: the result is checked, and the run is done again with the findings. */
+const LoopRow = Type.Object(
+  {
+    threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'score that is enough' })),
+    rounds: Type.Optional(Type.Integer({ minimum: 1, maximum: 10, description: 'rounds altogether' })),
+    otherwise: Type.Optional(Type.Enum(['fail', 'accept'])),
+    check: Type.Array(LoopCheckRow, { minItems: 1, maxItems: 8 }),
+  },
+  closed,
+);
+
 /** Without these it is there and takes no intents. */
 const NeedsRow = Type.Object(
   {
@@ -115,6 +147,48 @@ const NeedsRow = Type.Object(
         description: 'one of these is in [[controllers]] of the configuration',
       }),
     ),
+  },
+  closed,
+);
+
+const Plain = Type.Union([Type.String({ maxLength: 256 }), Type.Number(), Type.Boolean()]);
+
+/** A message that fits leads to this intent. Without tests every message does. */
+const WebhookRuleRow = Type.Object(
+  {
+    when: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            value: Type.String({
+              pattern: '^(/[^/{}\\s]{1,64}){1,8}$',
+              description: 'place in the body, for example "/order/kind"; alone: it is there',
+            }),
+            is: Type.Optional(Plain),
+            is_not: Type.Optional(Plain),
+            above: Type.Optional(Type.Number()),
+            below: Type.Optional(Type.Number()),
+          },
+          closed,
+        ),
+        { maxItems: 8 },
+      ),
+    ),
+    intent: Type.Optional(Type.String({ pattern: INTENT, maxLength: 128, description: 'one of its own' })),
+    /** `{/body/…}` stands for a value of the message. */
+    params: Type.Optional(Toml),
+  },
+  closed,
+);
+
+/** A way in for another system: `POST /v1/webhooks/APP/NAME`, signed. */
+const WebhookRow = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,31}$', description: 'for example "orders"' }),
+    description: Type.Optional(Text(1_024, 'what such a message is')),
+    rule: Type.Optional(Type.Array(WebhookRuleRow, { maxItems: 32 })),
+    /** Where no rule fits: a model chooses one of its intents, or the message is refused. */
+    otherwise: Type.Optional(Type.Enum(['model', 'refuse'])),
   },
   closed,
 );
@@ -180,10 +254,12 @@ export const AppManifest = Type.Object(
     model: Type.Optional(ModelRow),
     remote: Type.Optional(RemoteRow),
     budget: Type.Optional(BudgetRow),
+    loop: Type.Optional(LoopRow),
     sharing: Type.Optional(SharingRow),
     intents: Type.Array(IntentRow, { minItems: 1, maxItems: 32 }),
     mcp: Type.Optional(Type.Array(McpRow, { maxItems: 8 })),
     schedule: Type.Optional(Type.Array(ScheduleRow, { maxItems: 16 })),
+    webhook: Type.Optional(Type.Array(WebhookRow, { maxItems: 8 })),
   },
   { ...closed, title: 'AppManifest' },
 );

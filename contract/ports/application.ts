@@ -3,7 +3,9 @@ import type { ScheduleSpec } from '../schedule.ts';
 import type { AgentDefinition } from './agent.ts';
 import type { FlowDefinition } from './flow.ts';
 import type { Harness } from './harness.ts';
+import type { LoopDefinition } from './loop.ts';
 import type { Tool } from './tool.ts';
+import type { WebhookSpec } from './webhook.ts';
 
 /** One type of intent that an application serves. `params` is a closed schema: unknown fields are refused. */
 export type IntentSpec = {
@@ -71,8 +73,14 @@ export type Application = {
   readonly agent?: AgentDefinition;
   /** For the remote harness. */
   readonly remote?: RemoteDefinition;
+  /** Its result is checked, and its runs are done again with the findings. */
+  readonly loop?: LoopDefinition;
   /** Times at which it wants its intents; their roles are those of the configuration. */
   readonly schedules?: readonly Omit<ScheduleSpec, 'roles'>[];
+  /** Cedar policies that its package brings: they forbid, for its own intents and runs. */
+  readonly policies?: readonly { readonly file: string; readonly text: string }[];
+  /** Ways in for other systems. */
+  readonly webhooks?: readonly WebhookSpec[];
   /** Tools of its own. */
   readonly tools?: readonly Tool[];
   readonly foresight?: Foresight;

@@ -1,6 +1,7 @@
 import type { Intent } from '../intent.ts';
 import type { Nanoseconds } from '../time.ts';
 import type { Clock } from './clock.ts';
+import type { LanguageModel } from './language-model.ts';
 import type { Robot } from './robot.ts';
 import type { RunTools } from './run-tools.ts';
 
@@ -28,6 +29,8 @@ export type FlowScope<F extends Facts = Facts, P = Readonly<Record<string, unkno
   readonly robot: Robot;
   readonly tools: RunTools;
   readonly clock: Clock;
+  /** Models for this run, as its context has them. */
+  readonly model?: LanguageModel | undefined;
   /** Aborts on cancel, on shutdown and when the state's deadline is over. */
   readonly signal: AbortSignal;
 };
@@ -69,7 +72,20 @@ export interface FlowState<F extends Facts = Facts, P = Readonly<Record<string, 
   /** Only retryable errors are retried; the delay doubles from `delayMs` up to `delayMsMax`. */
   readonly retry?: { readonly times: number; readonly delayMs: number; readonly delayMsMax: number };
   readonly on: Readonly<Record<string, string | readonly FlowTransition<F, P>[]>>;
+  /** Parts that run at the same time while this state calls the tool `flow.parallel`. Only flows that are a harness. */
+  readonly parallel?: FlowParallel;
 }
+
+/**
+ * Branches of a state. Each is a run of its own that starts in its first state, with the facts of the flow and the
+ * parameters of its intent, and ends in an end that belongs to it alone. Branches share no state.
+ */
+export type FlowParallel = {
+  /** First state of each branch, by name. */
+  readonly branches: Readonly<Record<string, string>>;
+  /** `all`: over when all succeeded, or with the first that did not. `any`: over with the first that succeeded. */
+  readonly until: 'all' | 'any';
+};
 
 /** A state that ends the run. `conclude` is pure. */
 export interface FlowEnd<F extends Facts = Facts, P = Readonly<Record<string, unknown>>> {

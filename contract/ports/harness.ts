@@ -3,6 +3,7 @@ import type { ErrorBody } from '../errors.ts';
 import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
 import type { LanguageModel } from './language-model.ts';
+import type { LoopRound } from './loop.ts';
 import type { Robot } from './robot.ts';
 import type { RunMessage } from './run-control.ts';
 import type { RunTools } from './run-tools.ts';
@@ -65,6 +66,10 @@ export type RunContext = {
   readonly pausedMs?: () => number;
   /** Where an earlier attempt was cut off; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
+  /** For a branch of a flow: where it starts, and with which facts. Absent: the run is a whole flow. */
+  readonly branch?: { readonly start: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
+  /** For a round of an outer loop: which one, and what was wrong before. Absent: the run is no round. */
+  readonly round?: LoopRound | undefined;
   /** Calls of earlier attempts since the phase of `resume`, in order; absent: none. */
   readonly past?: readonly PastCall[];
   /** Appends to the log; resolves when durable. */

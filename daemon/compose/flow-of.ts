@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { checkFile } from '../../adapters/packages/index.ts';
+import { checkFile, keyOf } from '../../adapters/packages/index.ts';
 import { parsePlainYaml } from '../../adapters/skills/index.ts';
 import { flowFileChecker } from '../../contract/apps/index.ts';
 import { type AppFault, EdgeError, type FlowDefinition } from '../../contract/core.ts';
@@ -81,7 +81,7 @@ function ofFile(path: string): FlowFound {
     flow: undefined,
     faults: made.faults.map(({ path: at, problem }) => {
       const line = read.lineOf(at);
-      return { file: basename(path), ...(line === undefined ? {} : { line }), key: at.join('.'), problem };
+      return { file: basename(path), ...(line === undefined ? {} : { line }), key: keyOf(at), problem };
     }),
   };
 }

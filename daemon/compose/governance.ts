@@ -6,12 +6,15 @@ import {
   openPolicySet,
   PolicyBook,
   readPolicySource,
+  SiteAndPackages,
 } from '../../adapters/cedar/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import {
+  type Application,
   type CellContext,
   type Clock,
   EdgeError,
+  type HookQuestion,
   type PolicyHook,
   type Rejudged,
   type RejudgeRequest,
@@ -49,6 +52,8 @@ export async function makeGovernance(
   { config, dataDir }: Settings,
   { clock, bus, report, emit }: CellContext,
   tenantOf: (runId: string) => string | undefined,
+  /** Whose intent or run a question is about. */
+  appOf: (question: HookQuestion) => Application | undefined = () => undefined,
 ): Promise<ComposedGovernance> {
   const { policy } = config;
   const time = new LatestTime(clock);
@@ -92,7 +97,8 @@ export async function makeGovernance(
     onChange: (sha256) => bus.broadcast(TOPICS.policyChanged, { sha256 }),
   });
   bus.onBroadcast(TOPICS.configChanged, () => void governance.reload().catch(() => {}));
-  return { hooks: policy.quotas.length === 0 ? [policies] : [policies, new QuotaHook(quotas)], governance };
+  const rules = new SiteAndPackages(policies, appOf);
+  return { hooks: policy.quotas.length === 0 ? [rules] : [rules, new QuotaHook(quotas)], governance };
 }
 
 /** The history of runs and of data that left, under other policies; as far as it comes in time. */

@@ -1,3 +1,4 @@
+import { packagePolicyFaults } from '../../adapters/cedar/index.ts';
 import { readTimeTable } from '../../adapters/cron/cron-time-table.ts';
 import {
   type FilesResult,
@@ -60,6 +61,7 @@ export function appsOnDisk(settings: Settings): readonly AppView[] {
 }
 
 const PARSERS: PackageParsers = {
+  policyFaults: packagePolicyFaults,
   toml: readToml,
   yaml: parsePlainYaml,
   frontMatter: splitFrontMatter,

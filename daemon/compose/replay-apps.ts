@@ -11,6 +11,7 @@ import {
   type Tool,
   toMs,
 } from '../../contract/core.ts';
+import { looped } from '../runtime/loop/loop-harness.ts';
 import { keyOf } from '../runtime/packages/package-key.ts';
 import type { Settings } from '../settings.ts';
 import { foresightHarnesses, makeForesight } from './cosmos.ts';
@@ -75,8 +76,8 @@ export async function loadedForReplay(
       const own = [...(found.tools ?? []), ...(extensions?.tools(keyOf(found)) ?? [])];
       const app = withHarness({ ...found, tools: own }, kind);
       const flows = app.flow !== undefined || name === planning?.app.name;
-      if (kind === 'flow') return flows ? { app, harness: harnesses.flow(app) } : undefined;
-      return kind === 'pi' && app.agent ? { app, harness: harnesses.pi(app) } : undefined;
+      if (kind === 'flow') return flows ? { app, harness: looped(app, harnesses.flow(app)) } : undefined;
+      return kind === 'pi' && app.agent ? { app, harness: looped(app, harnesses.pi(app)) } : undefined;
     },
     tools: [...house.tools, ...foresight],
     blobs,

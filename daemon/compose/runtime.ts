@@ -8,6 +8,7 @@ import {
   type Cell,
   type CellContext,
   fromWireTime,
+  type HookQuestion,
   IdSource,
   toMs,
 } from '../../contract/core.ts';
@@ -47,6 +48,7 @@ import { makeSharing } from './sharing.ts';
 import { makeShedding } from './shedding.ts';
 import { makeTelemetry } from './telemetry.ts';
 import { makeTools } from './tools.ts';
+import { makeWebhooks } from './webhooks.ts';
 
 /** Events looked at for the newest that is not of the cell itself. */
 const LAST_EVENTS = 16;
@@ -58,7 +60,16 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const random = (length: number) => randomBytes(length);
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
-  const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
+  const { hooks, governance } = await makeGovernance(
+    settings,
+    context,
+    (runId) => runtime.tenantOf(runId),
+    (question) => appOfQuestion(question),
+  );
+  const appOfQuestion = ({ runId, about }: HookQuestion) =>
+    runId === undefined
+      ? runtime.apps.serving().find(({ name }) => name === about?.['app'])
+      : runtime.apps.of(runId);
   const tokens = new RunTokens();
   const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
   const builtIn = planning ? [planning.app] : [];
@@ -128,6 +139,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       );
   };
   const chats = makeChats(context, { runtime, models, ids });
+  const webhooks = await makeWebhooks(settings, context, { runtime, chat: chats.desk, ids });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
   const robotMcp = makeRobotMcp(settings, context, {
     runtime,
@@ -172,6 +184,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       chat: chats.desk,
       ask: chats.ask,
       tokens,
+      ...(webhooks ? { webhooks } : {}),
       ...(plans ? { plans } : {}),
       engine: () => live.engine.api,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),

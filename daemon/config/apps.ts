@@ -1,4 +1,5 @@
 import { choice, flag, text, texts } from './spec.ts';
+import { webhookRows } from './webhooks.ts';
 
 const ABSOLUTE = { match: /^\/.+$/, expected: 'absolute paths, for example ["/etc/auraison/apps"]' };
 
@@ -31,6 +32,7 @@ export const APPS_KEYS = {
     'roles of the intents that schedules of packages give; "schedule" may open them and call their tools, and nothing else',
     { match: /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, expected: 'names of roles, for example ["schedule"]' },
   ),
+  webhooks: webhookRows(),
   watch: flag(true, 'packages that changed are read again without being asked'),
   trusted_keys: texts(
     [],

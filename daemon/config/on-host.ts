@@ -19,6 +19,7 @@ const ROWS = [
   { name: 'models', of: ({ models }: Config): readonly object[] => models },
   { name: 'policies', of: ({ policies }: Config): readonly object[] => policies },
   { name: 'mcp.servers', of: ({ mcp }: Config): readonly object[] => mcp.servers },
+  { name: 'apps.webhooks', of: ({ apps }: Config): readonly object[] => apps.webhooks },
   { name: 'runtimes.accept', of: ({ runtimes }: Config): readonly object[] => runtimes.accept },
   { name: 'policy.principals', of: ({ policy }: Config): readonly object[] => policy.principals },
 ];

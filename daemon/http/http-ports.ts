@@ -28,6 +28,7 @@ import type {
   ScheduleView,
   SkillShelf,
   TelemetryStats,
+  WebhooksApi,
 } from '../../contract/index.ts';
 import type { Who } from './caller.ts';
 
@@ -64,6 +65,8 @@ export type HttpPorts = {
   readonly engine?: () => EngineApi | undefined;
   /** Words of people as intents; absent: no model is configured. */
   readonly ask?: AskApi;
+  /** Signed messages of other systems; absent: no webhook is configured. */
+  readonly webhooks?: WebhooksApi;
   /** Text of agents while it comes; absent: there are none. */
   readonly tokens?: RunTokensApi;
   /** Plans of System 2; absent: none are made here. */

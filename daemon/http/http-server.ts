@@ -45,6 +45,7 @@ import { scheduleRoutes } from './routes/schedules.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { skillRoutes } from './routes/skills.ts';
 import { statusRoutes } from './routes/status.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import { wireRoutes } from './routes/wires.ts';
 import { isRuntimeUpgrade, RuntimeDoor } from './runtime-door.ts';
 import { Streams } from './streams.ts';
@@ -58,6 +59,8 @@ declare module 'fastify' {
     open?: boolean;
     /** Allowed for every token, with any body: the emergency stop. */
     undeniable?: boolean;
+    /** Without a token: its handler checks a signature. */
+    signed?: boolean;
   }
 }
 
@@ -217,6 +220,7 @@ export class HttpServer {
     bagRoutes(app, this.#ports);
     mcpRoutes(app, this.#ports);
     safetyRoutes(app, this.#ports, this.#config, this.#connections);
+    await webhookRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);
     await app.ready();
     return app;
@@ -236,6 +240,8 @@ export class HttpServer {
     };
     this.#gate.checkHost(caller);
     if (request.routeOptions.config.open === true) return;
+    // Its connection counts as one without a token, and gives way to others.
+    if (request.routeOptions.config.signed === true) return;
     setCaller(request, this.#gate.checkToken(caller));
     const hasPlace = this.#connections.known(request.raw);
     if (request.routeOptions.config.undeniable === true) return;

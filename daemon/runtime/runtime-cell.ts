@@ -23,6 +23,9 @@ import {
   type WorkCounter,
 } from '../../contract/index.ts';
 import type { ModelsOfRun } from './attempt/active-run.ts';
+import { branchTool } from './control/branch-tool.ts';
+import { Branches } from './control/branches.ts';
+import { loopToolsOf, Rounds } from './control/rounds.ts';
 import { RunControl } from './control/run-control.ts';
 import { subRunTools } from './control/sub-run-tools.ts';
 import { SubRuns } from './control/sub-runs.ts';
@@ -41,6 +44,7 @@ import {
   refusedEvent,
 } from './intents/intent-desk.ts';
 import { PolicyGate } from './law/policy-gate.ts';
+import { loopToolNames } from './loop/loop-harness.ts';
 import { planTools } from './planning/plan-tools.ts';
 import { PLANNER } from './planning/planner-app.ts';
 import { LoadedApps, type LoadParts } from './queue/loaded-apps.ts';
@@ -79,7 +83,7 @@ export type RuntimeOptions = {
   readonly sharing?: Partial<RunSharingRules>;
 };
 
-/** The runtime cell takes intents and executes them as runs. Every step is logged before it happens. */
+/** Takes intents and executes them as runs. Every step is logged before it happens. */
 export class RuntimeCell implements Cell, RuntimeApi {
   readonly name = 'runtime';
   readonly #context: CellContext;
@@ -114,8 +118,8 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const hooks = new PolicyGate(options.hooks, clock);
     this.#hooks = hooks;
     this.#governance = options.governance;
-    const append = (events: readonly NewEvent[]) => this.#append(events);
-    const report = (message: string, facts: Readonly<Record<string, unknown>>) =>
+    const append: RuntimeCell['append'] = (events) => this.#append(events);
+    const report = (message: string, facts: Parameters<typeof context.report>[2]) =>
       context.report('error', message, facts);
     const rolesOf = (who: PolicyContext) => options.governance?.rolesOf(who) ?? who.roles;
     this.approvals = new ApprovalDesk({ clock, ids, hooks, rolesOf, append, report });
@@ -125,15 +129,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
       if (key !== undefined) this.#keys.remember(key, intentBody(intent), state.run_id);
     });
     this.#scheduler = new RunScheduler({
-      store: this.#store,
-      loaded,
-      clock,
-      ids,
-      hooks,
+      ...{ store: this.#store, loaded, clock, ids, hooks, bus },
       robot: new RobotProxy(bus, clock, ids),
-      bus,
       recording: options.recording ?? 'off',
-      tools: (app) => toolsOf(app, house(app)),
+      tools: (app, view) => toolsOf(app, house(app), loopToolNames(app, view)),
       models: options.models,
       blobs: options.blobs,
       approvals: this.approvals,
@@ -141,23 +140,31 @@ export class RuntimeCell implements Cell, RuntimeApi {
       report,
       sharing: { ...DEFAULT_SHARING, ...options.sharing },
     });
-    const { store, scheduler } = { store: this.#store, scheduler: this.#scheduler };
+    const scheduler = this.#scheduler;
     const submit = (request: unknown, who: PolicyContext, opening: Opening) =>
       this.#submit(request, who, opening);
-    const children = new SubRuns({
-      store,
+    const ofRuns = {
+      store: this.#store,
       clock,
-      app: (name) => loaded.get(name),
-      goesOn: (runId) => scheduler.goesOn(runId),
-      submit,
-      cancel: (runId, reason) => scheduler.cancel(runId, reason),
-    });
-    const subRuns = [...subRunTools(children), ...(loaded.has(PLANNER) ? planTools(children) : [])];
+      appOf: (view: RunView) => loaded.of(view)?.app,
+      goesOn: (runId: string) => scheduler.goesOn(runId),
+      cancel: (runId: string, reason: string) => scheduler.cancel(runId, reason),
+    };
+    const children = new SubRuns({ ...ofRuns, submit });
+    const ofParts = { ...ofRuns, ids, append, add: (view: RunView) => scheduler.add(view) };
+    const branches = new Branches(ofParts);
+    const rounds = new Rounds({ ...ofParts, blobs: options.blobs, children });
+    const subRuns = [
+      ...subRunTools(children),
+      ...loopToolsOf(rounds),
+      branchTool(branches),
+      ...(loaded.has(PLANNER) ? planTools(children) : []),
+    ];
     const house = (app: Application) => [...subRuns, ...(options.tools?.(app) ?? [])];
     const check = () => refusedApps(loaded.apps(), house, context.report);
-    this.apps = new RuntimeApps({ loaded, desk: this.#desk, store, check });
+    this.apps = new RuntimeApps({ loaded, desk: this.#desk, store: this.#store, check });
     this.control = new RunControl({
-      store,
+      store: this.#store,
       scheduler,
       hooks,
       clock,
@@ -239,7 +246,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const known = this.#keys.find(key, intentBody(admitted.intent));
     if (known.kind === 'other') return await this.#refuse(request, duplicate(admitted.intent), []);
     if (known.kind === 'opening') return { ...(await known.opening), duplicate: true };
-    if (known.kind === 'opened') return this.#again(known.runId);
+    if (known.kind === 'opened') {
+      const { intent, state } = this.#view(known.runId);
+      return { intent, run: state, duplicate: true };
+    }
     const opened = this.#open(request, admitted, opening);
     this.#keys.begin(key, intentBody(admitted.intent), opened);
     return await opened;
@@ -336,17 +346,12 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return this.approvals.open(asked).events;
   }
 
-  /** The reason of a waiting run is what it waits for. The reason of a paused run is why it was paused. */
+  /** A waiting run has as reason what it waits for, a paused run why it was paused. */
   #details(view: RunView): RunDetails {
     const why = this.#scheduler.why(view.state.run_id);
     return why === undefined || view.state.status === 'paused'
       ? toDetails(view)
       : { ...toDetails(view), reason: why };
-  }
-
-  #again(runId: string): Submitted {
-    const view = this.#view(runId);
-    return { intent: view.intent, run: view.state, duplicate: true };
   }
 
   /** Logs the refusal, then throws it. If the log cannot be written, the caller still gets the refusal. */

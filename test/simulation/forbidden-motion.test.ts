@@ -14,6 +14,7 @@ import { PACKAGED, startRuntimes, writePackages } from '../support/forbidden-pac
 import { DRIVE, startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
 import { chosenOf, inWords, toolFor, WORDED } from '../support/forbidden-words.ts';
+import { drivingWebhook, sendWebhook } from '../support/signed-webhook.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
 import { WAYS, type Way } from '../support/ways-to-move.ts';
 import { freePort } from '../support/zenoh.ts';
@@ -39,7 +40,8 @@ const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.star
   return robot;
 };
 
-const pose = (x: number) => ({ header: { frame_id: 'map' }, pose: { position: { x, y: 0, z: 0 } } });
+const pose = { header: { frame_id: 'map' }, pose: { position: { x: 1, y: 0, z: 0 } } };
+const goalTo = (action: string) => ({ action, type: 'nav2_msgs/action/NavigateToPose', goal: { pose } });
 
 describe('a policy that forbids motion: the base', () => {
   let robot: ForbiddenRobot;
@@ -80,7 +82,7 @@ type = "geometry_msgs/msg/Twist"
 name = "often"
 cron = "*/5 * * * * *"
 intent = "${INTENT}"
-${DRIVE}${writePackages(join(directory.path, 'packages'))}`,
+${DRIVE}${writePackages(join(directory.path, 'packages'))}${drivingWebhook(join(directory.path, 'packages'))}`,
       { AURAISON_ZENOH_ENABLED: 'true' },
     );
     closing.push(await startRuntimes(robot));
@@ -103,11 +105,7 @@ ${DRIVE}${writePackages(join(directory.path, 'packages'))}`,
       '/v1/plays',
       { path: '/bags/a.mcap', rate: 1, to: 'bus', allow_commands: true },
     ],
-    [
-      'HTTP: goal of a ROS action',
-      '/v1/ros/actions/goals',
-      { action: '/navigate_to_pose', type: 'nav2_msgs/action/NavigateToPose', goal: { pose: pose(1) } },
-    ],
+    ['HTTP: goal of a ROS action', '/v1/ros/actions/goals', goalTo('/navigate_to_pose')],
   ])('%s', async (way, path, body) => {
     tried.add(way);
     await robot.stands(way, () => robot.refusal(path, body));
@@ -173,6 +171,7 @@ ${DRIVE}${writePackages(join(directory.path, 'packages'))}`,
         return robot.newestRun('central');
       },
     ],
+    ['HTTP: webhook', () => sendWebhook(robot.daemon, 'forbidden')],
     ['schedule', async () => robot.runOfPrincipal('schedule/often')],
     ['start of the daemon', async () => robot.runOfPrincipal('r1')],
   ])(
@@ -368,11 +367,7 @@ describe('a policy that forbids motion: a robot on ROS', () => {
   }, 240_000);
 
   it('HTTP: goal of a ROS action', async () => {
-    const goal = {
-      action: '/r1/navigate_to_pose',
-      type: 'nav2_msgs/action/NavigateToPose',
-      goal: { pose: pose(1) },
-    };
+    const goal = goalTo('/r1/navigate_to_pose');
     tried.add('HTTP: goal of a ROS action');
     await robot.stands('HTTP: goal of a ROS action', () => robot.refusal('/v1/ros/actions/goals', goal));
     expect(driven()).toEqual([]);

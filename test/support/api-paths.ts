@@ -72,4 +72,5 @@ export const API_PATHS: readonly string[] = [
   '/v1/skills',
   '/v1/status',
   '/v1/teleop',
+  '/v1/webhooks/{app}/{name}',
 ];

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import type { Application, BlobStore, Harness, Tool } from '../../contract/index.ts';
 import { FlowHarness } from '../../daemon/runtime/flow/flow-harness.ts';
+import { looped } from '../../daemon/runtime/loop/loop-harness.ts';
 import type { ReplayParts } from '../../daemon/runtime/replay/replay-run.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog, type MemoryLogDisk } from '../fakes/memory-event-log.ts';
@@ -23,7 +24,7 @@ export function replayParts(
   return {
     reader: log.reader(),
     host: new SystemClock(),
-    load: () => ({ app, harness: options.harness ?? new FlowHarness(app.flow!) }),
+    load: () => ({ app, harness: options.harness ?? looped(app, new FlowHarness(app.flow!)) }),
     tools: options.tools ?? [],
     blobs: options.blobs,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),

@@ -1,4 +1,7 @@
 import type { Tool } from '../../contract/index.ts';
+import { branchTool } from '../../daemon/runtime/control/branch-tool.ts';
+import type { Branches } from '../../daemon/runtime/control/branches.ts';
+import { loopToolsOf, type Rounds } from '../../daemon/runtime/control/rounds.ts';
 import { subRunTools } from '../../daemon/runtime/control/sub-run-tools.ts';
 import type { SubRuns } from '../../daemon/runtime/control/sub-runs.ts';
 import { houseSpecs } from './house.ts';
@@ -26,7 +29,7 @@ export function withTable(document: string): string {
   const begin = document.indexOf(BEGIN);
   const end = document.indexOf(END);
   if (begin < 0 || end < begin) throw new Error('docs/tools.md has lost its marks');
-  return `${document.slice(0, begin + BEGIN.length)}\n\n${table([...houseSpecs(), ...subRunTools({} as SubRuns)])}\n\n${document.slice(end)}`;
+  return `${document.slice(0, begin + BEGIN.length)}\n\n${table([...houseSpecs(), ...subRunTools({} as SubRuns), branchTool({} as Branches), ...loopToolsOf({} as Rounds)])}\n\n${document.slice(end)}`;
 }
 
 function table(tools: readonly Tool[]): string {

@@ -16,6 +16,7 @@ export const WAYS = [
   'HTTP: intent',
   'HTTP: ask',
   'HTTP: session',
+  'HTTP: webhook',
   'command line: intent',
   'command line: ask',
   'command line: chat',
@@ -122,6 +123,7 @@ export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
   central: ['central: order'],
   run: ['run of a run'],
   mcp: ['MCP: run_submit'],
+  webhook: ['HTTP: webhook'],
 };
 
 /** What executes a run. */
@@ -152,4 +154,5 @@ export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
   '/v1/ask/{id}/confirm': ['HTTP: ask', 'command line: ask'],
   '/v1/sessions': ['HTTP: session', 'command line: chat'],
   '/v1/plans': ['step of a plan'],
+  '/v1/webhooks/{app}/{name}': ['HTTP: webhook'],
 };

@@ -63,6 +63,34 @@ it('every step and every way of a flow is in its drawing, whatever its form', ()
   expect(mermaid).toContain('n_look -->|"done #91;#123;/steps/look/bumps#125; above 5#93;"| n_blocked');
 });
 
+it('parts that run at the same time are drawn with their starts, their ends and a frame each', () => {
+  const graph = drawn(`steps:
+  - id: both
+    parallel:
+      drive:
+        - id: forward
+          tool: robot.maneuver
+      look:
+        - id: see
+          tool: robot.state
+  - id: done
+    end: succeeded
+`);
+  expect(graph.edges.map(({ from, to, label }) => `${from} ${label} ${to}`)).toEqual([
+    'both starts drive forward',
+    'both starts look see',
+    'both done done',
+    'forward done both_drive_end',
+    'both_drive_end joins both',
+    'see done both_look_end',
+    'both_look_end joins both',
+  ]);
+  expect(graphText(graph)).toMatch(/> both\s+all of drive, look/);
+  const mermaid = graphMermaid(graph);
+  expect(mermaid).toContain('  subgraph p_both_drive["both.drive"]\n    n_forward["forward');
+  expect(graphSvg(graph)).not.toMatch(/NaN|undefined/);
+});
+
 it('the picture is a whole SVG with a box for each step and a line for each way', () => {
   const svg = graphSvg(drawn());
   expect(XMLValidator.validate(svg)).toBe(true);

@@ -35,6 +35,7 @@ function run(app: string, more: Partial<Waiting> = {}): Waiting {
     key: undefined,
     agent: false,
     ancestors: [],
+    branch: false,
     priority: 5,
     sinceMs: 0,
     expires: undefined,

@@ -225,7 +225,7 @@ export class ActiveRun {
     const { view, app, clock, robot, bus, recording, models, blobs, told, purse } = this.#parts;
     const { signal } = this.#abort;
     const { intent } = view;
-    const tools = this.#parts.tools(app);
+    const tools = this.#parts.tools(app, view);
     const first = await offeredTools(this.#runId, tools, blobs);
     const parts = { runId: this.#runId, clock, blobs, first };
     const reads = new ObservedReads(robot, parts);
@@ -252,6 +252,8 @@ export class ActiveRun {
       unpaused: () => this.#pause.pass(signal),
       pausedMs: () => this.#pause.pausedMs,
       resume: attempt === 1 ? undefined : resume,
+      branch: view.branch,
+      round: view.round,
       past: view.calls,
       emit: (events) => this.#emit(events),
     };
@@ -282,6 +284,7 @@ export class ActiveRun {
       robotTime: () => robot.lastTime(),
       unpaused: () => this.#pause.pass(this.#abort.signal),
       pausedMs: () => this.#pause.pausedMs,
+      motionTurn: this.#parts.motionTurn,
       beforeMotion: () => this.#takeover.beforeMotion(),
       waitForRobot: (refusal, signal) => this.#takeover.waitForRobot(refusal, signal),
       stopRobot: (reason) => this.#stopRobot(reason),

@@ -32,7 +32,9 @@ export type RunParts = {
   readonly bus: Pick<CellBus, 'request'>;
   readonly recording: RunTools['recording'];
   /** Tools that this application may use. Called once per attempt. */
-  readonly tools: (app: Application) => readonly Tool[];
+  readonly tools: (app: Application, view: RunView) => readonly Tool[];
+  /** For what runs in a branch of a flow: see `ToolGateParts.motionTurn`. */
+  readonly motionTurn?: ((signal: AbortSignal) => Promise<() => void>) | undefined;
   readonly models: ModelsOfRun | undefined;
   readonly blobs: BlobStore | undefined;
   readonly told: Told;

@@ -39,7 +39,8 @@ export type ChildEnd = {
 export type SubRunParts = {
   readonly store: RunStore;
   readonly clock: Clock;
-  readonly app: (name: string) => Application | undefined;
+  /** The application of a run, in the version of that run. */
+  readonly appOf: (view: RunView) => Application | undefined;
   /** Whether this run is under way and not about to end. */
   readonly goesOn: (runId: string) => boolean;
   readonly submit: (request: unknown, context: PolicyContext, opening: Opening) => Promise<Submitted>;
@@ -94,7 +95,7 @@ export class SubRuns {
    */
   async wait(parentId: string, runIds: readonly string[], signal: AbortSignal): Promise<readonly ChildEnd[]> {
     for (const runId of runIds) this.#child(parentId, runId);
-    await Promise.all(runIds.map((runId) => this.#over(runId, signal)));
+    await Promise.all(runIds.map((runId) => this.over(runId, signal)));
     return runIds.map((runId) => endOf(this.#child(parentId, runId)));
   }
 
@@ -103,7 +104,8 @@ export class SubRuns {
     return endOf(this.#child(parentId, runId));
   }
 
-  #over(runId: string, signal: AbortSignal): Promise<void> {
+  /** Settles when this run is over, or the signal aborts. */
+  over(runId: string, signal: AbortSignal): Promise<void> {
     const { store } = this.#parts;
     const view = store.get(runId);
     if (!view || isFinished(view.state.status) || signal.aborted) return Promise.resolve();
@@ -146,20 +148,21 @@ export class SubRuns {
     const open = children.filter(({ state }) => !isFinished(state.status));
     if (open.length >= LIMITS.RUN_CHILDREN_MAX)
       refuse(`${open.length} runs that it asked for are not over`, 'wait for one of them', true);
-    if (children.length >= LIMITS.RUN_CHILDREN_EVER_MAX)
-      refuse(`it has asked for ${children.length} runs`, 'do it in this run', false);
+    const asked = children.filter(({ branch }) => !branch).length;
+    if (asked >= LIMITS.RUN_CHILDREN_EVER_MAX)
+      refuse(`it has asked for ${asked} runs`, 'do it in this run', false);
   }
 
   #grant(
     parent: RunView,
     ask: ChildRequest,
   ): { budget: NonNullable<Opening['budget']>; deadline: Intent['deadline'] } {
-    const { clock, store, app } = this.#parts;
+    const { clock, store, appOf } = this.#parts;
     const left = leftOf(parent, (view) => store.children(view.state.run_id));
     const turns = within(ask.turns, left.turns);
     const tokens = within(ask.tokens, left.tokens);
     const now = clock.now();
-    const application = app(parent.app);
+    const application = appOf(parent);
     const parentDeadline = application
       ? deadlineOf(parent, application, now)
       : fromWireTime(parent.intent.deadline!);

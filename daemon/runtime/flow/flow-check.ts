@@ -4,11 +4,14 @@ import {
   type FlowEnd,
   type FlowState,
   type FlowTransition,
+  LIMITS,
 } from '../../../contract/index.ts';
 
 /** Events the harness raises by itself. */
 export const FLOW_ERROR = 'error';
 export const FLOW_DEADLINE = 'deadline';
+/** The tool that runs the branches of a state. */
+export const PARALLEL_TOOL = 'flow.parallel';
 
 export function isEnd(state: FlowState | FlowEnd): state is FlowEnd {
   return 'end' in state;
@@ -35,7 +38,9 @@ export function flowFaults(flow: FlowDefinition): string[] {
     if (!isEnd(state)) faults.push(...stateFaults(flow, name, state));
   }
   if (faults.length > 0) return faults;
-  const reached = reachable(flow, [flow.start], (name) => targets(flow, name));
+  faults.push(...branchFaults(flow));
+  if (faults.length > 0) return faults;
+  const reached = reachable(flow, [flow.start], (name) => [...targets(flow, name), ...startsOf(flow, name)]);
   for (const name of names)
     if (!reached.has(name)) faults.push(`state "${name}" cannot be reached from "${flow.start}"`);
   const ends = names.filter((name) => isEnd(flow.states[name]!));
@@ -95,6 +100,44 @@ function stateFaults(flow: FlowDefinition, name: string, state: FlowState): stri
     });
   }
   return faults;
+}
+
+/** What is wrong with parts that run at the same time: they share nothing with what is around them. */
+function branchFaults(flow: FlowDefinition): string[] {
+  const owners = new Map<string, string>();
+  const faults: string[] = [];
+  const own = (start: string, owner: string) => {
+    for (const name of reachable(flow, [start], (one) => targets(flow, one))) {
+      const other = owners.get(name);
+      if (other !== undefined && other !== owner)
+        faults.push(
+          `state "${name}" belongs to ${other} and to ${owner}; parts that run at the same time share none`,
+        );
+      owners.set(name, owner);
+    }
+  };
+  own(flow.start, 'the flow itself');
+  for (const [name, state] of Object.entries(flow.states)) {
+    if (isEnd(state) || !state.parallel) continue;
+    const { branches } = state.parallel;
+    const count = Object.keys(branches).length;
+    if (count < 2 || count > LIMITS.RUN_CHILDREN_MAX)
+      faults.push(`state "${name}": expected 2 to ${LIMITS.RUN_CHILDREN_MAX} branches, found ${count}`);
+    if (!flow.tools?.includes(PARALLEL_TOOL))
+      faults.push(`state "${name}" has branches, and tools of the flow does not name ${PARALLEL_TOOL}`);
+    for (const [branch, start] of Object.entries(branches)) {
+      if (!Object.hasOwn(flow.states, start))
+        faults.push(`state "${name}", branch "${branch}": start "${start}" is no state`);
+      else own(start, `branch "${branch}" of "${name}"`);
+    }
+  }
+  return faults;
+}
+
+/** First states of the branches of a state. */
+function startsOf(flow: FlowDefinition, name: string): readonly string[] {
+  const state = flow.states[name]!;
+  return isEnd(state) || !state.parallel ? [] : Object.values(state.parallel.branches);
 }
 
 function targets(flow: FlowDefinition, name: string): string[] {

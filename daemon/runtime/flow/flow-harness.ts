@@ -70,8 +70,20 @@ export class FlowHarness implements Harness {
 
   async #begin(context: RunContext): Promise<FlowPosition> {
     const flow = this.#flow;
+    const { branch } = context;
+    if (!context.resume && branch) {
+      const entry = {
+        state: branch.start,
+        facts: mergeFacts(flow, {}, branch.facts as FlowPosition['facts']),
+      };
+      const more = { previous: undefined, reason: 'begin', robotTime: undefined };
+      await this.#announce(context, { ...entry, ...more });
+      return entry;
+    }
     if (!context.resume) {
-      const facts = mergeFacts(flow, flow.begin(context.intent.params), undefined);
+      const { round } = context;
+      const loop = round && { loop: { round: round.number, findings: [...round.findings] } };
+      const facts = mergeFacts(flow, flow.begin(context.intent.params), loop);
       const entry = { state: flow.start, facts, previous: undefined, reason: 'begin', robotTime: undefined };
       await this.#announce(context, entry);
       return entry;
@@ -165,6 +177,7 @@ export class FlowHarness implements Harness {
       robot: new BoundRobot(context.robot, signal, undefined, note),
       tools: new BoundTools(context.tools, signal, note),
       clock: context.clock,
+      model: context.model,
       signal,
     };
     const work = Promise.resolve().then(() => state.enter(scope));

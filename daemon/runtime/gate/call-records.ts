@@ -1,6 +1,6 @@
 import { EdgeError, type NewEvent } from '../../../contract/index.ts';
 import type { CallView, RunView } from '../runs/run-view.ts';
-import type { Answered } from './tool-gate-parts.ts';
+import type { Answered, Ask } from './tool-gate-parts.ts';
 
 /** Makes a name that a model invented fit for the log. */
 export function loggable(tool: string): string {
@@ -38,4 +38,15 @@ export function endsOfOpenCalls({ state, calls }: RunView, why: string): NewEven
         payload: { call_id, tool, ok: false, error, duration_ms: 0 },
       };
     });
+}
+
+/** When the daemon stops, the run does not end. A repeatable call stays open, and is repeated under its id. */
+export function goesOn({ replay, effect }: Ask, { aborted, reason }: AbortSignal): boolean {
+  const stops = aborted && reason instanceof EdgeError && reason.operation === 'shutdown';
+  return stops && replay === 'safe' && effect !== 'actuate';
+}
+
+/** The built-in tool that only stops. Tools of applications and servers have other names. */
+export function isStop({ tool }: Pick<Ask, 'tool'>): boolean {
+  return tool === 'robot.stop';
 }

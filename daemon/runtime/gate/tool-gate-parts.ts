@@ -70,6 +70,8 @@ export type ToolGateParts = {
   readonly pausedMs?: () => number;
   /** Called before each motion: pauses the run if a holder of a higher rank has taken the robot. */
   readonly beforeMotion?: () => Promise<void>;
+  /** For a branch of a flow: waits for its turn to move the robot; returns how to pass the turn on. */
+  readonly motionTurn?: ((signal: AbortSignal) => Promise<() => void>) | undefined;
   /** See `CallScope.waitForRobot`. */
   readonly waitForRobot?: (refusal: EdgeError, signal: AbortSignal) => Promise<void>;
   /** Ends the motions of this run. */

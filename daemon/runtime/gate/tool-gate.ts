@@ -13,7 +13,7 @@ import type { CallView } from '../runs/run-view.ts';
 import { type CallScope, inCall } from '../trace/trace-scope.ts';
 import { boundedCall } from './bounded-call.ts';
 import { CallEvents } from './call-events.ts';
-import { interruption, loggable, replayed } from './call-records.ts';
+import { goesOn, interruption, isStop, loggable, replayed } from './call-records.ts';
 import type { Answered, Ask, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
 
 export type { Answered, Effect, ImageNote, Instead, ToolGateParts } from './tool-gate-parts.ts';
@@ -89,6 +89,20 @@ export class ToolGate {
   }
 
   async callTool(effect: Effect): Promise<Answered> {
+    const { motionTurn, instead } = this.#parts;
+    if (!motionTurn || instead || effect.effect !== 'actuate' || isStop(effect))
+      return await this.#call(effect);
+    const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
+    // Before it is judged: the answer of the policies is not older than the turn.
+    const passOn = await motionTurn(signal);
+    try {
+      return await this.#call(effect);
+    } finally {
+      passOn();
+    }
+  }
+
+  async #call(effect: Effect): Promise<Answered> {
     const { journal } = this.#parts;
     if (isStop(effect) && !this.#parts.instead) await this.#stopFirst(effect);
     else await this.#ready(effect);
@@ -309,7 +323,7 @@ export class ToolGate {
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'tool.failed', 'call', effect.tool);
       late.abort(error);
-      if (this.#goesOn(effect) && this.#inFlight.delete(callId)) throw error;
+      if (goesOn(effect, this.#parts.signal) && this.#inFlight.delete(callId)) throw error;
       const fault = await this.#safe(effect, error);
       answer = { ok: false, error: fault.toBody(), thrown: fault };
     }
@@ -354,13 +368,6 @@ export class ToolGate {
     };
   }
 
-  /** When the daemon stops, the run does not end. A repeatable call stays open, and is repeated under its id. */
-  #goesOn({ replay, effect }: Effect): boolean {
-    const { aborted, reason } = this.#parts.signal;
-    const stops = aborted && reason instanceof EdgeError && reason.operation === 'shutdown';
-    return stops && replay === 'safe' && effect !== 'actuate';
-  }
-
   /** After any failure of an actuating call the robot is stopped before the caller gets the error. */
   async #safe(effect: Effect, error: EdgeError): Promise<EdgeError> {
     if (effect.effect !== 'actuate') return error;
@@ -387,9 +394,4 @@ export class ToolGate {
   #cancelled(effect: Pick<Effect, 'tool'>): EdgeError {
     return new EdgeError('run.cancelled', { operation: 'call', subject: effect.tool });
   }
-}
-
-/** The built-in tool that only stops. Tools of applications and servers have other names. */
-function isStop({ tool }: Pick<Ask, 'tool'>): boolean {
-  return tool === 'robot.stop';
 }

@@ -3,17 +3,24 @@ import type { Application, Tool } from '../../../contract/index.ts';
 /**
  * The tools of an application: those of its own tools and of `house` that its agent or its flow names. Its own tools
  * have precedence. An agent has the tools of the application's extensions without naming them. Every agent can stop the
- * robot and end its run.
+ * robot and end its run. `loop`: the run carries out the outer loop of the application, and has these instead.
  */
-export function toolsOf(app: Application, house: readonly Tool[]): readonly Tool[] {
-  const patterns = app.agent
-    ? [...app.agent.tools, 'robot.stop', 'run.finish']
-    : app.remote
-      ? [...app.remote.tools, 'robot.stop']
-      : (app.flow?.tools ?? []);
+export function toolsOf(
+  app: Application,
+  house: readonly Tool[],
+  loop?: readonly string[] | undefined,
+): readonly Tool[] {
+  const patterns = loop
+    ? loop
+    : app.agent
+      ? [...app.agent.tools, 'robot.stop', 'run.finish']
+      : app.remote
+        ? [...app.remote.tools, 'robot.stop']
+        : (app.flow?.tools ?? []);
   const chosen = [...(app.tools ?? []), ...house].filter(
     ({ spec }) =>
-      (app.agent && spec.origin === 'extension') || patterns.some((pattern) => matches(pattern, spec.name)),
+      (!loop && app.agent && spec.origin === 'extension') ||
+      patterns.some((pattern) => matches(pattern, spec.name)),
   );
   const byName = new Map<string, Tool>();
   for (const tool of chosen) if (!byName.has(tool.spec.name)) byName.set(tool.spec.name, tool);

@@ -9,8 +9,10 @@ import {
   Type,
 } from '../../../contract/index.ts';
 import { compileFlow, type FlowFault } from './compile-flow.ts';
+import { loopFaults, loopOf } from './loop-of.ts';
 import { filled, referencesIn } from './references.ts';
 import { scheduleFaults, schedulesOf } from './schedules-of.ts';
+import { webhookFaults, webhooksOf } from './webhooks-of.ts';
 
 /** Of a package that sets none, milliseconds. */
 const DEADLINE_MS = 60 * 60 * 1_000;
@@ -34,12 +36,19 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
   if (typeof defaults === 'string')
     return { ok: false, faults: [{ file: 'app.toml', key: 'intents', problem: defaults }] };
   const params = paramNames(manifest);
-  const flow = pkg.flow && compileFlow(pkg.flow, { name, tools, defaults, params, deadlineMs });
+  const flow =
+    pkg.flow &&
+    compileFlow(pkg.flow, {
+      ...{ name, tools, defaults, params, deadlineMs },
+      isFallback: harness !== 'flow',
+    });
   const faults = [
     ...(flow?.ok === false ? flow.faults.map(flowFault) : []),
     ...(deadlineMs > 0 ? [] : [{ file: 'app.toml', key: 'deadline', problem: 'is longer than nothing' }]),
     ...promptFaults(manifest, params),
     ...scheduleFaults(manifest),
+    ...loopFaults(manifest),
+    ...webhookFaults(manifest),
   ];
   if (faults.length > 0) return { ok: false, faults };
   return {
@@ -52,7 +61,10 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
       ...wayOf(manifest, pkg.instructions, defaults),
       ...(sharing ? { sharing: sharingOf(sharing) } : {}),
       ...(budget ? { budget } : {}),
+      ...(manifest.loop ? { loop: loopOf(manifest.loop) } : {}),
       ...(manifest.schedule ? { schedules: schedulesOf(manifest) } : {}),
+      ...policiesOf(pkg),
+      ...(manifest.webhook ? { webhooks: webhooksOf(manifest) } : {}),
       digest: pkg.digest,
     },
   };
@@ -170,4 +182,13 @@ function sharingOf({
 
 function flowFault({ path, problem }: FlowFault): AppFault & { readonly path: readonly string[] } {
   return { file: 'flow.yaml', path, problem };
+}
+
+/** `policies/*.cedar`, in the order of their names. */
+function policiesOf({ files }: AppPackage): Pick<Application, 'policies'> {
+  const policies = files
+    .filter(({ path }) => /^policies\/[^/]+\.cedar$/.test(path))
+    .map(({ path, bytes }) => ({ file: path, text: new TextDecoder().decode(bytes) }))
+    .sort((a, b) => (a.file < b.file ? -1 : 1));
+  return policies.length === 0 ? {} : { policies };
 }

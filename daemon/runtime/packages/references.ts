@@ -3,7 +3,14 @@ import { EdgeError, type JsonValue } from '../../../contract/index.ts';
 type Json = Readonly<Record<string, unknown>>;
 
 /** What references may lead to: the parameters of the intent, results of steps, the last error. */
-export type Known = { readonly params: Json; readonly steps: Json; readonly error?: Json };
+export type Known = {
+  readonly params: Json;
+  readonly steps: Json;
+  readonly error?: Json;
+  readonly loop?: Json;
+  /** Of a message to a webhook. */
+  readonly body?: Json;
+};
 
 const REFERENCE = /\{(\/[^{}\s]{1,200})\}/g;
 

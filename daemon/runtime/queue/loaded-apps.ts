@@ -1,5 +1,6 @@
 import { type Application, EdgeError, type Harness } from '../../../contract/index.ts';
 import { FlowHarness } from '../flow/flow-harness.ts';
+import { looped } from '../loop/loop-harness.ts';
 
 export type Loaded = { readonly app: Application; readonly harness: Harness };
 
@@ -79,7 +80,7 @@ export class LoadedApps {
   }
 
   #load(app: Application): Loaded {
-    return { app, harness: this.#harnessOf(app) };
+    return { app, harness: looped(app, this.#harnessOf(app)) };
   }
 
   #harnessOf(app: Application): Harness {

@@ -66,7 +66,7 @@ export class RunQueue {
   /** Throws `run.limit`; asked before anything is promised. `pending`: intents of it that are being judged. */
   reserve(app: string, pending: number): void {
     const { queueMax } = this.#rules.share(app);
-    const waiting = [...this.#waiting.values()].filter((run) => run.app === app).length;
+    const waiting = [...this.#waiting.values()].filter((run) => run.app === app && !run.branch).length;
     if (waiting + pending < queueMax) return;
     throw new EdgeError('run.limit', {
       operation: 'submit',
@@ -121,6 +121,7 @@ export class RunQueue {
     if (!next) return undefined;
     this.#waiting.delete(next.runId);
     this.#slots.enter(next);
+    if (next.branch) return next;
     this.began(next.app, nowMs, nowMs);
     this.#served.set(next.app, { atMs: nowMs, turn: ++this.#turns });
     return next;
@@ -171,6 +172,7 @@ export class RunQueue {
     const { share, runsMax } = this.#rules;
     const held = conditions.held(run.runId);
     if (held !== undefined) return { kind: 'held', text: held, holders: [] };
+    if (run.branch) return undefined;
     const { runsMax: appMax, throttle } = share(run.app);
     return (
       this.#slots.obstacle(run, appMax, runsMax) ??

@@ -13,6 +13,7 @@ import { ActiveRun } from '../attempt/active-run.ts';
 import { endsOfOpenCalls } from '../gate/call-records.ts';
 import { leftOf } from '../runs/run-budget.ts';
 import type { RunView } from '../runs/run-view.ts';
+import { BranchTurns } from './branch-turns.ts';
 import { PressureWatch } from './pressure-watch.ts';
 import { type Conditions, RunQueue, type Waiting } from './run-queue.ts';
 import { queueRules } from './run-sharing.ts';
@@ -21,7 +22,7 @@ import { TornRuns } from './torn-runs.ts';
 
 /** How often waiting runs are checked for changes that come with time alone, milliseconds. */
 const SWEEP_MS = 1_000;
-/** The reason with which a run ends when its parent is over. */
+/** Reason of a run whose parent is over. */
 const ORPHANED = 'the run that asked for it is over';
 
 export type { SchedulerParts } from './scheduler-parts.ts';
@@ -42,11 +43,13 @@ export class RunScheduler {
   #stopping = false;
   #sweeper: Timer | undefined;
   readonly #torn: TornRuns;
+  readonly #turns: BranchTurns;
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts;
     this.queue = new RunQueue(queueRules(parts.sharing, parts.loaded));
     this.#torn = new TornRuns(parts.clock);
+    this.#turns = new BranchTurns(parts.store);
     this.#pressure = new PressureWatch(parts.sharing.gauges, parts.clock);
   }
 
@@ -55,7 +58,8 @@ export class RunScheduler {
     const { store, loaded } = this.#parts;
     const now = this.#parts.clock.monotonicMs();
     for (const view of store.lives())
-      if (view.startedTs !== undefined) this.queue.began(view.app, this.#monotonic(view.startedTs), now);
+      if (view.startedTs !== undefined && !view.branch)
+        this.queue.began(view.app, this.#monotonic(view.startedTs), now);
     const views = store.unfinished();
     for (const view of views) {
       if (!loaded.of(view)) await this.#settleHomeless(view);
@@ -218,6 +222,7 @@ export class RunScheduler {
       app,
       harness,
       told: store.told(view),
+      motionTurn: this.#turns.of(view),
       purse: {
         turns: () => spent().spent.turns,
         left: (turns) => {
@@ -274,12 +279,6 @@ export class RunScheduler {
     this.#fill();
   }
 
-  /** Puts a run back whose end could not be written: it waits again. */
-  #putBack(runId: string): void {
-    const view = this.#parts.store.get(runId);
-    if (view && !isFinished(view.state.status)) this.queue.add(this.#waiting(view));
-  }
-
   /**
    * Called once a second. Runs whose deadline passed while they waited end now. Runs that wait for each other in a
    * circle end, one at a time. Limits that depend on time are checked again.
@@ -319,7 +318,8 @@ export class RunScheduler {
     try {
       await settling;
     } catch (thrown) {
-      this.#putBack(runId);
+      const view = this.#parts.store.get(runId);
+      if (view && !isFinished(view.state.status)) this.queue.add(this.#waiting(view));
       throw thrown;
     } finally {
       this.#settling.delete(runId);
@@ -385,6 +385,7 @@ export class RunScheduler {
       key: view.concurrencyKey,
       agent: view.state.harness === 'pi',
       ancestors: this.#parts.store.ancestors(view),
+      branch: view.branch !== undefined,
       priority,
       sinceMs: this.#monotonic(view.queuedTs),
       expires: deadline === undefined ? undefined : fromWireTime(deadline),

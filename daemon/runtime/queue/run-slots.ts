@@ -8,6 +8,8 @@ export type SlotRun = {
   readonly agent: boolean;
   /** The run that asked for it, the one that asked for that, and so on; empty: a person or a schedule did. */
   readonly ancestors: readonly string[];
+  /** A part of a flow that runs beside others: the run that asked for it waits for it, so it waits for no slot. */
+  readonly branch: boolean;
 };
 
 export type Obstacle = {
@@ -47,6 +49,7 @@ export class RunSlots {
   }
 
   obstacle(run: SlotRun, appMax: number, totalMax: number): Obstacle | undefined {
+    if (run.branch) return undefined;
     return this.#totalFull(run, totalMax) ?? this.#appFull(run, appMax) ?? this.#keyTaken(run);
   }
 
@@ -79,6 +82,7 @@ export class RunSlots {
 
   /** The ancestor in whose slot it may run. */
   #carrier(run: SlotRun): string | undefined {
+    if (run.branch) return undefined;
     return run.ancestors.find(
       (id) =>
         this.#active.get(id)?.app === run.app &&
@@ -87,6 +91,6 @@ export class RunSlots {
   }
 
   #rides(run: Active): boolean {
-    return run.carrier !== undefined && this.#active.has(run.carrier);
+    return run.branch || (run.carrier !== undefined && this.#active.has(run.carrier));
   }
 }

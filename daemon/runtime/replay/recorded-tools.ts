@@ -7,6 +7,8 @@ import {
   type ToolSpec,
 } from '../../../contract/index.ts';
 import { offeredSpecs } from '../attempt/offered-tools.ts';
+import { branchTool } from '../control/branch-tool.ts';
+import { loopToolsOf } from '../control/rounds.ts';
 import { subRunTools } from '../control/sub-run-tools.ts';
 import { toolsOf } from '../gate/tool-names.ts';
 import { ofKind } from './recorded-run.ts';
@@ -32,7 +34,7 @@ export async function recordedTools(
   before: readonly AgentEvent[],
   events: readonly AgentEvent[],
 ): Promise<RecordedTools> {
-  const today = toolsOf(app, [...subRunTools(NO_SUB_RUNS), ...house]);
+  const today = toolsOf(app, [...OWN, ...house]);
   const offered = ofKind(events, 'tools.offered')[0] ?? ofKind(before, 'tools.offered').at(-1);
   const all = [...before, ...events];
   if (!offered) return { tools: withMissing(today, all), newSince: [] };
@@ -118,4 +120,8 @@ function shown(name: string): string {
 }
 
 /** Calls are answered from the record: only names and schemas of these tools are used. */
-const NO_SUB_RUNS = {} as Parameters<typeof subRunTools>[0];
+const OWN: readonly Tool[] = [
+  ...subRunTools({} as Parameters<typeof subRunTools>[0]),
+  ...loopToolsOf({} as Parameters<typeof loopToolsOf>[0]),
+  branchTool({} as Parameters<typeof branchTool>[0]),
+];

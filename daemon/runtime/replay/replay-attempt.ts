@@ -97,9 +97,9 @@ export class ReplayAttempt {
     }
     this.#texts = parts.expected.map((event) => (isGiven(event) ? undefined : comparedLine(event, memory)));
     const { tools } = parts.run;
-    const asked: RunParts['tools'] = (app) => {
+    const asked: RunParts['tools'] = (app, view) => {
       queueMicrotask(() => this.#begun());
-      return tools(app);
+      return tools(app, view);
     };
     this.#lastOpen = expected.findLastIndex(
       (event, at) => this.#texts[at] !== undefined && event.kind !== 'run.finished' && !isInterrupted(event),

@@ -73,6 +73,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'question.answered':
     case 'grant.state':
     case 'schedule.fired':
+    case 'webhook.received':
     case 'app.state':
     case 'extension.state':
     case 'intent.refused':
@@ -135,6 +136,8 @@ function opened(event: AgentEvent<'intent.accepted'>): RunView | undefined {
     digest: undefined,
     concurrencyKey: undefined,
     forkedFrom: undefined,
+    branch: undefined,
+    round: undefined,
     budget: {},
     spent: { turns: 0, tokens: 0 },
     phase: undefined,
@@ -159,6 +162,8 @@ function queued(view: RunView, payload: EventPayload<'run.queued'>): RunView {
     digest: payload.package?.digest,
     concurrencyKey: payload.concurrency_key,
     forkedFrom: payload.forked_from,
+    branch: payload.branch,
+    round: payload.round,
     budget: payload.budget ?? {},
     state: { ...view.state, harness: payload.harness, ...parent },
   };

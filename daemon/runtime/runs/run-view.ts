@@ -34,6 +34,10 @@ export type RunView = {
   readonly digest: string | undefined;
   readonly concurrencyKey: string | undefined;
   readonly forkedFrom: EventPayload<'run.queued'>['forked_from'];
+  /** A part of a flow that runs beside others. */
+  readonly branch: EventPayload<'run.queued'>['branch'];
+  /** A round of an outer loop. */
+  readonly round: EventPayload<'run.queued'>['round'];
   /** What it may spend, where another run asked for it. */
   readonly budget: RunBudget;
   readonly spent: Required<RunBudget>;
