@@ -1,3 +1,4 @@
+import { SANDBOX_KEY } from './sandboxes.ts';
 import { choice, flag, text, texts } from './spec.ts';
 
 const ABSOLUTE = { match: /^\/.+$/, expected: 'absolute paths, for example ["/etc/auraison/apps"]' };
@@ -36,5 +37,6 @@ export const APPS_KEYS = {
     'files with public Ed25519 keys (PEM) whose signatures of packages count; a key is named by its file name without the ending',
     ABSOLUTE,
   ),
+  sandbox: SANDBOX_KEY('where programs run that packages bring (their MCP servers)'),
   require_signed: flag(false, 'packages without such a signature are not taken'),
 } as const;
