@@ -1,7 +1,7 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { makeSandbox, SANDBOX_PROVIDERS } from '../../adapters/sandbox/index.ts';
 import type { SandboxProbe } from '../../contract/core.ts';
-import { makeSandboxes } from '../../daemon/compose/sandboxes.ts';
+import { makeSandboxes, searchPathOf } from '../../daemon/compose/sandboxes.ts';
 import { sandboxWarnings } from '../../daemon/config/sandboxes.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import type { Check } from './checks.ts';
@@ -21,7 +21,13 @@ export async function checkSandboxes({ config, dataDir }: Settings): Promise<Che
     sandboxes.names.map(async (one) => [`profile ${one}`, await sandboxes.tryOut(one)] as const),
   );
   const providers = await Promise.all(
-    SANDBOX_PROVIDERS.map(async (one) => [one, await makeSandbox(one, { clock, dataDir }).probe()] as const),
+    SANDBOX_PROVIDERS.map(
+      async (one) =>
+        [
+          one,
+          await makeSandbox(one, { clock, dataDir, searchPath: searchPathOf(process.env) }).probe(),
+        ] as const,
+    ),
   );
   const detail = [...providers, ...profiles].map(([who, probe]) => `${who}: ${wordsOf(probe)}`).join('; ');
   const broken = profiles.filter(([, { ready }]) => !ready);

@@ -49,6 +49,10 @@ async function packageMcp(
   const { mcp: rows = [] } = tomlOf(readFileSync(join(folder, 'app.toml'), 'utf8')) as AppManifest;
   const configs = rows.map((row) => configOf(row, folder, config.apps.sandbox, sandboxes));
   if (configs.length === 0) return undefined;
+  if (config.apps.sandbox === '' && rows.some(({ command }) => command !== undefined))
+    context.report('warn', `MCP servers of ${app.name} run without a sandbox`, {
+      hint: 'set apps.sandbox to one of [[sandboxes]], or to "none"',
+    });
   const mcp = await import('../../adapters/mcp/index.ts');
   return new mcp.McpServers({
     clock: context.clock,

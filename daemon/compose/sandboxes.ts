@@ -16,9 +16,14 @@ export function makeSandboxes(
   clock: Clock,
 ): Sandboxes {
   return new Sandboxes(
-    { clock, dataDir },
+    { clock, dataDir, searchPath: searchPathOf(process.env) },
     config.sandboxes.map((row) => ({ provider: row.provider, profile: profileOf(row, process.env) })),
   );
+}
+
+/** Programs of providers: where the daemon finds others, and the folders of administrators. */
+export function searchPathOf(env: Env): string {
+  return `${env['PATH'] ?? ''}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
