@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { profileOf } from '../../daemon/compose/sandboxes.ts';
 import { sandboxWarnings } from '../../daemon/config/sandboxes.ts';
@@ -108,6 +110,15 @@ name = "elsewhere"
       'apps.sandbox "absent"',
     ]);
     expect(faults[0]!.expected).toBe('the name of one of [[sandboxes]], none of which exists, or "none"');
+  });
+
+  it('is as docs/sandboxes.md shows it, key by key', () => {
+    const text = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'sandboxes.md'), 'utf8');
+    const [, example] = /```toml\n([\s\S]*?)```/.exec(text)!;
+    const { config, faults } = read(example!);
+    expect(faults).toEqual([]);
+    expect(sandboxWarnings(config)).toEqual([]);
+    for (const key of Object.keys(config.sandboxes[0]!)) expect(text).toContain(`\`${key}\``);
   });
 
   it('is not for what runs elsewhere', () => {
