@@ -37,6 +37,7 @@ import { addRoutesCommand } from './commands/routes.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addRunsCommands } from './commands/runs.ts';
 import { addRuntimesCommands } from './commands/runtimes.ts';
+import { addSandboxCommands } from './commands/sandbox.ts';
 import { addSchedulesCommand } from './commands/schedules.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSimCommands } from './commands/sim.ts';
@@ -86,6 +87,7 @@ for (const add of [
   addLakeCommands,
   addLinkCommands,
   addMcpCommands,
+  addSandboxCommands,
   addLogCommands,
   addConfigCommands,
   addDoctorCommand,

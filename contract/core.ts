@@ -51,6 +51,7 @@ export * from './run-status.ts';
 export * from './runtime-limits.ts';
 export type * from './runtime-wire.ts';
 export * from './sample.ts';
+export * from './sandbox-limits.ts';
 export type * from './schedule.ts';
 export type * from './skill.ts';
 export * from './takeover.ts';

@@ -43,6 +43,7 @@ export * from './run-state.ts';
 export * from './runtime-limits.ts';
 export * from './runtime-wire.ts';
 export * from './sample.ts';
+export * from './sandbox-limits.ts';
 export type * from './schedule.ts';
 export * from './schema-kit.ts';
 export * from './skill.ts';

@@ -6,6 +6,7 @@ import { CONFIG_SPEC, type Config as Tables } from './config/keys.ts';
 import { type ModelRow, readModels, showModels } from './config/models.ts';
 import { type PolicyRow, readPolicies, showPolicies } from './config/policies.ts';
 import { readRoutes, showRoutes } from './config/routes.ts';
+import { readSandboxes, type SandboxRow, showSandboxes } from './config/sandboxes.ts';
 import { readSchedules, showSchedules } from './config/schedules.ts';
 import type { KeySpec } from './config/spec.ts';
 import { lineOfKey, lineOfRowKey } from './config/toml-lines.ts';
@@ -13,17 +14,21 @@ import { lineOfKey, lineOfRowKey } from './config/toml-lines.ts';
 export { parse as tomlOf, stringify as tomlText } from 'smol-toml';
 export type { RosTopic } from './config/keys.ts';
 
-/** The tables of `CONFIG_SPEC`, and the lists of routes, schedules, models and policies. */
+/** The tables of `CONFIG_SPEC`, and the lists of routes, schedules, models, policies, controllers and sandboxes. */
 export type Config = Tables & {
   readonly routes: readonly RouteSpec[];
   readonly schedules: readonly ScheduleSpec[];
   readonly models: readonly ModelRow[];
   readonly policies: readonly PolicyRow[];
   readonly controllers: readonly ControllerRow[];
+  readonly sandboxes: readonly SandboxRow[];
 };
 
 /** Every section; the last are lists of tables. */
-const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules', 'models', 'policies', 'controllers'];
+const TABLES = [
+  ...Object.keys(CONFIG_SPEC),
+  ...['routes', 'schedules', 'models', 'policies', 'controllers', 'sandboxes'],
+];
 
 /** One problem of a configuration, with everything needed to fix it. */
 export type ConfigFault = {
@@ -73,6 +78,7 @@ export function readConfig(
   let models: readonly ModelRow[] = [];
   let policies: readonly PolicyRow[] = [];
   let controllers: readonly ControllerRow[] = [];
+  let sandboxes: readonly SandboxRow[] = [];
   const rowFault =
     (section: string) => (row: number | undefined, key: string, value: unknown, expected: string) =>
       faults.push({
@@ -105,6 +111,10 @@ export function readConfig(
       controllers = readControllers(body, rowFault(section));
       continue;
     }
+    if (section === 'sandboxes') {
+      sandboxes = readSandboxes(body, rowFault(section));
+      continue;
+    }
     const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section];
     if (!keys) {
       fault([section], body, `one of the tables ${TABLES.join(', ')}${near(section, TABLES)}`);
@@ -127,7 +137,8 @@ export function readConfig(
       expected,
     }),
   );
-  const config = { ...values, routes, schedules, models, policies, controllers } as unknown as Config;
+  const lists = { routes, schedules, models, policies, controllers, sandboxes };
+  const config = { ...values, ...lists } as unknown as Config;
   if (faults.length === 0)
     for (const { path, value, expected } of disagreements(config)) fault(path, value, expected);
   return { config, faults };
@@ -173,6 +184,7 @@ export function showDefaults(): string {
     ...showModels(),
     ...showPolicies(),
     ...showControllers(),
+    ...showSandboxes(),
   ].join('\n');
 }
 

@@ -69,7 +69,7 @@ export class McpConnection {
     if (asks) {
       client.setRequestHandler('elicitation/create', async ({ params }) => proposedDefaults(params));
     }
-    const transport = config.command ? stdioTransport(parts) : httpTransport(parts, sdk);
+    const transport = config.command ? await stdioTransport(parts) : httpTransport(parts, sdk);
     const connection = new McpConnection(parts, client, transport);
     const unasked = new Unasked(clock, () =>
       connection.#fail('it floods us with messages that nobody asked for'),
@@ -208,8 +208,10 @@ export class McpConnection {
   }
 }
 
-function stdioTransport({ config, clock, onStderr }: ConnectionParts): Transport {
-  const { file, args, env, folder } = config.command!;
+async function stdioTransport({ config, clock, onStderr }: ConnectionParts): Promise<Transport> {
+  const { sandboxed, ...plain } = config.command!;
+  const held = await sandboxed?.();
+  const { file, args, env, folder } = held ?? plain;
   return new StdioTransport({
     clock,
     file,
@@ -217,6 +219,7 @@ function stdioTransport({ config, clock, onStderr }: ConnectionParts): Transport
     env,
     onStderr,
     ...(folder === undefined ? {} : { folder }),
+    ...(held === undefined ? {} : { release: () => held.release() }),
   });
 }
 

@@ -1,3 +1,5 @@
+import type { SandboxedCommand } from '../../contract/index.ts';
+
 /** How the calls of some tools of a server are treated. The first rule whose pattern fits counts. */
 export type McpToolRule = {
   /** Names as the server gives them; `*` stands for anything. */
@@ -16,6 +18,8 @@ export type McpServerConfig = {
     readonly args: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     readonly folder?: string;
+    /** Makes what is started instead at each start; absent: it runs without a sandbox. Rejects where it cannot. */
+    readonly sandboxed?: () => Promise<SandboxedCommand>;
   };
   /** Streamable HTTP. The token is read again at each request, so that it may be replaced. */
   readonly http?: {

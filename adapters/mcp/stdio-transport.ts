@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import { type Clock, EdgeError, LIMITS, pause } from '../../contract/index.ts';
+import { leashGroup, signalGroup } from '../../io/leash.ts';
 
 export type StdioParts = {
   readonly clock: Clock;
@@ -10,10 +11,9 @@ export type StdioParts = {
   readonly env: Readonly<Record<string, string>>;
   readonly folder?: string;
   readonly onStderr: (line: string) => void;
+  /** Called once when the process is gone or could not be started. Never rejects. */
+  readonly release?: () => Promise<void>;
 };
-
-/** Ends a process group when the pipe to this daemon closes, also when the daemon was killed. */
-const LEASH = 'read -r _; kill -s KILL -- "-$1"';
 
 /**
  * A server as a child process: JSON lines on its input and output. It leads a process group of its own, which ends
@@ -66,14 +66,7 @@ export class StdioTransport implements Transport {
         );
       });
     });
-    this.#leash = spawn('/bin/sh', ['-c', LEASH, 'leash', String(child.pid)], {
-      env: {},
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
-    });
-    this.#leash.on('error', (error) => this.onerror?.(error));
-    this.#leash.stdin?.on('error', () => {});
-    this.#leash.unref();
+    this.#leash = leashGroup(child.pid!, (error) => this.onerror?.(error));
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
@@ -98,17 +91,18 @@ export class StdioTransport implements Transport {
       child.once('exit', () => gone.abort());
       child.stdin?.end();
       await pause(this.#parts.clock, LIMITS.MCP_STOP_MS, gone.signal);
-      if (!gone.signal.aborted) kill(child.pid, 'SIGTERM');
+      if (!gone.signal.aborted) signalGroup(child.pid, 'SIGTERM');
       await pause(this.#parts.clock, LIMITS.MCP_STOP_MS, gone.signal);
     }
     this.#sweep();
     this.#tell();
+    await this.#parts.release?.();
   }
 
   /** Nothing of the process group is left, including orphans of the server. */
   #sweep(): void {
     const child = this.#child;
-    if (child?.pid !== undefined) kill(child.pid, 'SIGKILL');
+    if (child?.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
     this.#leash?.kill('SIGKILL');
     this.#leash = undefined;
     for (const stream of [child?.stdin, child?.stdout, child?.stderr]) stream?.destroy();
@@ -176,12 +170,4 @@ export class StdioTransport implements Transport {
 
 function isMessage(value: unknown): value is JSONRPCMessage {
   return typeof value === 'object' && value !== null && (value as { jsonrpc?: unknown }).jsonrpc === '2.0';
-}
-
-function kill(group: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-group, signal);
-  } catch {
-    // nobody is left
-  }
 }

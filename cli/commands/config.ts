@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
 import { hostFaults } from '../../daemon/config/on-host.ts';
+import { sandboxWarnings } from '../../daemon/config/sandboxes.ts';
 import {
   type Config,
   type ConfigFault,
@@ -50,7 +51,9 @@ async function check(
     // Values that are wrong say nothing about the host.
     const faults =
       found.faults.length > 0 || fileOnly ? found.faults : await onThisHost(config, { source, file: where });
-    const value = { ok: faults.length === 0, file: file ?? null, faults, config };
+    const warnings = found.faults.length > 0 ? [] : sandboxWarnings(config);
+    const value = { ok: faults.length === 0, file: file ?? null, faults, warnings, config };
+    for (const warning of warnings) out.note(`warning: ${warning}`);
     out.result(value, () =>
       faults.length === 0
         ? `${file ?? 'no file: defaults and environment'}: correct`

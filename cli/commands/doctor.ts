@@ -18,6 +18,7 @@ export function addDoctorCommand(program: Command): void {
         const doctor = await import('../doctor/checks.ts');
         const { checkLake } = await import('../doctor/lake-check.ts');
         const { checkModels } = await import('../doctor/models-check.ts');
+        const { checkSandboxes } = await import('../doctor/sandbox-check.ts');
         const { checkMcp } = await import('../doctor/mcp-check.ts');
         const checks: Check[] = [
           doctor.checkNode(),
@@ -28,6 +29,7 @@ export function addDoctorCommand(program: Command): void {
           doctor.checkRos(),
           await doctor.checkZenoh(settings),
           checkMcp(settings),
+          await checkSandboxes(settings),
           doctor.checkSharedMemory(),
           doctor.checkClock(),
           doctor.checkService(),

@@ -40,6 +40,7 @@ export type * from './runtimes.ts';
 export type * from './safety.ts';
 export type * from './sample-sink.ts';
 export type * from './sample-source.ts';
+export type * from './sandbox.ts';
 export type * from './secrets.ts';
 export type * from './sessions.ts';
 export type * from './skills.ts';

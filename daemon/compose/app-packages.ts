@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
 import { builtInView, ModuleGuard, watchedStamp } from '../../adapters/packages/index.ts';
+import type { Sandboxes } from '../../adapters/sandbox/index.ts';
 import { type Application, type AppManifest, type CellContext, durationMs } from '../../contract/index.ts';
 import { onStray } from '../cell/stray-errors.ts';
 import { tomlOf } from '../config.ts';
@@ -9,6 +10,7 @@ import { Packages } from '../runtime/packages/packages.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { makePackageShelf } from './package-reader.ts';
+import { sandboxed } from './sandboxes.ts';
 import { loadRules } from './shelf-rules.ts';
 
 const CALL_MS = 30_000;
@@ -20,6 +22,7 @@ export function makePackages(
   settings: Settings,
   context: CellContext,
   builtIn: readonly Application[],
+  sandboxes: Sandboxes,
 ): Packages {
   const { config, dataDir } = settings;
   const guard = ModuleGuard.of(context, () => void packages.reloadApps().catch(() => {}));
@@ -29,7 +32,7 @@ export function makePackages(
     shelf: makePackageShelf(settings, builtIn, guard.rules(loadRules(settings))),
     watch: config.apps.watch,
     stamp: () => watchedStamp(config.apps.dirs, dataDir),
-    servers: (app) => packageMcp(app, settings, context),
+    servers: (app) => packageMcp(app, settings, context, sandboxes),
   });
   return packages;
 }
@@ -37,14 +40,19 @@ export function makePackages(
 /** The MCP servers that a package brings, not started; undefined: none. Its files were checked when it was read. */
 async function packageMcp(
   app: Application,
-  { dataDir }: Settings,
+  { config, dataDir }: Settings,
   context: CellContext,
+  sandboxes: Sandboxes,
 ): Promise<McpServers | undefined> {
   const { folder } = app;
   if (folder === undefined) return undefined;
   const { mcp: rows = [] } = tomlOf(readFileSync(join(folder, 'app.toml'), 'utf8')) as AppManifest;
-  const configs = rows.map((row) => configOf(row, folder));
+  const configs = rows.map((row) => configOf(row, folder, config.apps.sandbox, sandboxes));
   if (configs.length === 0) return undefined;
+  if (config.apps.sandbox === '' && rows.some(({ command }) => command !== undefined))
+    context.report('warn', `MCP servers of ${app.name} run without a sandbox`, {
+      hint: 'set apps.sandbox to one of [[sandboxes]], or to "none"',
+    });
   const mcp = await import('../../adapters/mcp/index.ts');
   return new mcp.McpServers({
     clock: context.clock,
@@ -61,23 +69,23 @@ async function packageMcp(
 
 type Row = NonNullable<AppManifest['mcp']>[number];
 
-function configOf(row: Row, folder: string): McpServerConfig {
+function configOf(row: Row, folder: string, sandbox: string, sandboxes: Sandboxes): McpServerConfig {
   const { name, command, args = [], url, allow, deadline, effect } = row;
   const deadlineMs = deadline === undefined ? CALL_MS : durationMs(deadline);
   const own = (text: string) => (text.startsWith('./') ? join(folder, text.slice(2)) : text);
+  const started = {
+    file: command === 'node' ? process.execPath : own(command ?? ''),
+    args: args.map(own),
+    // Nothing of the daemon's environment but what programs need to be found.
+    env: { PATH: process.env['PATH'] ?? '', HOME: folder, LANG: process.env['LANG'] ?? 'C.UTF-8' },
+    folder,
+  };
+  const held = sandboxed(sandboxes, sandbox, { ...started, readOnly: [folder] });
   return {
     name,
     ...(command === undefined
       ? { http: { url: url! } }
-      : {
-          command: {
-            file: command === 'node' ? process.execPath : own(command),
-            args: args.map(own),
-            // Nothing of the daemon's environment but what programs need to be found.
-            env: { PATH: process.env['PATH'] ?? '', HOME: folder, LANG: process.env['LANG'] ?? 'C.UTF-8' },
-            folder,
-          },
-        }),
+      : { command: { ...started, ...(held === undefined ? {} : { sandboxed: held }) } }),
     apps: ['*'],
     allow: allow ?? ['*'],
     deny: [],

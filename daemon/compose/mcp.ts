@@ -1,6 +1,7 @@
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
 import type { McpEndpoint, RobotMcpPorts } from '../../adapters/mcp/server/index.ts';
+import type { Sandboxes } from '../../adapters/sandbox/index.ts';
 import type { CellContext, PolicyContext, PolicyHook } from '../../contract/core.ts';
 import type { McpServerRow } from '../config/mcp.ts';
 import { OPERATOR } from '../http/caller.ts';
@@ -12,11 +13,13 @@ import { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { sandboxed } from './sandboxes.ts';
 
 /** Foreign MCP servers as tools; undefined where none is configured: then nothing of it is loaded. */
 export async function makeMcpServers(
   { config, dataDir }: Settings,
   context: CellContext,
+  sandboxes: Sandboxes,
 ): Promise<McpServers | undefined> {
   if (config.mcp.servers.length === 0) return undefined;
   const mcp = await import('../../adapters/mcp/index.ts');
@@ -28,7 +31,7 @@ export async function makeMcpServers(
     clock: context.clock,
     dataDir,
     version: VERSION,
-    configs: config.mcp.servers.map((row) => serverConfig(row, dataDir, process.env)),
+    configs: config.mcp.servers.map((row) => serverConfig(row, dataDir, process.env, sandboxes)),
     report: context.report,
     degraded: (error) => emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]),
     recovered: (subject) => emit([{ kind: 'cell.recovered', payload: { subject } }]),
@@ -38,7 +41,12 @@ export async function makeMcpServers(
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** A row of the configuration with its environment; secrets are read when they are used, and may be replaced. */
-export function serverConfig(row: McpServerRow, dataDir: string, env: Env): McpServerConfig {
+export function serverConfig(
+  row: McpServerRow,
+  dataDir: string,
+  env: Env,
+  sandboxes: Sandboxes,
+): McpServerConfig {
   const secret = (key: 'token_file' | 'oauth_secret_file') => () =>
     readSecret(row[key], `mcp.servers.${row.name}.${key}`, env) ?? '';
   return {
@@ -53,14 +61,7 @@ export function serverConfig(row: McpServerRow, dataDir: string, env: Env): McpS
               : { client: { id: row.oauth_client_id, secret: secret('oauth_secret_file') } }),
           },
         }
-      : {
-          command: {
-            file: row.command,
-            args: row.args,
-            env: environment(row.env, env),
-            folder: row.folder || dataDir,
-          },
-        }),
+      : { command: commandOf(row, dataDir, env, sandboxes) }),
     apps: row.apps,
     allow: row.allow,
     deny: row.deny,
@@ -78,8 +79,19 @@ export function serverConfig(row: McpServerRow, dataDir: string, env: Env): McpS
   };
 }
 
+function commandOf(
+  { command, args, env, folder, sandbox }: McpServerRow,
+  dataDir: string,
+  all: Env,
+  sandboxes: Sandboxes,
+): NonNullable<McpServerConfig['command']> {
+  const plain = { file: command, args, env: environment(env, all) };
+  const held = sandboxed(sandboxes, sandbox, { ...plain, ...(folder === '' ? {} : { folder }) });
+  return { ...plain, folder: folder || dataDir, ...(held === undefined ? {} : { sandboxed: held }) };
+}
+
 /** Only what is named: the daemon's own token and credentials stay with the daemon. */
-function environment(names: readonly string[], env: Env): Record<string, string> {
+export function environment(names: readonly string[], env: Env): Record<string, string> {
   const given: Record<string, string> = {};
   for (const one of names) {
     const at = one.indexOf('=');

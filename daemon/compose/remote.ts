@@ -1,15 +1,23 @@
 import { randomBytes } from 'node:crypto';
+import type { Sandboxes } from '../../adapters/sandbox/index.ts';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
 import { type Application, type CellContext, EdgeError, type Harness } from '../../contract/core.ts';
+import { KeptProcess, type Startable } from '../../io/kept-process.ts';
 import { runtimeToken } from '../../io/runtime-token.ts';
+import type { RuntimeRow } from '../config/runtimes.ts';
 import { RemoteHarness } from '../runtime/remote/remote-harness.ts';
 import type { RunPauses } from '../runtime/remote/remote-run.ts';
 import { RemoteRuntimes } from '../runtime/remote/remote-runtimes.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
+import { environment } from './mcp.ts';
+import { sandboxed } from './sandboxes.ts';
 
 export type Remote = {
   readonly runtimes: RemoteRuntimes | undefined;
+  /** Starts those runtimes that this daemon starts itself; `url` is where the API listens. */
+  start(url: string): void;
+  stop(): Promise<void>;
   readonly harnesses: { readonly remote: (app: Application) => Harness };
 };
 
@@ -18,6 +26,7 @@ export async function makeRemote(
   { config, dataDir }: Settings,
   { clock, report }: CellContext,
   pauses: RunPauses,
+  sandboxes: Sandboxes,
 ): Promise<Remote> {
   const { accept, heartbeat, keep } = config.runtimes;
   const secrets = new FileSecrets(dataDir, String(process.pid));
@@ -38,8 +47,47 @@ export async function makeRemote(
     ...{ robot: config.daemon.name, clock, identities, heartbeatMs: heartbeat, keepMs: keep, report },
     sessionId: () => randomBytes(16).toString('hex'),
   });
+  const processes: KeptProcess[] = [];
   return {
+    start(url) {
+      for (const row of accept.filter(({ command }) => command.length > 0)) {
+        const { token } = identities.find(({ name }) => name === row.name)!;
+        const prepare = () => startableOf(row, { url, token, dataDir, sandboxes });
+        processes.push(new KeptProcess({ clock, name: `runtime ${row.name}`, prepare, report }));
+      }
+      for (const one of processes) one.start();
+    },
+    stop: async () => void (await Promise.all(processes.map((one) => one.stop()))),
     runtimes: identities.length > 0 ? runtimes : undefined,
     harnesses: { remote: (app) => new RemoteHarness(app, runtimes, pauses) },
   };
+}
+
+/** What starts a runtime: it gets the address of this daemon and its token, and in a sandbox reaches nothing else. */
+async function startableOf(
+  { command, folder, env, sandbox }: RuntimeRow,
+  at: {
+    readonly url: string;
+    readonly token: string;
+    readonly dataDir: string;
+    readonly sandboxes: Sandboxes;
+  },
+): Promise<Startable> {
+  const [file, ...args] = command as readonly [string, ...string[]];
+  const { hostname, port } = new URL(at.url);
+  const bare = hostname.replace(/^\[|\]$/g, '');
+  const host = bare === '0.0.0.0' || bare === '::' ? '127.0.0.1' : bare;
+  const held = sandbox !== '' && sandbox !== 'none';
+  const address = held ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  const plain = {
+    ...{ file: file === 'node' ? process.execPath : file, args },
+    env: {
+      ...environment(env, process.env),
+      AURAISON_URL: `ws://${address}:${port}`,
+      AURAISON_RUNTIME_TOKEN: at.token,
+    },
+  };
+  const doors = [{ name: '127.0.0.1', host, port: Number(port) }];
+  const made = sandboxed(at.sandboxes, sandbox, { ...plain, doors, ...(folder === '' ? {} : { folder }) });
+  return made === undefined ? { ...plain, folder: folder || at.dataDir } : await made();
 }

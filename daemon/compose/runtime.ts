@@ -13,6 +13,7 @@ import {
   toMs,
 } from '../../contract/core.ts';
 import { leaveStopFile } from '../../io/stop-file.ts';
+import { sandboxWarnings } from '../config/sandboxes.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
@@ -43,6 +44,7 @@ import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { makeRemote } from './remote.ts';
 import { makeReplay } from './replay.ts';
+import { makeSandboxes } from './sandboxes.ts';
 import { makeAutoStart, makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
 import { makeShedding } from './shedding.ts';
@@ -58,7 +60,9 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const { config, dataDir } = settings;
   const { clock, bus } = context;
   const random = (length: number) => randomBytes(length);
-  const mcpServers = await makeMcpServers(settings, context);
+  const sandboxes = makeSandboxes(settings, clock);
+  for (const warning of sandboxWarnings(config)) context.report('warn', warning);
+  const mcpServers = await makeMcpServers(settings, context, sandboxes);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(
     settings,
@@ -73,7 +77,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const tokens = new RunTokens();
   const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
   const builtIn = planning ? [planning.app] : [];
-  const packages: Packages = makePackages(settings, context, builtIn);
+  const packages: Packages = makePackages(settings, context, builtIn, sandboxes);
   const apps = [...builtIn, ...packages.today()];
   await warmUp(apps, context.report);
   const house = makeTools(
@@ -87,10 +91,15 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   });
   const models = live.router;
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
-  const remote = await makeRemote(settings, context, {
-    pause: (runId, reason) => runtime.control.pauseLost(runId, reason),
-    resume: (runId) => runtime.control.resumeLost(runId),
-  });
+  const remote = await makeRemote(
+    settings,
+    context,
+    {
+      pause: (runId, reason) => runtime.control.pauseLost(runId, reason),
+      resume: (runId) => runtime.control.resumeLost(runId),
+    },
+    sandboxes,
+  );
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps,
@@ -229,6 +238,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       telemetry?.start();
       house.blobs.start();
       const { url } = await http.start();
+      remote.start(url);
       announce(address, { url, pid: process.pid });
       context.report('info', 'API listens', { url });
       await schedules.start();
@@ -243,6 +253,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       const ended = runtime.stop();
       void ended.finally(() => remote.runtimes?.stop()).catch(() => {});
       await Promise.all([
+        ended.finally(() => remote.stop()),
         ended.finally(() => live.stop()).finally(() => shedding.watch.stop()),
         ended.finally(() => extensions?.stop()),
         ended.finally(() => packages.stop()),

@@ -1,6 +1,7 @@
 import type { ControllerRow } from './controllers.ts';
 import type { Config } from './keys.ts';
 import { isLoopbackHost } from './loopback.ts';
+import { unknownSandboxes } from './sandboxes.ts';
 import { listenAddress } from './serve.ts';
 
 /** A key whose value is right by itself and wrong beside another. */
@@ -11,20 +12,15 @@ export type Disagreement = {
 };
 
 /** What single keys cannot know of each other. */
-export function disagreements({
-  robot,
-  arm,
-  zenoh,
-  serve,
-  engine,
-  models,
-  controllers = [],
-  gate,
-}: Config & {
-  readonly models?: readonly { readonly name: string }[];
-  readonly controllers?: readonly ControllerRow[];
-}): Disagreement[] {
-  const found: Disagreement[] = [];
+export function disagreements(
+  config: Config & {
+    readonly models?: readonly { readonly name: string }[];
+    readonly controllers?: readonly ControllerRow[];
+    readonly sandboxes?: readonly { readonly name: string }[];
+  },
+): Disagreement[] {
+  const { robot, arm, zenoh, serve, engine, models, controllers = [], gate } = config;
+  const found: Disagreement[] = [...unknownSandboxes(config, config.sandboxes ?? [])];
   const overRos = robot.source === 'ros' || robot.source === 'ros_zenoh';
   if (robot.source === 'ros_zenoh' && !zenoh.enabled) {
     const expected = '"ros_zenoh" only beside zenoh.enabled = true: the robot is reached over Zenoh';

@@ -1,3 +1,4 @@
+import { SANDBOX_KEY } from './sandboxes.ts';
 import { choice, flag, text, texts } from './spec.ts';
 import { webhookRows } from './webhooks.ts';
 
@@ -44,5 +45,6 @@ export const APPS_KEYS = {
     'any',
     'packages whose TypeScript (module of app.toml) runs in the daemon: any, those that a trusted key signed, or none but those that come with the daemon',
   ),
+  sandbox: SANDBOX_KEY('where programs run that packages bring (their MCP servers)'),
   require_signed: flag(false, 'packages without such a signature are not taken'),
 } as const;

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../contract/core.ts';
 import { isLoopbackHost } from './loopback.ts';
+import { SANDBOX_KEY } from './sandboxes.ts';
 import { choice, flag, type KeySpec, quantity, type RowOf, tables, text, texts } from './spec.ts';
 import { rowReader } from './zenoh-rules.ts';
 
@@ -27,6 +28,7 @@ const SERVER_KEYS = {
   args: texts([], 'its arguments'),
   folder: text('', 'where it is started; empty: the data directory'),
   env: texts(['PATH', 'HOME', 'LANG'], 'all it gets of the environment: names, or NAME=value'),
+  sandbox: SANDBOX_KEY('where the program runs'),
   url: text('', 'of a server that talks streamable HTTP; https, or http to this host', {
     match: /^(|https?:\/\/\S+)$/,
     expected: 'an http or https address',
@@ -74,6 +76,8 @@ function readServer(row: Record<string, unknown>): Result {
   const no = (expected: string): Result => ({ ok: false, expected });
   if (name === '') return no('name = a name');
   if ((command === '') === (url === '')) return no(`command or url, one of them (${name})`);
+  if (url !== '' && result.value.sandbox !== '')
+    return no(`no sandbox with url (${name}): it runs elsewhere`);
   if (command !== '' && (token_file !== '' || oauth_client_id !== ''))
     return no(`no token without url (${name}): use env`);
   if ((oauth_client_id === '') !== (oauth_secret_file === ''))

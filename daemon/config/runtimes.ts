@@ -1,5 +1,6 @@
 import { RUNTIME_LIMITS } from '../../contract/core.ts';
-import { type KeySpec, quantity, type RowOf, tables, text } from './spec.ts';
+import { SANDBOX_KEY } from './sandboxes.ts';
+import { type KeySpec, quantity, type RowOf, tables, text, texts } from './spec.ts';
 import { rowReader } from './zenoh-rules.ts';
 
 /** Keys of one row of `[[runtimes.accept]]`. */
@@ -12,6 +13,20 @@ const RUNTIME_KEYS = {
     '',
     'its token: a path, or credential:NAME; empty: made in the data directory, auraison runtimes token NAME prints it',
   ),
+  command: texts(
+    [],
+    'program and arguments, where this daemon starts it and keeps it running; empty: it is started elsewhere',
+  ),
+  folder: text('', 'where it is started; empty: the data directory, in a sandbox /tmp'),
+  env: texts(
+    ['PATH', 'LANG'],
+    'all it gets of the environment beside its address and token: names, or NAME=value',
+    {
+      match: /^[A-Za-z_]\w*(=.*)?$/s,
+      expected: 'names, or NAME=value',
+    },
+  ),
+  sandbox: SANDBOX_KEY('where the program runs'),
 } as const;
 export type RuntimeRow = RowOf<typeof RUNTIME_KEYS>;
 
@@ -34,7 +49,12 @@ export const RUNTIMES_KEYS = {
 function accepted(): KeySpec<readonly RuntimeRow[]> {
   const spec = tables<RuntimeRow>('runtimes that may dial in: [[runtimes.accept]]', (row) => {
     const result = read(row);
-    return result.ok && result.value.name === '' ? { ok: false, expected: 'name = a name' } : result;
+    if (!result.ok) return result;
+    const { name, command, sandbox } = result.value;
+    if (name === '') return { ok: false, expected: 'name = a name' };
+    if (command.length === 0 && sandbox !== '')
+      return { ok: false, expected: `no sandbox without command (${name}): who starts it, holds it` };
+    return command[0] === '' ? { ok: false, expected: `command = a program first (${name})` } : result;
   });
   return {
     ...spec,

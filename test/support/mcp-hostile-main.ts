@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { escapes } from './sandbox-escapes.ts';
 
 const [way = 'good', file = ''] = process.argv.slice(2);
 const say = (message: object) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -75,6 +76,8 @@ async function call(name: string, args: Record<string, unknown>): Promise<object
         say({ method: 'notifications/progress', params: { progressToken: 1, progress: ++asked } });
         if (process.stdout.writableNeedDrain) await new Promise((r) => process.stdout.once('drain', r));
       }
+    case 'breaks out':
+      return text(JSON.stringify(await escapes(JSON.parse(file))));
     case 'fails':
       return { ...text('the disk is full'), isError: true };
     case 'pictures':

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { checkMcp } from '../../cli/doctor/mcp-check.ts';
 import { serverConfig } from '../../daemon/compose/mcp.ts';
+import { makeSandboxes } from '../../daemon/compose/sandboxes.ts';
 import { readConfig } from '../../daemon/config.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 
 const read = (source: string) => readConfig(source, 'robot.toml', {});
 
@@ -29,7 +31,8 @@ trust = "manual"
 `);
     expect(faults).toEqual([]);
     const env = { PATH: '/bin', AURAISON_TOKEN: 'secret', HOME: '/h' };
-    const [files, plant] = config.mcp.servers.map((row) => serverConfig(row, '/data', env));
+    const sandboxes = makeSandboxes({ config, dataDir: '/data' }, new ManualClock());
+    const [files, plant] = config.mcp.servers.map((row) => serverConfig(row, '/data', env, sandboxes));
     expect(files?.command).toEqual({
       file: 'npx',
       args: ['-y', 'server'],
