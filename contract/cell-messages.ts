@@ -151,6 +151,8 @@ export type MotionRequest<G> = {
   readonly goal: G;
   /** The run that moves; its stop ends this motion. */
   readonly run?: string;
+  /** Principal of the request at the API. */
+  readonly by?: string;
   /** W3C trace context of the call that this motion serves. */
   readonly traceparent?: string;
 };

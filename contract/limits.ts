@@ -297,6 +297,10 @@ export const LIMITS = {
   /** One query of the lakehouse, milliseconds, and the rows it may return. */
   LAKE_QUERY_MS: 30_000,
   LAKE_ROWS_MAX: 100_000,
+  /** Queries at a time, those of one caller, and places for callers that have none; streams are among them. */
+  LAKE_QUERIES_MAX: 8,
+  LAKE_QUERIES_EACH_MAX: 3,
+  LAKE_QUERIES_KEPT: 2,
   /**
    * Writable memory of the memory cell. The engine has a limit of its own (256 MB), which does not count the texts that
    * one step of a statement makes; beyond this one allocations fail, and so does the statement. An idle cell has
@@ -316,10 +320,7 @@ export const LIMITS = {
   LAKE_STREAMS_MAX: 6,
   /** Of one principal: nobody shuts the others out. */
   LAKE_STREAMS_EACH_MAX: 2,
-  /**
-   * A streamed answer from which nothing is fetched for this long is closed, and so is one that lasts too long,
-   * milliseconds.
-   */
+  /** A stream from which nothing is fetched for this long is closed, and one that lasts too long, milliseconds. */
   LAKE_STREAM_IDLE_MS: 5_000,
   LAKE_STREAM_LIFE_MS: 5 * 60_000,
   /** Events in one batch to central, and the bytes of it. */

@@ -8,6 +8,7 @@ import {
   type LakeAsk,
   type LakeCursor,
   type LakeInfo,
+  type LakeOverdue,
   type LakeReader,
   type LakeRows,
   type StepBatch,
@@ -77,6 +78,10 @@ export class DuckLakeLake implements Lake {
 
   async read(sql: string, ask: LakeAsk): Promise<LakeReader> {
     return this.#parts().queries.open(sql, ask);
+  }
+
+  overdue(): LakeOverdue {
+    return this.#open?.queries.overdue() ?? { count: 0, oldest: 0 };
   }
 
   /** Without a cell also drops the rows of logs that are gone, and interrupts the queries that run. */

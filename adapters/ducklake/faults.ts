@@ -1,10 +1,19 @@
 import { EdgeError } from '../../contract/core.ts';
 
+/** Characters of a message of the engine. */
+const MESSAGE_MAX = 4_096;
+const OUT_OF_MEMORY = /out of memory/i;
+
+export function isOutOfMemory(thrown: unknown): boolean {
+  return thrown instanceof EdgeError && OUT_OF_MEMORY.test(thrown.message);
+}
+
 /** An error of the engine as `lake.failed` with the engine's message. */
 export function lakeFailed(thrown: unknown, operation: string, subject: string): EdgeError {
   if (thrown instanceof EdgeError) return thrown;
-  const message = (thrown instanceof Error ? thrown.message : String(thrown)).trim();
-  if (/out of memory/i.test(message)) return outOfMemory(message, operation, subject, thrown);
+  // A message may quote a value of any length.
+  const message = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, MESSAGE_MAX).trim();
+  if (OUT_OF_MEMORY.test(message)) return outOfMemory(message, operation, subject, thrown);
   const hint = /no space left|disk is full|ENOSPC/i.test(message)
     ? 'the disk is full: free some space; the projection then continues automatically'
     : '';

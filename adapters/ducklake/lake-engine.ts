@@ -14,8 +14,8 @@ import { takeOver } from './take-over.ts';
 const MEMORY_LIMIT = '256MB';
 const THREADS = '2';
 const SPILL_LIMIT = '1GB';
-/** Statements that are answered at the same time; they share the memory limit. Two are for answers at once. */
-const READERS = LIMITS.LAKE_STREAMS_MAX + 2;
+/** Statements that are answered at the same time; they share the memory limit. Two are left for answers at once. */
+const READERS = LIMITS.LAKE_QUERIES_MAX;
 /**
  * The engine computes this much of a streaming result ahead. It counts a text by its place in the chunk only, so with
  * its default of 1 MB it holds 30 chunks, whatever they weigh; less than one chunk means one at a time.

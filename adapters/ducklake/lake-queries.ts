@@ -3,14 +3,16 @@ import {
   type Clock,
   EdgeError,
   type LakeAsk,
+  type LakeOverdue,
   type LakePage,
   type LakeReader,
   type LakeRows,
   LIMITS,
+  pause,
   type Timer,
   withDeadline,
 } from '../../contract/core.ts';
-import { lakeFailed } from './faults.ts';
+import { isOutOfMemory, lakeFailed } from './faults.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import { checkReadOnly } from './read-only-statement.ts';
 import { RowReader } from './row-reader.ts';
@@ -19,13 +21,21 @@ import { LAKE } from './schema-sql.ts';
 /** How long the engine may take to notice an interrupt before we stop waiting for it, milliseconds. */
 const INTERRUPT_GRACE_MS = 2_000;
 const INTERRUPT_AGAIN_MS = 50;
+/** First and longest pause before a statement that found no memory is tried again, milliseconds. */
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 1_600;
+/** A statement that fails later than this used much memory itself: it is not tried again, milliseconds. */
+const GREEDY_MS = 500;
+const BROKEN_TRIES_MAX = 6;
 
 /** Answers read-only statements, each on a connection of its own. More than there are connections are refused. */
 export class LakeQueries {
   readonly #clock: Clock;
   readonly #places: number;
   readonly #free: DuckDBConnection[];
+  /** In the order in which they were opened. */
   readonly #open = new Set<StatementReader>();
+  #opened = 0;
   #stopping = false;
 
   constructor(engine: LakeEngine, clock: Clock) {
@@ -34,8 +44,36 @@ export class LakeQueries {
     this.#places = engine.readers.length;
   }
 
-  /** One answer within its bytes. */
+  /** Statements that the engine still computes although they were interrupted. */
+  overdue(): LakeOverdue {
+    const overdue = [...this.#open].filter((reader) => reader.isOverdue);
+    return { count: overdue.length, oldest: overdue[0]?.number ?? 0 };
+  }
+
+  /**
+   * One answer within its bytes. The memory of the engine is shared: a statement that finds none while others are
+   * running is tried again, within its time. Rejects with `cell.overloaded` where the others go on.
+   */
   async run(sql: string, ask: LakeAsk): Promise<LakeRows> {
+    const until = this.#clock.monotonicMs() + ask.timeoutMs;
+    for (let tries = 1; ; tries++) {
+      const start = this.#clock.monotonicMs();
+      try {
+        return await this.#run(sql, { ...ask, timeoutMs: Math.max(1, until - start) });
+      } catch (thrown) {
+        const now = this.#clock.monotonicMs();
+        const isNoMemory = isOutOfMemory(thrown);
+        // Where the engine gives no reason it may be the statement itself: it is not tried for long.
+        const isTriable = isNoMemory || (thrown instanceof BrokenOff && tries < BROKEN_TRIES_MAX);
+        if (!isTriable || now - start > GREEDY_MS || this.#open.size === 0) throw thrown;
+        const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MAX_MS);
+        if (now + pauseMs >= until) throw isNoMemory ? noMemory(sql, thrown) : thrown;
+        await pause(this.#clock, pauseMs);
+      }
+    }
+  }
+
+  async #run(sql: string, ask: LakeAsk): Promise<LakeRows> {
     const most = Math.min(ask.bytes ?? LIMITS.LAKE_ANSWER_BYTES_MAX, LIMITS.LAKE_ANSWER_BYTES_MAX);
     const reader = await this.open(sql, ask);
     try {
@@ -43,22 +81,24 @@ export class LakeQueries {
       const reason = end ? end.reason : `${rows.length} rows fill the budget of ${most} bytes`;
       return { columns: reader.columns, rows, bytes, cut, truncated: end?.truncated ?? true, reason };
     } finally {
-      void reader.close();
+      await soon(this.#clock, reader.close());
     }
   }
 
-  /** Rejects with `cell.overloaded` where every connection is in use; the caller closes the reader. */
+  /**
+   * Rejects with `cell.overloaded` where every connection is in use, or this caller has as many as it may; the caller
+   * closes the reader.
+   */
   async open(sql: string, ask: LakeAsk): Promise<LakeReader> {
     if (this.#stopping) throw stopped();
+    const { by = '' } = ask;
+    const own = [...this.#open].filter((reader) => reader.by === by).length;
+    const isKept = own > 0 && this.#free.length <= LIMITS.LAKE_QUERIES_KEPT;
+    if (by !== '' && (own >= LIMITS.LAKE_QUERIES_EACH_MAX || isKept))
+      throw tooMany(sql, `${own} queries of this caller are already running`);
     const connection = this.#free.pop();
-    if (!connection)
-      throw new EdgeError('cell.overloaded', {
-        operation: 'lake.query',
-        subject: sql.slice(0, 200),
-        message: `${this.#places} queries are running`,
-        hint: 'try again when one has ended',
-      });
-    const reader = new StatementReader(connection, this.#clock, sql, ask);
+    if (!connection) throw tooMany(sql, `${this.#places} queries are running`);
+    const reader = new StatementReader(connection, this.#clock, sql, ask, ++this.#opened);
     this.#open.add(reader);
     void reader.released.then(() => {
       this.#open.delete(reader);
@@ -81,8 +121,14 @@ export class LakeQueries {
   }
 }
 
+/** A statement that failed after its first rows. */
+class BrokenOff extends EdgeError {}
+
 /** One statement on one connection, which is given back when its work is over. */
 class StatementReader implements LakeReader {
+  /** Counts the statements since the lake was opened. */
+  readonly number: number;
+  readonly by: string;
   readonly #connection: DuckDBConnection;
   readonly #clock: Clock;
   readonly #sql: string;
@@ -93,8 +139,12 @@ class StatementReader implements LakeReader {
   #work: Promise<unknown> = Promise.resolve();
   #spentMs = 0;
   #closed = false;
+  #isWorking = false;
+  #isOverdue = false;
 
-  constructor(connection: DuckDBConnection, clock: Clock, sql: string, ask: LakeAsk) {
+  constructor(connection: DuckDBConnection, clock: Clock, sql: string, ask: LakeAsk, number: number) {
+    this.number = number;
+    this.by = ask.by ?? '';
     this.#connection = connection;
     this.#clock = clock;
     this.#sql = sql;
@@ -103,6 +153,11 @@ class StatementReader implements LakeReader {
 
   get columns(): LakeReader['columns'] {
     return this.#rows?.columns ?? [];
+  }
+
+  /** Its time is over, it was interrupted, and the engine goes on. */
+  get isOverdue(): boolean {
+    return this.#isOverdue;
   }
 
   /** Settles when the connection can be used again. */
@@ -142,7 +197,7 @@ class StatementReader implements LakeReader {
     try {
       await this.#connection.run('SELECT 1');
     } catch (cause) {
-      throw new EdgeError('lake.failed', {
+      throw new BrokenOff('lake.failed', {
         operation: 'lake.query',
         subject: this.#sql.slice(0, 200),
         message: 'the statement failed in the middle of its rows, and the engine does not say why',
@@ -156,6 +211,8 @@ class StatementReader implements LakeReader {
   close(): Promise<void> {
     if (this.#closed) return this.released;
     this.#closed = true;
+    // Nobody waits for its rows any longer.
+    if (this.#isWorking) this.#connection.interrupt();
     void this.#work
       .catch(() => {})
       .then(() => this.#connection.run('ROLLBACK'))
@@ -185,6 +242,8 @@ class StatementReader implements LakeReader {
     const start = this.#clock.monotonicMs();
     const leftMs = Math.max(1, timeoutMs - this.#spentMs);
     const interrupter = new Interrupter(this.#clock, this.#connection, leftMs);
+    let isOver = false;
+    this.#isWorking = true;
     const doing = this.#work
       .catch(() => {})
       .then(work)
@@ -199,12 +258,20 @@ class StatementReader implements LakeReader {
           : lakeFailed(thrown, 'lake.query', this.#sql.slice(0, 200));
       })
       .finally(() => {
+        isOver = true;
+        this.#isWorking = false;
+        this.#isOverdue = false;
         interrupter.cancel();
         this.#spentMs += this.#clock.monotonicMs() - start;
       });
     this.#work = doing;
     const patience = leftMs + INTERRUPT_GRACE_MS;
-    return withDeadline(this.#clock, patience, doing, 'lake.query', this.#sql.slice(0, 200));
+    try {
+      return await withDeadline(this.#clock, patience, doing, 'lake.query', this.#sql.slice(0, 200));
+    } catch (thrown) {
+      this.#isOverdue = interrupter.fired && !isOver;
+      throw this.#isOverdue ? tooLate(this.#sql, timeoutMs) : thrown;
+    }
   }
 }
 
@@ -226,6 +293,30 @@ class Interrupter {
   cancel(): void {
     for (const timer of this.#timers) timer.cancel();
   }
+}
+
+/** Waits for the connection, so that a caller with one statement after the other is not refused; not for long. */
+async function soon(clock: Clock, released: Promise<void>): Promise<void> {
+  await withDeadline(clock, RETRY_FIRST_MS, released, 'lake.query', 'close').catch(() => {});
+}
+
+function tooMany(sql: string, message: string): EdgeError {
+  return new EdgeError('cell.overloaded', {
+    operation: 'lake.query',
+    subject: sql.slice(0, 200),
+    message,
+    hint: 'try again when one has ended',
+  });
+}
+
+function noMemory(sql: string, cause: unknown): EdgeError {
+  return new EdgeError('cell.overloaded', {
+    operation: 'lake.query',
+    subject: sql.slice(0, 200),
+    message: 'other queries use the memory of the lakehouse',
+    hint: 'try again when they have ended',
+    cause,
+  });
 }
 
 function stopped(): EdgeError {

@@ -6,6 +6,12 @@ export const LAKE = 'lake';
 
 export type View = { readonly name: string; readonly text: string; readonly sql: string };
 
+/** A goal is recorded when it is sent and at its end: the last row of each, with both times. */
+const GOALS = `SELECT * EXCLUDE (stamp), started_at AS stamp,
+  CASE WHEN goal_state NOT IN ('running', 'unknown') THEN stamp END AS ended_at
+FROM (SELECT DISTINCT ON (coalesce(goal_id, started_at::VARCHAR || goal)) * FROM ${LAKE}.action_steps
+  WHERE kind = 'goal' ORDER BY coalesce(goal_id, started_at::VARCHAR || goal), stamp DESC)`;
+
 /** Read models over the append-only tables. */
 export const VIEWS: readonly View[] = [
   {
@@ -58,13 +64,16 @@ GROUP BY bag`,
   },
   {
     name: 'actions',
-    text: 'one row per recorded control step: what was applied, and where it came from',
+    text: 'one row per recorded control step and per goal that a node of the robot carried out, and where it came from',
     sql: `SELECT stamp, controller, kind, names, action, asked, verdict, verdict = 'limited' AS clamped,
   verdict = 'refused' AS refused, reason, chunk_id,
   CASE WHEN observation_time IS NULL THEN [] ELSE [epoch_ns(observation_time)] END AS observation_ids,
   observation_time, policy, policy_hash, plan_step, lease,
-  coalesce(moved_for, caller_run) AS run_id, motion_id, segment, cell, epoch, seq
-FROM ${LAKE}.action_steps LEFT JOIN (SELECT call_id AS motion_id, any_value(run_id) AS caller_run
+  coalesce(moved_for, caller_run) AS run_id, motion_id, segment, cell, epoch, seq,
+  goal_id, goal, asked_by, goal_state, ended_at, result
+FROM (SELECT *, NULL::TIMESTAMP_NS AS ended_at FROM ${LAKE}.action_steps WHERE kind IS DISTINCT FROM 'goal'
+  UNION ALL BY NAME ${GOALS}) AS step
+LEFT JOIN (SELECT call_id AS motion_id, any_value(run_id) AS caller_run
   FROM ${LAKE}.tool_events WHERE kind = 'tool.called' GROUP BY call_id) AS caller USING (motion_id)`,
   },
 ];

@@ -7,8 +7,16 @@ export const ACTION_STEPS: Table = {
   text: 'every recorded control step, read from the sealed segments; the view actions names their runs',
   columns: [
     column('stamp', 'TIMESTAMP_NS', 'time of the robot at the step (simulation time in simulation)'),
-    column('controller', 'VARCHAR', 'of [[controllers]], or drive, teleoperation, trajectory, play'),
-    column('kind', 'VARCHAR', 'what the numbers are: positions, velocities or twist'),
+    column(
+      'controller',
+      'VARCHAR',
+      'of [[controllers]], or drive, teleoperation, trajectory, play, route, goal',
+    ),
+    column(
+      'kind',
+      'VARCHAR',
+      'what the numbers are: positions, velocities, twist, or goal: where a goal leads',
+    ),
     column('names', 'VARCHAR[]', 'joints or axes, one for each number'),
     column('action', 'DOUBLE[]', 'what was applied: rad or m, per second for velocities and twist'),
     column('asked', 'DOUBLE[]', 'what was asked for, before the gate'),
@@ -23,6 +31,18 @@ export const ACTION_STEPS: Table = {
     column('motion_id', 'VARCHAR', 'the start of the controller; of a run the call_id of its tool call'),
     column('segment', 'VARCHAR', 'path of the MCAP file, relative to the data directory'),
     { ...column('moved_for', 'VARCHAR', 'run that the motion is of, as it was recorded'), before: 'NULL' },
+    {
+      ...column('goal_id', 'VARCHAR', 'UUID of a ROS action goal; NULL: no goal, or no answer'),
+      before: 'NULL',
+    },
+    { ...column('goal', 'VARCHAR', 'JSON: action, type and value of the goal'), before: 'NULL' },
+    { ...column('asked_by', 'VARCHAR', 'principal who sent the goal through the API'), before: 'NULL' },
+    {
+      ...column('goal_state', 'VARCHAR', 'running, succeeded, canceled, aborted, rejected, lost or unknown'),
+      before: 'NULL',
+    },
+    { ...column('started_at', 'TIMESTAMP_NS', 'when the goal was sent; stamp is its end'), before: 'NULL' },
+    { ...column('result', 'VARCHAR', 'JSON: answer of the action server'), before: 'NULL' },
   ],
   rows: () => [],
 };
@@ -45,14 +65,26 @@ export const STEP_SEGMENTS: Table = {
 
 export const STEP_TABLES: readonly Table[] = [ACTION_STEPS, STEP_SEGMENTS];
 
+const known = (text: string) => (text === '' ? null : text);
+
+function goalValues(goal: AppliedAction['goal']) {
+  if (!goal) return [null, null, null, null, null, null];
+  const { action, type, value } = goal;
+  const whole = `{"action":${JSON.stringify(action)},"type":${JSON.stringify(type)},"value":${value}}`;
+  return [
+    ...[known(goal.goal_id), whole, known(goal.by), goal.state],
+    ...[time(goal.started_ns) ?? null, known(goal.result)],
+  ];
+}
+
 /** The values after the position columns, in their order; lists as they are. */
 export function stepValues(step: AppliedAction, segment: string) {
   const { controller, kind, names, applied, asked, verdict, reason, chunk, lease } = step;
-  const known = (text: string) => (text === '' ? null : text);
   const observed = step.observation_ns === '0' ? undefined : time(step.observation_ns);
   return [
     ...[time(step.time_ns) ?? null, controller, known(kind), names, applied, asked, verdict, known(reason)],
     ...[BigInt(chunk), observed ?? null, known(step.policy), known(step.policy_hash), known(step.plan_step)],
     ...[BigInt(lease), known(step.motion_id), segment, step.run_id ?? null],
+    ...goalValues(step.goal),
   ];
 }

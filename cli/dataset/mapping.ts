@@ -1,6 +1,6 @@
 import type { EpisodeMapping, FeatureSource } from '../../adapters/lerobot-dataset/index.ts';
 import { openBag } from '../../adapters/rosbag/index.ts';
-import { ACTION_SOURCES, EdgeError } from '../../contract/core.ts';
+import { ACTION_SOURCES, EdgeError, GOAL_SOURCE } from '../../contract/core.ts';
 
 export type MappingFlags = {
   readonly fps: string;
@@ -22,6 +22,8 @@ const COMMANDS = '/forward_position_controller/commands';
 /** Topics of scene perception, where they are recorded. */
 const ENVIRONMENT = '/environment_state';
 const APPLIED = '/auraison/actions/';
+/** Goals are no steps: another node decides what is done for them. */
+const GOALS = `${APPLIED}${GOAL_SOURCE}`;
 const OTHERS: ReadonlySet<string> = new Set(ACTION_SOURCES);
 const PICTURES = ['sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'];
 
@@ -36,7 +38,9 @@ export async function mappingOf(path: string, flags: MappingFlags): Promise<Epis
     throw wrong('--fps', flags.fps, 'a whole number from 1 to 1000');
   const maxAgeMs = Number(flags.maxAge) / 1e6;
   const state = flags.state ?? (has(STATE) ? STATE : undefined);
-  const recorded = topics.map(({ topic }) => topic).filter((topic) => topic.startsWith(APPLIED));
+  const recorded = topics
+    .map(({ topic }) => topic)
+    .filter((topic) => topic.startsWith(APPLIED) && topic !== GOALS);
   // A controller acts on observations; what the daemon was sent by others is recorded beside it.
   const byControllers = recorded.filter((topic) => !OTHERS.has(topic.slice(APPLIED.length)));
   const applied = byControllers.length > 0 ? byControllers : recorded;

@@ -111,6 +111,8 @@ const motion = <const K extends keyof typeof MOTION_GOALS>(kind: K) => ({
     goal: MOTION_GOALS[kind],
     /** The run that moves; its stop ends this motion. */
     run: Type.Optional(Short),
+    /** Principal of the request at the API. */
+    by: Type.Optional(Short),
     /** W3C trace context of the call that this motion serves. */
     traceparent: Type.Optional(text),
   }),

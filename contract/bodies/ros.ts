@@ -33,7 +33,11 @@ const parameters = Type.Unsafe<Readonly<Record<string, ParameterValue>>>(values)
 const timeoutMs = number;
 
 export const RosCallRequest = ask({ service: text, type: text, request: message, timeoutMs });
-export const RosGoalRequest = ask({ action: text, type: text, goal: message, timeoutMs });
+/** `by`: principal who sends it. */
+export const RosGoalRequest = ask({
+  ...{ action: text, type: text, goal: message, timeoutMs },
+  by: Type.Optional(text),
+});
 /** Feedback with a `feedbackSeq` above `after`; the newest hundred are kept. */
 export const RosGoalQuery = ask({ goalId: text, after: Type.Optional(number) });
 export const RosGoalCancel = ask({ goalId: text, timeoutMs });

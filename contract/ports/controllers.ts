@@ -1,5 +1,6 @@
 import type * as schemas from '../bodies/controllers.ts';
 import type { BodyOf } from '../bodies/kit.ts';
+import type { GoalStatus } from './ros-graph.ts';
 
 /** What happens in a step for which there is no unexpired action. `retract`: to the declared safe joint positions. */
 export type Starvation = 'hold' | 'decelerate' | 'retract';
@@ -16,13 +17,30 @@ export type Aggregation =
 export type ControllerOrder = BodyOf<typeof schemas.ControllerOrder>;
 export type ControllerView = BodyOf<typeof schemas.ControllerView>;
 
+/** A goal of a ROS action that a node of the robot carries out: Nav2, a controller of ros2_control. */
+export type ExecutedGoal = {
+  /** 32 hexadecimal digits; empty where the server gave no answer. */
+  readonly goal_id: string;
+  readonly action: string;
+  readonly type: string;
+  /** The goal as JSON, at most 16 KiB; a larger one is cut and says so. */
+  readonly value: string;
+  /** Principal who sent it through the API; empty for motions of runs. */
+  readonly by: string;
+  /** `unknown`: the server did not answer, so it may have the goal. `lost`: it vanished. */
+  readonly state: 'running' | GoalStatus | 'lost' | 'unknown';
+  readonly started_ns: string;
+  /** Result of the server as JSON; empty before the end. */
+  readonly result: string;
+};
+
 /** One applied control step, as it is recorded: what was asked, what went to the robot, and where it came from. */
 export type AppliedAction = {
   /** A controller of the configuration, or one of `ACTION_SOURCES`. */
   readonly controller: string;
   readonly time_ns: string;
   /** Meaning of the numbers: joint positions, joint velocities, or forward and turning speed of a base. */
-  readonly kind: 'positions' | 'velocities' | 'twist';
+  readonly kind: 'positions' | 'velocities' | 'twist' | 'goal';
   readonly names: readonly string[];
   readonly asked: readonly number[];
   readonly applied: readonly number[];
@@ -42,4 +60,6 @@ export type AppliedAction = {
   /** The run that moves; absent where none does, and where only its call is known. */
   readonly run_id?: string;
   readonly lease: number;
+  /** Where `kind` is `goal`: recorded when it is sent, and again at its end. */
+  readonly goal?: ExecutedGoal;
 };

@@ -16,6 +16,15 @@ export type LakeAsk = {
   readonly bytes?: number;
   /** Bytes of one value; absent: `LAKE_VALUE_BYTES_MAX`. */
   readonly valueBytes?: number;
+  /** The caller: each has only some of the places for statements. Absent: this daemon itself. */
+  readonly by?: string;
+};
+
+/** Statements that the engine still computes although they were interrupted. */
+export type LakeOverdue = {
+  readonly count: number;
+  /** Number of the first of them; statements are counted since the lake was opened. 0: no statement is. */
+  readonly oldest: number;
 };
 
 export type LakeRows = BodyOf<typeof lake.LakeRows>;
@@ -94,6 +103,7 @@ export interface Lake {
   query(sql: string, ask: LakeAsk): Promise<LakeRows>;
   read(sql: string, ask: LakeAsk): Promise<LakeReader>;
   rebuild(cell?: CellName, keepThrough?: number): Promise<void>;
+  overdue(): LakeOverdue;
   unreadSegments(topicsBegin: string, limit: number): Promise<readonly UnreadSegment[]>;
   addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean>;
   close(): Promise<void>;

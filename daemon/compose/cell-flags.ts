@@ -38,8 +38,14 @@ export function flagsOf(name: CellName, config: Settings['config']): readonly st
  */
 const GIVE_BACK = { DUCKDB_JE_MALLOC_CONF: 'retain:false,dirty_decay_ms:0,muzzy_decay_ms:0' };
 
+/**
+ * A query keeps a thread of the pool for as long as it runs. Node has four: as many long queries would hold up the
+ * projection and every read of a file.
+ */
+const THREADS = { UV_THREADPOOL_SIZE: String(LIMITS.LAKE_QUERIES_MAX + 4) };
+
 export function processOf(name: CellName, config: Settings['config']): CellProcess {
   const flags = flagsOf(name, config);
   if (name !== 'memory') return { flags };
-  return { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX, env: GIVE_BACK };
+  return { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX, env: { ...GIVE_BACK, ...THREADS } };
 }

@@ -21,7 +21,7 @@ import { holdLease } from '../execution/door/index.ts';
 import { ExecutionCell } from '../execution/execution-cell.ts';
 import { LockstepLink } from '../execution/lockstep.ts';
 import { serveRos } from '../execution/ros-requests.ts';
-import { motionUnderWay, STORY_TOPICS } from '../execution/story/index.ts';
+import { ExecutedGoals, motionUnderWay, STORY_TOPICS } from '../execution/story/index.ts';
 import type { Settings } from '../settings.ts';
 import { makeArmFigure } from './arm-figure.ts';
 import { makePlayer } from './bag-play.ts';
@@ -30,7 +30,7 @@ import type { ControlThreadData } from './control-main.ts';
 import { makeControllers, speedTopics } from './controllers.ts';
 import { makeInference } from './inference.ts';
 import { makeIntents } from './intents.ts';
-import { makeArm, makeNav2Drive } from './nav2.ts';
+import { makeArm, makeNav2Drive, recordedApi } from './nav2.ts';
 import { makePolicies } from './policies.ts';
 import { driveModelPath } from './policy.ts';
 import { makeRecording, offerClipService } from './recording.ts';
@@ -64,12 +64,18 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const recording = makeRecording(settings, context, ledger, definitionOf, story);
   const recorder = recording?.recorder;
   if (story) recorder?.declare(STORY_TOPICS);
+  const goals = new ExecutedGoals({
+    publish: (sample) => bus.publish(sample),
+    now: () => story?.now() ?? clock.now(),
+  });
+  const recorded = (mover: 'base' | 'arm') => recordedApi(io, goals, () => cell.actuation, mover);
   io.onTopics?.((topics) => recorder?.declare(topics));
   io.onReleased?.((topics) => bus.forget(topics));
   const qosEvents = io.rosQosEvents ?? (() => []);
   const rosGoals = serveRos(context, {
     ...{ api: io.rosApi, qosEvents, bus, calls: safety.calls },
     ...{ admit: safety.admit, hold: hold('ros-goals') },
+    record: (actions, origin) => goals.over(actions, () => origin),
   });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
   const routes = makeRoutes(settings, context, bus, io, safety.door, path);
@@ -111,7 +117,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     recorder,
     recording,
     makeDrive: (events) =>
-      makeNav2Drive(config, io, context, bus, path({ kind: 'drive', name: 'nav2' })) ??
+      makeNav2Drive(config, recorded('base'), context, bus, path({ kind: 'drive', name: 'nav2' })) ??
       new ControlClient({
         clock,
         spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined, safety.word.buffer),
@@ -122,7 +128,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     arm:
       config.robot.source === 'sim' && config.sim.world === 'arm'
         ? makeSimArm(path({ kind: 'arm', name: '' }), context)
-        : makeArm(config, io, context),
+        : makeArm(config, recorded('arm'), context),
     figure: makeArmFigure(config),
     player,
     looking: { clock, images, blobs: new FileBlobStore(join(settings.dataDir, 'blobs')) },

@@ -2,11 +2,31 @@ import { TrajectoryArm } from '../../adapters/ros/arm/trajectory-arm.ts';
 import { NavRobot } from '../../adapters/ros/nav2/nav-robot.ts';
 import type { CellContext, Sample } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
+import type { Actuation } from '../execution/actuation.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { DoorPath } from '../execution/door/index.ts';
 import type { Drive } from '../execution/drive.ts';
+import { type ExecutedGoals, type GoalOrigin, newestMotion } from '../execution/story/index.ts';
 import { named } from './robot-io.ts';
 import type { RobotIo } from './robot-parts.ts';
+
+/** The robot whose goals are recorded with the motion that they are sent for. */
+export function recordedApi(
+  io: RobotIo,
+  goals: ExecutedGoals,
+  actuation: () => Pick<Actuation, 'motions' | 'lease'>,
+  mover: 'base' | 'arm',
+): RobotIo {
+  const { rosApi } = io;
+  if (!rosApi) return io;
+  const origin = (): GoalOrigin => {
+    const { motions, lease } = actuation();
+    const motion = newestMotion(motions, mover);
+    const { id = '', run, by = '' } = motion ?? {};
+    return { by, lease: lease.current?.id ?? 0, motionId: id, run };
+  };
+  return { ...io, rosApi: { ...rosApi, actions: goals.over(rosApi.actions, origin) } };
+}
 
 /** A robot that navigates by Nav2, as the execution cell drives it; undefined where the configuration wants ours. */
 export function makeNav2Drive(

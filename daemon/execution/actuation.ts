@@ -35,6 +35,8 @@ export type MotionTold = {
   readonly motion?: EventPayload<'motion.ended'>['motion'];
   /** The run that this motion belongs to. A stop of the run ends the motion. */
   readonly run?: string | undefined;
+  /** Principal of the request at the API. */
+  readonly by?: string | undefined;
   readonly traceparent?: string | undefined;
   /** A check before the lease is taken: a refusal ends nothing that moves. Cancels and stops work meanwhile. */
   readonly before?: () => Promise<void>;

@@ -48,8 +48,8 @@ export class ArmService {
     });
     bus.handle(methods.armGripper, async (body, from, madeAtMs) => {
       const arm = this.#required('gripper');
-      return withMotion('gripper', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run }) => {
-        const told = { motion: 'gripper', traceparent, run } as const;
+      return withMotion('gripper', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run, by }) => {
+        const told = { motion: 'gripper', traceparent, run, by } as const;
         const { signal: stopped } = this.#untilStop;
         return this.#actuation.move(
           motionId,
@@ -79,7 +79,7 @@ export class ArmService {
 
   #follow(
     arm: Manipulator,
-    { motionId, goal, traceparent, run }: MotionRequest<TrajectoryGoal>,
+    { motionId, goal, traceparent, run, by }: MotionRequest<TrajectoryGoal>,
     from: CellName,
   ): Promise<MotionResult> {
     const { signal: stopped } = this.#untilStop;
@@ -90,7 +90,7 @@ export class ArmService {
       const { joints, connected } = await arm.state();
       if (connected) check(arm.measured?.() ?? joints);
     };
-    const told = { motion: 'follow', traceparent, run, before } as const;
+    const told = { motion: 'follow', traceparent, run, by, before } as const;
     return this.#actuation.move(
       motionId,
       from,

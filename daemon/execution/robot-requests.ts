@@ -16,7 +16,7 @@ import {
   type StopRequest,
 } from '../../contract/core.ts';
 
-const MOTION_FIELDS = ['motionId', 'goal', 'traceparent', 'run'];
+const MOTION_FIELDS = ['motionId', 'goal', 'traceparent', 'run', 'by'];
 const TEXT_MAX = 256;
 const ROLES: readonly LeaseRole[] = ['policy', 'agent', 'autonomy', 'central', 'teleoperation'];
 
@@ -44,15 +44,16 @@ export function withMotion<K extends MotionKind>(
 }
 
 /** A trace context that is none is left out: it says who asked, and no motion depends on it. */
-function named(request: Record<string, unknown>): { motionId: string; traceparent?: string; run?: string } {
+function named(request: Record<string, unknown>): Omit<MotionRequest<unknown>, 'goal'> {
   const motionId = text(request['motionId'], '/motionId');
   const given = request['traceparent'];
   const trace = typeof given === 'string' ? parseTraceparent(given) : undefined;
-  const run = request['run'];
+  const { run, by } = request;
   return {
     motionId,
     ...(trace ? { traceparent: formatTraceparent(trace) } : {}),
     ...(run === undefined ? {} : { run: text(run, '/run') }),
+    ...(by === undefined ? {} : { by: text(by, '/by') }),
   };
 }
 

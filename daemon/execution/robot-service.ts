@@ -35,14 +35,14 @@ export class RobotService {
     bus.handle(methods.robotState, () => this.state());
     bus.handle(methods.robotMap, () => robot.map());
     bus.handle(methods.robotNavigate, async (body, from, madeAtMs) =>
-      withMotion('navigate', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run }) => {
-        const told = { motion: 'navigate', traceparent, run } as const;
+      withMotion('navigate', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run, by }) => {
+        const told = { motion: 'navigate', traceparent, run, by } as const;
         return actuation.move(motionId, from, (signal) => robot.navigate(goal, signal), told);
       }),
     );
     bus.handle(methods.robotManeuver, async (body, from, madeAtMs) =>
-      withMotion('maneuver', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run }) => {
-        const told = { motion: 'maneuver', traceparent, run } as const;
+      withMotion('maneuver', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run, by }) => {
+        const told = { motion: 'maneuver', traceparent, run, by } as const;
         return actuation.move(motionId, from, (signal) => robot.maneuver(goal, signal), told);
       }),
     );

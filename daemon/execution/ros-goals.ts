@@ -8,6 +8,7 @@ import {
   type RosGoalRequest,
   type RosGoalView,
 } from '../../contract/core.ts';
+import type { GoalOrigin } from './story/index.ts';
 
 /** Goals that are remembered; ended ones make room, the oldest first. */
 const GOALS_MAX = 128;
@@ -17,37 +18,50 @@ const FEEDBACK_BYTES_MAX = 256 * 1024;
 const CANCEL_MS = 3_000;
 
 type Kept = { view: RosGoalView; readonly handle: GoalHandle; readonly ended: Promise<void> };
+/** The actions through which a goal of this origin is sent: each goal is recorded with it. */
+export type RecordGoals = (actions: RosActions, origin: GoalOrigin) => RosActions;
+
 type Sending = { readonly gaveUp: AbortController };
 
 /** Goals sent through the API, until somebody has read how they ended. */
 export class RosGoals {
   readonly #actions: RosActions;
   readonly #clock: Clock;
+  readonly #record: RecordGoals;
   readonly #goals = new Map<string, Kept>();
   /** Sent and not yet accepted: a stop of the robot is for them too. */
   readonly #sending = new Set<Sending>();
 
-  constructor(actions: RosActions, clock: Clock) {
+  constructor(actions: RosActions, clock: Clock, record: RecordGoals = (same) => same) {
+    this.#record = record;
     this.#actions = actions;
     this.#clock = clock;
   }
 
-  /** Rejects with `deadline.exceeded` too when the robot is stopped before the goal is accepted; it is cancelled. */
-  async send(request: RosGoalRequest): Promise<RosGoalView> {
+  /**
+   * `lease`: the lease that it is sent under; 0: it needs none. Rejects with `deadline.exceeded` too when the robot is
+   * stopped before the goal is accepted; it is cancelled.
+   */
+  async send(request: RosGoalRequest, lease = 0): Promise<RosGoalView> {
     this.#makeRoom();
     const sending: Sending = { gaveUp: new AbortController() };
     this.#sending.add(sending);
     try {
-      return await this.#send(request, sending.gaveUp.signal);
+      return await this.#send(request, lease, sending.gaveUp.signal);
     } finally {
       this.#sending.delete(sending);
     }
   }
 
-  async #send({ action, type, goal, timeoutMs }: RosGoalRequest, signal: AbortSignal): Promise<RosGoalView> {
+  async #send(
+    { action, type, goal, timeoutMs, by = '' }: RosGoalRequest,
+    lease: number,
+    signal: AbortSignal,
+  ): Promise<RosGoalView> {
     const early: MessageValue[] = [];
     let onFeedback = (value: MessageValue) => void (early.length < FEEDBACK_MAX && early.push(value));
-    const handle = await this.#actions.send(action, type, goal, {
+    const actions = this.#record(this.#actions, { by, lease, motionId: '' });
+    const handle = await actions.send(action, type, goal, {
       timeoutMs,
       signal,
       onFeedback: (value) => onFeedback(value),

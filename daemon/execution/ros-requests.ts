@@ -18,7 +18,7 @@ import { TfTree } from '../../formats/ros2/tf-tree.ts';
 import { checkRosValue } from '../../formats/ros2/value-check.ts';
 import type { SampleBus } from './bus/index.ts';
 import { DoorCalls, DoorGate, type LeaseHold, TopicClasses } from './door/index.ts';
-import { RosGoals } from './ros-goals.ts';
+import { type RecordGoals, RosGoals } from './ros-goals.ts';
 
 export type RosParts = {
   /** Undefined where the robot is not reached by ROS. */
@@ -29,6 +29,7 @@ export type RosParts = {
   admit?(operation: string, subject: string): void;
   /** The lease for a goal that moves, for as long as it runs; rejects where nobody may move the robot now. */
   hold?(from: CellName): Promise<LeaseHold>;
+  readonly record?: RecordGoals | undefined;
   /** Judges goals and calls; absent: their types alone decide. */
   readonly calls?: DoorCalls;
 };
@@ -51,7 +52,7 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     return plain({ target, source, transform: tree.lookup(target, source) });
   });
 
-  const goals = parts.api && new RosGoals(parts.api.actions, clock);
+  const goals = parts.api && new RosGoals(parts.api.actions, clock, parts.record);
   const api = () => parts.api ?? none();
   const desk = () => goals ?? none();
   const calls = parts.calls ?? new DoorCalls(new TopicClasses(), new DoorGate({ speeds: NO_LIMITS }));
@@ -100,7 +101,7 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
 /** The lease is held until the goal is over; every stop cancels the goal, so that a lost lease ends it too. */
 async function sendUnder(hold: LeaseHold, goals: RosGoals, request: RosGoalRequest): Promise<RosGoalView> {
   try {
-    const view = await goals.send(request);
+    const view = await goals.send(request, hold.lease);
     void goals.ended(view.goalId).then(() => hold.release());
     if (hold.signal.aborted && view.state === 'running') await goals.cancel(view.goalId, request.timeoutMs);
     return view;

@@ -110,8 +110,7 @@ export type ErrorReply = { readonly status: number; readonly body: ErrorBody; re
 export function errorReply(thrown: unknown, operation: string, requestId: string): ErrorReply {
   if (thrown instanceof EdgeError) {
     return {
-      // A code of an older or newer cell may be none of these.
-      status: (STATUS as Partial<Record<string, number>>)[thrown.code] ?? 500,
+      status: statusOf(thrown),
       body: thrown.toBody(),
       defect: thrown.code === 'internal.fault',
     };
@@ -124,6 +123,13 @@ export function errorReply(thrown: unknown, operation: string, requestId: string
     hint: 'the log of the daemon has the details under this request id',
   }).toBody();
   return { status: 500, body, defect: true };
+}
+
+/** 503 asks for another try. Where the error itself says that this is in vain, this robot cannot do what was asked: 409. */
+function statusOf({ code, retryable }: EdgeError): number {
+  // A code of an older or newer cell may have no status here.
+  const status = (STATUS as Partial<Record<string, number>>)[code] ?? 500;
+  return status === 503 && !retryable ? 409 : status;
 }
 
 /** What the HTTP server itself refuses, in our words. */

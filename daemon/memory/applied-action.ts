@@ -1,4 +1,4 @@
-import type { AppliedAction } from '../../contract/index.ts';
+import type { AppliedAction, ExecutedGoal } from '../../contract/index.ts';
 import { CdrReader } from '../../formats/cdr/index.ts';
 
 /** No control step is described by more. */
@@ -9,6 +9,10 @@ const TYPE = 'std_msgs/msg/String';
 /** Nanoseconds since the epoch to the year 2262. */
 const TIME_MAX = 9_223_372_036_854_775_806n;
 const VERDICTS: ReadonlySet<unknown> = new Set(['passed', 'limited', 'refused', 'starved']);
+
+const STATES: ReadonlySet<unknown> = new Set<ExecutedGoal['state']>([
+  ...(['running', 'succeeded', 'canceled', 'aborted', 'rejected', 'lost', 'unknown'] as const),
+]);
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -28,6 +32,8 @@ export function appliedAction(type: string, bytes: Uint8Array): AppliedAction | 
 
 function checked(step: Fields): AppliedAction | undefined {
   const { names, verdict, chunk, lease } = step;
+  const goal = step['kind'] === 'goal' ? goalOf(step['goal']) : undefined;
+  if (step['kind'] === 'goal' && !goal) return undefined;
   const controller = text(step['controller']);
   const time_ns = time(step['time_ns']);
   const observation_ns = time(step['observation_ns'] ?? '0');
@@ -49,7 +55,32 @@ function checked(step: Fields): AppliedAction | undefined {
     plan_step: text(step['plan_step']),
     motion_id: text(step['motion_id']),
     ...(typeof step['run_id'] === 'string' ? { run_id: text(step['run_id']) } : {}),
+    ...(goal ? { goal } : {}),
   };
+}
+
+function goalOf(found: unknown): ExecutedGoal | undefined {
+  if (typeof found !== 'object' || found === null) return undefined;
+  const goal = found as Fields;
+  const started_ns = time(goal['started_ns']);
+  const value = json(goal['value']);
+  if (started_ns === undefined || value === undefined || !STATES.has(goal['state'])) return undefined;
+  return {
+    ...{ goal_id: text(goal['goal_id']), action: text(goal['action']), type: text(goal['type']) },
+    ...{ value, by: text(goal['by']), state: goal['state'] as ExecutedGoal['state'], started_ns },
+    result: json(goal['result']) ?? '',
+  };
+}
+
+/** A text that is JSON; undefined where it is not. */
+function json(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '') return undefined;
+  try {
+    JSON.parse(value);
+    return value.toWellFormed();
+  } catch {
+    return undefined;
+  }
 }
 
 function text(value: unknown): string {

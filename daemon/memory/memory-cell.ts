@@ -115,8 +115,13 @@ export class MemoryCell implements Cell {
   work(): readonly WorkCounter[] {
     // While the lake is known to be broken its work is not stalled, and a restart would not fix it.
     const waiting = this.#failures > 0 ? 0 : sum(Object.values(this.#projector.lag()));
-    // Both are one loop: while it reads steps it does not stand still.
-    return [{ name: 'projection', done: this.#projector.done + this.#steps.looked, waiting }];
+    const { count, oldest } = this.#lake?.overdue() ?? { count: 0, oldest: 0 };
+    return [
+      // Both are one loop: while it reads steps it does not stand still.
+      { name: 'projection', done: this.#projector.done + this.#steps.looked, waiting },
+      // The engine cannot end some statements: only a new process gets their processors and memory back.
+      { name: 'interrupted queries', done: oldest, waiting: count },
+    ];
   }
 
   async #run(): Promise<void> {
@@ -310,6 +315,7 @@ function readAsk(body: LakeQueryRequest): LakeAsk & { readonly sql: string } {
     timeoutMs = LIMITS.LAKE_QUERY_MS,
     bytes,
     valueBytes,
+    by,
   } = body as LakeQueryRequest;
   const isCount = (value: number | undefined) =>
     value === undefined || (Number.isInteger(value) && value >= 1);
@@ -325,6 +331,7 @@ function readAsk(body: LakeQueryRequest): LakeAsk & { readonly sql: string } {
     timeoutMs: Math.min(timeoutMs, LIMITS.LAKE_QUERY_MS),
     ...(bytes === undefined ? {} : { bytes }),
     ...(valueBytes === undefined ? {} : { valueBytes }),
+    ...(by === undefined ? {} : { by: JSON.stringify([by.tenant, by.principal]) }),
   };
 }
 

@@ -48,8 +48,6 @@ enabled = true
 controller = "arm_controller/follow_joint_trajectory"
 gripper = "gripper_controller/gripper_cmd"
 joints = ["shoulder", "elbow"]
-[recorder]
-enabled = false
 `;
 const START_MS = 90_000;
 /** In `map`: the base begins at (-3.5, -2.5), heading 0.3. */
@@ -90,8 +88,12 @@ async function onTheWay(pose = FAR) {
   return { motion, lines };
 }
 
+/** Every navigation there was, also those that were killed. */
+const navigations: PythonPeer[] = [];
+
 async function navigation(): Promise<PythonPeer> {
   const peer = new PythonPeer(env, 'ros_nav2.py', [NAMESPACE]);
+  navigations.push(peer);
   await peer.line<Line>((line) => line.ready === true, START_MS);
   return peer;
 }
@@ -308,5 +310,38 @@ describe('an arm behind ros2_control', () => {
       outcome: 'reached',
       message: 'it holds something',
     });
+  });
+});
+
+describe('the lakehouse', () => {
+  it('has an action with its provenance for each goal that the servers received', async () => {
+    type Rows = { rows: [string, string | null, string | null, string, number][] };
+    const sql = `SELECT goal->>'$.action', asked_by, motion_id, goal_state, len(names)::INT FROM actions WHERE kind = 'goal'`;
+    const action = `/${NAMESPACE}/gripper_controller/gripper_cmd`;
+    const goal = { command: { position: 0.02, max_effort: 10 } };
+    const order = { action, type: 'control_msgs/action/GripperCommand', goal };
+    const { goal_id } = await post<{ goal_id: string }>('/v1/ros/actions/goals', order);
+    await until(
+      async () =>
+        (await daemon.api.get<{ state: string }>(`/v1/ros/actions/goals/${goal_id}`)).state === 'succeeded',
+      'the goal ends',
+    );
+    await post('/v1/recorder/seal', {});
+    const isThere = async () => {
+      const { rows } = await post<Rows>('/v1/query', { sql: `${sql} AND goal_id = '${goal_id}'` });
+      return rows.length > 0 && rows;
+    };
+    expect(await until(isThere, 'the segment is read')).toEqual([[action, 'operator', null, 'succeeded', 2]]);
+    const { rows } = await post<Rows>('/v1/query', { sql });
+    const received = [...navigations, arm].flatMap(({ lines }) =>
+      (lines as Line[]).filter(({ goal }) => goal !== undefined),
+    );
+    // A server that was killed or silent in the middle of a goal may have it without having answered.
+    const unanswered = rows.filter(([, , , state]) => state === 'unknown').length;
+    expect(received.length).toBeGreaterThan(10);
+    expect(received.length).toBeGreaterThanOrEqual(rows.length - unanswered);
+    expect(received.length).toBeLessThanOrEqual(rows.length);
+    expect(rows.filter(([, by]) => by !== 'operator')).toEqual([]);
+    expect(rows.filter(([, , motion]) => motion === null)).toHaveLength(1);
   });
 });

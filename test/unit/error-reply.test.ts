@@ -28,6 +28,13 @@ it('a client is asked to try again only where the same request may succeed later
   expect(again.filter((code) => !ERROR_CATALOGUE[code].retryable)).toEqual([]);
 });
 
+it('a client is not asked to try again what the error itself calls in vain', () => {
+  const facts = { operation: 'episode', subject: 'recorder', message: 'the recorder is in continuous mode' };
+  const reply = (retryable: boolean) =>
+    errorReply(new EdgeError('recorder.failed', { ...facts, retryable }), 'op', 'id').status;
+  expect([reply(true), reply(false)]).toEqual([503, 409]);
+});
+
 it('a defect of ours stays inside, and a code that nobody knows is one of the server', () => {
   expect(errorReply(new Error('secret'), 'op', 'id')).toMatchObject({ status: 500, defect: true });
   expect(JSON.stringify(errorReply(new Error('secret'), 'op', 'id'))).not.toContain('secret');

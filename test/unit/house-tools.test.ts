@@ -301,7 +301,10 @@ describe('the lake', () => {
     });
     const result = await call('lake.query', { sql: 'SELECT 1' });
     expect(asked).toEqual([
-      { sql: 'SELECT 1', limit: 50, timeoutMs: 15_000, bytes: 98_304, valueBytes: 8_000 },
+      {
+        ...{ sql: 'SELECT 1', limit: 50, timeoutMs: 15_000, bytes: 98_304, valueBytes: 8_000 },
+        by: { tenant: expect.any(String), principal: expect.stringMatching(/^agent of ./) },
+      },
     ]);
     expect(result['more']).toBe(true);
     expect(JSON.stringify(result).length).toBeLessThan(60_000);

@@ -144,4 +144,9 @@ it('hands a large result out page by page, and lets go of it at the end or when 
     await expect(ask(readNext, { readId: other.readId })).rejects.toMatchObject(closed);
   }
   expect((await ask<LakeRows>(METHODS.memory.query, { sql: 'SELECT 1' })).rows).toEqual([[1]]);
+  // What the engine does not end is work that stands still: the supervisor restarts such a cell.
+  const overdue = () => cell.work().find(({ name }) => name === 'interrupted queries');
+  expect(overdue()).toMatchObject({ done: 0, waiting: 0 });
+  lake.overdue = () => ({ count: 2, oldest: 7 });
+  expect(overdue()).toMatchObject({ done: 7, waiting: 2 });
 });

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
 import type { AgentEvent } from '../../contract/index.ts';
 import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
+import { diffRuns } from '../../daemon/runtime/replay/run-diff.ts';
 import { Random } from '../support/random.ts';
 import { type Mind, randomPlan } from '../support/random-plan.ts';
 import { RandomRun } from '../support/random-runs.ts';
@@ -85,6 +86,32 @@ describe('a random run', () => {
     const ends = ['paused', 'cancelled', 'succeeded', 'carried on by a flow'];
     const calls = ['do', 'ext', 'srv', 'run', 'robot', 'schema.invalid', 'tool.not_found', 'policy.denied'];
     expect([...seen]).toEqual(expect.arrayContaining([...kinds, ...ends, ...calls, 'run.interrupted']));
+  }, 60_000);
+});
+
+const ANY_ID = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/;
+
+describe('the difference of random runs', () => {
+  it('of the same plan is none, and of two plans is named by step and meaning', async () => {
+    const different: unknown[] = [];
+    const words: string[] = [];
+    for (const [i, seed] of SEEDS.entries()) {
+      const [a, b, other] = [
+        await carriedOut(seed),
+        await carriedOut(seed),
+        await carriedOut(SEEDS.at(i - 1)!),
+      ];
+      const [left, again, right] = [runsOf(a), runsOf(b), runsOf(other)];
+      for (const [n, run] of left.entries()) {
+        const found = diffRuns(run, again[n]!);
+        if (!found.identical) different.push({ seed, n, words: found.words });
+      }
+      const parted = diffRuns(left[0]!, right[0]!);
+      if (!parted.identical) words.push(parted.words!);
+    }
+    expect(different).toEqual([]);
+    expect(words.length).toBeGreaterThan(10);
+    expect(words.filter((one) => one === '' || ANY_ID.test(one))).toEqual([]);
   }, 60_000);
 });
 

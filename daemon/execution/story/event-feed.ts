@@ -5,6 +5,7 @@ import {
   EdgeError,
   type EventReader,
   fromWireTime,
+  type Nanoseconds,
   type Sample,
   type Timer,
 } from '../../../contract/core.ts';
@@ -63,6 +64,11 @@ export class EventFeed {
   /** Every sample of the robot. */
   observe({ received }: Sample): void {
     if (!this.#parts.isWall) this.#time.observe(received, this.#parts.clock.now());
+  }
+
+  /** Time of the recording now; undefined before the first sample of a robot with a clock of its own. */
+  now(): Nanoseconds | undefined {
+    return this.#time.at(this.#parts.clock.now());
   }
 
   /** True where events are left. Never throws. */

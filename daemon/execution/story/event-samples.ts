@@ -8,7 +8,8 @@ import {
   type TopicSpec,
 } from '../../../contract/core.ts';
 import { CdrWriter } from '../../../formats/cdr/index.ts';
-import { clip, LEVELS, lineOf } from './event-text.ts';
+import { LEVELS, lineOf } from './event-text.ts';
+import { less } from './short-json.ts';
 
 const QOS = { ...LATCHED_QOS, durability: 'volatile', depth: 200 } as const;
 
@@ -25,8 +26,6 @@ export const STORY_TOPICS: readonly TopicSpec[] = [LOG_TOPIC, EVENTS_TOPIC];
 
 /** What one message holds of an event, bytes of JSON; a larger payload is in the log, by the id of the event. */
 export const EVENT_JSON_MAX = 4_096;
-const TEXT_MAX = 512;
-const ITEMS_MAX = 32;
 const DEPTH_MAX = 6;
 
 /**
@@ -91,19 +90,6 @@ function eventJson({ event_id, run_id, kind, cell, seq, ts, payload }: AgentEven
     if (Buffer.byteLength(cut) <= EVENT_JSON_MAX) return cut;
   }
   return JSON.stringify({ ...head, payload: {}, cut: true, payload_bytes: bytes });
-}
-
-/** Long texts and lists are cut, what lies deeper is left out. */
-function less(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return clip(value, TEXT_MAX);
-  if (typeof value !== 'object' || value === null) return value;
-  if (depth === 0) return null;
-  if (Array.isArray(value)) return value.slice(0, ITEMS_MAX).map((one) => less(one, depth - 1));
-  return Object.fromEntries(
-    Object.entries(value)
-      .slice(0, ITEMS_MAX)
-      .map(([key, one]) => [clip(key, TEXT_MAX), less(one, depth - 1)]),
-  );
 }
 
 function text(value: string): Uint8Array {

@@ -13,7 +13,12 @@ import type { Actuation } from '../actuation.ts';
 import { actionSample } from '../controllers/action-sample.ts';
 import type { AskerKind, Executed } from '../door/index.ts';
 
-type Motion = { readonly id: string; readonly run: string | undefined };
+type Motion = {
+  readonly id: string;
+  readonly run: string | undefined;
+  /** Principal of the request at the API. */
+  readonly by?: string | undefined;
+};
 
 export type ExecutedActionsParts = {
   /** To whoever records it; bounded there. */
@@ -55,7 +60,7 @@ export class ExecutedActions {
   #action({ asker, sample, lease, origin, gated }: Executed, values: Values): AppliedAction {
     const source = origin?.by ?? SOURCES[asker.kind];
     const byHand = source === 'teleoperation';
-    const mover = values.kind === 'twist' ? 'base' : 'arm';
+    const mover: Mover = values.kind === 'twist' ? 'base' : 'arm';
     const limited = gated !== undefined;
     const motion = byHand ? undefined : this.#parts.motion(mover);
     return {
@@ -114,14 +119,22 @@ function velocityOf({ type, bytes }: Sample): readonly number[] {
 }
 
 /** What moves base or arm now, among the motions under way. */
-export function motionUnderWay(
-  motions: Pick<Actuation, 'motions'>['motions'],
-  mover: 'base' | 'arm',
-): Motion | undefined {
-  for (const [id, { told, hasLease }] of motions) {
-    if (!hasLease || told?.motion === undefined) continue;
+export function motionUnderWay(motions: Motions, mover: Mover): Motion | undefined {
+  return motionsOf(motions, mover)[0];
+}
+
+/** The motion that was requested last: it ends those before it, and goals that are sent now are of it. */
+export function newestMotion(motions: Motions, mover: Mover): Motion | undefined {
+  return motionsOf(motions, mover).at(-1);
+}
+
+type Motions = Pick<Actuation, 'motions'>['motions'];
+type Mover = 'base' | 'arm';
+
+function motionsOf(motions: Motions, mover: Mover): Motion[] {
+  return [...motions].flatMap(([id, { told, hasLease }]) => {
+    if (!hasLease || told?.motion === undefined) return [];
     const isBase = told.motion === 'navigate' || told.motion === 'maneuver';
-    if (isBase === (mover === 'base')) return { id, run: told.run };
-  }
-  return undefined;
+    return isBase === (mover === 'base') ? [{ id, run: told.run, by: told.by }] : [];
+  });
 }

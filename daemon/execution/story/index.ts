@@ -1,3 +1,9 @@
 export { EventFeed, type EventFeedParts } from './event-feed.ts';
 export { STORY_TOPICS } from './event-samples.ts';
-export { ExecutedActions, type ExecutedActionsParts, motionUnderWay } from './executed-actions.ts';
+export {
+  ExecutedActions,
+  type ExecutedActionsParts,
+  motionUnderWay,
+  newestMotion,
+} from './executed-actions.ts';
+export { ExecutedGoals, type GoalOrigin } from './executed-goals.ts';

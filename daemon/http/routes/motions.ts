@@ -49,7 +49,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
     goal: GoalOf<K>,
   ) => {
     const motionId = `api-${ports.requestId()}`;
-    const body: MotionRequest<GoalOf<K>> = { motionId, goal };
+    const body: MotionRequest<GoalOf<K>> = { motionId, goal, by: callerOf(request).principal };
     const hungUp = () => {
       const cancel: CancelRequest = { motionId, reason: 'the caller hung up' };
       bus.request('execution', execution.robotCancel, cancel).catch((error: unknown) => {

@@ -176,7 +176,8 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const { tool, facts: known } = rosGoalMotion(type, goal as Record<string, unknown>);
       const facts = { ...known, action, type };
       const asked = { tool: 'ros.goal', facts, ...(tool ? { motion: { tool, facts: known } } : {}) } as const;
-      const order = { action, type, goal: goal as MessageValue, timeoutMs: timeout_ms };
+      const by = callerOf(request).principal;
+      const order = { action, type, goal: goal as MessageValue, timeoutMs: timeout_ms, by };
       const view = await judgedOrder(
         reply,
         { operation: 'send a goal', subject: action },

@@ -247,8 +247,18 @@ function enteredAt(events: readonly AgentEvent[], all: readonly Stretch[], begin
   return entered.events.length > 0 ? [entered, ...later] : later;
 }
 
-/** Throws `run.interrupted` where its application is not loaded. */
+/**
+ * Throws `run.interrupted` where its application is not loaded, and `run.not_supported` for a run of a foreign runtime:
+ * the program that decided is not here.
+ */
 export function loadedApp({ load }: Pick<ReplayParts, 'load'>, { app: name, state }: RunView) {
+  if (state.harness === 'remote')
+    throw new EdgeError('run.not_supported', {
+      operation: 'replay',
+      subject: state.run_id,
+      message: 'a foreign runtime decided in this run: its code is not here, so nothing can be done again',
+      hint: 'auraison run diff, run trace and policy rejudge work on its record',
+    });
   const found = load(name, state.harness);
   if (found) return found;
   throw new EdgeError('run.interrupted', {

@@ -5,6 +5,7 @@ import {
   type LakeRows,
   LIMITS,
   METHODS,
+  type PolicyContext,
   type Tool,
   withDeadline,
 } from '../../../contract/index.ts';
@@ -27,8 +28,10 @@ export type LakeParts = { readonly bus: Pick<CellBus, 'request'>; readonly clock
 
 /** The lakehouse: one read-only statement, what was before, and what is worth knowing later. */
 export function lakeTools({ bus, clock }: LakeParts): readonly Tool[] {
-  const ask = (sql: string, limit: number): Promise<LakeRows> => {
-    const body: LakeQueryRequest = { sql, limit, timeoutMs: QUERY_MS, ...ASK_BYTES };
+  const ask = (sql: string, limit: number, { tenant, principal }: PolicyContext): Promise<LakeRows> => {
+    // Apart from the person: what an agent has read may make it ask for much.
+    const by = { tenant, principal: `agent of ${principal}` };
+    const body: LakeQueryRequest = { sql, limit, timeoutMs: QUERY_MS, by, ...ASK_BYTES };
     const asked = bus.request('memory', METHODS.memory.query, body, QUERY_MS + 1_000);
     return withDeadline(clock, QUERY_MS + 1_100, asked, 'lake.query', 'memory');
   };
@@ -54,7 +57,9 @@ export function lakeTools({ bus, clock }: LakeParts): readonly Tool[] {
       effect: 'read',
       replay: 'safe',
       deadlineMs: QUERY_MS + 2_000,
-      run: async ({ sql, rows_max = ROWS }) => ({ result: shown(await ask(sql, rows_max)) }),
+      run: async ({ sql, rows_max = ROWS }, { intent }) => ({
+        result: shown(await ask(sql, rows_max, intent.policy_ctx)),
+      }),
     }),
     houseTool({
       name: 'memory.recall',
@@ -87,7 +92,7 @@ export function lakeTools({ bus, clock }: LakeParts): readonly Tool[] {
         const sinceNs =
           within_h === undefined ? undefined : clock.now() - BigInt(Math.round(within_h * 3.6e12));
         const sql = recallSql({ among, text, sinceNs, tenant: intent.policy_ctx.tenant });
-        return { result: shown(await ask(sql, rows_max)) };
+        return { result: shown(await ask(sql, rows_max, intent.policy_ctx)) };
       },
     }),
     houseTool({
