@@ -1,5 +1,10 @@
+import { LINK_LIMITS } from './link-limits.ts';
+import { MCP_LIMITS } from './mcp-limits.ts';
+
 /** Every limit of the house in one place: a number, its unit in the name, and why it is what it is. */
 export const LIMITS = {
+  ...LINK_LIMITS,
+  ...MCP_LIMITS,
   /** One sample. A 4K rgb8 image is 25 MB; above 64 MiB a message is a mistake or an attack. */
   SAMPLE_BYTES_MAX: 64 * 1024 * 1024,
   /** Cells of a map that crosses to another cell, one byte each: 4,096 to a side are 204 m at 5 cm. */
@@ -323,68 +328,6 @@ export const LIMITS = {
   /** A stream from which nothing is fetched for this long is closed, and one that lasts too long, milliseconds. */
   LAKE_STREAM_IDLE_MS: 5_000,
   LAKE_STREAM_LIFE_MS: 5 * 60_000,
-  /** Events in one batch to central, and the bytes of it. */
-  LINK_BATCH_EVENTS_MAX: 500,
-  LINK_BATCH_BYTES_MAX: 4 * 1024 * 1024,
-  /** One request to central, milliseconds. */
-  LINK_REQUEST_MS: 10_000,
-  /** How often the link looks at the logs without a notification that they grew, milliseconds. */
-  LINK_POLL_MS: 1_000,
-  /** First and longest wait after central failed, milliseconds; doubles; half of it is random. */
-  LINK_RETRY_FIRST_MS: 500,
-  LINK_RETRY_MAX_MS: 30_000,
-  /**
-   * Receipts are written to the link's log at most this often per lane, milliseconds; a later one covers the earlier.
-   */
-  LINK_RECEIPT_EVERY_MS: 10_000,
-  /**
-   * An outage of central shorter than this is no event: a flapping network would fill the log with itself,
-   * milliseconds.
-   */
-  LINK_OUTAGE_MS: 5_000,
-  /** An idle link asks central this often whether it still holds what it acknowledged, milliseconds. */
-  LINK_PROBE_MS: 30_000,
-  /** Longest wait of a caller for a sync with central, milliseconds. */
-  LINK_SYNC_MS_MAX: 300_000,
-  /** Longest that central keeps a robot waiting that asks for orders, milliseconds; shorter than a request. */
-  LINK_ORDERS_WAIT_MS: 8_000,
-  /** Orders that wait for one robot; more are refused. */
-  LINK_ORDERS_QUEUED_MAX: 1_000,
-  /** One answer with orders: an intent has up to 64 KiB of params. */
-  LINK_ORDERS_BYTES_MAX: 512 * 1024,
-  /** One answer of central. */
-  LINK_ANSWER_BYTES_MAX: 64 * 1024,
-  /** Servers of the Model Context Protocol that one daemon uses, and the tools it takes from one. */
-  MCP_SERVERS_MAX: 32,
-  MCP_TOOLS_MAX: 256,
-  /** Schema and description of one tool of such a server: they are part of every prompt. */
-  MCP_SCHEMA_BYTES_MAX: 64 * 1024,
-  MCP_DESCRIPTION_CHARS_MAX: 1_024,
-  /** One message of such a server; beyond it the connection is closed. Pictures come as base64. */
-  MCP_MESSAGE_BYTES_MAX: 8 * 1024 * 1024,
-  /** One picture of a result, and how many of them are kept. */
-  MCP_IMAGE_BYTES_MAX: 4 * 1024 * 1024,
-  MCP_IMAGES_MAX: 4,
-  /** Unsolicited messages within a second; a server that sends more is cut off. */
-  MCP_UNASKED_PER_SECOND_MAX: 500,
-  /** From the start of a server to its answer, one listing of its tools, and a ping, milliseconds. */
-  MCP_CONNECT_MS: 20_000,
-  MCP_LIST_MS: 10_000,
-  MCP_PING_MS: 2_000,
-  /** Stop of its process: from the end of its input to SIGTERM, and from there to SIGKILL, milliseconds. */
-  MCP_STOP_MS: 500,
-  /** First and longest wait before a server that failed is started again, milliseconds. */
-  MCP_RETRY_FIRST_MS: 500,
-  MCP_RETRY_MAX_MS: 60_000,
-  /** Lines of a server's stderr that are logged within a minute; the rest is counted. */
-  MCP_STDERR_LINES_MAX: 60,
-  /** Sessions of MCP clients on this robot, and how long an idle one is kept, milliseconds. */
-  MCP_SESSIONS_MAX: 64,
-  MCP_SESSION_IDLE_MS: 30 * 60_000,
-  /** Longest that a tool of the robot waits for the end of a run, milliseconds. */
-  MCP_WAIT_MS_MAX: 600_000,
-  /** One request to the reference coordinator: a full batch, one event above it, and the wrapping. */
-  CENTRAL_BODY_BYTES_MAX: 8 * 1024 * 1024,
   /** Text and arguments of one answer of a model: 1 MiB is some 250,000 tokens. */
   MODEL_ANSWER_BYTES_MAX: 1024 * 1024,
   /** Bytes that a server may send for one answer: a streamed token takes some 300. */
