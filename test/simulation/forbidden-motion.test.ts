@@ -9,8 +9,9 @@ import { endpointOf } from '../../daemon/client/api-client.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
+import { errandOfAgent, writeAcpApp } from '../support/acp-bridge.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
-import { startCentral, writeNudge } from '../support/forbidden-peers.ts';
+import { baseToml, startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
 import { BIT, chosenOf, inWords, WORDED } from '../support/forbidden-words.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
@@ -39,20 +40,6 @@ const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.star
 };
 
 const pose = (x: number) => ({ header: { frame_id: 'map' }, pose: { position: { x, y: 0, z: 0 } } });
-const DRIVE = `
-[[policies]]
-name = "drive"
-kind = "onnx"
-path = "${join(ROOT, 'apps/turtlebot-maze/policy/drive.onnx')}"
-[[controllers]]
-name = "base"
-rate = "10 Hz"
-output = "/cmd_vel"
-kind = "twist"
-[[controllers.inputs]]
-name = "observation.state"
-topic = "/odom"
-`;
 
 describe('a policy that forbids motion: the base', () => {
   let robot: ForbiddenRobot;
@@ -64,36 +51,10 @@ describe('a policy that forbids motion: the base', () => {
     closing.push(() => central.end());
     orders = central.orders;
     const { url, tokenFile } = central;
+    writeAcpApp(join(directory.path, 'errands'), 'coder', 'coder/errand');
     robot = await start(
       'base',
-      `[daemon]
-name = "r1"
-[sim]
-width = 3
-height = 3
-[runs]
-auto_start = "${INTENT}"
-[intents]
-zenoh = true
-central = true
-[link]
-central_url = "${url}"
-token_file = "${tokenFile}"
-[zenoh]
-enabled = true
-mode = "router"
-listen = ["tcp/127.0.0.1:${zenoh}"]
-prefix = "fleet/r1"
-[[routes]]
-name = "steering"
-from = "zenoh:steer/r1"
-to = "ros:/cmd_vel"
-type = "geometry_msgs/msg/Twist"
-[[schedules]]
-name = "often"
-cron = "*/5 * * * * *"
-intent = "${INTENT}"
-${DRIVE}`,
+      baseToml({ url, tokenFile, zenoh, intent: INTENT, apps: join(directory.path, 'errands') }),
       { AURAISON_ZENOH_ENABLED: 'true' },
     );
     const open = { driver: 'native', remoteUrl: '', nativeOnly: [], mode: 'client' } as const;
@@ -185,6 +146,14 @@ ${DRIVE}`,
       async () => {
         await orders('send', 'r1', INTENT);
         return robot.newestRun('central');
+      },
+    ],
+    [
+      'foreign runtime: agent of the Agent Client Protocol',
+      async () => {
+        const bridge = await errandOfAgent(robot.daemon, directory.path, join(directory.path, 'base'));
+        closing.push(() => bridge.stop());
+        return bridge.runId;
       },
     ],
     ['schedule', async () => robot.runOfPrincipal('schedule/often')],

@@ -2,7 +2,68 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AURAISON, auraisonAsync } from './daemon.ts';
+import { AURAISON, auraisonAsync, ROOT } from './daemon.ts';
+
+const DRIVE = `
+[[policies]]
+name = "drive"
+kind = "onnx"
+path = "${join(ROOT, 'apps/turtlebot-maze/policy/drive.onnx')}"
+[[controllers]]
+name = "base"
+rate = "10 Hz"
+output = "/cmd_vel"
+kind = "twist"
+[[controllers.inputs]]
+name = "observation.state"
+topic = "/odom"
+`;
+
+export type BaseParts = {
+  /** Of central. */
+  readonly url: string;
+  readonly tokenFile: string;
+  /** A free port for the router. */
+  readonly zenoh: number;
+  readonly intent: string;
+  /** A folder with an application of the runtime `coder`. */
+  readonly apps: string;
+};
+
+/** A robot with a base and every way in that a configuration opens. */
+export const baseToml = ({ url, tokenFile, zenoh, intent, apps }: BaseParts) =>
+  `[daemon]
+name = "r1"
+[apps]
+dirs = ["${apps}"]
+[[runtimes.accept]]
+name = "coder"
+[sim]
+width = 3
+height = 3
+[runs]
+auto_start = "${intent}"
+[intents]
+zenoh = true
+central = true
+[link]
+central_url = "${url}"
+token_file = "${tokenFile}"
+[zenoh]
+enabled = true
+mode = "router"
+listen = ["tcp/127.0.0.1:${zenoh}"]
+prefix = "fleet/r1"
+[[routes]]
+name = "steering"
+from = "zenoh:steer/r1"
+to = "ros:/cmd_vel"
+type = "geometry_msgs/msg/Twist"
+[[schedules]]
+name = "often"
+cron = "*/5 * * * * *"
+intent = "${intent}"
+${DRIVE}`;
 
 export type Central = {
   readonly url: string;
