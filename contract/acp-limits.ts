@@ -36,6 +36,6 @@ export const ACP_LIMITS = {
   HISTORY_CHARS: 24_000,
   /** Characters of instructions, task and messages in one prompt. */
   PROMPT_CHARS: 64_000,
-  /** How often an open call reports that it is still open, milliseconds: clients of MCP give up silent ones. */
+  /** How often an open call reports that it is still open, milliseconds: clients of MCP abandon silent ones. */
   PROGRESS_MS: 5_000,
 } as const;

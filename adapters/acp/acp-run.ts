@@ -94,7 +94,7 @@ class AcpRun {
     this.#transcript = new Transcript(run, clock, life, (title) => isRobotTool(title, names));
     this.#over.promise.catch(() => {});
     this.#silence = new SilenceWatch(clock, silenceMs, () => {
-      // Whoever waits for a tool or for a person is not silent.
+      // An agent that waits for a tool or for a person is not silent.
       if (this.#tools.open > 0 || this.#questions > 0) return this.#silence.heard();
       const seconds = Math.round(silenceMs / 1_000);
       this.#over.reject(agentError('deadline.exceeded', name, `it did nothing for ${seconds} s`));
@@ -151,7 +151,9 @@ class AcpRun {
       .onRequest(methods.client.session.requestPermission, async ({ params, signal }) => {
         this.#questions++;
         try {
-          return await permission(params, this.#tools, AbortSignal.any([signal, this.#run.signal]));
+          const known = this.#transcript.call(params.toolCall.toolCallId);
+          const either = AbortSignal.any([signal, this.#run.signal]);
+          return await permission(params, known, this.#tools, either);
         } finally {
           this.#questions--;
           this.#silence.heard();

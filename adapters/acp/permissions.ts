@@ -2,6 +2,11 @@ import type { RequestPermissionRequest, RequestPermissionResponse } from '@agent
 import { ACP_LIMITS } from '../../contract/core.ts';
 import { PERMISSION, type RunTools } from './run-tools.ts';
 
+/** Kinds that the daemon knows; newer ones are `other`. */
+const KINDS = new Set([
+  ...['read', 'edit', 'delete', 'move', 'search', 'execute', 'think', 'fetch', 'switch_mode'],
+]);
+
 /** Name of the MCP server with the tools of the run. */
 export const SERVER = 'robot';
 
@@ -26,6 +31,8 @@ export function isRobotTool(title: string, names: readonly string[]): boolean {
  */
 export async function permission(
   { toolCall, options }: RequestPermissionRequest,
+  /** What the agent reported of this tool call before: some ask by its id alone. */
+  known: Readonly<Record<string, unknown>>,
   tools: RunTools,
   signal: AbortSignal,
 ): Promise<RequestPermissionResponse> {
@@ -36,15 +43,19 @@ export async function permission(
   const refused: RequestPermissionResponse = pick('reject_once') ?? { outcome: { outcome: 'cancelled' } };
   const allowed = pick('allow_once');
   if (!allowed) return refused;
-  const { title, kind, rawInput } = toolCall;
+  const { rawInput } = toolCall;
+  const title = toolCall.title ?? String(known['title'] ?? '');
+  const kind = toolCall.kind ?? String(known['kind'] ?? 'other');
   const names = tools.list().map(({ name }) => name);
-  if (kind !== 'execute' && isRobotTool(title ?? '', names)) return allowed;
+  // The title of a command is the command: it counts only where the agent says that it is a call of the robot's server.
+  const server = (rawInput as { readonly server?: unknown } | null | undefined)?.server ?? known['server'];
+  if (isRobotTool(title, names) && (kind !== 'execute' || server === SERVER)) return allowed;
   if (!tools.permits) return refused;
   const { SHOWN_CHARS } = ACP_LIMITS;
-  const input = rawInput === undefined ? '' : (JSON.stringify(rawInput) ?? '');
+  const input = rawInput ? (JSON.stringify(rawInput) ?? '') : String(known['input'] ?? '');
   // A person should not agree to what is not shown whole.
-  if (input.length > SHOWN_CHARS || (title ?? '').length > SHOWN_CHARS) return refused;
-  const args = { action: title || 'unnamed', kind: kind ?? 'other', input };
+  if (input.length > SHOWN_CHARS || title.length > SHOWN_CHARS) return refused;
+  const args = { action: title || 'unnamed', kind: KINDS.has(kind) ? kind : 'other', input };
   try {
     const { ok } = await tools.ask(PERMISSION, args, signal);
     return ok === true ? allowed : refused;

@@ -56,6 +56,11 @@ export class Transcript {
     else if (kind === 'tool_call' || kind === 'tool_call_update') this.#onCall(update);
   }
 
+  /** What the agent reported of a tool call that has not ended: `title`, `kind`, `input` and `server`, as far as it did. */
+  call(id: string): Json {
+    return this.#calls.get(id) ?? {};
+  }
+
   /** A turn is over: its message is whole. */
   endTurn(): void {
     this.#flush();
@@ -120,6 +125,8 @@ export class Transcript {
     if (typeof title === 'string') call['title'] = shown(title);
     if (typeof kind === 'string') call['kind'] = shown(kind);
     if (rawInput !== undefined && rawInput !== null) call['input'] = shown(JSON.stringify(rawInput) ?? '');
+    const { server } = record(rawInput);
+    if (typeof server === 'string') call['server'] = shown(server);
     this.#calls.set(id, call);
     if (status !== 'completed' && status !== 'failed') return;
     this.#calls.delete(id);
@@ -153,6 +160,7 @@ function record(value: unknown): Json {
   return typeof value === 'object' && value !== null ? (value as Json) : {};
 }
 
+/** One more than the limit, so that a person who is asked to permit it sees that it is not whole. */
 function shown(text: string): string {
-  return text.slice(0, ACP_LIMITS.SHOWN_CHARS).toWellFormed();
+  return text.slice(0, ACP_LIMITS.SHOWN_CHARS + 1).toWellFormed();
 }

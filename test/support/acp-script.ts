@@ -21,7 +21,7 @@ export type Turn = {
   readonly cancelled: AbortSignal;
   say(text: string): Promise<void>;
   update(update: object): Promise<void>;
-  permit(title: string, kind?: string): Promise<string>;
+  permit(title: string | undefined, kind?: string): Promise<string>;
 };
 export type TurnScript = (turn: Turn) => Promise<string | undefined>;
 
@@ -119,9 +119,11 @@ export class MemoryAgent {
           ...{ tools: this.#tools!, cancelled: cancel.signal, update },
           say: (text) => update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } }),
           permit: async (title, kind = 'execute') => {
+            const about = { title, kind: kind as 'execute', rawInput: { command: title } };
             const answer = await client.request('session/request_permission', {
               sessionId,
-              toolCall: { toolCallId: 'p1', title, kind: kind as 'execute', rawInput: { command: title } },
+              // Without a title it is known by what was reported of it.
+              toolCall: { toolCallId: 'p1', ...(title === undefined ? {} : { ...about, title }) },
               options: [
                 { optionId: 'yes', name: 'yes', kind: 'allow_once' },
                 { optionId: 'ever', name: 'ever', kind: 'allow_always' },

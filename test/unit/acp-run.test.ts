@@ -221,6 +221,29 @@ describe('what an agent wants to do outside of the robot', () => {
   });
 
   it.each([
+    ['robot', 'yes'],
+    ['other', 'no'],
+  ])(
+    'is known by an earlier report where it is asked for by its id alone: server %s',
+    async (server, answer) => {
+      const answers: string[] = [];
+      const { rig } = await started([tool, permissionTool()], {
+        script: async ({ update, permit }) => {
+          await update({
+            ...{ sessionUpdate: 'tool_call', toolCallId: 'p1', title: 'mcp.robot.count_up', kind: 'execute' },
+            rawInput: { server, tool: 'count_up', arguments: {} },
+          });
+          answers.push(await permit(undefined));
+          return undefined;
+        },
+      });
+      await go(rig);
+      await rig.finished();
+      expect(answers).toEqual([answer]);
+    },
+  );
+
+  it.each([
     ['allow', 'yes'],
     ['deny', 'no'],
   ] as const)('is judged by the policies and in the log: %s', async (decision, answer) => {
