@@ -1,4 +1,4 @@
-import { ACP_LIMITS } from '../../contract/core.ts';
+import { ACP_LIMITS, EdgeError } from '../../contract/core.ts';
 import type { CallAnswer, HostedRun, RunOutcome } from './hosted-run.ts';
 import { objectSchema } from './tool-schema.ts';
 
@@ -98,6 +98,7 @@ export class RunTools {
   /** Calls a tool by the name that the agent knows. The daemon judges it, and names it where it does not exist. */
   async call(name: string, args: Json, signal?: AbortSignal): Promise<CallAnswer> {
     if (name === FINISH) return this.#finish(args);
+    if (this.outcome) return refusal('run.cancelled', `${FINISH} was called: nothing is called after it`);
     return await this.ask(this.#offered.get(name)?.tool ?? name, args, signal);
   }
 
@@ -156,9 +157,14 @@ export class RunTools {
 
   #finish({ status, reason }: Json): CallAnswer {
     if (status !== 'succeeded' && status !== 'failed')
-      return { ok: false, error: { code: 'schema.invalid', message: 'status: succeeded or failed' } };
+      return refusal('schema.invalid', '/status: expected "succeeded" or "failed"');
     this.outcome ??= { status, reason: String(reason ?? '').slice(0, 512) || status };
     this.onActivity();
     return { ok: true, result: { noted: true } };
   }
+}
+
+function refusal(code: 'schema.invalid' | 'run.cancelled', message: string): CallAnswer {
+  const error = new EdgeError(code, { operation: 'call', subject: FINISH, message });
+  return { ok: false, error: error.toBody() as unknown as Json };
 }

@@ -46,7 +46,11 @@ describe('a run with an agent of the Agent Client Protocol', () => {
           error: { code: 'schema.invalid' },
         });
         expect(await tools.call('nothing', {})).toMatchObject({ error: { code: 'tool.not_found' } });
+        expect(await tools.call('run_finish', { status: 'maybe' })).toMatchObject({
+          error: { code: 'schema.invalid' },
+        });
         await tools.call('run_finish', DONE);
+        expect(await tools.call('count_up', { n: 2 })).toMatchObject({ error: { code: 'run.cancelled' } });
         return undefined;
       },
     });
