@@ -3,8 +3,9 @@ import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
 import { EdgeError, type RuntimeView } from '../../contract/core.ts';
 import { readSecret } from '../../daemon/secrets.ts';
 import { runtimeToken } from '../../io/runtime-token.ts';
-import { action } from '../context.ts';
+import { action, type CommandContext } from '../context.ts';
 import { table } from '../output.ts';
+import { addAcpCommand } from './runtimes-acp.ts';
 
 const NONE = 'no runtime is configured: see [[runtimes.accept]] in docs/runtimes.md';
 
@@ -22,6 +23,7 @@ Examples:
   auraison runtimes list
   auraison runtimes show workshop
   auraison runtimes token workshop       what it has to show
+  auraison runtimes acp workshop -- opencode acp
   auraison runtimes disconnect workshop`,
     );
   runtimes
@@ -54,22 +56,13 @@ Examples:
       '\nExample:\n  AURAISON_RUNTIME_TOKEN=$(auraison runtimes token workshop) python agent.py',
     )
     .action(
-      action(async ({ settings, out }, name: string) => {
-        const { config, dataDir } = settings;
-        const row = config.runtimes.accept.find((one) => one.name === name);
-        if (!row)
-          throw new EdgeError('runtime.not_found', {
-            ...{ operation: 'find runtime', subject: name },
-            hint: `add [[runtimes.accept]] with name = "${name}" to the configuration`,
-          });
-        const secrets = new FileSecrets(dataDir, String(process.pid));
-        const token =
-          readSecret(row.token_file, `runtimes.accept: ${name}`, process.env) ??
-          (await runtimeToken(secrets, name));
-        out.result({ name, token }, () => token);
+      action(async (context, name: string) => {
+        const token = await tokenOf(context, name);
+        context.out.result({ name, token }, () => token);
         return 0;
       }),
     );
+  addAcpCommand(runtimes, tokenOf);
   runtimes
     .command('disconnect <name>')
     .description('end the session of a runtime; its runs wait, pause or fail, as their applications say')
@@ -83,6 +76,20 @@ Examples:
         return 0;
       }),
     );
+}
+
+/** The token of a runtime that this host configures. */
+async function tokenOf({ settings }: CommandContext, name: string): Promise<string> {
+  const { config, dataDir } = settings;
+  const row = config.runtimes.accept.find((one) => one.name === name);
+  if (!row)
+    throw new EdgeError('runtime.not_found', {
+      ...{ operation: 'find runtime', subject: name },
+      hint: `add [[runtimes.accept]] with name = "${name}" to the configuration`,
+    });
+  const secrets = new FileSecrets(dataDir, String(process.pid));
+  const configured = readSecret(row.token_file, `runtimes.accept: ${name}`, process.env);
+  return configured ?? (await runtimeToken(secrets, name));
 }
 
 function listText(found: readonly RuntimeView[]): string {

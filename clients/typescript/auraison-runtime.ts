@@ -11,8 +11,19 @@
  */
 type Json = Readonly<Record<string, unknown>>;
 type Message = Json & { readonly type: string; readonly seq?: number; readonly run?: string };
-type Answer = Message & { readonly ok?: boolean; readonly result?: Json; readonly error?: Json };
-export type Agent = (run: Run) => Promise<string | undefined> | string | undefined;
+export type Answer = Message & {
+  readonly ok?: boolean;
+  readonly result?: Json;
+  readonly error?: Json;
+  readonly images?: readonly { readonly mime: string; readonly base64: string }[];
+};
+export type Outcome = {
+  readonly status: 'succeeded' | 'failed' | 'cancelled';
+  readonly reason: string;
+  readonly summary?: Json;
+};
+/** What it returns is the reason of a run that succeeded, or the whole outcome; what it throws ends the run as failed. */
+export type Agent = (run: Run) => Promise<string | Outcome | undefined> | string | Outcome | undefined;
 export type Said = {
   readonly message_id: string;
   readonly kind: 'steer' | 'follow_up';
@@ -41,6 +52,9 @@ export class Run {
   readonly instructions: string;
   /** Where it was before a cut: start there. */
   readonly resume: { readonly phase: string; readonly facts: Json } | undefined;
+  /** Calls since that phase was entered, the oldest first; `answer` is absent where it does not fit or never came. */
+  readonly calls: readonly Json[];
+  readonly callsLeftOut: number;
   /** Aborts when the run is over. */
   readonly signal: AbortSignal;
   params: Json = {};
@@ -49,13 +63,13 @@ export class Run {
   /** Messages of people so far; set `onMessage` to hear of new ones. */
   readonly messages: Said[];
   onMessage: (said: Said) => void = () => {};
-  readonly #post: (message: Json) => void;
+  readonly #post: (message: Json, droppable?: boolean) => void;
   readonly #abort = new AbortController();
   readonly #waiting = new Map<string, { resolve(answer: Answer): void; reject(error: Error): void }>();
   #phase: string;
   #count = 0;
 
-  constructor(spawn: Message, post: (message: Json) => void) {
+  constructor(spawn: Message, post: (message: Json, droppable?: boolean) => void) {
     this.#post = post;
     this.id = String(spawn.run);
     this.agent = String(spawn['agent']);
@@ -63,6 +77,8 @@ export class Run {
     this.tools = (spawn['tools'] ?? []) as readonly Json[];
     this.instructions = String(spawn['instructions'] ?? '');
     this.resume = spawn['resume'] as Run['resume'];
+    this.calls = (spawn['calls'] ?? []) as readonly Json[];
+    this.callsLeftOut = Number(spawn['calls_left_out'] ?? 0);
     this.messages = [...((spawn['messages'] ?? []) as Said[])];
     this.signal = this.#abort.signal;
     this.#phase = this.resume?.phase ?? 'start';
@@ -73,9 +89,26 @@ export class Run {
    * so that a run which starts over gets the answers it had. Give ids yourself where calls are made side by side.
    */
   async call(tool: string, args: Json = {}, id = `${this.#phase}-${++this.#count}`): Promise<Json> {
-    const answer = await this.#ask(`result ${id}`, { type: 'call', call: id, tool, args });
+    const answer = await this.ask(tool, args, id);
     if (answer.ok) return answer.result ?? {};
     throw new Failed(answer.error);
+  }
+
+  /** As `call`, with the whole answer: images too, and `error` where it is not `ok`. */
+  ask(tool: string, args: Json, id: string): Promise<Answer> {
+    return this.#ask(`result ${id}`, { type: 'call', call: id, tool, args });
+  }
+
+  /** Ends a call; its answer still comes. */
+  cancel(id: string): void {
+    this.#send({ type: 'cancel', call: id });
+  }
+
+  /** Writes an entry into the log of the run; settles when it is durable. */
+  async note(id: string, entry: Json): Promise<void> {
+    const events = [{ kind: 'session.entry', payload: { entry_id: id, entry } }];
+    const answer = await this.#ask(`noted ${id}`, { type: 'events', batch: id, events });
+    if (!answer.ok) throw new Failed(answer.error);
   }
 
   /** Durable: a later attempt finds phase and facts in `resume`. */
@@ -88,16 +121,18 @@ export class Run {
     this.#count = 0;
   }
 
-  /** Text for people who look on; not kept. */
-  say(text: string): void {
-    this.#send({ type: 'stream', channel: 'text', text: text.slice(0, 16_384) });
+  /** Text for people who look on; not kept, and dropped where too much waits to be sent. */
+  say(text: string, channel: 'text' | 'thought' = 'text'): void {
+    this.#send({ type: 'stream', channel, text: text.slice(0, 16_384) }, true);
   }
 
   /** For `serve`: the run works until its agent returns. */
   async work(agent: Agent): Promise<void> {
     let end: Json;
     try {
-      end = { status: 'succeeded', reason: (await agent(this)) ?? 'done' };
+      const done = (await agent(this)) ?? 'done';
+      end = typeof done === 'string' ? { status: 'succeeded', reason: done } : done;
+      end = { ...end, reason: String(end['reason']).slice(0, 512) };
     } catch (error) {
       end = { status: 'failed', reason: String((error as Error).message).slice(0, 512) };
     }
@@ -125,9 +160,9 @@ export class Run {
     });
   }
 
-  #send(message: Json): void {
+  #send(message: Json, droppable = false): void {
     if (this.signal.aborted) throw new Ended('the run is over');
-    this.#post({ ...message, run: this.id });
+    this.#post({ ...message, run: this.id }, droppable);
   }
 }
 
@@ -142,18 +177,24 @@ class Session {
   #unacked: { readonly seq: number; readonly text: string }[] = [];
   #sent = 0;
   #window = 256;
+  #keepMs = 60_000;
+  #forget: ReturnType<typeof setTimeout> | undefined;
 
   constructor(agents: Readonly<Record<string, Agent>>) {
     this.#agents = agents;
   }
 
   /** One connection to its end; gives its close code. */
-  connection(url: string, token: string, about: Json): Promise<number> {
+  connection(url: string, token: string, about: Json, signal?: AbortSignal): Promise<number> {
     return new Promise((resolve) => {
       const options = { protocols: 'auraison.runtime.v1', headers: { authorization: `Bearer ${token}` } };
       const socket = new WebSocket(new URL('/v1/runtime', url), options as unknown as string);
       let heard = Date.now();
       let beat: ReturnType<typeof setInterval> | undefined;
+      const leave = () => socket.close();
+      signal?.addEventListener('abort', leave);
+      // A server that takes the connection and says nothing is left.
+      const late = setTimeout(leave, 10_000);
       socket.onopen = () => {
         const resume =
           this.#id === undefined ? {} : { resume: { session: this.#id, received: this.#received } };
@@ -164,6 +205,7 @@ class Session {
         heard = Date.now();
         const message = JSON.parse(String(data)) as Message;
         if (message.type !== 'welcome') return this.#take(message);
+        clearTimeout(late);
         this.#welcome(message, socket);
         const every = Number(message['heartbeat_ms']);
         beat = setInterval(() => {
@@ -173,17 +215,32 @@ class Session {
       };
       socket.onclose = ({ code }) => {
         clearInterval(beat);
-        if (this.#socket === socket) this.#socket = undefined;
+        clearTimeout(late);
+        signal?.removeEventListener('abort', leave);
+        if (this.#socket === socket) {
+          this.#socket = undefined;
+          // The daemon keeps the session no longer than this.
+          this.#forget = setTimeout(() => this.end(), this.#keepMs);
+        }
         resolve(code);
       };
       socket.onerror = () => {};
     });
   }
 
+  /** The runs of this session are over for their agents. */
+  end(): void {
+    clearTimeout(this.#forget);
+    for (const run of this.#runs.values()) run.end();
+    this.#runs.clear();
+    this.#id = undefined;
+  }
+
   #welcome(message: Message, socket: WebSocket): void {
+    clearTimeout(this.#forget);
+    this.#keepMs = Number(message['keep_ms'] ?? this.#keepMs);
     if (message['resumed'] !== true) {
-      for (const run of this.#runs.values()) run.end();
-      this.#runs.clear();
+      this.end();
       this.#seq = 0;
       this.#received = 0;
       this.#unacked = [];
@@ -195,7 +252,8 @@ class Session {
     this.#acked(Number(message['received']));
   }
 
-  readonly #post = (message: Json): void => {
+  readonly #post = (message: Json, droppable = false): void => {
+    if (droppable && this.#unacked.length >= this.#window) return;
     const seq = ++this.#seq;
     this.#unacked.push({ seq, text: JSON.stringify({ ...message, seq }) });
     this.#flow();
@@ -250,9 +308,12 @@ class Session {
   }
 }
 
-/** Serves until `signal` aborts, or until trying again would not help; then gives the close code. */
+/**
+ * Serves until `signal` aborts, or until trying again would not help; then gives the close code. `url` may be a function
+ * where the address of the daemon changes.
+ */
 export async function serve(
-  url: string,
+  url: string | (() => string),
   token: string,
   agents: Readonly<Record<string, Agent>>,
   about: Json = { runtime: { language: 'typescript' }, capabilities: ['stream', 'messages'] },
@@ -261,9 +322,16 @@ export async function serve(
   const session = new Session(agents);
   for (let pause = 1_000; ; pause = Math.min(30_000, pause * 2)) {
     const began = Date.now();
-    const code = await session.connection(url, token, about);
-    if (signal?.aborted || code === 4410 || code === 4426) return code;
+    const address = typeof url === 'string' ? url : url();
+    const code = await session.connection(address, token, about, signal);
+    if (signal?.aborted || code === 4410 || code === 4426) {
+      session.end();
+      return code;
+    }
     if (Date.now() - began > 30_000) pause = 1_000;
-    await new Promise((resolve) => setTimeout(resolve, pause / 2));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pause / 2);
+      signal?.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true });
+    });
   }
 }

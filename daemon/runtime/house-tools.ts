@@ -5,6 +5,7 @@ import { armTools } from './tools/arm-tools.ts';
 import { controllerTool } from './tools/controller-tool.ts';
 import { lakeTools } from './tools/lake-tools.ts';
 import { motionTools } from './tools/motion-tools.ts';
+import { permissionTool } from './tools/permission-tool.ts';
 import { personTool } from './tools/person-tool.ts';
 import { planTool } from './tools/plan-tool.ts';
 import type { QuestionDesk } from './tools/question-desk.ts';
@@ -35,6 +36,7 @@ export function houseTools(parts: HouseParts): readonly Tool[] {
     ...runTools(bus, clock),
     planTool(parts),
     personTool(desk),
+    permissionTool(),
     skillTool(shelfOf),
   ];
 }

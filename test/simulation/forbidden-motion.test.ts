@@ -9,9 +9,10 @@ import { endpointOf } from '../../daemon/client/api-client.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
+import { errandOfAgent, writeAcpApp } from '../support/acp-bridge.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { PACKAGED, startRuntimes, writePackages } from '../support/forbidden-packages.ts';
-import { DRIVE, startCentral, writeNudge } from '../support/forbidden-peers.ts';
+import { baseToml, startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
 import { chosenOf, inWords, toolFor, WORDED } from '../support/forbidden-words.ts';
 import { drivingWebhook, sendWebhook } from '../support/signed-webhook.ts';
@@ -53,36 +54,11 @@ describe('a policy that forbids motion: the base', () => {
     closing.push(() => central.end());
     orders = central.orders;
     const { url, tokenFile } = central;
+    const packages = join(directory.path, 'packages');
+    writeAcpApp(packages, 'coder', 'coder/errand');
     robot = await start(
       'base',
-      `[daemon]
-name = "r1"
-[sim]
-width = 3
-height = 3
-[runs]
-auto_start = "${INTENT}"
-[intents]
-zenoh = true
-central = true
-[link]
-central_url = "${url}"
-token_file = "${tokenFile}"
-[zenoh]
-enabled = true
-mode = "router"
-listen = ["tcp/127.0.0.1:${zenoh}"]
-prefix = "fleet/r1"
-[[routes]]
-name = "steering"
-from = "zenoh:steer/r1"
-to = "ros:/cmd_vel"
-type = "geometry_msgs/msg/Twist"
-[[schedules]]
-name = "often"
-cron = "*/5 * * * * *"
-intent = "${INTENT}"
-${DRIVE}${writePackages(join(directory.path, 'packages'))}${drivingWebhook(join(directory.path, 'packages'))}`,
+      `${baseToml({ url, tokenFile, zenoh, intent: INTENT })}${writePackages(packages)}${drivingWebhook(packages)}`,
       { AURAISON_ZENOH_ENABLED: 'true' },
     );
     closing.push(await startRuntimes(robot));
@@ -172,6 +148,14 @@ ${DRIVE}${writePackages(join(directory.path, 'packages'))}${drivingWebhook(join(
       },
     ],
     ['HTTP: webhook', () => sendWebhook(robot.daemon, 'forbidden')],
+    [
+      'foreign runtime: agent of the Agent Client Protocol',
+      async () => {
+        const bridge = await errandOfAgent(robot.daemon, directory.path, join(directory.path, 'base'));
+        closing.push(() => bridge.stop());
+        return bridge.runId;
+      },
+    ],
     ['schedule', async () => robot.runOfPrincipal('schedule/often')],
     ['start of the daemon', async () => robot.runOfPrincipal('r1')],
   ])(

@@ -4,8 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AURAISON, auraisonAsync, ROOT } from './daemon.ts';
 
-/** A controller of the base. */
-export const DRIVE = `
+const DRIVE = `
 [[policies]]
 name = "drive"
 kind = "onnx"
@@ -19,6 +18,46 @@ kind = "twist"
 name = "observation.state"
 topic = "/odom"
 `;
+
+export type BaseParts = {
+  /** Of central. */
+  readonly url: string;
+  readonly tokenFile: string;
+  /** A free port for the router. */
+  readonly zenoh: number;
+  readonly intent: string;
+};
+
+/** A robot with a base and every way in that a configuration opens, but packages. */
+export const baseToml = ({ url, tokenFile, zenoh, intent }: BaseParts) =>
+  `[daemon]
+name = "r1"
+[sim]
+width = 3
+height = 3
+[runs]
+auto_start = "${intent}"
+[intents]
+zenoh = true
+central = true
+[link]
+central_url = "${url}"
+token_file = "${tokenFile}"
+[zenoh]
+enabled = true
+mode = "router"
+listen = ["tcp/127.0.0.1:${zenoh}"]
+prefix = "fleet/r1"
+[[routes]]
+name = "steering"
+from = "zenoh:steer/r1"
+to = "ros:/cmd_vel"
+type = "geometry_msgs/msg/Twist"
+[[schedules]]
+name = "often"
+cron = "*/5 * * * * *"
+intent = "${intent}"
+${DRIVE}`;
 
 export type Central = {
   readonly url: string;

@@ -49,6 +49,8 @@ export class RemotePeer {
   /** What it does with a numbered message. */
   onMessage: (message: Wire) => void = () => {};
   acknowledges = true;
+  /** Answers heartbeats: for tests in which much time passes. */
+  pongs = false;
 
   constructor(runtimes: RemoteRuntimes, name = 'workshop') {
     this.#runtimes = runtimes;
@@ -105,6 +107,7 @@ export class RemotePeer {
 
   #hear(message: Wire): void {
     this.heard.push(message);
+    if (message.type === 'ping' && this.pongs) this.raw({ type: 'pong' });
     if (message.type === 'welcome') {
       this.#session = String(message['session']);
       if (message['resumed'] !== true) this.forget();

@@ -22,6 +22,7 @@ export const WAYS = [
   'command line: chat',
   'command line: teleoperation',
   'MCP: run_submit',
+  'foreign runtime: agent of the Agent Client Protocol',
   'ROS: goal of the intent action',
   'Zenoh: intent',
   'Zenoh: velocity of a stranger through a route',
@@ -43,7 +44,12 @@ export type Way = (typeof WAYS)[number];
 /** Calls to the execution cell that begin a motion, or let somebody begin one. */
 export const MOVES: Readonly<Record<string, readonly Way[]>> = {
   'robot.navigate': ['HTTP: navigate', 'flow of the base', 'composite tool of an agent'],
-  'robot.maneuver': ['HTTP: maneuver', 'tool of an extension', 'step of a plan'],
+  'robot.maneuver': [
+    'HTTP: maneuver',
+    'tool of an extension',
+    'step of a plan',
+    'foreign runtime: agent of the Agent Client Protocol',
+  ],
   'arm.follow': ['HTTP: trajectory of the arm'],
   'arm.gripper': ['HTTP: gripper'],
   'controller.start': [

@@ -5,6 +5,7 @@ import { type HarnessWay, harnessConformance, type WaySetup } from '../conforman
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 import { ScriptedModel, turnOf } from '../fakes/scripted-model.ts';
+import { MemoryAgent, serveAcpAgent } from '../support/acp-script.ts';
 import { finish } from '../support/agent-apps.ts';
 import { agentOf, RemotePeer } from '../support/remote-peer.ts';
 import { remoteRig } from '../support/remote-rig.ts';
@@ -95,6 +96,39 @@ const remote: HarnessWay = async (setup) => {
   return rig;
 };
 
+/** An agent of the Agent Client Protocol behind the bridge, which is a client of the remote contract. */
+const acp =
+  (loadSession: boolean): HarnessWay =>
+  async (setup) => {
+    const { tools, hooks, disk, clock, cut } = setup;
+    const { rig, runtimes } = await remoteRig(tools, {
+      ...(hooks ? { hooks } : {}),
+      ...(disk ? { disk } : {}),
+      ...(clock ? { clock } : {}),
+      ...(cut ? { cut } : {}),
+    });
+    const agent = new MemoryAgent(rig.clock, {
+      loadSession,
+      script: async ({ text, tools: offered }) => {
+        // After a cut the prompt lists what was called: the agent goes on behind it, as a model would.
+        const done = text.split('\n').filter((line) => line.startsWith('- {"call"')).length;
+        for (const { tool, args } of setup.calls.slice(done)) {
+          const { ok, error } = await offered.call(tool.replace('.', '_'), args);
+          const { code } = (error ?? {}) as { code?: string };
+          if (ok !== true && code !== 'run.interrupted') {
+            await offered.call('run_finish', { status: 'failed', reason: `refused: ${code}` });
+            return undefined;
+          }
+        }
+        return undefined;
+      },
+    });
+    serveAcpAgent(new RemotePeer(runtimes), agent.parts()).connect();
+    return rig;
+  };
+
 harnessConformance('flow', flow);
 harnessConformance('pi', pi);
 harnessConformance('remote', remote);
+harnessConformance('acp', acp(false));
+harnessConformance('acp, with sessions that can be loaded', acp(true));

@@ -228,7 +228,7 @@ describe('what a cut left open is asked of the world', () => {
     for (const { spec, probe } of house.tools)
       expect([spec.name, probe !== undefined]).toEqual([spec.name, spec.replay === 'probe']);
     const never = house.tools.filter(({ spec }) => spec.replay === 'never').map(({ spec }) => spec.name);
-    expect(never).toEqual(['robot.maneuver', 'arm.gripper', 'controller.run']);
+    expect(never).toEqual(['robot.maneuver', 'arm.gripper', 'controller.run', 'agent.permission']);
   });
 });
 

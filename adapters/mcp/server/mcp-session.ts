@@ -88,7 +88,7 @@ async function callTool(
     // A stop is never refused because of its arguments.
     if (size > LIMITS.TOOL_ARGS_BYTES_MAX && tool.subject !== 'robot.stop')
       throw invalid(tool.name, `/: ${size} bytes, at most ${LIMITS.TOOL_ARGS_BYTES_MAX}`);
-    const fault = compile(tool.input).fault(args);
+    const fault = tool.checkedElsewhere ? undefined : compile(tool.input).fault(args);
     if (fault !== undefined) throw invalid(tool.name, fault);
     const plain = args as Record<string, unknown>;
     const call = callOf(context, parts);

@@ -26,6 +26,8 @@ export type RobotTool = {
   readonly destructive: boolean;
   /** False: policies are asked elsewhere (intents) or never (a stop). */
   readonly judged: boolean;
+  /** Arguments are checked, and refused, by the daemon that the call goes to. */
+  readonly checkedElsewhere?: true;
   readonly deadlineMs: number;
   run(args: Readonly<Record<string, unknown>>, call: McpCall): Promise<ToolAnswer>;
 };

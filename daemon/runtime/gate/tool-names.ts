@@ -1,5 +1,8 @@
 import type { Application, Tool } from '../../../contract/index.ts';
 
+/** What a foreign agent may do outside of the robot is never granted by a pattern: the application names it. */
+const NAMED_ONLY = 'agent.permission';
+
 /**
  * The tools of an application: those of its own tools and of `house` that its agent or its flow names. Its own tools
  * have precedence. An agent has the tools of the application's extensions without naming them. Every agent can stop the
@@ -17,11 +20,10 @@ export function toolsOf(
       : app.remote
         ? [...app.remote.tools, 'robot.stop']
         : (app.flow?.tools ?? []);
-  const chosen = [...(app.tools ?? []), ...house].filter(
-    ({ spec }) =>
-      (!loop && app.agent && spec.origin === 'extension') ||
-      patterns.some((pattern) => matches(pattern, spec.name)),
-  );
+  const chosen = [...(app.tools ?? []), ...house].filter(({ spec: { name, origin } }) => {
+    if (name === NAMED_ONLY) return !loop && app.remote?.tools.includes(name) === true;
+    return (!loop && app.agent && origin === 'extension') || patterns.some((pattern) => matches(pattern, name));
+  });
   const byName = new Map<string, Tool>();
   for (const tool of chosen) if (!byName.has(tool.spec.name)) byName.set(tool.spec.name, tool);
   return [...byName.values()];
