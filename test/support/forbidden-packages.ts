@@ -49,7 +49,9 @@ export function writePackages(folder: string): string {
       'app.toml',
       `${head(`far-${name}`, 'remote')}[remote]\nruntime = "${name}"\nagent = "patrol"\n${intent(`far_${name}`)}`,
     );
-  const accepted = [...Object.keys(RUNTIMES), 'coder'].map((name) => `[[runtimes.accept]]\nname = "${name}"\n`);
+  const accepted = [...Object.keys(RUNTIMES), 'coder'].map(
+    (name) => `[[runtimes.accept]]\nname = "${name}"\n`,
+  );
   return `[apps]\ndirs = ["${folder}"]\n${accepted.join('')}`;
 }
 

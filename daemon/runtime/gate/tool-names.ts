@@ -22,7 +22,9 @@ export function toolsOf(
         : (app.flow?.tools ?? []);
   const chosen = [...(app.tools ?? []), ...house].filter(({ spec: { name, origin } }) => {
     if (name === NAMED_ONLY) return !loop && app.remote?.tools.includes(name) === true;
-    return (!loop && app.agent && origin === 'extension') || patterns.some((pattern) => matches(pattern, name));
+    return (
+      (!loop && app.agent && origin === 'extension') || patterns.some((pattern) => matches(pattern, name))
+    );
   });
   const byName = new Map<string, Tool>();
   for (const tool of chosen) if (!byName.has(tool.spec.name)) byName.set(tool.spec.name, tool);
