@@ -288,6 +288,13 @@ export const LIMITS = {
   CHAT_UNREAD_MS: 30_000,
   /** Longest that a call of a model from outside may take, milliseconds. */
   CHAT_DEADLINE_MS_MAX: 300_000,
+  /** Cedar policies of one set: more take longer than a decision may. */
+  CEDAR_POLICIES_MAX: 2_000,
+  /**
+   * Height of one expression of a Cedar policy: brackets count two, operators of a chain, attributes and comparisons one.
+   * Cedar overflows its stack from about 400.
+   */
+  CEDAR_DEPTH_MAX: 160,
   /** One policy hook. A hook that is later than this denies, milliseconds. */
   POLICY_HOOK_MS: 1_000,
   /** One query of the lakehouse, milliseconds, and the rows it may return. */

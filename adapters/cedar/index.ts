@@ -5,4 +5,4 @@ export { LastGoodPolicies } from './last-good.ts';
 export { type BorrowedJudge, PolicyBook, type Standing } from './policy-book.ts';
 export { readPolicySource } from './policy-files.ts';
 export { judgeWithEntities, openPolicySet, type PolicySet, type PolicySource } from './policy-set.ts';
-export { loadCedar } from './wasm.ts';
+export { CedarEngine, loadCedar } from './wasm.ts';

@@ -184,11 +184,14 @@ function hold(set: PolicySet, clock: Clock): Held {
 }
 
 async function lastGood({ lastGood: kept }: PolicyBookParts): Promise<{ set: PolicySet; fallback: string }> {
+  const closed = 'nothing but reading and stopping';
+  const source = kept?.read();
+  if (!source) return { set: closedPolicySet(), fallback: closed };
   try {
-    const source = kept?.read();
-    if (source) return { set: await openPolicySet(source), fallback: 'the last good policies' };
-  } catch {
-    // A broken copy counts as none.
+    return { set: await openPolicySet(source), fallback: 'the last good policies' };
+  } catch (thrown) {
+    // A broken copy counts as none, and is named.
+    const why = (thrown as Error).message;
+    return { set: closedPolicySet(), fallback: `${closed} (the kept policies are not usable: ${why})` };
   }
-  return { set: closedPolicySet(), fallback: 'nothing but reading and stopping' };
 }
