@@ -2,7 +2,13 @@ export { BUILT_IN, BuiltInJudge } from './built-in.ts';
 export { CedarJudge } from './cedar-judge.ts';
 export { EntityFile } from './entity-file.ts';
 export { LastGoodPolicies } from './last-good.ts';
-export { type BorrowedJudge, PolicyBook, type Standing } from './policy-book.ts';
+export { PolicyBook, type Standing } from './policy-book.ts';
 export { readPolicySource } from './policy-files.ts';
-export { judgeWithEntities, openPolicySet, type PolicySet, type PolicySource } from './policy-set.ts';
+export {
+  closedPolicySet,
+  judgeWithEntities,
+  openPolicySet,
+  type PolicySet,
+  type PolicySource,
+} from './policy-set.ts';
 export { CedarEngine, loadCedar } from './wasm.ts';

@@ -22,7 +22,8 @@ export type Scan = {
 };
 
 const BRACKET = 2;
-const TOKEN = /"(?:[^"\\]|\\[\s\S])*"?|\/\/[^\n]*|\|\||&&|[=!<>]=|[()[\]{},;.+*<>-]|@|[A-Za-z_][A-Za-z0-9_]*/g;
+const TOKEN =
+  /"(?:[^"\\]|\\[\s\S])*"?|\/\/[^\n]*|\|\||&&|[=!<>]=|[()[\]{},;.+*<>-]|@|[A-Za-z_][A-Za-z0-9_]*/g;
 
 /**
  * Measures a text before Cedar parses it. Cedar walks the tree of an expression by recursion, and an expression that

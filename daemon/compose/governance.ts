@@ -1,23 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import {
-  type BorrowedJudge,
-  LastGoodPolicies,
-  openPolicySet,
-  PolicyBook,
-  readPolicySource,
-} from '../../adapters/cedar/index.ts';
+import { LastGoodPolicies, PolicyBook, readPolicySource } from '../../adapters/cedar/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import {
-  type CellContext,
-  type Clock,
-  EdgeError,
-  type PolicyHook,
-  type Rejudged,
-  type RejudgeRequest,
-  TOPICS,
-} from '../../contract/core.ts';
-import { rejudge } from '../../history/rejudge.ts';
+import { type CellContext, EdgeError, type PolicyHook, TOPICS } from '../../contract/core.ts';
 import type { Who } from '../http/caller.ts';
 import { Governance } from '../runtime/governance/governance.ts';
 import { GrantBook } from '../runtime/governance/grant-book.ts';
@@ -28,14 +13,13 @@ import { QuotaHook } from '../runtime/governance/quota-hook.ts';
 import { SpentElsewhere } from '../runtime/governance/spent-elsewhere.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
+import { makeRejudge } from './rejudge.ts';
 
 export type ComposedGovernance = {
   readonly hooks: readonly PolicyHook[];
   readonly governance: Governance;
 };
 
-/** Shorter than a request may take. */
-const REJUDGE_MS = 20_000;
 /** What helps against a broken policy or entity file. */
 const FIX = 'mend the file, run `auraison policy check`, then `auraison policy reload`';
 /** A grant is a few hundred bytes. */
@@ -46,10 +30,11 @@ const GRANT_BYTES_MAX = 16 * 1024;
  * are reported, and the last good ones stay in force. `tenantOf` gives the tenant of a run.
  */
 export async function makeGovernance(
-  { config, dataDir }: Settings,
+  settings: Settings,
   { clock, bus, report, emit }: CellContext,
   tenantOf: (runId: string) => string | undefined,
 ): Promise<ComposedGovernance> {
+  const { config, dataDir } = settings;
   const { policy } = config;
   const time = new LatestTime(clock);
   const keys = new Map(
@@ -87,42 +72,12 @@ export async function makeGovernance(
   });
   const governance = new Governance({
     ...{ policies, quotas, grants, elsewhere, report },
-    rejudge: (request) => rejudged(dataDir, clock, policies, request),
+    rejudge: makeRejudge(settings, clock, () => policies.source),
     localGrants: () => readGrants(policy.grants, report),
     onChange: (sha256) => bus.broadcast(TOPICS.policyChanged, { sha256 }),
   });
   bus.onBroadcast(TOPICS.configChanged, () => void governance.reload().catch(() => {}));
   return { hooks: policy.quotas.length === 0 ? [policies] : [policies, new QuotaHook(quotas)], governance };
-}
-
-/** The history of runs and of data that left, under other policies; as far as it comes in time. */
-async function rejudged(
-  dataDir: string,
-  clock: Clock,
-  inForce: PolicyBook,
-  { sinceMs, policies }: RejudgeRequest,
-): Promise<Rejudged> {
-  const { judge, giveBack } = policies ? await borrowed(policies) : inForce.borrow();
-  const readers = (['runtime', 'link'] as const).flatMap((cell) => {
-    try {
-      return [openEventReader(dataDir, cell)];
-    } catch {
-      return []; // no log of this cell yet
-    }
-  });
-  const end = clock.monotonicMs() + REJUDGE_MS;
-  try {
-    return await rejudge(readers, judge, sinceMs, () => clock.monotonicMs() > end);
-  } finally {
-    for (const reader of readers) reader.close();
-    giveBack();
-  }
-}
-
-/** Policies of a caller, with the entities that each question holds: those of then. */
-async function borrowed(policies: NonNullable<RejudgeRequest['policies']>): Promise<BorrowedJudge> {
-  const { judge } = await openPolicySet({ policies, entities: { file: 'entities.json', text: '' } });
-  return { judge, giveBack: () => judge.close() };
 }
 
 /** Who shows which token. Throws `config.invalid` where a file cannot be read or two have the same token. */
