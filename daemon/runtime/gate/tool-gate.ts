@@ -90,7 +90,7 @@ export class ToolGate {
 
   async callTool(effect: Effect): Promise<Answered> {
     const { journal } = this.#parts;
-    if (isStop(effect) && !this.#parts.instead) await this.#stopFirst(effect);
+    if (effect.tool === 'robot.stop' && !this.#parts.instead) await this.#stopFirst(effect);
     else await this.#ready(effect);
     this.#refuseClosed(effect);
     const known = journal.recall(effect.tool, effect.args, effect.originId);
@@ -389,7 +389,7 @@ export class ToolGate {
   }
 }
 
-/** The built-in tool that only stops. Tools of applications and servers have other names. */
+/** The built-in tools that only stop. Tools of applications and servers have other names. */
 function isStop({ tool }: Pick<Ask, 'tool'>): boolean {
-  return tool === 'robot.stop';
+  return tool === 'robot.stop' || tool === 'run.cancel';
 }
