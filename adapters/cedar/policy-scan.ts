@@ -15,7 +15,7 @@ type Level = {
 export type Scan = {
   /** Statements that end in a semicolon. */
   readonly policies: number;
-  /** Height of the highest expression, at least as high as the tree that Cedar makes of it. */
+  /** Height of the highest expression: a bracket counts two, operators of a chain, attributes and comparisons one. */
   readonly depth: number;
   /** Where in the text the first expression passes `CEDAR_DEPTH_MAX`; undefined where none does. */
   readonly tooDeepAt: number | undefined;
