@@ -19,7 +19,7 @@ const MOVES: ReadonlySet<string | undefined> = new Set([
   '/v1/plays/:id/resume',
   '/v1/plays/:id/seek',
   '/v1/plays/:id/rate',
-  // Runs, and what lets one go on: an agent acts on what it hears.
+  // Runs, and what continues one: an agent acts on what it hears.
   '/v1/intents',
   '/v1/runs/:id/resume',
   '/v1/runs/:id/messages',

@@ -12,7 +12,7 @@ import {
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
 
-/** Who asked for the end, and whether the robot was measured to stand. */
+/** The principal that asked for the end, and whether the robot was measured to stand. */
 export type EndNote = { readonly by?: string; readonly stop_confirmed?: false };
 
 export type HeldEndParts = {
