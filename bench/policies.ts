@@ -35,11 +35,11 @@ const question: HookQuestion = {
 const cedar = await loadCedar();
 const judge = new CedarJudge(cedar, files);
 const asked = (await book.decide(question)).request as unknown as PolicyRequest;
-cedar.preparsePolicySet('bare', { staticPolicies: files[0]!.text });
+cedar.call((bare) => bare.preparsePolicySet('bare', { staticPolicies: files[0]!.text }));
 const bare = { ...cedarCall(asked), preparsedPolicySetId: 'bare' };
 const times: Record<string, number[]> = { bare: [], judge: [], hook: [], 'built in': [] };
 for (let i = 0; i < decisions; i++) {
-  await timed('bare', () => cedar.statefulIsAuthorized(bare));
+  await timed('bare', () => cedar.call((raw) => raw.statefulIsAuthorized(bare)));
   await timed('judge', () => judge.judge(asked));
   await timed('hook', () => book.decide(question));
   await timed('built in', () => builtIn.decide(question));

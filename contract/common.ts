@@ -13,3 +13,10 @@ export const Text = (maxLength: number, description: string) => Type.String({ ma
 export const Json = Type.Record(Type.String({ maxLength: 256 }), Type.Unknown());
 export const Count = (description: string) =>
   Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description });
+
+/** The principal that a request came from; absent where no person or client gave it. */
+export const By = Type.Optional(Text(128, 'principal that asked for it'));
+/** Absent where the robot was measured to stand, or had nothing to stop. */
+export const StopConfirmed = Type.Optional(
+  Type.Literal(false, { description: 'false: it was not confirmed that the robot stands' }),
+);

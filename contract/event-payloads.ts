@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { CELL_NAMES } from './cell-name.ts';
-import { Count, closed, Name, Sha256, Text, Uuid } from './common.ts';
+import { By, Count, closed, Name, Sha256, Text, Uuid } from './common.ts';
 import { CONTROL_PAYLOADS } from './control-payloads.ts';
 import { ErrorBody } from './errors.ts';
 import { PLAN_PAYLOADS } from './plan-payloads.ts';
@@ -222,7 +222,7 @@ export const EVENT_PAYLOADS = {
     },
     closed,
   ),
-  'safety.stopped': Type.Object({ reason: Text(512, 'why'), source: Name('who stopped it') }, closed),
+  'safety.stopped': Type.Object({ reason: Text(512, 'why'), source: Name('who stopped it'), by: By }, closed),
   'estop.engaged': Type.Object(
     {
       source: Name('api, cli, console, zenoh, ros, file, agent'),

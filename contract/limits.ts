@@ -78,7 +78,7 @@ export const LIMITS = {
   API_CONNECTIONS_MAX: 256,
   /** Connections on which nobody has shown a token; beyond it the oldest are closed. A browser opens six. */
   API_STRANGERS_MAX: 128,
-  /** Connections that come at the same time have so long to show a token before the oldest are closed, milliseconds. */
+  /** Connections that come at the same time have this long to show their token; then the oldest close, milliseconds. */
   API_SHED_MS: 50,
   /**
    * Sockets of the API in total: the two limits above, and those that come within that time. Then the kernel refuses.
@@ -297,6 +297,9 @@ export const LIMITS = {
   CHAT_UNREAD_MS: 30_000,
   /** Longest that a call of a model from outside may take, milliseconds. */
   CHAT_DEADLINE_MS_MAX: 300_000,
+  /** Cedar policies of one set (more take too long), and the height of an expression (Cedar overflows from 400). */
+  CEDAR_POLICIES_MAX: 2_000,
+  CEDAR_DEPTH_MAX: 160,
   /** One policy hook. A hook that is later than this denies, milliseconds. */
   POLICY_HOOK_MS: 1_000,
   /** One query of the lakehouse, milliseconds, and the rows it may return. */

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { Count, closed, Json, Name, Sha256, Text, Uuid } from './common.ts';
+import { By, Count, closed, Json, Name, Sha256, StopConfirmed, Text, Uuid } from './common.ts';
 import { ErrorBody } from './errors.ts';
 import { Intent } from './intent.ts';
 import { LIMITS } from './limits.ts';
@@ -76,7 +76,16 @@ export const RUN_PAYLOADS = {
     },
     closed,
   ),
-  'run.status': Type.Object({ status: RunStatus, previous: RunStatus, reason: Text(512, 'why') }, closed),
+  'run.status': Type.Object(
+    {
+      status: RunStatus,
+      previous: RunStatus,
+      reason: Text(512, 'why'),
+      by: By,
+      stop_confirmed: StopConfirmed,
+    },
+    closed,
+  ),
   'run.message': Type.Object(
     {
       message_id: Uuid('UUIDv7'),
@@ -103,6 +112,8 @@ export const RUN_PAYLOADS = {
       score: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
       summary: Json,
       error: Type.Optional(ErrorBody),
+      by: By,
+      stop_confirmed: StopConfirmed,
     },
     closed,
   ),

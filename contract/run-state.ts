@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { checker } from './check.ts';
-import { closed, Text, Uuid } from './common.ts';
+import { closed, StopConfirmed, Text, Uuid } from './common.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
 /** Statuses stand apart, so that processes without the schema library have them. */
@@ -24,6 +24,7 @@ export const RunState = Type.Object(
       description: 'grows with each resume after a cut',
     }),
     score: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: '1 is fully reached' })),
+    stop_confirmed: StopConfirmed,
   },
   { ...closed, $id: 'auraison/v1/run-state', title: 'RunState' },
 );

@@ -8,8 +8,8 @@ import {
   type PolicyVerdict,
 } from '../../contract/core.ts';
 import { cedarCall } from './cedar-request.ts';
-import { invalid, lineAt, type ParsedPolicy, type PolicyFile, parsePolicies } from './policy-text.ts';
-import type { Cedar } from './wasm.ts';
+import { callOn, invalid, lineAt, type ParsedPolicy, type PolicyFile, parsePolicies } from './policy-text.ts';
+import type { Cedar, CedarEngine } from './wasm.ts';
 
 export const SCHEMA = readFileSync(new URL('./auraison.cedarschema', import.meta.url), 'utf8');
 /** Default wait for the answer of a person. */
@@ -28,27 +28,36 @@ export class CedarJudge implements PolicyJudge {
   readonly sha256: string;
   readonly policies: readonly ParsedPolicy[];
   readonly #rules: ReadonlyMap<string, Rule>;
-  readonly #cedar: Cedar;
+  readonly #engine: CedarEngine;
   readonly #slot: string;
+  /** Of the engine when it got this set. */
+  #generation = 0;
 
   /** Throws `policy.invalid` with file, line and policy id. `extra`: further input of the hash. */
-  constructor(cedar: Cedar, files: readonly PolicyFile[], extra: readonly PolicyFile[] = []) {
-    this.#cedar = cedar;
-    this.policies = parsePolicies(cedar, files);
+  constructor(engine: CedarEngine, files: readonly PolicyFile[], extra: readonly PolicyFile[] = []) {
+    this.#engine = engine;
+    this.policies = parsePolicies(engine, files);
     this.#rules = new Map(this.policies.map((policy) => [policy.id, { ...policy, ...termsOf(policy) }]));
-    validate(cedar, this.policies);
+    const first = files[0]?.file ?? 'policies';
+    callOn(engine, first, (cedar) => validate(cedar, this.policies));
     this.sha256 = hashOf([...files, ...extra]);
     this.#slot = free.pop() ?? `set-${++made}`;
-    const staticPolicies = Object.fromEntries(this.policies.map(({ id, text }) => [id, text]));
-    const parsed = cedar.preparsePolicySet(this.#slot, { staticPolicies });
-    if (parsed.type === 'failure')
-      throw invalid(files[0]?.file ?? 'policies', 1, '', parsed.errors[0]?.message ?? 'cannot be parsed');
+    try {
+      callOn(engine, first, (cedar) => this.#prepare(cedar));
+    } catch (thrown) {
+      free.push(this.#slot);
+      throw thrown;
+    }
   }
 
   judge(request: PolicyRequest): PolicyVerdict {
     try {
-      const call = cedarCall(request);
-      const answer = this.#cedar.statefulIsAuthorized({ ...call, preparsedPolicySetId: this.#slot });
+      const call = { ...cedarCall(request), preparsedPolicySetId: this.#slot };
+      const answer = this.#engine.call((cedar) => {
+        // A trap, of whatever caller, made a new instance, which does not know this set.
+        if (this.#generation !== this.#engine.generation) this.#prepare(cedar);
+        return cedar.statefulIsAuthorized(call);
+      });
       if (answer.type === 'failure')
         return denied(`cannot be judged: ${answer.errors[0]?.message ?? 'no reason given'}`);
       return this.#verdict(answer.response);
@@ -59,8 +68,22 @@ export class CedarJudge implements PolicyJudge {
 
   /** Frees the parsed set; it must not be used any more. */
   close(): void {
-    this.#cedar.preparsePolicySet(this.#slot, { staticPolicies: {} });
+    if (this.#generation === this.#engine.generation)
+      this.#engine.call((cedar) => cedar.preparsePolicySet(this.#slot, { staticPolicies: {} }));
     free.push(this.#slot);
+  }
+
+  #prepare(cedar: Cedar): void {
+    const staticPolicies = Object.fromEntries(this.policies.map(({ id, text }) => [id, text]));
+    const parsed = cedar.preparsePolicySet(this.#slot, { staticPolicies });
+    if (parsed.type === 'failure')
+      throw invalid(
+        this.policies[0]?.file ?? 'policies',
+        1,
+        '',
+        parsed.errors[0]?.message ?? 'cannot be parsed',
+      );
+    this.#generation = this.#engine.generation;
   }
 
   #verdict({ decision, diagnostics }: Response): PolicyVerdict {

@@ -3,7 +3,13 @@ export { CedarJudge } from './cedar-judge.ts';
 export { EntityFile } from './entity-file.ts';
 export { LastGoodPolicies } from './last-good.ts';
 export { packagePolicyFaults, SiteAndPackages } from './package-policies.ts';
-export { type BorrowedJudge, PolicyBook, type Standing } from './policy-book.ts';
+export { PolicyBook, type Standing } from './policy-book.ts';
 export { readPolicySource } from './policy-files.ts';
-export { judgeWithEntities, openPolicySet, type PolicySet, type PolicySource } from './policy-set.ts';
-export { loadCedar } from './wasm.ts';
+export {
+  closedPolicySet,
+  judgeWithEntities,
+  openPolicySet,
+  type PolicySet,
+  type PolicySource,
+} from './policy-set.ts';
+export { CedarEngine, loadCedar } from './wasm.ts';

@@ -4,7 +4,6 @@ import {
   type HookDecision,
   type HookQuestion,
   type PolicyHook,
-  type PolicyJudge,
   type PolicyRequest,
   type PolicyView,
   toMs,
@@ -14,7 +13,6 @@ import { resourceOf } from './cedar-request.ts';
 import {
   closedPolicySet,
   entitiesOf,
-  judgeWithEntities,
   openPolicySet,
   type PolicySet,
   type PolicySource,
@@ -45,12 +43,9 @@ export type PolicyBookParts = {
   readonly onFault?: (error: EdgeError, fallback: string) => void;
 };
 
-/** Policies for a longer job: a reload in the meantime does not affect it. */
-export type BorrowedJudge = { readonly judge: PolicyJudge; readonly giveBack: () => void };
-
 type Held = PolicySet & {
-  /** Number of users; once it is no longer in force the last user closes it. */
-  readonly users: Set<symbol>;
+  /** What it was made of; undefined: no valid policies were ever in force. */
+  readonly source: PolicySource | undefined;
   readonly loadedTs: string;
 };
 
@@ -80,9 +75,9 @@ export class PolicyBook implements PolicyHook {
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'policy.invalid', 'load', 'policies');
       if (!parts.lastGood) throw error;
-      const { set, fallback } = await lastGood(parts);
+      const { set, source, fallback } = await lastGood(parts);
       parts.onFault?.(error, fallback);
-      return new PolicyBook(parts, hold(set, parts.clock), `${error.message}; in force: ${fallback}`);
+      return new PolicyBook(parts, hold(set, source, parts.clock), `${error.message}; in force: ${fallback}`);
     }
   }
 
@@ -90,12 +85,9 @@ export class PolicyBook implements PolicyHook {
     return this.#held.judge.sha256;
   }
 
-  /** The policies in force now, with their entities, until they are released. */
-  borrow(): BorrowedJudge {
-    const held = this.#held;
-    const user = Symbol('user');
-    held.users.add(user);
-    return { judge: judgeWithEntities(held), giveBack: () => this.#leave(held, user) };
+  /** The text of the policies in force; undefined while only reading is allowed. */
+  get source(): PolicySource | undefined {
+    return this.#held.source;
   }
 
   view(): PolicyView {
@@ -116,13 +108,8 @@ export class PolicyBook implements PolicyHook {
     this.#fault = undefined;
     const before = this.#held;
     this.#held = next;
-    this.#leave(before, IN_FORCE);
+    before.judge.close();
     return before.judge.sha256 !== next.judge.sha256;
-  }
-
-  /** Releasing twice is no error. */
-  #leave({ users, judge }: Held, user: symbol): void {
-    if (users.delete(user) && users.size === 0) judge.close();
   }
 
   async decide(question: HookQuestion): Promise<HookDecision> {
@@ -169,26 +156,28 @@ export class PolicyBook implements PolicyHook {
   }
 }
 
-/** Number of users of the policies in force. */
-const IN_FORCE = Symbol('in force');
-
 async function load({ read, clock, lastGood: kept }: PolicyBookParts): Promise<Held> {
   const source = read();
-  const held = hold(await openPolicySet(source), clock);
+  const held = hold(await openPolicySet(source), source, clock);
   kept?.write(source);
   return held;
 }
 
-function hold(set: PolicySet, clock: Clock): Held {
-  return { ...set, users: new Set([IN_FORCE]), loadedTs: toWireTime(clock.now()) };
+function hold(set: PolicySet, source: PolicySource | undefined, clock: Clock): Held {
+  return { ...set, source, loadedTs: toWireTime(clock.now()) };
 }
 
-async function lastGood({ lastGood: kept }: PolicyBookParts): Promise<{ set: PolicySet; fallback: string }> {
+type LastGood = { readonly set: PolicySet; readonly source?: PolicySource; readonly fallback: string };
+
+async function lastGood({ lastGood: kept }: PolicyBookParts): Promise<LastGood> {
+  const closed = 'nothing but reading and stopping';
+  const source = kept?.read();
+  if (!source) return { set: closedPolicySet(), fallback: closed };
   try {
-    const source = kept?.read();
-    if (source) return { set: await openPolicySet(source), fallback: 'the last good policies' };
-  } catch {
-    // A broken copy counts as none.
+    return { set: await openPolicySet(source), source, fallback: 'the last good policies' };
+  } catch (thrown) {
+    // A broken copy counts as none, and is named.
+    const why = (thrown as Error).message;
+    return { set: closedPolicySet(), fallback: `${closed} (the kept policies are not usable: ${why})` };
   }
-  return { set: closedPolicySet(), fallback: 'nothing but reading and stopping' };
 }

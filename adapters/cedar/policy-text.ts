@@ -1,5 +1,6 @@
-import { EdgeError } from '../../contract/core.ts';
-import type { Cedar } from './wasm.ts';
+import { EdgeError, LIMITS } from '../../contract/core.ts';
+import { scanPolicies } from './policy-scan.ts';
+import type { Cedar, CedarEngine } from './wasm.ts';
 
 export type PolicyFile = { readonly file: string; readonly text: string };
 
@@ -15,26 +16,52 @@ export type ParsedPolicy = {
 };
 
 const KNOWN_ANNOTATIONS = new Set(['id', 'approve', 'timeout', 'approvers', 'reason', 'about']);
-/** Policies of one set: more take longer than a decision may. */
-const POLICIES_MAX = 2_000;
 
 type Detailed = Extract<ReturnType<Cedar['policySetTextToParts']>, { type: 'failure' }>['errors'][number];
 
 /** The policies of all files. Throws `policy.invalid` with file, line and what was expected. */
-export function parsePolicies(cedar: Cedar, files: readonly PolicyFile[]): ParsedPolicy[] {
+export function parsePolicies(engine: CedarEngine, files: readonly PolicyFile[]): ParsedPolicy[] {
+  refuseTooLarge(files);
   const all: ParsedPolicy[] = [];
   const ids = new Map<string, ParsedPolicy>();
   for (const file of files) {
-    for (const policy of parseFile(cedar, file)) {
+    for (const policy of callOn(engine, file.file, (cedar) => parseFile(cedar, file))) {
       const other = ids.get(policy.id);
       if (other) throw invalid(policy.file, policy.line, policy.id, `line ${other.line} has the same @id`);
       ids.set(policy.id, policy);
       all.push(policy);
     }
   }
-  if (all.length > POLICIES_MAX)
-    throw invalid(files.at(-1)!.file, 1, '', `${all.length} policies, at most ${POLICIES_MAX} are taken`);
   return all;
+}
+
+/** Before Cedar sees them: it takes seconds for many policies, and an expression that is too deep ends it. */
+function refuseTooLarge(files: readonly PolicyFile[]): void {
+  let policies = 0;
+  for (const { file, text } of files) {
+    const found = scanPolicies(text);
+    policies += found.policies;
+    if (policies > LIMITS.CEDAR_POLICIES_MAX)
+      throw invalid(file, 1, '', `at most ${LIMITS.CEDAR_POLICIES_MAX} policies expected, found ${policies}`);
+    if (found.tooDeepAt !== undefined)
+      throw invalid(
+        file,
+        text.slice(0, found.tooDeepAt).split('\n').length,
+        '',
+        `expressions of at most ${LIMITS.CEDAR_DEPTH_MAX} levels expected (CEDAR_DEPTH_MAX), found ${found.depth}: write [a, b].contains(x) instead of a long chain, or several policies`,
+      );
+  }
+}
+
+/** Throws `policy.invalid` with the file where Cedar itself fails. */
+export function callOn<T>(engine: CedarEngine, file: string, work: (cedar: Cedar) => T): T {
+  try {
+    return engine.call(work);
+  } catch (thrown) {
+    if (thrown instanceof EdgeError) throw thrown;
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    throw invalid(file, 1, '', `Cedar cannot process this: ${why}`);
+  }
 }
 
 function parseFile(cedar: Cedar, { file, text }: PolicyFile): ParsedPolicy[] {

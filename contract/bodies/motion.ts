@@ -130,6 +130,7 @@ export const StopRequest = ask({
   reason: text,
   run: Type.Optional(text),
   role: Type.Optional(LeaseRole),
+  by: Type.Optional(Type.String({ maxLength: 128, description: 'principal that asked for it' })),
 });
 
 /** The answer to a stop: facts for the caller besides success. */

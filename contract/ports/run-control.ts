@@ -47,12 +47,13 @@ export type ForkOptions = {
 export interface RunControlApi {
   /**
    * Stops the robot, then pauses the run and the runs that it opened. A paused run keeps its slot, its
-   * deadline goes on, and it stays paused over a restart. A run that waits is held where it waits.
+   * deadline goes on, and it stays paused over a restart. `by`: the principal that asked, for the log. The state has
+   * `stop_confirmed: false` where it was not confirmed that the robot stands. A run that waits is held where it waits.
    * `run.not_found`, `run.finished`.
    */
-  pause(runId: string, reason: string): Promise<RunState>;
+  pause(runId: string, reason: string, by?: string): Promise<RunState>;
   /** Goes on with a paused run, and with the runs that were paused with it. */
-  resume(runId: string): Promise<RunState>;
+  resume(runId: string, reason?: string, by?: string): Promise<RunState>;
   /**
    * `run.not_supported` where the harness of the run does not take this kind, `run.finished`, `policy.denied`,
    * `cell.overloaded` where too much waits to be taken. A message sent twice under one `messageId` counts once.

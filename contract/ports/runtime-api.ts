@@ -54,8 +54,11 @@ export interface RuntimeApi {
    * `run.limit`, `cell.overloaded` or `log.failed`; nothing was opened then.
    */
   submit(request: unknown, context: PolicyContext): Promise<Submitted>;
-  /** Stops the robot, ends the run, then answers. A finished run stays as it is. `run.not_found`. */
-  cancel(runId: string, reason: string): Promise<RunState>;
+  /**
+   * Stops the robot, ends the run, then answers. A finished run stays as it is. `by`: the principal that asked, for the
+   * log. The state has `stop_confirmed: false` where it was not confirmed that the robot stands. `run.not_found`.
+   */
+  cancel(runId: string, reason: string, by?: string): Promise<RunState>;
   runs(filter?: RunFilter): readonly RunDetails[];
   /** Throws `run.not_found`. */
   run(runId: string): RunDetails;

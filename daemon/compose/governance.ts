@@ -1,9 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
-  type BorrowedJudge,
   LastGoodPolicies,
-  openPolicySet,
   PolicyBook,
   readPolicySource,
   SiteAndPackages,
@@ -12,15 +10,11 @@ import { openEventReader } from '../../adapters/event-log/index.ts';
 import {
   type Application,
   type CellContext,
-  type Clock,
   EdgeError,
   type HookQuestion,
   type PolicyHook,
-  type Rejudged,
-  type RejudgeRequest,
   TOPICS,
 } from '../../contract/core.ts';
-import { rejudge } from '../../history/rejudge.ts';
 import type { Who } from '../http/caller.ts';
 import { Governance } from '../runtime/governance/governance.ts';
 import { GrantBook } from '../runtime/governance/grant-book.ts';
@@ -31,14 +25,13 @@ import { QuotaHook } from '../runtime/governance/quota-hook.ts';
 import { SpentElsewhere } from '../runtime/governance/spent-elsewhere.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
+import { makeRejudge } from './rejudge.ts';
 
 export type ComposedGovernance = {
   readonly hooks: readonly PolicyHook[];
   readonly governance: Governance;
 };
 
-/** Shorter than a request may take. */
-const REJUDGE_MS = 20_000;
 /** What helps against a broken policy or entity file. */
 const FIX = 'mend the file, run `auraison policy check`, then `auraison policy reload`';
 /** A grant is a few hundred bytes. */
@@ -49,12 +42,13 @@ const GRANT_BYTES_MAX = 16 * 1024;
  * are reported, and the last good ones stay in force. `tenantOf` gives the tenant of a run.
  */
 export async function makeGovernance(
-  { config, dataDir }: Settings,
+  settings: Settings,
   { clock, bus, report, emit }: CellContext,
   tenantOf: (runId: string) => string | undefined,
   /** Whose intent or run a question is about. */
   appOf: (question: HookQuestion) => Application | undefined = () => undefined,
 ): Promise<ComposedGovernance> {
+  const { config, dataDir } = settings;
   const { policy } = config;
   const time = new LatestTime(clock);
   const keys = new Map(
@@ -92,43 +86,13 @@ export async function makeGovernance(
   });
   const governance = new Governance({
     ...{ policies, quotas, grants, elsewhere, report },
-    rejudge: (request) => rejudged(dataDir, clock, policies, request),
+    rejudge: makeRejudge(settings, clock, () => policies.source),
     localGrants: () => readGrants(policy.grants, report),
     onChange: (sha256) => bus.broadcast(TOPICS.policyChanged, { sha256 }),
   });
   bus.onBroadcast(TOPICS.configChanged, () => void governance.reload().catch(() => {}));
   const rules = new SiteAndPackages(policies, appOf);
   return { hooks: policy.quotas.length === 0 ? [rules] : [rules, new QuotaHook(quotas)], governance };
-}
-
-/** The history of runs and of data that left, under other policies; as far as it comes in time. */
-async function rejudged(
-  dataDir: string,
-  clock: Clock,
-  inForce: PolicyBook,
-  { sinceMs, policies }: RejudgeRequest,
-): Promise<Rejudged> {
-  const { judge, giveBack } = policies ? await borrowed(policies) : inForce.borrow();
-  const readers = (['runtime', 'link'] as const).flatMap((cell) => {
-    try {
-      return [openEventReader(dataDir, cell)];
-    } catch {
-      return []; // no log of this cell yet
-    }
-  });
-  const end = clock.monotonicMs() + REJUDGE_MS;
-  try {
-    return await rejudge(readers, judge, sinceMs, () => clock.monotonicMs() > end);
-  } finally {
-    for (const reader of readers) reader.close();
-    giveBack();
-  }
-}
-
-/** Policies of a caller, with the entities that each question holds: those of then. */
-async function borrowed(policies: NonNullable<RejudgeRequest['policies']>): Promise<BorrowedJudge> {
-  const { judge } = await openPolicySet({ policies, entities: { file: 'entities.json', text: '' } });
-  return { judge, giveBack: () => judge.close() };
 }
 
 /** Who shows which token. Throws `config.invalid` where a file cannot be read or two have the same token. */

@@ -129,11 +129,11 @@ export function makeRobotMcp(
     who,
     openReader: () => openEventReader(dataDir, 'runtime'),
     async stopRobot(reason) {
-      await stopRobot({ bus, runtime: parts.runtime, clock }, reason);
+      await stopRobot({ bus, runtime: parts.runtime, clock }, reason, who.principal);
     },
-    async judge(tool, args, signal, waits) {
+    async judge(tool, args, signal, waits, effect) {
       const facts = { ...args, ...motionFactsOf(tool, args) };
-      const question = { point: 'tool', subject: tool, context: who, facts } as const;
+      const question = { point: 'tool', subject: tool, context: who, facts, about: { effect } } as const;
       const { refusal, approval, events } = await gate.ask(question);
       if (approval && approvals) {
         await approvals.hold({ ...question, terms: approval, events }, signal, waits);

@@ -11,18 +11,17 @@ import {
   type NewEvent,
   NOT_CONFIRMED,
   TOPICS,
-  withDeadline,
 } from '../../contract/core.ts';
 import { ActuationLease, LEASE_PRIORITIES, roleOf } from './lease.ts';
 import { type Mandate, MotionLeases } from './motion-leases.ts';
 import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
 import { StopLatch } from './safety/stop-latch.ts';
+import { notConfirmed, stoppedInTime } from './safety/stopped-in-time.ts';
 
-/** Lifetime of a lease without renewal, the longest lifetime on request, and the time for a safe stop; milliseconds. */
+/** Lifetime of a lease without renewal, and the longest lifetime on request; milliseconds. */
 const LEASE_TTL_MS = 3_000;
 const LEASE_TTL_MS_MAX = 60_000;
-const SAFE_STOP_MS = 4_000;
 
 /** Brings something that moves to its safe state. */
 export type Stop = (reason: string) => Promise<void>;
@@ -233,11 +232,12 @@ export class Actuation {
 
   /**
    * Stops everything that moves. `role` is the rank of the caller. A lease that it may not end stays with its
-   * holder, whose next command moves the robot again. Rejects where it was not confirmed that the robot stands.
+   * holder, whose next command moves the robot again. `by`: the principal that asked, for the log. Rejects where it was not confirmed that the robot stands.
    */
-  async stop(reason: string, role: LeaseRole = 'teleoperation'): Promise<void> {
+  async stop(reason: string, role: LeaseRole = 'teleoperation', by?: string): Promise<void> {
     this.#dismiss(role);
-    this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'request' } });
+    const payload = { reason: reason.slice(0, 512), source: 'request', ...(by === undefined ? {} : { by }) };
+    this.note({ kind: 'safety.stopped', payload });
     await this.#whileStopping(() => this.#stopAll(reason, 'stop'));
   }
 
@@ -261,7 +261,7 @@ export class Actuation {
     await this.#stopAll(reason, 'emergency-stop');
   }
 
-  /** Settles when everything stands, or when `SAFE_STOP_MS` have passed. */
+  /** Settles when everything stands, or after a deadline. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#leases.close();
@@ -325,9 +325,8 @@ export class Actuation {
     const ending = [...this.#motions.values()].filter(which);
     for (const { ends } of ending) ends.abort(reason);
     const settled = Promise.all(ending.map((motion) => motion.settled));
-    const ends = await withDeadline(this.#context.clock, SAFE_STOP_MS, settled, operation, 'robot');
-    if (ends.includes(true))
-      throw new EdgeError('robot.unreachable', { operation, subject: 'robot', message: NOT_CONFIRMED });
+    const ends = await stoppedInTime(this.#context.clock, settled, operation);
+    if (ends.includes(true)) throw notConfirmed(operation);
   }
 
   async #safeStop(reason: string, ends: Which = () => true): Promise<void> {
@@ -346,7 +345,7 @@ export class Actuation {
   async #stopThem(stops: readonly Stop[], reason: string, operation: string): Promise<void> {
     // All stops are called in the same turn, also those after one that throws.
     const stopped = Promise.allSettled(stops.map(async (stop) => stop(reason)));
-    const ends = await withDeadline(this.#context.clock, SAFE_STOP_MS, stopped, operation, 'robot');
+    const ends = await stoppedInTime(this.#context.clock, stopped, operation);
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) throw failed.reason;
   }

@@ -18,6 +18,7 @@ import {
 
 const MOTION_FIELDS = ['motionId', 'goal', 'traceparent', 'run', 'by'];
 const TEXT_MAX = 256;
+const BY_MAX = 128;
 const ROLES: readonly LeaseRole[] = ['policy', 'agent', 'autonomy', 'central', 'teleoperation'];
 
 /** When a motion was asked for, and the clock that says what time it is now; both of the host. */
@@ -65,11 +66,12 @@ export function parseCancel(body: unknown): { motionId: string; reason: string }
 
 /** Never throws: what does not fit is left out, for a stop does not fail on how it was asked for. */
 export function parseStop(body: unknown): StopRequest {
-  const { reason, run, role } = fieldsOf(body);
+  const { reason, run, role, by } = fieldsOf(body);
   return {
     reason: reasonOf(reason, 'stop'),
     ...(typeof run === 'string' && run !== '' ? { run } : {}),
     ...(ROLES.includes(role as LeaseRole) ? { role: role as LeaseRole } : {}),
+    ...(typeof by === 'string' && by !== '' ? { by: by.slice(0, BY_MAX) } : {}),
   };
 }
 

@@ -51,8 +51,8 @@ export class RobotService {
       actuation.cancel(motionId, reason);
     });
     bus.handle(methods.robotStop, async (body) => {
-      const { reason, run, role } = parseStop(body);
-      await (run === undefined ? actuation.stop(reason, role) : actuation.stopRun(run, reason));
+      const { reason, run, role, by } = parseStop(body);
+      await (run === undefined ? actuation.stop(reason, role, by) : actuation.stopRun(run, reason));
       return stopWarnings(this.#parts.hasRobot ?? true);
     });
   }

@@ -23,15 +23,15 @@ export function principalOf(request: FastifyRequest): string {
 }
 
 /**
- * The caller of the API: by the token alone, never by the body. The header `x-auraison-grant` names the grant
- * under which the caller acts; `x-auraison-origin: cli` is a note for people.
+ * The caller of the API: by the token alone, never by the body, and so is the origin that policies see. The header
+ * `x-auraison-grant` names the grant under which the caller acts; `x-auraison-origin` is a note for the log.
  */
 export function callerOf(request: FastifyRequest): PolicyContext {
   const who = known.get(request.raw);
   // Throws if the caller was never determined, so that a forgotten check does not let a request in.
   if (!who) throw new EdgeError('api.unauthorised', { operation: 'authorise', subject: 'caller' });
   const { principal, tenant, roles } = who;
-  const { 'x-auraison-origin': origin, 'x-auraison-grant': grant } = request.headers;
+  const { 'x-auraison-grant': grant } = request.headers;
   if (grant !== undefined && (typeof grant !== 'string' || !GRANT.test(grant)))
     throw new EdgeError('schema.invalid', {
       operation: 'authorise',
@@ -42,7 +42,7 @@ export function callerOf(request: FastifyRequest): PolicyContext {
     tenant,
     principal,
     roles: [...roles],
-    origin: origin === 'cli' ? 'cli' : 'api',
+    origin: 'api',
     ...(grant === undefined ? {} : { lease: grant }),
   };
 }

@@ -48,6 +48,7 @@ import { statusRoutes } from './routes/status.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { wireRoutes } from './routes/wires.ts';
 import { isRuntimeUpgrade, RuntimeDoor } from './runtime-door.ts';
+import { takeStopBody } from './stop-order.ts';
 import { Streams } from './streams.ts';
 import { ThawGuard } from './thaw-guard.ts';
 import { toJson } from './to-json.ts';
@@ -61,6 +62,8 @@ declare module 'fastify' {
     undeniable?: boolean;
     /** Without a token: its handler checks a signature. */
     signed?: boolean;
+    /** Stops something: carried out with any body. */
+    stops?: boolean;
   }
 }
 
@@ -177,6 +180,10 @@ export class HttpServer {
       if (!this.#connections.admit(request.raw, reply.raw)) reply.hijack();
     });
     app.addHook('onRequest', async (request, reply) => this.#admit(request, reply));
+    app.addHook('onRequest', async (request, reply) => {
+      if (request.routeOptions.config.stops === true)
+        await takeStopBody(request, reply, this.#ports.clock, this.#connections);
+    });
     // No body is an empty object: where fields are required the answer names the first that is missing.
     app.addHook('preValidation', async (request) => {
       if (request.method === 'POST' && request.body === undefined) request.body = {};

@@ -5,16 +5,20 @@ type StopPorts = Pick<HttpPorts, 'runtime' | 'clock'> & { readonly bus: Pick<Htt
 
 /**
  * Stops the robot: it is stopped, and every run that could move it again is cancelled,
- * waiting ones included. Rejects where the stop was not confirmed; the runs are cancelled all the same.
+ * waiting ones included. `by`: the principal that asked, for the log. Rejects where the stop was not confirmed; the runs are cancelled all the same.
  */
-export async function stopRobot({ bus, runtime, clock }: StopPorts, reason: string): Promise<StopWarnings> {
+export async function stopRobot(
+  { bus, runtime, clock }: StopPorts,
+  reason: string,
+  by?: string,
+): Promise<StopWarnings> {
   const { runs } = runtime.status();
   // Waiting runs first, and all of them before anything is awaited: none may take the place of another.
   const waitingFirst = [...runs].sort(
     (a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'),
   );
-  const ended = Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason)));
-  const order: StopRequest = { reason };
+  const ended = Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason, by)));
+  const order: StopRequest = { reason, ...(by === undefined ? {} : { by }) };
   const [stopped] = await Promise.allSettled([
     // Goals sent through the ROS API and plays of commands end by it too.
     bus.request('execution', METHODS.execution.robotStop, order),

@@ -17,7 +17,36 @@ const MOVES: ReadonlySet<string | undefined> = new Set([
   '/v1/ros/actions/goals',
   '/v1/plays',
   '/v1/plays/:id/resume',
+  '/v1/plays/:id/seek',
+  '/v1/plays/:id/rate',
+  // Runs, and what continues one: an agent acts on what it hears.
+  '/v1/intents',
+  '/v1/runs/:id/resume',
+  '/v1/runs/:id/messages',
+  '/v1/runs/:id/fork',
+  '/v1/ask/:id/confirm',
+  '/v1/approvals/:id/answer',
+  '/v1/plans',
+  '/v1/sessions',
+  '/v1/sessions/:id/messages',
+  '/v1/sessions/:id/steer',
+  '/v1/sessions/:id/follow-up',
+  '/mcp',
 ]);
+
+/** What of these requests stops, denies or only reads is never too late. */
+function isLateHarmless(url: string | undefined, body: unknown): boolean {
+  const { kind, decision } = (body ?? {}) as { kind?: unknown; decision?: unknown };
+  if (url === '/mcp') return ![body].flat().some(submits);
+  if (url === '/v1/approvals/:id/answer') return decision === 'deny';
+  return kind === 'stop' || kind === 'close';
+}
+
+/** A message of an MCP client that asks the robot for something. */
+function submits(message: unknown): boolean {
+  const { method, params } = (message ?? {}) as { method?: unknown; params?: { name?: unknown } | null };
+  return method === 'tools/call' && params?.name === 'run_submit';
+}
 
 /**
  * An order that lay in a socket while this process was frozen carries the time of its reading. It looks like a
@@ -48,12 +77,12 @@ export class ThawGuard {
       this.#thawedAtMs = -Infinity;
     });
     app.addHook('onClose', async () => this.#freeze.close());
-    // The body is in, and was not looked at: what is late is late whatever it says.
+    // The body is in: what is late is late whatever it says, unless it stops.
     app.addHook('preValidation', async (request) => this.#check(request));
   }
 
-  #check({ method, routeOptions: { url } }: FastifyRequest): void {
-    if (method !== 'POST' || !MOVES.has(url)) return;
+  #check({ method, body, routeOptions: { url } }: FastifyRequest): void {
+    if (method !== 'POST' || !MOVES.has(url) || isLateHarmless(url, body)) return;
     // The socket may be read before the timer of the watch.
     this.#freeze.look();
     if (this.#clock.monotonicMs() - this.#thawedAtMs >= REFUSE_MS) return;

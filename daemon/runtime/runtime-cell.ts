@@ -255,9 +255,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return await opened;
   }
 
-  async cancel(runId: string, reason: string): Promise<RunState> {
+  async cancel(runId: string, reason: string, by?: string): Promise<RunState> {
     const view = this.#view(runId);
-    if (!isFinished(view.state.status)) await this.#scheduler.cancel(runId, reason);
+    if (!isFinished(view.state.status)) await this.#scheduler.cancel(runId, reason, by);
     return this.#view(runId).state;
   }
 

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { PolicyBook } from '../../adapters/cedar/index.ts';
+import { BuiltInJudge, PolicyBook } from '../../adapters/cedar/index.ts';
 import { EdgeError, type EventReader, IdSource, type NewEvent } from '../../contract/index.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
 import { ApprovalDesk } from '../../daemon/runtime/governance/approval-desk.ts';
@@ -40,7 +40,7 @@ export async function governedPorts(): Promise<Partial<HttpPorts>> {
   );
   const governance = new Governance({
     ...{ policies, quotas, grants, localGrants: () => [], onChange: () => {}, report: () => {} },
-    rejudge: async ({ sinceMs }) => await rejudge([reader()], policies.borrow().judge, sinceMs),
+    rejudge: async ({ sinceMs }) => await rejudge([reader()], new BuiltInJudge(), sinceMs),
   });
   const append = async (events: readonly NewEvent[]) => {
     const durable = await log.append(events);

@@ -59,7 +59,7 @@ export const MOVES: Readonly<Record<string, readonly Way[]>> = {
   ],
   'ros.goal_send': ['HTTP: goal of a ROS action'],
   'bag.play': ['HTTP: play of commands'],
-  // Goes on with a play that was judged when it began.
+  // Resume, seek and rate are judged like the play.
   'bag.play_control': ['HTTP: play of commands'],
   'lease.take': ['HTTP: lease to steer by hand', 'command line: teleoperation'],
   // Only who was given the lease has one to renew.

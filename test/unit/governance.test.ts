@@ -285,44 +285,6 @@ describe('history', () => {
   });
 });
 
-describe('policies that are replaced while a job judges by them', () => {
-  const permits = (role: string) => ({
-    file: 'site.cedar',
-    text: `@id("one") permit (principal in Auraison::Role::"${role}", action, resource);`,
-  });
-
-  it('stay as they were for it, and are closed by whoever gives them back last', async () => {
-    const clock = new ManualClock();
-    const log = new MemoryEventLog({ cell: 'runtime', clock });
-    const files = { now: permits('operator') };
-    const book = await PolicyBook.open({
-      ...{ robot: 'robot', clock, standing: ({ roles }) => ({ ok: true, roles }) },
-      read: () => ({ policies: [files.now], entities: { file: 'e', text: '' } }),
-    });
-    const question = { point: 'tool', subject: 'robot.drive', context: PERSON, facts: {} } as const;
-    const { events } = await new PolicyGate([book], clock).ask(question, RUN);
-    await log.append(events);
-    const before = book.sha256;
-    const [job, other] = [book.borrow(), book.borrow()];
-    // Two others: the second would have been given the name of the first under which Cedar keeps a parsed set.
-    for (const role of ['guest', 'nobody']) {
-      files.now = permits(role);
-      expect(await book.reload()).toBe(true);
-    }
-    expect(await rejudge([log.reader()], job.judge, 0)).toMatchObject({
-      ...{ policy_sha256: before, judged: 1, same: 1, different: 0 },
-    });
-    // Twice is once: the other still judges by it.
-    job.giveBack();
-    job.giveBack();
-    expect(await rejudge([log.reader()], other.judge, 0)).toMatchObject({ same: 1 });
-    other.giveBack();
-    expect(await rejudge([log.reader()], other.judge, 0)).toMatchObject({ different: 1 });
-    expect((await book.decide(question)).decision).toBe('deny');
-    await log.close();
-  });
-});
-
 describe('hooks that misbehave', () => {
   it('deny: late, throwing, holding the thread, asking for the impossible', async () => {
     const clock = new ManualClock();

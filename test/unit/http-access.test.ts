@@ -98,6 +98,8 @@ describe('who is no operator', () => {
   it('gains nothing by headers or a body that speak of roles', async () => {
     await start();
     const told = as('vera', { 'x-auraison-origin': 'cli', 'x-auraison-roles': 'operator' });
+    await rig.post('/v1/intents', { type: 'maze/find_exit' }, told);
+    expect(rig.runtime.calls.at(-1)).toMatchObject({ context: { principal: 'vera', origin: 'api' } });
     expect((await rig.post('/v1/robot/navigate', POSE, told)).status).toBe(403);
     const body = { type: 'maze/find_exit', policy_ctx: { roles: ['operator'] } };
     expect((await rig.post('/v1/intents', body, told)).status).toBe(400);

@@ -41,3 +41,12 @@ it('has the files read again by operators only', async () => {
   expect((await rig.post('/v1/policy/reload', {}, asLena)).status).toBe(403);
   expect((await rig.post('/v1/policy/reload')).status).toBe(200);
 });
+
+it('judges by the text of a caller for operators only, who govern the robot', async () => {
+  const asLena = { authorization: `Bearer ${lena.token}` };
+  const body = { since_ts: toWireTime(1n) };
+  const text = { policies: [{ file: 'a.cedar', text: 'permit (principal, action, resource);' }] };
+  expect((await rig.post('/v1/policy/rejudge', body, asLena)).status).toBe(200);
+  expect((await rig.post('/v1/policy/rejudge', { ...body, ...text }, asLena)).status).toBe(403);
+  expect((await rig.post('/v1/policy/rejudge', { ...body, ...text })).status).toBe(200);
+});

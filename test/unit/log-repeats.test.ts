@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { PolicyBook, readPolicySource } from '../../adapters/cedar/index.ts';
+import { openPolicySet, PolicyBook, readPolicySource } from '../../adapters/cedar/index.ts';
 import {
   checkpointKey,
   LogCutter,
@@ -152,10 +152,10 @@ describe('the log of an agent', () => {
     expect(verifyLogFile(path)).toMatchObject({ ok: true, events: events.length });
     // They are judged again as they were, and explained: nothing of the question is missing.
     const reader = log.reader();
-    const { judge, giveBack } = book.borrow();
+    const { judge } = await openPolicySet(book.source);
     const judged = await rejudge([reader], judge, 0);
     expect(judged).toMatchObject({ judged: decisions.length, same: decisions.length, not_judged: 0 });
-    giveBack();
+    judge.close();
     const read = reader.read(0, 1_000, { kinds: ['policy.decided'] }) as AgentEvent<'policy.decided'>[];
     expect(read.map((event) => requestOf(event)?.principal.id)).toEqual(read.map(() => 'ada'));
     reader.close();

@@ -98,6 +98,12 @@ for (const mode of ['legacy', 'auto'] as const) {
       expect(rig.stopped).toEqual(['x'.repeat(256), words, words]);
     });
 
+    it('cancels a run whatever arguments come with its id, and asks no policy', async () => {
+      for (const more of [{ reason: 'x'.repeat(300) }, { reason: null }, { urgency: 'high' }])
+        expect((await call('run_cancel', { run_id: RUN_ID, ...more })).isError).not.toBe(true);
+      expect(rig.judged).toEqual([]);
+    });
+
     it('tells progress of a run that is waited for, and answers when it is over', async () => {
       const told: string[] = [];
       const waiting = client.callTool(

@@ -37,8 +37,12 @@ describe('the stop of a run whose motion is not alone', () => {
         throw new EdgeError('robot.unreachable', { operation: 'stop', subject: 'arm' });
       },
     ],
-  ])('is an error where its motion %s', async (_how, end) => {
-    const rig = await moving(end);
-    await expect(rig.actuation.stopRun('r', 'paused')).rejects.toMatchObject({ code: 'robot.unreachable' });
+    ['never ends', () => new Promise(() => {})],
+  ])('is an error where its motion %s', async (_how, settle) => {
+    const rig = await moving(settle);
+    const stop = rig.actuation.stopRun('r', 'paused');
+    const end = expect(stop).rejects.toMatchObject({ code: 'robot.unreachable' });
+    await rig.clock.advance(4_000);
+    await end;
   });
 });

@@ -56,6 +56,9 @@ describe('a stop that an agent asks for', () => {
     const { gate, order, effect } = gateWith();
     await expect(gate.callTool(effect('robot.navigate'))).rejects.toMatchObject({ code: 'policy.denied' });
     order.length = 0;
+    expect(await gate.callTool(effect('run.cancel'))).toEqual({ result: { stopped: true } });
+    expect(order).toEqual(['tool.called', 'worked run.cancel', 'tool.returned']);
+    order.length = 0;
     expect(await gate.callTool(effect('robot.stop'))).toEqual({ result: { stopped: true } });
     expect(order).toEqual(['stopped: a child', 'tool.called', 'worked robot.stop', 'tool.returned']);
   });

@@ -8,11 +8,12 @@ afterEach(() => rig?.stop());
 
 async function start(): Promise<ManualClock> {
   const clock = new ManualClock();
-  rig = await startRig({}, { clock });
+  rig = await startRig({}, { clock, control: {} as never, approvals: {} as never });
   answerAll(rig);
   return clock;
 }
 
+const RUN = '01a1fd99-664f-7001-b10f-4ffe24a4f881';
 const TELEOP = { lease_id: 1, twist: { linear: 0.1, angular: 0 } };
 const code = async (path: string, body: object) => {
   const response = await rig.post(path, body);
@@ -34,6 +35,12 @@ describe('the API after its process was frozen', () => {
       ['/v1/controllers/pick/start', {}],
       ['/v1/ros/actions/goals', { action: '/a', type: 'a_msgs/action/A' }],
       ['/v1/plays', { path: '/bag' }],
+      ['/v1/plays/1/seek', { position_s: 1 }],
+      ['/v1/plays/1/rate', { rate: 1 }],
+      ['/v1/intents', { type: 'maze/find_exit' }],
+      [`/v1/runs/${RUN}/resume`, {}],
+      [`/v1/runs/${RUN}/messages`, { kind: 'steer', text: 'go on' }],
+      [`/v1/approvals/${RUN}/answer`, { decision: 'allow' }],
     ];
     for (const [path, body] of orders)
       expect(`${path}: ${await code(path, body)}`).toBe(`${path}: 409 command.expired`);
@@ -48,6 +55,12 @@ describe('the API after its process was frozen', () => {
     clock.skip(400);
     expect(await code('/v1/estop', {})).toBe('200');
     expect(await code('/v1/robot/stop', {})).toBe('200');
+    for (const [path, body] of [
+      [`/v1/runs/${RUN}/cancel`, {}],
+      [`/v1/runs/${RUN}/messages`, { kind: 'stop' }],
+      [`/v1/approvals/${RUN}/answer`, { decision: 'deny' }],
+    ] as const)
+      expect(await code(path, body)).not.toContain('command.expired');
     expect(await code('/v1/lease/return', { lease_id: 1 })).toBe('200');
     clock.skip(1_000);
     await clock.advance(200);

@@ -56,7 +56,7 @@ export function mcpSession(parts: SessionParts): Server {
   server.setRequestHandler('resources/read', async ({ params }, context) => {
     try {
       const call = callOf(context, parts);
-      await offer.judge('resources.read', { uri: params.uri }, call.signal, waiting(call));
+      await offer.judge('resources.read', { uri: params.uri }, call.signal, waiting(call), 'read');
       return { contents: [await offer.read(params.uri)] };
     } catch (thrown) {
       return failed(thrown);
@@ -75,6 +75,9 @@ function toolView({ name, title, description, input, readOnly, destructive }: Ro
   };
 }
 
+/** Tools that only stop. */
+const STOPS: ReadonlySet<string> = new Set(['robot.stop', 'run.cancel']);
+
 /** Failures of a tool are data for the model that called it: they never break the session. */
 async function callTool(
   tool: RobotTool,
@@ -86,13 +89,14 @@ async function callTool(
   try {
     const size = Buffer.byteLength(JSON.stringify(args));
     // A stop is never refused because of its arguments.
-    if (size > LIMITS.TOOL_ARGS_BYTES_MAX && tool.subject !== 'robot.stop')
+    if (size > LIMITS.TOOL_ARGS_BYTES_MAX && !STOPS.has(tool.subject))
       throw invalid(tool.name, `/: ${size} bytes, at most ${LIMITS.TOOL_ARGS_BYTES_MAX}`);
     const fault = tool.checkedElsewhere ? undefined : compile(tool.input).fault(args);
     if (fault !== undefined) throw invalid(tool.name, fault);
     const plain = args as Record<string, unknown>;
     const call = callOf(context, parts);
-    if (tool.judged) await offer.judge(tool.subject, plain, call.signal, waiting(call));
+    if (tool.judged)
+      await offer.judge(tool.subject, plain, call.signal, waiting(call), tool.readOnly ? 'read' : 'write');
     const work = tool.run(plain, call);
     return resultOf(await withDeadline(clock, tool.deadlineMs, work, 'call', tool.name));
   } catch (thrown) {

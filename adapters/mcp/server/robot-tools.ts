@@ -160,13 +160,18 @@ function runTools({ runtime, clock, who, approvals }: RobotMcpPorts): RobotTool[
       input: Type.Object(
         {
           run_id: RunId,
-          reason: Type.Optional(Type.String({ maxLength: 256, description: 'why, for the log' })),
+          reason: Type.Optional(Type.Unknown({ description: 'why, for the log; at most 256 characters' })),
         },
-        closed,
+        { additionalProperties: true },
       ),
       readOnly: false,
-      run: async ({ run_id, reason = 'asked for by an MCP client' }) => {
-        await runtime.cancel(run_id, reason);
+      // A stop: no policy denies it, and only the id has to be right.
+      judged: false,
+      run: async ({ run_id, reason }) => {
+        const { tenant } = runtime.run(run_id).intent.policy_ctx;
+        if (who.tenant !== 'local' && who.tenant !== tenant)
+          throw new EdgeError('run.not_found', { operation: 'find run', subject: run_id });
+        await runtime.cancel(run_id, stopReason(reason), who.principal);
         return shown(runtime.run(run_id));
       },
     }),
@@ -197,7 +202,7 @@ function runTools({ runtime, clock, who, approvals }: RobotMcpPorts): RobotTool[
       told = now;
       await pause(clock, LOOK_MS, call.signal);
       if (!call.signal.aborted) continue;
-      if (call.cancelled()) await runtime.cancel(runId, 'the MCP client cancelled its call');
+      if (call.cancelled()) await runtime.cancel(runId, 'the MCP client cancelled its call', who.principal);
       return;
     }
   }
@@ -219,8 +224,7 @@ function orders({ bus, clock, stopRobot }: RobotMcpPorts): RobotTool[] {
       judged: false,
       deadlineMs: 2 * ORDER_MS,
       run: async ({ reason }) => {
-        const words = typeof reason === 'string' ? reason.slice(0, STOP_REASON_CHARS) : '';
-        await stopRobot(words.toWellFormed() || 'asked for by an MCP client');
+        await stopRobot(stopReason(reason));
         return { stopped: true };
       },
     }),
@@ -240,6 +244,12 @@ function orders({ bus, clock, stopRobot }: RobotMcpPorts): RobotTool[] {
       },
     }),
   ];
+}
+
+/** A stop is never refused because of its reason: what cannot be logged is left out. */
+function stopReason(reason: unknown): string {
+  const words = typeof reason === 'string' ? reason.slice(0, STOP_REASON_CHARS) : '';
+  return words.toWellFormed() || 'asked for by an MCP client';
 }
 
 function recordings(ports: RobotMcpPorts): RobotTool[] {

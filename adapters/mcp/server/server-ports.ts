@@ -9,7 +9,10 @@ import type {
   Tool,
   ToolAnswer,
   ToolReturn,
+  ToolSpec,
 } from '../../../contract/index.ts';
+
+type ToolEffect = ToolSpec['effect'];
 
 /** Everything that this robot calls as an MCP server. It owns nothing: every answer comes from one of these. */
 export type RobotMcpPorts = {
@@ -32,7 +35,7 @@ export type RobotMcpPorts = {
   stopRobot(reason: string): Promise<void>;
   /**
    * Asks the policies about a call and logs the decision. If they require a person the call waits for the
-   * answer; `waits` is called with the id of the question. Rejects with `policy.denied`, and with the reason
+   * answer; `waits` is called with the id of the question. `effect` is that of the tool. Rejects with `policy.denied`, and with the reason
    * of the signal.
    */
   judge(
@@ -40,6 +43,7 @@ export type RobotMcpPorts = {
     args: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
     waits: (approvalId: string) => void,
+    effect: ToolEffect,
   ): Promise<void>;
   readonly report: (level: 'warn' | 'error', message: string, facts: Record<string, unknown>) => void;
 };

@@ -5,7 +5,8 @@ import { callerOf } from '../caller.ts';
 import { endUnheard, UNHEARD } from '../end-unheard.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
-import { CancelBody, errors, NoQuery } from '../schemas.ts';
+import { errors, NoQuery } from '../schemas.ts';
+import { StopBody, stopOrderOf } from '../stop-order.ts';
 
 const closed = { additionalProperties: false } as const;
 /** Time to take the lease from its holder and to bring the robot to rest, milliseconds. */
@@ -104,14 +105,17 @@ export function controllerRoutes(app: FastifyInstance, ports: HttpPorts): void {
 
   app.post(
     '/v1/controllers/:name/stop',
-    describe('stopController', 'Stop a controller now; may be repeated', {
-      params: Params,
-      body: CancelBody,
-      response: { 200: View, ...errors },
-    }),
+    {
+      ...describe('stopController', 'Stop a controller now; may be repeated', {
+        params: Params,
+        body: StopBody,
+        response: { 200: View, ...errors },
+      }),
+      config: { stops: true },
+    },
     async (request) => {
       const { name: controller } = request.params as Static<typeof Params>;
-      const { reason = 'asked for through the API' } = request.body as Static<typeof CancelBody>;
+      const { reason } = stopOrderOf(request);
       const order = { controller, reason };
       const [view] = await bus.request('execution', execution.controllerStop, order, LIMITS.CELL_REQUEST_MS);
       return shown(view!);

@@ -30,7 +30,8 @@ import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { ArmFigureView, ArmView } from '../motion-schemas.ts';
-import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
+import { Done, errors, NoQuery } from '../schemas.ts';
+import { StopBody, stopOrderOf } from '../stop-order.ts';
 
 const { NavigateBody, ManeuverArgs, TrajectoryBody, GripperArgs, MotionView } = motionSchemas;
 
@@ -139,10 +140,19 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
 
   app.post(
     '/v1/arm/stop',
-    schema('stopArm', 'Stop the arm now, the base stays as it is; may be repeated', 'arm', CancelBody, Done),
+    {
+      ...schema(
+        'stopArm',
+        'Stop the arm now, the base stays as it is; may be repeated',
+        'arm',
+        StopBody,
+        Done,
+      ),
+      config: { stops: true },
+    },
     async (request) => {
-      const { reason } = request.body as Static<typeof CancelBody>;
-      const order: StopRequest = { reason: reason ?? 'asked for through the API' };
+      const { reason } = stopOrderOf(request);
+      const order: StopRequest = { reason, by: callerOf(request).principal };
       await bus.request('execution', execution.armStop, order, LIMITS.CELL_REQUEST_MS);
       return { ok: true };
     },

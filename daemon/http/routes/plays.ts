@@ -6,6 +6,7 @@ import { endUnheard } from '../end-unheard.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, errors, PlayBody, PlayParams, PlayView, RateBody, SeekBody } from '../schemas.ts';
+import { StopBody } from '../stop-order.ts';
 
 /** Opening a large bag and joining the ROS graph come before the answer, milliseconds. */
 const START_MS = 60_000;
@@ -75,9 +76,10 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
         summary: 'End a play',
         tags: ['robot'],
         params: PlayParams,
-        body: CancelBody,
+        body: StopBody,
         response: { 200: PlayView, ...errors },
       },
+      config: { stops: true },
     },
     async (request) =>
       bus.request('execution', METHODS.execution.bagPlayStop, request.params as Static<typeof PlayParams>),
@@ -87,7 +89,7 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
     action: 'pause' | 'resume' | 'seek' | 'rate',
     operationId: string,
     summary: string,
-    body: typeof CancelBody | typeof SeekBody | typeof RateBody,
+    body: typeof StopBody | typeof CancelBody | typeof SeekBody | typeof RateBody,
   ) =>
     app.post(
       `/v1/plays/:id/${action}`,
@@ -100,15 +102,29 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
           body,
           response: { 200: PlayView, ...errors },
         },
+        config: { stops: action === 'pause' },
       },
-      async (request) => {
+      async (request, reply) => {
         const { id } = request.params as Static<typeof PlayParams>;
         const { position_s, rate } = (request.body ?? {}) as { position_s?: number; rate?: number };
         const order = { id, action, positionS: position_s, rate };
-        return bus.request('execution', METHODS.execution.bagPlayControl, order);
+        const give = () => bus.request('execution', METHODS.execution.bagPlayControl, order);
+        if (action === 'pause') return give();
+        const {
+          path,
+          to,
+          rate: before,
+        } = await bus.request('execution', METHODS.execution.bagPlayState, { id });
+        const facts = { motion: 'play', path, to, rate: rate ?? before, position_s };
+        return judgedOrder(
+          reply,
+          { operation: `${action} play`, subject: path },
+          async () => judgeAction?.({ tool: 'bag.play', facts }, callerOf(request)),
+          give,
+        );
       },
     );
-  steer('pause', 'pausePlay', 'Hold a play where it is', CancelBody);
+  steer('pause', 'pausePlay', 'Hold a play where it is', StopBody);
   steer('resume', 'resumePlay', 'Let a held play go on', CancelBody);
   steer(
     'seek',

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { EdgeError, fromWireTime, LIMITS, toMs, withDeadline } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { rolesOf } from '../access.ts';
 import { callerOf } from '../caller.ts';
 import {
   GrantSchema,
@@ -55,7 +56,7 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
       ),
     },
     async (request) => {
-      requireOperator(callerOf(request).roles);
+      requireOperator(callerOf(request).roles, 'has the policies read again');
       return await settle(governance.reload(), 'reload policies');
     },
   );
@@ -65,7 +66,7 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
       schema: {
         ...answer(
           'rejudge',
-          'Judge the history again, under other policies; changes nothing',
+          'Judge the history again, in a process of its own; other policies than those in force need an operator; changes nothing',
           RejudgedSchema,
         ),
         body: RejudgeBody,
@@ -73,6 +74,12 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
     },
     async (request) => {
       const { since_ts, policies } = request.body as Static<typeof RejudgeBody>;
+      // The text is parsed and judged by this robot: who governs it may ask for that.
+      if (policies)
+        requireOperator(
+          rolesOf(callerOf(request), { governance }),
+          'has the history judged by other policies',
+        );
       const asked = { sinceMs: toMs(fromWireTime(since_ts)), ...(policies ? { policies } : {}) };
       return await settle(governance.rejudge(asked), 'rejudge');
     },
@@ -119,11 +126,11 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
   );
 }
 
-function requireOperator(roles: readonly string[]): void {
+function requireOperator(roles: readonly string[], does: string): void {
   if (roles.includes('operator')) return;
   throw new EdgeError('policy.denied', {
-    operation: 'reload policies',
+    operation: 'govern',
     subject: 'policies',
-    message: 'only an operator has the policies read again',
+    message: `only an operator ${does}`,
   });
 }

@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { EdgeError, METHODS, toWireTime } from '../../../contract/index.ts';
-import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery } from '../schemas.ts';
+import { StopBody, stopOrderOf } from '../stop-order.ts';
 import { stopRobot } from '../stop-robot.ts';
 
 /** Longest wait for a rebuilt lake; a log of days takes minutes. */
@@ -22,13 +24,14 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
         operationId: 'stopRobot',
         summary: 'Stop the robot now and cancel every run; may be repeated',
         tags: ['robot'],
-        body: CancelBody,
+        body: StopBody,
         response: { 200: Done, ...errors },
       },
+      config: { stops: true },
     },
     async (request) => {
-      const { reason } = request.body as Static<typeof CancelBody>;
-      const { warnings } = await stopRobot(ports, reason ?? 'asked for through the API');
+      const { reason } = stopOrderOf(request);
+      const { warnings } = await stopRobot(ports, reason, callerOf(request).principal);
       return { ok: true, ...(warnings ? { result: { warnings } } : {}) };
     },
   );

@@ -12,7 +12,8 @@ import {
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import { CancelBody, errors, NoQuery, RunParams, RunsView } from '../schemas.ts';
+import { errors, NoQuery, RunParams, RunsView } from '../schemas.ts';
+import { StopBody, stopOrderOf } from '../stop-order.ts';
 
 const closed = { additionalProperties: false } as const;
 const text = (description: string) =>
@@ -83,7 +84,7 @@ export function runControlRoutes(app: FastifyInstance, { control, clock }: HttpP
   const order = (
     word: 'pause' | 'resume',
     summary: string,
-    work: (id: string, reason: string) => Promise<RunState>,
+    work: (id: string, reason: string, by: string) => Promise<RunState>,
   ) =>
     app.post(
       `/v1/runs/:id/${word}`,
@@ -93,19 +94,23 @@ export function runControlRoutes(app: FastifyInstance, { control, clock }: HttpP
           summary,
           tags: ['runs'],
           params: RunParams,
-          body: word === 'pause' ? CancelBody : NoQuery,
+          body: word === 'pause' ? StopBody : NoQuery,
           response: { 200: RunState, ...errors },
         },
+        config: { stops: word === 'pause' },
       },
       async (request) => {
-        const { reason } = (request.body ?? {}) as Static<typeof CancelBody>;
-        return settle(work(id(request), reason ?? 'asked for through the API'), `${word} run`, id(request));
+        const { reason } = stopOrderOf(request);
+        const { principal } = callerOf(request);
+        return settle(work(id(request), reason, principal), `${word} run`, id(request));
       },
     );
-  order('pause', 'Stop the robot, then hold the run, and those it asked for, where they are', (run, reason) =>
-    control.pause(run, reason),
+  order(
+    'pause',
+    'Stop the robot, then hold the run, and those it asked for, where they are',
+    (run, reason, by) => control.pause(run, reason, by),
   );
-  order('resume', 'Go on with a paused run', (run) => control.resume(run));
+  order('resume', 'Go on with a paused run', (run, _, by) => control.resume(run, undefined, by));
   talkRoutes(app, control, settle);
   treeRoutes(app, control);
 }

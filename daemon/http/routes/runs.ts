@@ -3,16 +3,8 @@ import { IntentRequest, LIMITS, RunState, withDeadline } from '../../../contract
 import type { Static } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import {
-  asText,
-  CancelBody,
-  errors,
-  RunDetailsView,
-  RunParams,
-  RunsQuery,
-  RunsView,
-  SubmittedView,
-} from '../schemas.ts';
+import { asText, errors, RunDetailsView, RunParams, RunsQuery, RunsView, SubmittedView } from '../schemas.ts';
+import { StopBody, stopOrderOf } from '../stop-order.ts';
 
 /** Intents and runs. */
 export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): void {
@@ -80,14 +72,15 @@ export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): 
         summary: 'Stop the robot, then end the run; a finished run stays as it is',
         tags: ['runs'],
         params: RunParams,
-        body: CancelBody,
+        body: StopBody,
         response: { 200: RunState, ...errors },
       },
+      config: { stops: true },
     },
     async (request) => {
       const { id } = request.params as Static<typeof RunParams>;
-      const { reason } = request.body as Static<typeof CancelBody>;
-      return settle(runtime.cancel(id, reason ?? 'asked for through the API'), 'cancel run', id);
+      const { reason } = stopOrderOf(request);
+      return settle(runtime.cancel(id, reason, callerOf(request).principal), 'cancel run', id);
     },
   );
 

@@ -19,7 +19,7 @@ import { endUnheard } from '../end-unheard.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
-import { readStopOrder } from '../stop-order.ts';
+import { readStopOrder, stopOrderOf } from '../stop-order.ts';
 
 const closed = { additionalProperties: false } as const;
 const LeaseId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
@@ -109,6 +109,12 @@ const TakeBody = Type.Object(
 );
 
 const LeaseBody = Type.Object({ lease_id: LeaseId }, closed);
+/** For the document only: any body is accepted, or none. */
+const ReturnBody = Type.Unknown({
+  description:
+    '{"lease_id": number}; without one that can be read, the lease of the caller. No body refuses the return',
+});
+const isLeaseId = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 1;
 
 const TeleopBody = Type.Object(
   {
@@ -256,14 +262,28 @@ export function safetyRoutes(
       );
     },
   );
-  for (const [path, method, id, summary] of [
-    ['/v1/lease/renew', execution.leaseRenew, 'renewLease', 'It lives for its time again from now'],
-    ['/v1/lease/return', execution.leaseReturn, 'returnLease', 'Give it back; the robot stops first'],
-  ] as const)
-    app.post(path, schema(id, summary, LeaseBody, LeaseSchema), (request) => {
+  app.post(
+    '/v1/lease/renew',
+    schema('renewLease', 'It lives for its time again from now', LeaseBody, LeaseSchema),
+    (request) => {
       const { lease_id } = request.body as Static<typeof LeaseBody>;
-      return ask(method, { leaseId: lease_id, by: callerOf(request).principal });
-    });
+      return ask(execution.leaseRenew, { leaseId: lease_id, by: callerOf(request).principal });
+    },
+  );
+  app.post(
+    '/v1/lease/return',
+    {
+      ...schema('returnLease', 'Give it back; the robot stops first', ReturnBody, LeaseSchema),
+      config: { stops: true },
+    },
+    async (request) => {
+      const { lease_id } = stopOrderOf(request).fields;
+      // Without a readable id it is the lease of now; another's is not the caller's to return.
+      const leaseId = isLeaseId(lease_id) ? lease_id : (await ask(execution.leaseState, {})).lease_id;
+      if (leaseId === undefined) return ask(execution.leaseState, {});
+      return ask(execution.leaseReturn, { leaseId, by: callerOf(request).principal });
+    },
+  );
   app.post(
     '/v1/teleop',
     schema(

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import {
   EdgeError,
   type IntentRequest,
+  isUuidv7,
   LIMITS,
   type PolicyContext,
   type RunControlApi,
@@ -14,6 +15,7 @@ import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { asText, errors, RunDetailsView, RunParams } from '../schemas.ts';
+import { StopBody, stopOrderOf } from '../stop-order.ts';
 import { tokenLines } from '../token-stream.ts';
 import { MessageBody, messageOf } from './run-control.ts';
 
@@ -27,7 +29,7 @@ const message_id = Type.Optional(
   Type.String({ pattern: UUID_PATTERN, description: 'UUIDv7; said twice under one id it counts once' }),
 );
 const WordsBody = Type.Object({ text: Words, message_id }, closed);
-const StopBody = Type.Object({ message_id }, closed);
+const CloseBody = Type.Object({ message_id }, closed);
 const NewSession = Type.Object(
   {
     type: Type.Optional(
@@ -148,16 +150,18 @@ export function sessionRoutes(app: FastifyInstance, ports: HttpPorts): void {
 function talkRoutes(app: FastifyInstance, ports: HttpPorts, control: RunControlApi): void {
   const say = async (request: FastifyRequest, message: RunMessage) => {
     const id = found(ports, request).run.run_id;
-    const { message_id: messageId } = (request.body ?? {}) as Static<typeof StopBody>;
+    const said = message.kind === 'stop' ? stopOrderOf(request).fields : request.body;
+    const { message_id: given } = (said ?? {}) as { message_id?: unknown };
+    const messageId = isUuidv7(given) ? given : undefined;
     const options = messageId === undefined ? {} : { messageId };
-    const said = control.message(id, message, callerOf(request), options);
-    await withDeadline(ports.clock, LIMITS.API_REQUEST_MS, said, 'message session', id);
+    const taken = control.message(id, message, callerOf(request), options);
+    await withDeadline(ports.clock, LIMITS.API_REQUEST_MS, taken, 'message session', id);
     return box(ports.runtime.run(id));
   };
   const way = (
     word: string,
     about: readonly [operationId: string, summary: string],
-    body: typeof WordsBody | typeof StopBody | typeof MessageBody,
+    body: typeof WordsBody | typeof CloseBody | typeof MessageBody | typeof StopBody,
     messageFrom: (body: unknown) => RunMessage,
   ) =>
     app.post(
@@ -171,6 +175,7 @@ function talkRoutes(app: FastifyInstance, ports: HttpPorts, control: RunControlA
           body,
           response: { 200: SessionBox, ...errors },
         },
+        config: { stops: word === 'stop' },
       },
       (request) => say(request, messageFrom(request.body)),
     );
@@ -195,7 +200,7 @@ function talkRoutes(app: FastifyInstance, ports: HttpPorts, control: RunControlA
     StopBody,
     () => ({ kind: 'stop' }),
   );
-  way('close', ['closeSession', 'End the conversation once it waits'], StopBody, () => ({ kind: 'close' }));
+  way('close', ['closeSession', 'End the conversation once it waits'], CloseBody, () => ({ kind: 'close' }));
 }
 
 function intentOf({

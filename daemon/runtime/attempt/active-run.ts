@@ -30,7 +30,12 @@ import { GatedToolBox } from './tool-box.ts';
 
 export type { ModelsOfRun, RunParts } from './run-parts.ts';
 
-type Ending = { readonly why: 'cancel' | 'deadline' | 'shutdown'; readonly reason: string };
+type Ending = {
+  readonly why: 'cancel' | 'deadline' | 'shutdown';
+  readonly reason: string;
+  /** The principal that asked for it. */
+  readonly by?: string | undefined;
+};
 
 /** After an abort a harness has this long to settle. Its tool calls settle first, and they stop the robot. */
 const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.MOTION_CANCEL_MS + 200;
@@ -56,6 +61,8 @@ export class ActiveRun {
   #done: Promise<void> | undefined;
   #observed: ObservedReads | undefined;
   #torn: Error | undefined;
+  /** False: it was not confirmed that the robot stands at the end of the run. */
+  #standing = true;
   #posted: Promise<void> = Promise.resolve();
   readonly #refusals = new LogRefusals();
   readonly #end: HeldEnd;
@@ -103,8 +110,8 @@ export class ActiveRun {
   }
 
   /** Aborts the run and waits for its end. Rejects where the log refuses the end; the write is still tried again. */
-  async end(why: Ending['why'], reason: string): Promise<void> {
-    this.#ending ??= { why, reason };
+  async end(why: Ending['why'], reason: string, by?: string): Promise<void> {
+    this.#ending ??= { why, reason, by };
     this.#abort.abort(
       new EdgeError('run.cancelled', { operation: why, subject: this.#runId, message: reason }),
     );
@@ -114,8 +121,8 @@ export class ActiveRun {
   }
 
   /** When this settles, the robot stands and the pause is durable. Motions under way end as stopped. */
-  pause(reason: string): Promise<void> {
-    return this.#pause.pause(reason);
+  pause(reason: string, by?: string): Promise<void> {
+    return this.#pause.pause(reason, by);
   }
 
   /** A holder of a higher rank has taken the robot: the run pauses, at once or before its next motion. */
@@ -123,8 +130,8 @@ export class ActiveRun {
     return this.#takeover.taken(reason);
   }
 
-  proceed(reason: string): Promise<void> {
-    return this.#pause.proceed(reason);
+  proceed(reason: string, by?: string): Promise<void> {
+    return this.#pause.proceed(reason, by);
   }
 
   get #runId(): string {
@@ -137,7 +144,7 @@ export class ActiveRun {
     const refusal = refusalOf(view, app, this.#parts.clock.now());
     if (refusal) {
       // A motion of the previous attempt may still be under way, and its calls have no end in the log yet.
-      if (resumed) await this.#safeState(refusal.message);
+      if (resumed) this.#standing = await this.#safeState(refusal.message);
       await this.#append(endsOfOpenCalls(view, refusal.message));
       return await this.#finish({ status: 'failed', reason: refusal.message, summary: {} }, refusal);
     }
@@ -182,7 +189,7 @@ export class ActiveRun {
     gate.shut('the run is over');
     // After a success it is too late for a pause.
     this.#leaving = outcome.status === 'succeeded';
-    if (this.#ending || outcome.status !== 'succeeded' || busy) await this.#safeState();
+    if (this.#ending || outcome.status !== 'succeeded' || busy) this.#standing = await this.#safeState();
     if (this.#ending?.why === 'shutdown') return;
     this.#leaving = true;
     await this.#endChildren();
@@ -265,7 +272,7 @@ export class ActiveRun {
     return new RunApprovals({
       ...{ desk, runId: this.#runId, intent: view.intent, signal: this.#abort.signal },
       append: (events) => this.#append(events),
-      rest: () => this.#safeState('a person is asked'),
+      rest: async () => void (await this.#safeState('a person is asked')),
       paused: () => this.#pause.shut,
     });
   }
@@ -336,7 +343,10 @@ export class ActiveRun {
 
   async #finish(outcome: RunOutcome, error?: EdgeError): Promise<void> {
     this.#leaving = true;
-    await this.#end.write(this.#observed?.take() ?? [], outcome, error);
+    await this.#end.write(this.#observed?.take() ?? [], outcome, error, {
+      ...(this.ordered?.by === undefined ? {} : { by: this.ordered.by }),
+      ...(this.#standing ? {} : { stop_confirmed: false }),
+    });
     this.#closed = true;
   }
 
@@ -347,16 +357,21 @@ export class ActiveRun {
     });
   }
 
-  /** Tries to stop the robot within a deadline. The execution cell also stops it when commands cease. */
-  async #safeState(reason = 'the run is over'): Promise<void> {
+  /**
+   * Tries to stop the robot within a deadline. False: it was not confirmed that the robot stands. The execution cell
+   * also stops it when commands cease.
+   */
+  async #safeState(reason = 'the run is over'): Promise<boolean> {
     try {
       await this.#stopRobot(reason);
+      return true;
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'robot.unreachable', 'stop', 'robot');
       this.#parts.report('the robot did not confirm its stop', {
         run_id: this.#runId,
         error: error.toBody(),
       });
+      return false;
     }
   }
 

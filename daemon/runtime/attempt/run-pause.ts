@@ -8,8 +8,8 @@ export type RunPauseParts = {
   readonly paused: boolean;
   /** True when the run is being ended, which is too late for a pause. */
   readonly over: () => boolean;
-  /** Tries to stop the robot. Always resolves. */
-  readonly stopRobot: () => Promise<void>;
+  /** Tries to stop the robot. Always resolves: false where it was not confirmed that the robot stands. */
+  readonly stopRobot: () => Promise<boolean>;
   /** True while calls are under way. */
   readonly busy: () => boolean;
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
@@ -30,16 +30,16 @@ export class RunPause {
   }
 
   /** Rejects when the pause could not be logged. The run goes on then. */
-  pause(reason: string): Promise<void> {
+  pause(reason: string, by?: string): Promise<void> {
     this.#gate.close();
     return this.#inTurn(async () => {
       if (this.#paused || this.#parts.over()) return;
       this.#gate.close();
       try {
-        await this.#parts.stopRobot();
+        const confirmed = await this.#parts.stopRobot();
         // The run may have ended meanwhile. The pause would then be logged before that end.
         if (this.#parts.over()) return;
-        await this.#parts.append([this.event('paused', 'running', reason)]);
+        await this.#parts.append([this.event('paused', 'running', reason, by, confirmed)]);
         this.#paused = true;
         // A motion that passed just before the gate shut may have started after the stop.
         if (this.#parts.busy()) await this.#parts.stopRobot();
@@ -49,10 +49,10 @@ export class RunPause {
     });
   }
 
-  proceed(reason: string): Promise<void> {
+  proceed(reason: string, by?: string): Promise<void> {
     return this.#inTurn(async () => {
       if (!this.#paused || this.#parts.over()) return;
-      await this.#parts.append([this.event('running', 'paused', reason)]);
+      await this.#parts.append([this.event('running', 'paused', reason, by)]);
       this.#paused = false;
       this.#gate.open();
     });
@@ -72,8 +72,18 @@ export class RunPause {
     return this.#gate.pass(signal);
   }
 
-  event(status: 'paused' | 'running', previous: 'paused' | 'running', reason: string): NewEvent {
-    const payload = { status, previous, reason: reason.slice(0, 512) };
+  event(
+    status: 'paused' | 'running',
+    previous: 'paused' | 'running',
+    reason: string,
+    by?: string,
+    confirmed = true,
+  ): NewEvent {
+    const payload = {
+      ...{ status, previous, reason: reason.slice(0, 512) },
+      ...(by === undefined ? {} : { by }),
+      ...(confirmed ? {} : { stop_confirmed: false as const }),
+    };
     return { kind: 'run.status', run_id: this.#parts.runId, payload };
   }
 

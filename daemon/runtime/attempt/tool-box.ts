@@ -41,6 +41,8 @@ export type ToolBoxParts = {
 
 /** The built-in tool that only stops. */
 const STOP = 'robot.stop';
+/** It ends a run, its motion first: only the id of that run has to be right. */
+const CANCEL = 'run.cancel';
 /** The length of its reason that is kept, characters. */
 const STOP_REASON_CHARS = 256;
 
@@ -70,7 +72,8 @@ export class GatedToolBox implements ToolBox {
     let plain: Record<string, unknown>;
     try {
       if (!known) throw this.#unknown(name);
-      plain = name === STOP ? stopArgs(args) : strict(args, known.input, known.tool.spec);
+      const given = name === CANCEL ? cancelArgs(args) : args;
+      plain = name === STOP ? stopArgs(args) : strict(given, known.input, known.tool.spec);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'schema.invalid', 'call', name);
       await this.refuse(name, args, error, originId);
@@ -173,6 +176,11 @@ function stopArgs(args: unknown): Record<string, unknown> {
     typeof args === 'object' && args !== null ? (args as { reason?: unknown }).reason : undefined;
   if (typeof reason !== 'string' || reason === '') return {};
   return { reason: reason.slice(0, STOP_REASON_CHARS).toWellFormed() };
+}
+
+function cancelArgs(args: unknown): unknown {
+  const { run_id } = (args ?? {}) as { run_id?: unknown };
+  return { reason: 'an agent asked for it', ...stopArgs(args), ...(run_id === undefined ? {} : { run_id }) };
 }
 
 function compile(schema: ToolSpec['input']): Checker<unknown> {

@@ -63,10 +63,10 @@ export class RunControl implements RunControlApi {
     this.#parts = parts;
   }
 
-  async pause(runId: string, reason: string): Promise<RunState> {
+  async pause(runId: string, reason: string, by?: string): Promise<RunState> {
     // It is this pause now that holds the run, whatever else did.
     this.#lost.delete(runId);
-    return await this.#pause(runId, reason);
+    return await this.#pause(runId, reason, by);
   }
 
   /** The pause of a run whose foreign runtime is lost. One that is paused already stays as it is. */
@@ -81,24 +81,24 @@ export class RunControl implements RunControlApi {
     if (this.#lost.delete(runId)) await this.resume(runId, 'its runtime is back');
   }
 
-  async #pause(runId: string, reason: string): Promise<RunState> {
+  async #pause(runId: string, reason: string, by?: string): Promise<RunState> {
     const { scheduler } = this.#parts;
     this.#unfinished(runId);
     // The run itself is paused first. It then starts no more runs, and none of its children starts.
-    await scheduler.pause(runId, reason);
-    await this.#below(runId, (child) => scheduler.pause(child.state.run_id, `${WITH_PARENT}${reason}`));
+    await scheduler.pause(runId, reason, by);
+    await this.#below(runId, (child) => scheduler.pause(child.state.run_id, `${WITH_PARENT}${reason}`, by));
     return this.#view(runId).state;
   }
 
-  async resume(runId: string, reason = 'resumed'): Promise<RunState> {
+  async resume(runId: string, reason = 'resumed', by?: string): Promise<RunState> {
     const { scheduler } = this.#parts;
     this.#lost.delete(runId);
     this.#unfinished(runId);
-    await scheduler.proceed(runId, reason);
+    await scheduler.proceed(runId, reason, by);
     await this.#below(runId, async (child) => {
       const withIt = child.reason.startsWith(WITH_PARENT) || isTakenOver(child.reason);
       if (child.state.status !== 'paused' || !withIt) return;
-      await scheduler.proceed(child.state.run_id, 'resumed with the run that asked for it');
+      await scheduler.proceed(child.state.run_id, 'resumed with the run that asked for it', by);
     });
     return this.#view(runId).state;
   }

@@ -46,7 +46,7 @@ export function goesOn({ replay, effect }: Ask, { aborted, reason }: AbortSignal
   return stops && replay === 'safe' && effect !== 'actuate';
 }
 
-/** The built-in tool that only stops. Tools of applications and servers have other names. */
+/** The built-in tools that only stop. Tools of applications and servers have other names. */
 export function isStop({ tool }: Pick<Ask, 'tool'>): boolean {
-  return tool === 'robot.stop';
+  return tool === 'robot.stop' || tool === 'run.cancel';
 }

@@ -104,7 +104,7 @@ export class ToolGate {
 
   async #call(effect: Effect): Promise<Answered> {
     const { journal } = this.#parts;
-    if (isStop(effect) && !this.#parts.instead) await this.#stopFirst(effect);
+    if (effect.tool === 'robot.stop' && !this.#parts.instead) await this.#stopFirst(effect);
     else await this.#ready(effect);
     this.#refuseClosed(effect);
     const known = journal.recall(effect.tool, effect.args, effect.originId);

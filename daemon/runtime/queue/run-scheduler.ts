@@ -25,6 +25,8 @@ const SWEEP_MS = 1_000;
 /** Reason of a run whose parent is over. */
 const ORPHANED = 'the run that asked for it is over';
 
+type End = 'failed' | 'cancelled';
+
 export type { SchedulerParts } from './scheduler-parts.ts';
 
 /**
@@ -87,22 +89,22 @@ export class RunScheduler {
   }
 
   /** Ends a run and the runs that it asked for. Settles when its end is durable. */
-  async cancel(runId: string, reason: string): Promise<void> {
+  async cancel(runId: string, reason: string, by?: string): Promise<void> {
     if (this.queue.remove(runId)) {
       const error = new EdgeError('run.cancelled', { operation: 'cancel', subject: runId, message: reason });
-      return await this.#settleOrPutBack(runId, 'cancelled', error);
+      return await this.#settleOrPutBack(runId, 'cancelled', error, by);
     }
-    await (this.#settling.get(runId) ?? this.#active.get(runId)?.end('cancel', reason));
+    await (this.#settling.get(runId) ?? this.#active.get(runId)?.end('cancel', reason, by));
   }
 
   /** When this settles, the robot stands and the pause is durable. For a waiting run only the pause is durable. */
-  async pause(runId: string, reason: string): Promise<void> {
+  async pause(runId: string, reason: string, by?: string): Promise<void> {
     const run = this.#active.get(runId);
-    if (run) return await run.pause(reason);
+    if (run) return await run.pause(reason, by);
     if (!this.queue.has(runId) || this.#parts.store.get(runId)?.state.status === 'paused') return;
     this.#holding.add(runId);
     try {
-      await this.#status(runId, 'paused', 'queued', reason);
+      await this.#status(runId, 'paused', 'queued', reason, by);
     } finally {
       this.#holding.delete(runId);
     }
@@ -119,11 +121,11 @@ export class RunScheduler {
     await Promise.all(runs);
   }
 
-  async proceed(runId: string, reason: string): Promise<void> {
+  async proceed(runId: string, reason: string, by?: string): Promise<void> {
     const run = this.#active.get(runId);
-    if (run) return await run.proceed(reason);
+    if (run) return await run.proceed(reason, by);
     if (!this.queue.has(runId) || this.#parts.store.get(runId)?.state.status !== 'paused') return;
-    await this.#status(runId, 'queued', 'paused', reason);
+    await this.#status(runId, 'queued', 'paused', reason, by);
     this.#fill();
   }
 
@@ -268,7 +270,7 @@ export class RunScheduler {
       if (!view || isFinished(view.state.status)) return this.#over(runId);
       const next = this.#begin(view);
       // The run was ended meanwhile, and the log refused that end. The order still counts.
-      if (run.ordered) next.end(run.ordered.why, run.ordered.reason).catch(() => {});
+      if (run.ordered) next.end(run.ordered.why, run.ordered.reason, run.ordered.by).catch(() => {});
     });
   }
 
@@ -312,8 +314,8 @@ export class RunScheduler {
   }
 
   /** Writes the end of a run that left the queue. If that fails, the run waits again. */
-  async #settleOrPutBack(runId: string, status: 'failed' | 'cancelled', error: EdgeError): Promise<void> {
-    const settling = this.#settle(runId, status, error);
+  async #settleOrPutBack(runId: string, status: End, error: EdgeError, by?: string): Promise<void> {
+    const settling = this.#settle(runId, status, error, by);
     this.#settling.set(runId, settling);
     try {
       await settling;
@@ -347,15 +349,10 @@ export class RunScheduler {
   }
 
   /** Writes the end of a run that is not under way. */
-  async #settle(runId: string, status: 'failed' | 'cancelled', error: EdgeError): Promise<void> {
-    const reason = error.message.slice(0, 512);
-    await this.#parts.append([
-      {
-        kind: 'run.finished',
-        run_id: runId,
-        payload: { status, reason, summary: {}, error: error.toBody() },
-      },
-    ]);
+  async #settle(runId: string, status: End, error: EdgeError, by?: string): Promise<void> {
+    const told = { status, reason: error.message.slice(0, 512), summary: {}, error: error.toBody() };
+    const payload = { ...told, ...(by === undefined ? {} : { by }) };
+    await this.#parts.append([{ kind: 'run.finished', run_id: runId, payload }]);
   }
 
   /**
@@ -372,8 +369,9 @@ export class RunScheduler {
     status: 'paused' | 'queued',
     previous: 'paused' | 'queued',
     reason: string,
+    by?: string,
   ): Promise<void> {
-    const payload = { status, previous, reason: reason.slice(0, 512) };
+    const payload = { status, previous, reason: reason.slice(0, 512), ...(by === undefined ? {} : { by }) };
     await this.#parts.append([{ kind: 'run.status', run_id: runId, payload }]);
   }
 

@@ -4,6 +4,7 @@ import {
   EdgeError,
   type ErrorBody,
   LIMITS,
+  type Rejudged,
   type ReplayApi,
   type ReplayOutcome,
   type ReplayRequest,
@@ -14,7 +15,9 @@ import {
 export type LookBack =
   | { readonly what: 'replay'; readonly run: string; readonly request: ReplayRequest }
   | { readonly what: 'diff'; readonly run: string; readonly other: string }
-  | { readonly what: 'trace'; readonly run: string };
+  | { readonly what: 'trace'; readonly run: string }
+  /** The policies follow as a message. */
+  | { readonly what: 'rejudge'; readonly run: 'policies'; readonly sinceMs: number };
 
 /** Processes that look back at the same time; beyond it a request is refused with `cell.overloaded`. */
 const AT_ONCE_MAX = 2;
@@ -66,7 +69,18 @@ export class ForkedReplayApi implements ReplayApi {
     return (await this.#ask({ what: 'trace', run })) as readonly TraceSpan[];
   }
 
-  async #ask(question: LookBack, withinMs = REQUEST_MS, signal?: AbortSignal): Promise<unknown> {
+  /** Judges past decisions again by these policies, whose form the entry file knows. */
+  async rejudge(sinceMs: number, policies: object): Promise<Rejudged> {
+    const question = { what: 'rejudge', run: 'policies', sinceMs } as const;
+    return (await this.#ask(question, REQUEST_MS, undefined, policies)) as Rejudged;
+  }
+
+  async #ask(
+    question: LookBack,
+    withinMs = REQUEST_MS,
+    signal?: AbortSignal,
+    message?: object,
+  ): Promise<unknown> {
     if (this.#running >= AT_ONCE_MAX)
       throw new EdgeError('cell.overloaded', {
         operation: question.what,
@@ -75,19 +89,25 @@ export class ForkedReplayApi implements ReplayApi {
       });
     this.#running++;
     try {
-      return await this.#child(question, withinMs, signal);
+      return await this.#child(question, withinMs, signal, message);
     } finally {
       this.#running--;
     }
   }
 
-  #child(question: LookBack, withinMs: number, signal: AbortSignal | undefined): Promise<unknown> {
+  #child(
+    question: LookBack,
+    withinMs: number,
+    signal: AbortSignal | undefined,
+    message: object | undefined,
+  ): Promise<unknown> {
     const { entry, settings } = this.#parts;
     const child = fork(entry, [settings, JSON.stringify(question)], {
       serialization: 'advanced',
       execArgv: ['--disable-warning=ExperimentalWarning', `--max-old-space-size=${HEAP_MB}`],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
+    if (message) child.send(message, () => {}); // a child that is gone is seen by its exit
     return new Promise((resolve, reject) => {
       const late = () =>
         new EdgeError('deadline.exceeded', {
@@ -108,9 +128,9 @@ export class ForkedReplayApi implements ReplayApi {
       if (signal?.aborted) left();
       else signal?.addEventListener('abort', left, { once: true });
       child.once('exit', () => signal?.removeEventListener('abort', left));
-      child.once('message', (message) => {
+      child.once('message', (answer) => {
         timer.cancel();
-        const reply = message as Reply;
+        const reply = answer as Reply;
         if (reply.ok) resolve(reply.value);
         else reject(EdgeError.fromBody(reply.error));
       });

@@ -12,6 +12,9 @@ import {
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
 
+/** The principal that asked for the end, and whether the robot was measured to stand. */
+export type EndNote = { readonly by?: string; readonly stop_confirmed?: false };
+
 export type HeldEndParts = {
   readonly runId: string;
   readonly clock: Clock;
@@ -69,18 +72,23 @@ export class HeldEnd {
   }
 
   /** Writes the end with what goes before it, in one go. Settles when it is durable; rejects when it was given up. */
-  async write(before: readonly NewEvent[], outcome: RunOutcome, error: EdgeError | undefined): Promise<void> {
+  async write(
+    before: readonly NewEvent[],
+    outcome: RunOutcome,
+    error: EdgeError | undefined,
+    more: EndNote = {},
+  ): Promise<void> {
     const { runId } = this.#parts;
     const { status, reason } = outcome;
     this.hold();
     const first = [...before, ...this.#owed];
     try {
-      return await this.#write([...first, finishedEvent(runId, outcome, error)], status);
+      return await this.#write([...first, finishedEvent(runId, outcome, error, more)], status);
     } catch (thrown) {
       if (!isMisfit(thrown)) throw thrown;
       // No log will ever take what it sums up: with that the run would be done again and again.
       const told = `${reason.slice(0, 256)} (what it sums up was left out: ${thrown.message})`;
-      const plain = finishedEvent(runId, { status, reason: told, summary: {} }, error);
+      const plain = finishedEvent(runId, { status, reason: told, summary: {} }, error, more);
       try {
         return await this.#write([...first, plain], status);
       } catch (again) {
@@ -168,6 +176,7 @@ function finishedEvent(
   runId: string,
   { status, reason, score, summary }: RunOutcome,
   error: EdgeError | undefined,
+  more: EndNote,
 ): NewEvent {
   return {
     kind: 'run.finished',
@@ -178,6 +187,7 @@ function finishedEvent(
       ...(score === undefined ? {} : { score: Math.min(1, Math.max(0, score)) }),
       summary: { ...summary },
       ...(error ? { error: error.toBody() } : {}),
+      ...more,
     },
   };
 }

@@ -185,9 +185,10 @@ function started(view: RunView, payload: EventPayload<'run.started'>, ts: string
  * A pause is over only when somebody goes on with the run: what says that another wait is over leaves it. An
  * attempt that came as far as its pause was not idle.
  */
-function stated(view: RunView, { status, previous, reason }: EventPayload<'run.status'>): RunView {
+function stated(view: RunView, payload: EventPayload<'run.status'>): RunView {
+  const { status, previous, reason } = payload;
   if (view.state.status === 'paused' && previous !== 'paused') return view;
-  const next = moved(view, SIGNAL_OF[status], reason);
+  const next = standing(moved(view, SIGNAL_OF[status], reason), payload);
   return status === 'paused' ? active(next) : next;
 }
 
@@ -201,13 +202,19 @@ function moved(view: RunView, signal: RunSignal, reason: string): RunView {
   return status === undefined ? view : { ...view, state: { ...view.state, status }, reason };
 }
 
+/** Whether the robot was measured to stand when the run paused or ended; the next event of a run replaces it. */
+function standing(view: RunView, { stop_confirmed }: { readonly stop_confirmed?: false }): RunView {
+  const { stop_confirmed: _, ...state } = view.state;
+  return { ...view, state: stop_confirmed === false ? { ...state, stop_confirmed } : state };
+}
+
 function finished(view: RunView, payload: EventPayload<'run.finished'>, ts: string): RunView {
   const next = moved(view, SIGNAL_OF[payload.status], payload.reason);
   if (next === view) return view;
   const score = payload.score === undefined ? {} : { score: payload.score };
   return {
     ...next,
-    state: { ...next.state, ...score },
+    state: { ...standing(next, payload).state, ...score },
     calls: [],
     finishedTs: ts,
     summary: payload.summary,
