@@ -42,7 +42,7 @@ export type AcpParts = {
 const ENDED_EARLY: Readonly<Record<string, string>> = {
   max_tokens: 'its model reached its limit of tokens',
   max_turn_requests: 'its turn reached its limit of requests',
-  refusal: 'its model refused to go on',
+  refusal: 'its model refused to continue',
 };
 type AuthWay = { readonly id: string; readonly name: string; readonly description?: string };
 

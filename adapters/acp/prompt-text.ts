@@ -39,7 +39,7 @@ function interrupted({ resume, calls, callsLeftOut }: Words): string {
     kept.length === 0
       ? 'No call is known since.'
       : `These calls were made, the oldest first; do not repeat what is done. One without an answer was interrupted: look
-what the robot did before you go on.\n${kept.join('\n')}`;
+what the robot did before you continue.\n${kept.join('\n')}`;
   return `The task was interrupted and continues now. ${out > 0 ? `${out} earlier calls are not listed. ` : ''}${listed}`;
 }
 

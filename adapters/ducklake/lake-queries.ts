@@ -52,7 +52,7 @@ export class LakeQueries {
 
   /**
    * One answer within its bytes. The memory of the engine is shared: a statement that finds none while others are
-   * running is tried again, within its time. Rejects with `cell.overloaded` where the others go on.
+   * running is tried again, within its time. Rejects with `cell.overloaded` where the others keep running.
    */
   async run(sql: string, ask: LakeAsk): Promise<LakeRows> {
     const until = this.#clock.monotonicMs() + ask.timeoutMs;
@@ -155,7 +155,7 @@ class StatementReader implements LakeReader {
     return this.#rows?.columns ?? [];
   }
 
-  /** Its time is over, it was interrupted, and the engine goes on. */
+  /** Its time is over, it was interrupted, and the engine still works on it. */
   get isOverdue(): boolean {
     return this.#isOverdue;
   }

@@ -129,7 +129,7 @@ export class SqlitePages {
     return { size: bytes, rowId: BigInt.asIntN(64, rowId.value), start: rowId.next, local };
   }
 
-  /** A row with the pages that it goes on in; undefined where one is missing. */
+  /** A row with its overflow pages; undefined where one is missing. */
   #payload(
     page: Uint8Array,
     cell: { size: number; start: number; local: number },

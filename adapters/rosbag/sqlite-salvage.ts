@@ -12,7 +12,7 @@ type Position = { readonly time: bigint; readonly rowId: bigint };
 const TURN_PAGES = 256;
 const TURN_MESSAGES = 64;
 
-/** Remembers the last message that SQLite gave, so that the search goes on behind it. */
+/** Remembers the last message that SQLite gave, so that the search continues behind it. */
 export class Given {
   last: Position | undefined;
 

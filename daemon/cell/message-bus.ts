@@ -62,7 +62,7 @@ export class MessageBus implements CellBus {
     timeoutMs = budgetOf(method).deadlineMs,
   ): Promise<T> {
     if (this.#closed) return Promise.reject(stopping(method, to));
-    // What ends motion is sent all the same.
+    // What ends motion is sent anyway.
     if (this.#open.size >= LIMITS.CELL_REQUESTS_OPEN_MAX && !NEVER_REFUSED.has(method)) {
       return Promise.reject(
         new EdgeError('cell.overloaded', {

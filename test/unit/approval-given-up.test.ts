@@ -16,7 +16,7 @@ const ask: PolicyHook = {
 };
 
 async function over(rig: RuntimeRig): Promise<void> {
-  await rig.until(() => rig.of('run.finished').length > 0, 'the end');
+  await rig.until(() => rig.cell.status().runs.length === 0 && rig.of('run.finished').length > 0, 'the end');
   const [run] = rig.cell.runs();
   expect(run!.run.status).toBe('succeeded');
   expect(rig.cell.status().runs).toEqual([]);

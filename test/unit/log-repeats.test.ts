@@ -152,7 +152,7 @@ describe('the log of an agent', () => {
     expect(verifyLogFile(path)).toMatchObject({ ok: true, events: events.length });
     // They are judged again as they were, and explained: nothing of the question is missing.
     const reader = log.reader();
-    const { judge } = await openPolicySet(book.source);
+    const { judge } = await openPolicySet(book.source!);
     const judged = await rejudge([reader], judge, 0);
     expect(judged).toMatchObject({ judged: decisions.length, same: decisions.length, not_judged: 0 });
     judge.close();

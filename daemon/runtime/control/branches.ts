@@ -1,24 +1,9 @@
-import {
-  EdgeError,
-  type FlowParallel,
-  type IdSource,
-  isFinished,
-  LIMITS,
-  type NewEvent,
-} from '../../../contract/index.ts';
+import { EdgeError, type FlowParallel, isFinished, LIMITS } from '../../../contract/index.ts';
 import { isEnd } from '../flow/flow-check.ts';
 import { leftOf } from '../runs/run-budget.ts';
 import type { RunBudget, RunView } from '../runs/run-view.ts';
-import { openPart, partOf } from './open-part.ts';
-import { type ChildEnd, endOf, type SubRunParts } from './sub-runs.ts';
-
-export type BranchParts = Pick<SubRunParts, 'store' | 'clock' | 'appOf' | 'goesOn' | 'cancel'> & {
-  readonly ids: IdSource;
-  /** Appends and folds; resolves when durable. */
-  readonly append: (events: readonly NewEvent[]) => Promise<void>;
-  /** Gives a durable run to the scheduler. */
-  readonly add: (view: RunView) => void;
-};
+import { type BranchParts, openPart, partOf } from './open-part.ts';
+import { type ChildEnd, endOf } from './sub-runs.ts';
 
 export type BranchesEnd = {
   readonly branches: Readonly<Record<string, ChildEnd>>;

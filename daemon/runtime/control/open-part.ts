@@ -1,5 +1,6 @@
 import {
   type EventPayload,
+  type IdSource,
   type Intent,
   type NewEvent,
   type RunMessage,
@@ -8,7 +9,15 @@ import {
 import { deadlineOf } from '../runs/run-deadline.ts';
 import { messageEvent } from '../runs/run-message-event.ts';
 import type { RunBudget, RunView } from '../runs/run-view.ts';
-import type { BranchParts } from './branches.ts';
+import type { SubRunParts } from './sub-runs.ts';
+
+export type BranchParts = Pick<SubRunParts, 'store' | 'clock' | 'appOf' | 'goesOn' | 'cancel'> & {
+  readonly ids: IdSource;
+  /** Appends and folds; resolves when durable. */
+  readonly append: (events: readonly NewEvent[]) => Promise<void>;
+  /** Gives a durable run to the scheduler. */
+  readonly add: (view: RunView) => void;
+};
 
 export type Part = {
   /** The same key finds the same part. */

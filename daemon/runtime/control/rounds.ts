@@ -6,7 +6,7 @@ import { isLoopRun } from '../loop/loop-harness.ts';
 import { leftOf } from '../runs/run-budget.ts';
 import type { RunView } from '../runs/run-view.ts';
 import { renewBlobs } from '../runs/session-blobs.ts';
-import type { BranchParts } from './branches.ts';
+import type { BranchParts } from './open-part.ts';
 import { openPart, partOf } from './open-part.ts';
 import { type ChildEnd, endOf, type SubRuns } from './sub-runs.ts';
 
