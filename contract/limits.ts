@@ -76,6 +76,8 @@ export const LIMITS = {
   STREAMS_MAX: 64,
   /** Connections of clients with a token, streams included. Beyond it an idle one is closed, or the request refused. */
   API_CONNECTIONS_MAX: 256,
+  /** Of these only operators get the last ones. */
+  API_OPERATORS_KEPT: 32,
   /** Connections on which nobody has shown a token; beyond it the oldest are closed. A browser opens six. */
   API_STRANGERS_MAX: 128,
   /** Connections that come at the same time have this long to show their token; then the oldest close, milliseconds. */

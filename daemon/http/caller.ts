@@ -15,6 +15,11 @@ export function setCaller(request: FastifyRequest, who: Who): void {
   known.set(request.raw, who);
 }
 
+/** Whether the token is that of an operator. */
+export function isOperator(request: FastifyRequest): boolean {
+  return known.get(request.raw)?.roles.includes('operator') === true;
+}
+
 /** The identity by the token alone. */
 export function principalOf(request: FastifyRequest): string {
   const who = known.get(request.raw);

@@ -62,20 +62,21 @@ export class Connections {
   }
 
   /**
-   * Its client showed a token: strangers do not cost it its place. False where all places of such clients are taken by
-   * requests under way.
+   * Its client showed a token: connections without one do not cost it its place. False where all places of such clients
+   * are taken by requests in progress. Some places are kept for operators: other clients do not get these.
    */
-  known({ socket }: IncomingMessage): boolean {
+  known({ socket }: IncomingMessage, isOperator: boolean): boolean {
     const one = this.#open.get(socket);
     if (!one || one.known) return true;
     one.known = true;
     this.#strangers--;
-    return this.#open.size - this.#strangers <= LIMITS.API_CONNECTIONS_MAX || this.#endIdle();
+    const places = LIMITS.API_CONNECTIONS_MAX - (isOperator ? 0 : LIMITS.API_OPERATORS_KEPT);
+    return this.#open.size - this.#strangers <= places || this.#endIdle();
   }
 
   /** As `known`, for a connection that stays open: it is never idle. */
-  keep(request: IncomingMessage): boolean {
-    if (!this.known(request)) return false;
+  keep(request: IncomingMessage, isOperator: boolean): boolean {
+    if (!this.known(request, isOperator)) return false;
     const one = this.#open.get(request.socket);
     if (one) one.underWay = Number.POSITIVE_INFINITY;
     return true;

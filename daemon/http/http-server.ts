@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { EdgeError, LIMITS } from '../../contract/index.ts';
 import { urlOf } from '../../io/listen.ts';
 import { checkAccess } from './access.ts';
-import { callerOf, setCaller } from './caller.ts';
+import { callerOf, isOperator, setCaller } from './caller.ts';
 import { CellsView } from './cells-view.ts';
 import { Connections } from './connections.ts';
 import { errorReply } from './error-reply.ts';
@@ -250,12 +250,12 @@ export class HttpServer {
     // Its connection counts as one without a token, and gives way to others.
     if (request.routeOptions.config.signed === true) return;
     setCaller(request, this.#gate.checkToken(caller));
-    const hasPlace = this.#connections.known(request.raw);
-    if (request.routeOptions.config.undeniable === true) return;
-    if (!hasPlace) {
-      void reply.header('connection', 'close');
-      throw tooManyConnections();
-    }
+    const { undeniable, stops } = request.routeOptions.config;
+    const hasPlace = this.#connections.known(request.raw, isOperator(request));
+    if (undeniable === true) return;
+    if (!hasPlace) void reply.header('connection', 'close');
+    // What stops something is carried out, whoever has the places.
+    if (!hasPlace && stops !== true) throw tooManyConnections();
     checkAccess(request, callerOf(request), this.#ports);
   }
 

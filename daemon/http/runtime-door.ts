@@ -75,7 +75,7 @@ export class RuntimeDoor {
     const { host, origin, authorization } = request.headers;
     gate.checkHost({ host, origin, authorization, local });
     const name = this.#nameOf(authorization);
-    if (!connections.keep(request))
+    if (!connections.keep(request, false))
       throw new EdgeError('cell.overloaded', {
         ...{ operation: 'open connection', subject: 'api', message: 'too many connections' },
       });

@@ -1,8 +1,11 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ChatApi, LIMITS, METHODS } from '../../contract/index.ts';
+import { Connections } from '../../daemon/http/connections.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 
 /** Clients that ask and do not read: nobody keeps a place, or memory, without taking what was asked for. */
@@ -34,6 +37,19 @@ function whole(socket: Socket): Promise<string> {
     socket.once('close', () => resolve(Buffer.concat(pieces).toString('latin1')));
     socket.resume();
   });
+}
+
+/** Connections whose clients show a token and keep a request open; `taken`: whether the next gets a place. */
+function crowd() {
+  const connections = new Connections(new ManualClock());
+  const taken = (isOperator: boolean): boolean => {
+    const socket = new EventEmitter() as unknown as Socket;
+    connections.opened(socket);
+    const request = { socket } as IncomingMessage;
+    connections.admit(request, new EventEmitter() as unknown as ServerResponse);
+    return connections.known(request, isOperator);
+  };
+  return { connections, taken };
 }
 
 const bigRows = (count: number) => ({
@@ -137,8 +153,25 @@ describe('places', () => {
       await Promise.all(Array.from({ length: 64 }, () => open(ask.replace('GET', 'POST') + body)));
     await expect.poll(async () => (await rig.get('/v1/runs')).status, { timeout: 20_000 }).toBe(503);
     expect((await rig.post('/v1/estop', {})).status).toBe(200);
+    rig.answers.set(METHODS.execution.robotStop, async () => ({}));
+    expect((await rig.post('/v1/robot/stop', {})).status).toBe(200);
     never.resolve({ columns: [], rows: [], truncated: false });
     await expect.poll(async () => (await rig.get('/v1/runs')).status, { timeout: 20_000 }).toBe(200);
+  });
+
+  it('are kept for operators: other clients with a token do not get the last ones', () => {
+    const { connections, taken } = crowd();
+    const guests = Array.from({ length: LIMITS.API_CONNECTIONS_MAX }, () => taken(false));
+    expect(guests.filter(Boolean)).toHaveLength(LIMITS.API_CONNECTIONS_MAX - LIMITS.API_OPERATORS_KEPT);
+    connections.close();
+  });
+
+  it('that are kept are there for an operator when others hold all that they may', () => {
+    const { connections, taken } = crowd();
+    for (let i = 0; i < LIMITS.API_CONNECTIONS_MAX - LIMITS.API_OPERATORS_KEPT; i++)
+      expect(taken(false)).toBe(true);
+    expect(taken(true)).toBe(true);
+    connections.close();
   });
 });
 
