@@ -11,7 +11,13 @@ export type MotionFacts = { readonly motion: string; readonly frame: string } & 
 
 /** Actions that let the robot move without being a motion, by their names in policies. */
 export type JudgedAction = {
-  readonly tool: 'robot.teleoperate' | 'controller.run' | 'ros.goal' | 'bag.play';
+  readonly tool:
+    | 'robot.teleoperate'
+    | 'controller.run'
+    | 'ros.goal'
+    | 'ros.params'
+    | 'ros.lifecycle'
+    | 'bag.play';
   readonly facts: Readonly<Record<string, unknown>>;
   /** The motion that is asked for by it, judged by its own name too. */
   readonly motion?: { readonly tool: string; readonly facts: Readonly<Record<string, unknown>> };

@@ -82,6 +82,16 @@ describe('a policy that forbids motion: the base', () => {
       { path: '/bags/a.mcap', rate: 1, to: 'bus', allow_commands: true },
     ],
     ['HTTP: goal of a ROS action', '/v1/ros/actions/goals', goalTo('/navigate_to_pose')],
+    [
+      'HTTP: parameters of a ROS node',
+      '/v1/ros/params',
+      { node: '/controller_server', values: { max_speed: { kind: 'double', value: 9 } } },
+    ],
+    [
+      'HTTP: transition of a managed ROS node',
+      '/v1/ros/lifecycle',
+      { node: '/bt_navigator', transition: 'activate' },
+    ],
   ])('%s', async (way, path, body) => {
     tried.add(way);
     await robot.stands(way, () => robot.refusal(path, body));

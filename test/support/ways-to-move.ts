@@ -10,6 +10,8 @@ export const WAYS = [
   'HTTP: controller of the arm',
   'HTTP: controller of the base',
   'HTTP: goal of a ROS action',
+  'HTTP: parameters of a ROS node',
+  'HTTP: transition of a managed ROS node',
   'HTTP: lease to steer by hand',
   'HTTP: command by hand without a lease',
   'HTTP: play of commands',

@@ -57,6 +57,7 @@ describe.each(BODIES)('a stop with %s', (_, body, type) => {
     '/v1/plays/1/stop',
     '/v1/plays/1/pause',
     '/v1/lease/return',
+    `/v1/ros/actions/goals/${'0'.repeat(32)}/cancel`,
   ])('%s is carried out', async (path) => {
     expect(await post(path, body, type)).toBe(200);
   });

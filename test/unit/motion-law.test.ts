@@ -164,6 +164,18 @@ describe('a policy that forbids motion', () => {
       { path: '/bags/a.mcap', rate: 1, to: 'bus', allow_commands: true },
       { path: '/bags/a.mcap', rate: 1 },
     ],
+    [
+      'ros.params',
+      '/v1/ros/params',
+      { node: '/controller_server', values: { max_speed: { kind: 'double', value: 9 } } },
+      { node: '/controller_server', names: ['max_speed'] },
+    ],
+    [
+      'ros.lifecycle',
+      '/v1/ros/lifecycle',
+      { node: '/bt_navigator', transition: 'activate' },
+      { node: '/bt_navigator', transition: 'activate' },
+    ],
   ])('binds %s of the HTTP API, before anything begins', async (tool, path, body, facts) => {
     const book = await bookOf(`@id("all") permit (principal, action, resource);
       @id("none") @reason("nothing moves") forbid (principal, action == Auraison::Action::"tool",
@@ -177,6 +189,7 @@ describe('a policy that forbids motion', () => {
     const { execution } = METHODS;
     for (const method of [
       ...[execution.leaseTake, execution.controllerStart, execution.rosGoalSend, execution.bagPlay],
+      ...[execution.rosParams, execution.rosLifecycle],
     ])
       rig.answers.set(method, async (order) => {
         asked.push(order);

@@ -17,6 +17,7 @@ import { endUnheard } from '../end-unheard.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { errors, NoQuery } from '../schemas.ts';
+import { StopBody, stopOrderOf } from '../stop-order.ts';
 
 const closed = { additionalProperties: false } as const;
 const open = { additionalProperties: true } as const;
@@ -55,7 +56,6 @@ const GoalQuery = Type.Object(
   },
   closed,
 );
-const CancelGoalBody = Type.Object({ timeout_ms: Timeout }, closed);
 const KINDS = [
   'bool',
   'integer',
@@ -214,14 +214,18 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
       schema: {
         ...describe('cancelRosGoal', 'Ask the action server to cancel a goal'),
         params: GoalParams,
-        body: CancelGoalBody,
+        body: StopBody,
         response: { 200: Type.Object({ cancelled: Type.Boolean() }, closed), ...errors },
       },
+      config: { stops: true },
     },
     async (request) => {
       const { id } = request.params as Static<typeof GoalParams>;
-      const { timeout_ms = TIMEOUT_MS } = request.body as Static<typeof CancelGoalBody>;
-      return ask(methods.rosGoalCancel, { goalId: id, timeoutMs: timeout_ms }, timeout_ms);
+      const { timeout_ms: asked } = stopOrderOf(request).fields;
+      const timeoutMs = Number.isInteger(asked)
+        ? Math.min(Math.max(Number(asked), 1), TIMEOUT_MS_MAX)
+        : TIMEOUT_MS;
+      return ask(methods.rosGoalCancel, { goalId: id, timeoutMs }, timeoutMs);
     },
   );
 
@@ -253,11 +257,20 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { node, values, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof SetParamsBody>;
       checkRosValue(values, '/values');
       const set = values as unknown as Record<string, ParameterValue>;
-      return ask(methods.rosParams, { node, set, timeoutMs: timeout_ms }, timeout_ms);
+      return await judgedOrder(
+        reply,
+        { operation: 'set parameters', subject: node },
+        async () =>
+          judgeAction?.(
+            { tool: 'ros.params', facts: { node, names: Object.keys(values) } },
+            callerOf(request),
+          ),
+        () => ask(methods.rosParams, { node, set, timeoutMs: timeout_ms }, timeout_ms),
+      );
     },
   );
 
@@ -286,9 +299,14 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
         response: { 200: StateBox, ...errors },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { node, transition, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof LifecycleBody>;
-      return ask(methods.rosLifecycle, { node, transition, timeoutMs: timeout_ms }, timeout_ms * 2);
+      return await judgedOrder(
+        reply,
+        { operation: 'change a managed node', subject: node },
+        async () => judgeAction?.({ tool: 'ros.lifecycle', facts: { node, transition } }, callerOf(request)),
+        () => ask(methods.rosLifecycle, { node, transition, timeoutMs: timeout_ms }, timeout_ms * 2),
+      );
     },
   );
 
