@@ -25,6 +25,7 @@ export function attachmentHead(
   };
   const name = text();
   const mediaType = text();
+  if (next + 8 <= body.length && Number(view.getBigUint64(next, true)) > length - next - 12) throw fault();
   return {
     offset: at,
     length: RECORD_HEAD_BYTES + length,

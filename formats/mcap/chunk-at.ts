@@ -20,7 +20,11 @@ export type ChunkHead = Omit<Chunk, 'records'> & {
 };
 
 /** A chunk that was read and holds what its CRC says. */
-export type FoundChunk = { readonly chunk: Chunk; readonly length: number; readonly contents: Uint8Array };
+export type FoundChunk = {
+  readonly chunk: Chunk & ChunkHead;
+  readonly length: number;
+  readonly contents: Uint8Array;
+};
 
 /** The fields in front of a chunk's records, if `bytes` can be the start of a chunk. The opcode is not looked at. */
 export function chunkHead(bytes: Uint8Array): ChunkHead | undefined {
@@ -63,7 +67,7 @@ export async function chunkAt(window: Window, at: number): Promise<FoundChunk> {
       fault ??= malformed(subject, at, `a chunk of ${size} bytes`);
       continue;
     }
-    const chunk: Chunk = { ...head, records: await window.own(at + head.headBytes, size) };
+    const chunk = { ...head, records: await window.own(at + head.headBytes, size) };
     try {
       return { chunk, length: head.headBytes + size, contents: chunkContents(chunk, at, subject) };
     } catch (error) {

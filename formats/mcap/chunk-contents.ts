@@ -33,7 +33,7 @@ export function chunkContents(chunk: Chunk, offset: number, subject: string): Ui
  */
 export function partialContents(chunk: Chunk, offset: number, subject: string): Uint8Array {
   const sizeMax = Math.min(chunk.uncompressedSize, LIMITS.MCAP_CHUNK_BYTES_MAX);
-  switch (formatOf(chunk)) {
+  switch (compressionOf(chunk)) {
     case '':
       return chunk.records;
     case 'lz4':
@@ -53,7 +53,7 @@ const ZSTD_MAGIC = 0xfd2fb528;
 const LZ4_MAGIC = 0x184d2204;
 
 /** The compression by its name; under an unknown name by the first bytes. */
-function formatOf({ compression, records }: Chunk): string {
+export function compressionOf({ compression, records }: Chunk): string {
   if (compression === '' || compression === 'lz4' || compression === 'zstd' || records.length < 4)
     return compression;
   const magic = new DataView(records.buffer, records.byteOffset, 4).getUint32(0, true);
@@ -62,7 +62,7 @@ function formatOf({ compression, records }: Chunk): string {
 
 function decompress(chunk: Chunk, hasCrc: boolean, offset: number, subject: string): Uint8Array {
   const { records, uncompressedSize: size } = chunk;
-  const format = formatOf(chunk);
+  const format = compressionOf(chunk);
   const sizes = [
     ...(size <= LIMITS.MCAP_CHUNK_BYTES_MAX ? [size] : []),
     ...(hasCrc ? [LIMITS.MCAP_CHUNK_BYTES_MAX] : []),

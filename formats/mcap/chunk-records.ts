@@ -2,8 +2,9 @@ import { EdgeError } from '../../contract/core.ts';
 import { messageAt, type RecordSpan, recordSpans } from './chunk-contents.ts';
 import { decodeRecord } from './decode.ts';
 import { type Definitions, Overlay } from './definitions.ts';
+import { type Entries, enterMessage } from './found-index.ts';
 import { malformed } from './malformed.ts';
-import { MESSAGE_FIELDS_BYTES, OP } from './records.ts';
+import { MESSAGE_FIELDS_BYTES, OP, RECORD_HEAD_BYTES } from './records.ts';
 
 /** A message among records in memory: its channel as a key of the summary; undefined where nothing defines it. */
 export type FoundMessage = {
@@ -56,4 +57,32 @@ export function walkRecords(
     if (record.kind === 'schema') definitions.schema(record, into);
     if (record.kind === 'channel') definitions.channel(record, into);
   }
+}
+
+/** Counts the messages of a chunk and enters its definitions, which stay in force behind it. */
+export function countRecords(
+  contents: Uint8Array,
+  at: number,
+  subject: string,
+  definitions: Definitions,
+  version: number,
+) {
+  /** By the key of the channel. */
+  const counts = new Map<number, number>();
+  /** Messages whose channel nothing defines, by its id. */
+  const unknown = new Map<number, number>();
+  const entries: Entries = new Map();
+  let startTime: bigint | undefined;
+  let endTime = 0n;
+  const { overlay, fault } = walkRecords(contents, at, subject, definitions, version, (message) => {
+    const { key, channelId, logTime, span } = message;
+    enterMessage(entries, channelId, logTime, span.bodyAt - RECORD_HEAD_BYTES);
+    if (startTime === undefined || logTime < startTime) startTime = logTime;
+    if (logTime > endTime) endTime = logTime;
+    if (key === undefined) unknown.set(channelId, (unknown.get(channelId) ?? 0) + 1);
+    else counts.set(key, (counts.get(key) ?? 0) + 1);
+  });
+  definitions.commit(overlay);
+  const size = overlay.channels.size;
+  return { counts, unknown, entries, size, startTime: startTime ?? 0n, endTime, fault };
 }

@@ -24,6 +24,9 @@ export const OP = {
   dataEnd: 0x0f,
 } as const;
 
+/** Of the record under which a repair hides what is damaged: one of those that the format leaves to its users. */
+export const HIDDEN_OPCODE = 0xff;
+
 /** Opcode and length in front of every record body. */
 export const RECORD_HEAD_BYTES = 9;
 /** Channel id, sequence, log time, publish time in front of the bytes of a message. */

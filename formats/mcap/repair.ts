@@ -1,11 +1,19 @@
-import { ByteWriter } from './byte-writer.ts';
 import { ChunkBuilder } from './chunk-builder.ts';
-import { recordSpans } from './chunk-contents.ts';
+import type { FoundIndex } from './found-index.ts';
 import { McapWriter } from './mcap-writer.ts';
+import {
+  flawedChunks,
+  forget,
+  knownRecords,
+  type Patch,
+  patches,
+  type Rewritten,
+  rewritten,
+} from './mend.ts';
 import type { Readable } from './readable.ts';
-import { type ChunkIndex, type Header, MAGIC, OP, RECORD_HEAD_BYTES } from './records.ts';
+import { type ChunkIndex, type Header, MAGIC, RECORD_HEAD_BYTES } from './records.ts';
 import { scan } from './scan.ts';
-import type { Hole, Scan } from './scan-result.ts';
+import type { Scan } from './scan-result.ts';
 import type { Summary } from './summary.ts';
 
 /**
@@ -17,8 +25,8 @@ export type Repair = {
   readonly complete: boolean;
   readonly keepBytes: number;
   readonly append: readonly Uint8Array[];
-  /** Heads that make a damaged part a private record, which every reader leaves out. */
-  readonly patches: readonly { readonly at: number; readonly bytes: Uint8Array }[];
+  /** Heads that are right, and heads that make a part a private record, which every reader leaves out. */
+  readonly patches: readonly Patch[];
   /** Of the repaired file. */
   readonly summary: Summary;
   /** Messages taken out of a chunk that was truncated. */
@@ -31,8 +39,6 @@ export type Repair = {
 
 /** Name of the metadata record that says a file was repaired. */
 const NOTE = 'auraison.repair';
-/** Opcode of a record that other readers leave out. */
-const PRIVATE_OPCODE = 0xff;
 /** Fixed fields of an uncompressed chunk before its records: times, size, CRC, empty text, length. */
 const CHUNK_FIELDS_BYTES = 8 + 8 + 8 + 4 + 4 + 8;
 
@@ -60,22 +66,28 @@ export async function planRepair(
     return { complete: true, summary, ...nothing };
   }
   foldOthers(found);
-  const { keepBytes, contents, salvaged } = await salvage(readable, found);
-  const holes = found.holes.filter(({ at }) => at < keepBytes);
+  const { keepBytes, contents, packed, salvaged } = await salvage(readable, found);
+  const flawed = new Map<FoundIndex, Uint8Array>();
   const writer = new McapWriter(summary, keepBytes);
   const append: Uint8Array[] = [];
   const add = (pending: ReturnType<McapWriter['end']>) => {
     append.push(...pending.buffers);
     pending.commit();
   };
-  if (contents.messages > 0) add(writer.chunk(contents));
+  for (const chunk of flawedChunks(found, keepBytes)) {
+    const again = await rewritten(readable, chunk, found);
+    forget(found, chunk, again);
+    flawed.set(chunk, again.definitions);
+    if (again.contents.messages > 0) add(writer.chunk(again.contents, again.packed));
+  }
+  if (contents && contents.messages > 0) add(writer.chunk(contents, packed));
   if (note) add(writer.metadata(NOTE, note));
   add(writer.end());
   return {
     complete: false,
     keepBytes,
     append,
-    patches: holes.flatMap(patchOf),
+    patches: patches(found, flawed, keepBytes, header),
     summary,
     salvaged,
     lostBytes: lostBytes(size, found, keepBytes, contents),
@@ -83,11 +95,11 @@ export async function planRepair(
   };
 }
 
-function lostBytes(size: number, found: Scan, keepBytes: number, contents: ChunkBuilder): number {
+function lostBytes(size: number, found: Scan, keepBytes: number, contents: ChunkBuilder | undefined): number {
   const inHoles = found.holes.reduce((sum, { at, length }) => sum + (at < keepBytes ? length : 0), 0);
   // Behind complete data there is only the summary, which is written again.
   if (found.hasAllData) return inHoles;
-  const kept = contents.size + (contents.size > 0 ? CHUNK_FIELDS_BYTES : 0);
+  const kept = contents ? contents.size + (contents.size > 0 ? CHUNK_FIELDS_BYTES : 0) : 0;
   return inHoles + Math.max(0, size - keepBytes - kept);
 }
 
@@ -139,77 +151,37 @@ function foldOthers({ summary, definitions }: Scan): void {
 }
 
 /** The part of the last, unfinished chunk that can be rewritten, and the position up to which the file is unchanged. */
-async function salvage(readable: Readable, found: Scan) {
-  const contents = new ChunkBuilder();
-  const { unindexed, tail, summary } = found;
+async function salvage(
+  readable: Readable,
+  found: Scan,
+): Promise<Partial<Rewritten> & { readonly keepBytes: number; readonly salvaged: number }> {
+  const { unindexed, tail } = found;
   if (tail) {
+    const contents = new ChunkBuilder();
     const records = knownRecords(tail.contents, found);
     if (records.length > 0) contents.add(records);
     return { keepBytes: tail.at, contents, salvaged: contents.messages };
   }
   if (unindexed && !hasMore(found, unindexed)) {
-    const bytes = await chunkBytes(readable, unindexed);
-    // The chunk is whole, its indexes are not: write both again. A foreign writer may have none.
-    if (
-      bytes &&
-      unindexed.messageIndexLength === 0 &&
-      found.goodEnd > unindexed.chunkStart + unindexed.chunkLength
-    ) {
-      return { keepBytes: found.goodEnd, contents, salvaged: 0 };
+    // A foreign writer may have no indexes.
+    const isForeign =
+      unindexed.messageIndexLength === 0 && found.goodEnd > unindexed.chunkStart + unindexed.chunkLength;
+    // The chunk is whole, its indexes are not: write both again.
+    if (!isForeign) {
+      const last = await rewritten(readable, unindexed, found);
+      forget(found, unindexed, last);
+      return { keepBytes: unindexed.chunkStart, ...last, salvaged: 0 };
     }
-    if (bytes) {
-      contents.add(bytes);
-      forgetLastChunk(summary, contents);
-      return { keepBytes: unindexed.chunkStart, contents, salvaged: 0 };
-    }
-    return { keepBytes: unindexed.chunkStart + unindexed.chunkLength, contents, salvaged: 0 };
   }
-  return { keepBytes: found.goodEnd, contents, salvaged: 0 };
+  // Too few bytes to be hidden: they are written over.
+  const narrow = found.holes.find(
+    ({ at, length }) => at + length === found.goodEnd && length < RECORD_HEAD_BYTES,
+  );
+  return { keepBytes: narrow?.at ?? found.goodEnd, salvaged: 0 };
 }
 
 /** Whether anything but indexes stands behind the chunk. */
 function hasMore({ loose, summary, holes }: Scan, { chunkStart }: ChunkIndex): boolean {
   const offsets = [...loose, ...summary.metadata, ...summary.attachments].map(({ offset }) => offset);
   return offsets.some((offset) => offset > chunkStart) || holes.some(({ at }) => at > chunkStart);
-}
-
-/** The records of a whole uncompressed chunk; a compressed one stays where it is, without indexes. */
-async function chunkBytes(readable: Readable, index: ChunkIndex): Promise<Uint8Array | undefined> {
-  if (index.compression !== '') return undefined;
-  const at = index.chunkStart + RECORD_HEAD_BYTES + CHUNK_FIELDS_BYTES;
-  return readable.read(at, index.uncompressedSize);
-}
-
-function forgetLastChunk(summary: Summary, contents: ChunkBuilder): void {
-  summary.chunks.pop();
-  summary.chunkCount -= 1;
-  for (const [channel, count] of contents.counts()) {
-    summary.counts.set(channel, (summary.counts.get(channel) ?? 0) - count);
-    summary.messages -= count;
-  }
-}
-
-/** The whole records of a truncated chunk: definitions, and messages whose channel is known. */
-function knownRecords(bytes: Uint8Array, { summary }: Scan): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const parts: Uint8Array[] = [];
-  try {
-    for (const { opcode, bodyAt, length } of recordSpans(bytes, 0, '')) {
-      const isMessage =
-        opcode === OP.message && length >= 22 && summary.channels.has(view.getUint16(bodyAt, true));
-      if (!isMessage && opcode !== OP.schema && opcode !== OP.channel) continue;
-      parts.push(bytes.subarray(bodyAt - RECORD_HEAD_BYTES, bodyAt + length));
-    }
-  } catch {
-    // The record that was truncated ends the walk; everything before it counts.
-  }
-  return new Uint8Array(Buffer.concat(parts));
-}
-
-/** Smaller holes cannot hold the head of a record; they stay, and readers that stream stop there. */
-function patchOf({ at, length }: Hole) {
-  if (length < RECORD_HEAD_BYTES) return [];
-  const out = new ByteWriter(RECORD_HEAD_BYTES);
-  out.u8(PRIVATE_OPCODE).u64(length - RECORD_HEAD_BYTES);
-  return [{ at, bytes: out.take() }];
 }

@@ -1,5 +1,6 @@
 import type { EdgeError, Nanoseconds } from '../../contract/core.ts';
 import type { Definitions } from './definitions.ts';
+import type { FoundIndex } from './found-index.ts';
 import { malformed } from './malformed.ts';
 import type { ChunkIndex } from './records.ts';
 import type { Summary } from './summary.ts';
@@ -11,6 +12,8 @@ export type Scan = {
   readonly definitions: Definitions;
   /** Which definitions were in force at the start of a chunk. */
   readonly versions: ReadonlyMap<ChunkIndex, number>;
+  /** The chunks of the summary. */
+  readonly chunks: readonly FoundIndex[];
   /** A header record was read. */
   readonly hasHeader: boolean;
   /** The file ends with footer and magic and nothing before them is wrong. */
@@ -24,11 +27,13 @@ export type Scan = {
   /** Every message of the file is in the result: only what stands behind the data is wrong. */
   readonly hasAllData: boolean;
   /** The last chunk if its message indexes are not all there. */
-  readonly unindexed: ChunkIndex | undefined;
+  readonly unindexed: FoundIndex | undefined;
   /** Messages outside chunks, where they stand; no index can name them. */
   readonly loose: readonly LooseMessage[];
   /** Parts of the file that cannot be read, in its order. */
   readonly holes: readonly Hole[];
+  /** Indexes that belong to no chunk, and the ends of files within this one: other readers stop there. */
+  readonly strays: readonly Region[];
   /** What can be read of the chunk in which the file ends. */
   readonly tail: Tail | undefined;
 };
@@ -42,6 +47,9 @@ export type LooseMessage = {
   readonly version: number;
 };
 
+/** From its first byte to the one behind it. */
+export type Region = { readonly at: number; readonly end: number };
+
 /** Bytes that cannot be read. */
 export type Hole = {
   readonly at: number;
@@ -52,6 +60,8 @@ export type Hole = {
   readonly version: number;
   /** Where the message indexes of the chunk stand, by channel id. */
   readonly indexes: Map<number, number>;
+  /** Bytes of these indexes, directly behind it. */
+  indexLength: number;
 };
 
 /** The whole records of the last chunk, of which the file holds only the start; no CRC covers them. */

@@ -9,22 +9,32 @@ import {
   truncatedChunkAt,
 } from './chunk-at.ts';
 import { partialContents } from './chunk-contents.ts';
-import { walkRecords } from './chunk-records.ts';
+import { countRecords } from './chunk-records.ts';
 import { decodeRecord } from './decode.ts';
 import { Definitions } from './definitions.ts';
+import { type Entries, type FoundIndex, foundIndex, hasAllIndexes, isTrueIndex } from './found-index.ts';
 import { malformed } from './malformed.ts';
 import type { Readable } from './readable.ts';
-import { type ChunkIndex, MAGIC, OP, RECORD_HEAD_BYTES } from './records.ts';
+import {
+  type ChunkIndex,
+  HIDDEN_OPCODE,
+  MAGIC,
+  type MessageIndex,
+  OP,
+  RECORD_HEAD_BYTES,
+} from './records.ts';
 import { headAt, isBorder, isMagicAt, Resync } from './resync.ts';
-import { type Hole, type LooseMessage, type Scan, type Tail, unknownChannel } from './scan-result.ts';
+import {
+  type Hole,
+  type LooseMessage,
+  type Region,
+  type Scan,
+  type Tail,
+  unknownChannel,
+} from './scan-result.ts';
 import { Summary } from './summary.ts';
-import { readSummary } from './summary-section.ts';
+import { validSummary } from './summary-section.ts';
 import { Window } from './window.ts';
-
-type Indexing = { -readonly [K in keyof ChunkIndex]: ChunkIndex[K] } & {
-  messageIndexOffsets: Map<number, number>;
-  channels: Set<number>;
-};
 
 /** Holes that are kept apart; of a file with more the last one grows. */
 const HOLES_MAX = 10_000;
@@ -56,8 +66,12 @@ class Walk {
   readonly #holes: Hole[] = [];
   /** Messages whose channel nothing defines so far, by its id. */
   readonly #undefined = new Map<number, number>();
-  /** What the message indexes that follow belong to. */
-  #last: Indexing | undefined;
+  readonly #chunks: FoundIndex[] = [];
+  readonly #strays: Region[] = [];
+  #last: FoundIndex | undefined;
+  /** What the message indexes that follow belong to, and what they have to say. */
+  #indexed: FoundIndex | undefined;
+  #entries: Entries = new Map();
   /** A summary whose CRC matches. */
   #valid: Summary | undefined;
   #lastHole: Hole | undefined;
@@ -80,28 +94,31 @@ class Walk {
   }
 
   async run(): Promise<Scan> {
-    const summaryFault = await this.#readValid();
+    // For what the data section cannot prove.
+    const { valid, fault: summaryFault } = await validSummary(this.#readable);
+    this.#valid = valid;
     while (await this.#step());
     if (this.#valid) this.#definitions.correct(this.#valid);
     const unknown = this.#settleUndefined();
     // Behind the data there is nothing to be lost.
     const holes = this.#holes.filter(({ at }) => this.#dataEnd === 0 || at < this.#dataEnd);
     const last = this.#last;
-    const isIndexed = !last || [...last.channels].every((channel) => last.messageIndexOffsets.has(channel));
     const fault = this.#holes[0]?.fault ?? this.#innerFault ?? unknown ?? this.#endFault ?? summaryFault;
     return {
       summary: this.#summary,
       definitions: this.#definitions,
       versions: this.#versions,
+      chunks: this.#chunks,
       hasHeader: this.#hasHeader,
       complete: this.#isEnded && fault === undefined,
       goodEnd: this.#dataEnd > 0 ? this.#dataEnd : this.#at,
       fault,
       endFault: this.#dataEnd > 0 ? undefined : this.#endFault,
       hasAllData: this.#dataEnd > 0 && holes.length === 0 && !unknown && !this.#innerFault,
-      unindexed: isIndexed ? undefined : last,
+      unindexed: last && !hasAllIndexes(last) ? last : undefined,
       loose: this.#loose,
       holes,
+      strays: this.#strays,
       tail: this.#tail,
     };
   }
@@ -115,13 +132,12 @@ class Walk {
     try {
       if (head.opcode === OP.footer && head.length === 20) return await this.#footer(end);
       if (head.opcode !== OP.message && (await this.#isChunk(head.opcode, at))) {
-        await this.#chunk(await chunkAt(this.#window, at));
-        return true;
+        return await this.#chunk(await chunkAt(this.#window, at));
       }
       if (head.opcode === 0) throw malformed(this.#subject, at, 'opcode 0 is not valid');
       if (end > this.#size)
         throw malformed(this.#subject, at, `a record of ${head.length} bytes is truncated`);
-      if (!(await isBorder(this.#window, end)) && (await this.#resync.hasOtherLength(at, head.length))) {
+      if (!(await isBorder(this.#window, end)) && (await this.#isTooLong(at, head.length))) {
         throw malformed(
           this.#subject,
           at,
@@ -137,9 +153,16 @@ class Walk {
     }
   }
 
-  /** Also under another opcode, if all the rest is that of a chunk. */
+  /** Whether another length of the record at `at` leads to a row of records, or it covers a chunk that can be read. */
+  async #isTooLong(at: number, length: number): Promise<boolean> {
+    if (await this.#resync.hasOtherLength(at, length)) return true;
+    return (await this.#knownChunk(at, at + RECORD_HEAD_BYTES + length)) !== undefined;
+  }
+
+  /** Also under another opcode, if all the rest is that of a chunk; not under that of a hidden part. */
   async #isChunk(opcode: number, at: number): Promise<boolean> {
     if (opcode === OP.chunk) return true;
+    if (opcode === HIDDEN_OPCODE) return false;
     return isChunkHead(chunkHead(await this.#window.read(at, CHUNK_HEAD_BYTES_MAX)));
   }
 
@@ -148,8 +171,7 @@ class Walk {
     const head = chunkHead(await this.#window.read(at, CHUNK_HEAD_BYTES_MAX));
     const chunkEnd = isChunkHead(head) ? at + head.headBytes + head.inner : undefined;
     if (chunkEnd === undefined && (await this.#isReadable(at))) {
-      this.#chunk(await chunkAt(this.#window, at));
-      return true;
+      return this.#chunk(await chunkAt(this.#window, at));
     }
     if (chunkEnd !== undefined && chunkEnd <= this.#size) {
       // Messages within it are not searched for: nothing could confirm them.
@@ -219,11 +241,12 @@ class Walk {
         isChunk,
         version: this.#definitions.version,
         indexes: new Map(),
+        indexLength: 0,
       };
       this.#holes.push(hole);
       this.#lastHole = hole;
     }
-    this.#last = undefined;
+    this.#last = this.#indexed = undefined;
     this.#at = end;
   }
 
@@ -242,49 +265,26 @@ class Walk {
     if (found.counts.size > 0 || found.size > 0) this.#tail = { at, contents, version, ...found };
   }
 
-  /** Messages by channel, and their span in time. */
+  /** Messages by channel, and their span in time; the definitions among them are in force from here on. */
   #count(contents: Uint8Array, at: number, version: number) {
-    const counts = new Map<number, number>();
-    const ids = new Set<number>();
-    const unknown = new Map<number, number>();
-    let startTime: bigint | undefined;
-    let endTime = 0n;
-    const { overlay, fault } = walkRecords(
-      contents,
-      at,
-      this.#subject,
-      this.#definitions,
-      version,
-      (message) => {
-        const { key, channelId, logTime } = message;
-        ids.add(channelId);
-        if (startTime === undefined || logTime < startTime) startTime = logTime;
-        if (logTime > endTime) endTime = logTime;
-        if (key === undefined) unknown.set(channelId, (unknown.get(channelId) ?? 0) + 1);
-        else counts.set(key, (counts.get(key) ?? 0) + 1);
-      },
-    );
-    this.#definitions.commit(overlay);
-    for (const [id, count] of unknown) this.#undefined.set(id, (this.#undefined.get(id) ?? 0) + count);
-    return { counts, ids, size: overlay.channels.size, startTime: startTime ?? 0n, endTime, fault };
+    const found = countRecords(contents, at, this.#subject, this.#definitions, version);
+    for (const [id, count] of found.unknown) this.#undefined.set(id, (this.#undefined.get(id) ?? 0) + count);
+    return found;
   }
 
-  #chunk({ chunk, length, contents }: FoundChunk): void {
+  async #chunk(found: FoundChunk): Promise<true> {
+    const { chunk, length, contents } = found;
     const { version } = this.#definitions;
-    const { counts, ids, startTime, endTime, fault } = this.#count(contents, this.#at, version);
-    const entry: Indexing = {
-      startTime,
-      endTime,
-      chunkStart: this.#at,
-      chunkLength: length,
-      messageIndexOffsets: new Map(),
-      messageIndexLength: 0,
-      compression: chunk.compression,
-      compressedSize: chunk.records.length,
-      uncompressedSize: contents.length,
-      channels: ids,
-    };
+    const counted = this.#count(contents, this.#at, version);
+    const { counts, entries, startTime, endTime, fault } = counted;
+    const head = await this.#window.own(this.#at, chunk.headBytes);
+    const entry = foundIndex(found, this.#at, head, counted);
+    // What stood before it was not the end of the data.
+    this.#dataEnd = 0;
     this.#last = entry;
+    this.#indexed = entry;
+    this.#entries = entries;
+    this.#chunks.push(entry);
     this.#lastHole = undefined;
     this.#summary.chunks.push(entry);
     this.#summary.chunkCount += 1;
@@ -292,9 +292,26 @@ class Walk {
     this.#summary.addMessages(counts, startTime, endTime);
     this.#innerFault ??= fault;
     this.#at += length;
+    return true;
+  }
+
+  #stray(at: number, end: number): void {
+    const before = this.#strays.at(-1);
+    if (before?.end === at) this.#strays[this.#strays.length - 1] = { at: before.at, end };
+    else if (this.#strays.length < HOLES_MAX) this.#strays.push({ at, end });
+  }
+
+  #index(chunk: FoundIndex, record: MessageIndex, at: number, length: number): void {
+    if (chunk.messageIndexOffsets.has(record.channelId) || !isTrueIndex(record, this.#entries))
+      chunk.hasFalseIndex = true;
+    chunk.messageIndexOffsets.set(record.channelId, at);
+    chunk.messageIndexLength += length;
   }
 
   async #enter(opcode: number, length: number): Promise<void> {
+    if (opcode !== OP.messageIndex) this.#lastHole = this.#indexed = undefined;
+    // Indexes behind it are those of the chunk that it hides.
+    if (opcode === HIDDEN_OPCODE) this.#last = undefined;
     if (opcode >= 0x80) return;
     const at = this.#at;
     const wanted = opcode === OP.attachment ? Math.min(length, ATTACHMENT_HEAD_BYTES) : length;
@@ -323,6 +340,7 @@ class Walk {
       case 'message': {
         const { channelId, logTime } = record;
         const { version } = this.#definitions;
+        this.#dataEnd = 0;
         this.#loose.push({ offset: at, length: whole, channelId, logTime, version });
         const key = this.#definitions.keyOf(channelId, version);
         if (key === undefined) this.#undefined.set(channelId, (this.#undefined.get(channelId) ?? 0) + 1);
@@ -331,14 +349,15 @@ class Walk {
       }
       case 'messageIndex':
         this.#lastHole?.indexes.set(record.channelId, at);
-        this.#last?.messageIndexOffsets.set(record.channelId, at);
-        if (this.#last) this.#last.messageIndexLength += whole;
+        if (this.#lastHole) this.#lastHole.indexLength += whole;
+        if (this.#indexed) this.#index(this.#indexed, record, at, whole);
+        else if (!this.#lastHole) this.#stray(at, at + whole);
         return;
       case 'metadata':
         this.#summary.metadata.push({ offset: at, length: whole, name: record.name });
         return;
       case 'dataEnd':
-        this.#dataEnd = at;
+        if (this.#dataEnd === 0) this.#dataEnd = at;
         return;
     }
   }
@@ -354,22 +373,11 @@ class Walk {
       if (this.#dataEnd === 0) this.#dataEnd = this.#at;
       return false;
     }
-    this.#at = (await isMagicAt(this.#window, after)) ? after + MAGIC.length : after;
+    const next = (await isMagicAt(this.#window, after)) ? after + MAGIC.length : after;
+    this.#stray(this.#dataEnd || this.#at, next);
+    this.#at = next;
     this.#dataEnd = 0;
     return true;
-  }
-
-  /** Keeps a summary whose CRC matches, for what the data section cannot prove; the fault of a damaged one. */
-  async #readValid(): Promise<EdgeError | undefined> {
-    try {
-      const found = await readSummary(this.#readable);
-      if (found?.isChecked) this.#valid = found.summary;
-      this.#valid?.chunks.sort((a, b) => a.chunkStart - b.chunkStart);
-      return undefined;
-    } catch (error) {
-      if (error instanceof EdgeError) return error;
-      throw error;
-    }
   }
 
   /** Counts the messages whose channel was defined later after all; the fault of the others. */

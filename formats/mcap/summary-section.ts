@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { LIMITS } from '../../contract/core.ts';
+import { EdgeError, LIMITS } from '../../contract/core.ts';
 import { recordSpans } from './chunk-contents.ts';
 import { decodeRecord } from './decode.ts';
 import { malformed } from './malformed.ts';
@@ -48,6 +48,21 @@ export async function readSummary(readable: Readable): Promise<FoundSummary | un
     throw malformed(subject, tailAt, `the footer places the summary offsets at ${footer.summaryOffsetStart}`);
   }
   return { ...collect(section.subarray(0, end), start, subject), start, isChecked };
+}
+
+/** The summary if its bytes match a CRC, its chunks in the order of the file; the fault of a damaged one. */
+export async function validSummary(
+  readable: Readable,
+): Promise<{ readonly valid?: Summary; readonly fault?: EdgeError }> {
+  try {
+    const found = await readSummary(readable);
+    if (!found?.isChecked) return {};
+    found.summary.chunks.sort((a, b) => a.chunkStart - b.chunkStart);
+    return { valid: found.summary };
+  } catch (error) {
+    if (error instanceof EdgeError) return { fault: error };
+    throw error;
+  }
 }
 
 function collect(section: Uint8Array, start: number, subject: string) {

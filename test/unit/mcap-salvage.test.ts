@@ -1,4 +1,5 @@
 import { zstdCompressSync } from 'node:zlib';
+import { McapIndexedReader, McapStreamReader } from '@mcap/core';
 import { describe, expect, it } from 'vitest';
 import {
   ByteWriter,
@@ -9,6 +10,7 @@ import {
   type Packed,
   type Pending,
   planRepair,
+  scan,
 } from '../../formats/mcap/index.ts';
 import { join, MemoryReadable, messageRecord, type TestMessage, writeFile } from '../support/mcap-files.ts';
 
@@ -191,6 +193,80 @@ describe('damage within a file', () => {
     const { bytes, starts } = two();
     bytes.fill(0, starts[1]! + 400, starts[2]! + 400);
     expect((await read(bytes)).counts).toEqual({ '/a': 100, '/b': 50 });
+  });
+});
+
+describe('a repaired file', () => {
+  const chunkAt = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset + at);
+
+  /** Messages by our index, by a scan, and by both readers of another library, all without a complaint. */
+  async function countAll(file: Uint8Array) {
+    const { counts, damage, warning } = await read(file);
+    expect({ damage, warning }).toEqual({ damage: [], warning: undefined });
+    const found = await scan(new MemoryReadable(file));
+    expect(found.fault).toBeUndefined();
+    const stream = new McapStreamReader({ validateCrcs: true });
+    stream.append(file);
+    let streamed = 0;
+    let before = '';
+    for (let record = stream.nextRecord(); record; record = stream.nextRecord()) {
+      if (record.type === 'Message') streamed += 1;
+      if (record.type === 'MessageIndex') expect(['Message', 'MessageIndex']).toContain(before);
+      before = record.type;
+    }
+    expect(stream.done()).toBe(true);
+    const index = await McapIndexedReader.Initialize({
+      readable: {
+        size: async () => BigInt(file.length),
+        read: async (at, length) => file.slice(Number(at), Number(at + length)),
+      },
+    });
+    let indexed = 0;
+    for await (const _ of index.readMessages({ validateCrcs: true })) indexed += 1;
+    const ours = Object.values(counts).reduce((sum, count) => sum + count, 0);
+    return { ours, scanned: found.summary.messages, streamed, indexed };
+  }
+
+  it.each([
+    ['the first byte of a message', 250, (bytes: Uint8Array, at: number) => (bytes[at + 500]! ^= 1)],
+    ['the times of a chunk', 350, (bytes: Uint8Array, at: number) => (bytes[at + 9]! ^= 64)],
+    ['the size of a chunk', 350, (bytes: Uint8Array, at: number) => (bytes[at + 25]! ^= 64)],
+    ['the opcode of a chunk', 350, (bytes: Uint8Array, at: number) => (bytes[at]! ^= 64)],
+    [
+      'an offset in a message index',
+      350,
+      (bytes: Uint8Array, at: number) => {
+        const end = at + 9 + Number(chunkAt(bytes, at).getBigUint64(1, true));
+        bytes[end + 9 + 6 + 8]! ^= 64;
+      },
+    ],
+    [
+      'the opcode of a message index',
+      350,
+      (bytes: Uint8Array, at: number) => {
+        bytes[at + 9 + Number(chunkAt(bytes, at).getBigUint64(1, true))]! ^= 64;
+      },
+    ],
+  ])('after damage to %s is read in full by us and by others', async (_, expected, damage) => {
+    const { bytes, starts } = two();
+    // An open end, so that there is something to repair in any case.
+    const open = bytes.slice(0, -30);
+    damage(open, starts[1]!);
+    expect(await countAll(await repaired(open))).toEqual({
+      ours: expected,
+      scanned: expected,
+      streamed: expected,
+      indexed: expected,
+    });
+  });
+
+  it('leaves out messages of a channel that nothing defines', async () => {
+    const { bytes } = fileOf(
+      [[definitions(1, '/a'), messages(1, 0, 40), messages(9, 40, 3)], [messages(1, 43, 40)]],
+      [[1, '/a']],
+    );
+    const counts = await countAll(await repaired(bytes.slice(0, -30)));
+    expect(counts).toMatchObject({ ours: 80, scanned: 80, indexed: 80 });
   });
 });
 

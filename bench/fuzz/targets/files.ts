@@ -154,12 +154,16 @@ const repair: Target = {
     await scan(readable);
     const plan = await planRepair(readable, { profile: 'ros2', library: 'fuzz' });
     if (plan.complete) return;
-    const whole = new MemoryReadable(Buffer.concat([input.subarray(0, plan.keepBytes), ...plan.append]));
+    const bytes = Buffer.concat([input.subarray(0, plan.keepBytes), ...plan.append]);
+    for (const { at, bytes: patch } of plan.patches) bytes.set(patch, at);
+    const whole = new MemoryReadable(bytes);
+    let read = 0;
+    for await (const { message } of (await McapReader.open(whole)).messages()) if (message) read += 1;
     const again = await scan(whole);
     if (!again.complete) throw new Error(`a repaired file is not whole: ${again.fault?.message}`);
-    if (again.summary.messages !== plan.summary.messages) {
+    if (again.summary.messages !== plan.summary.messages || read !== plan.summary.messages) {
       throw new Error(
-        `a repaired file holds ${again.summary.messages} messages, its summary says ${plan.summary.messages}`,
+        `a repaired file holds ${again.summary.messages} messages, of which ${read} are read; its summary says ${plan.summary.messages}`,
       );
     }
   },
