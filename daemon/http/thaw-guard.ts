@@ -6,8 +6,11 @@ const REFUSE_MS = 100;
 /** A freeze of `COMMAND_EXPIRY_MS` is seen at least as this long, since it may start between two looks. */
 const SHORTEST_MS = LIMITS.COMMAND_EXPIRY_MS - FREEZE_LOOK_MS;
 
+/** An order that opens or continues a run counts this long: a busy host may hold a process up for a second or two. */
+const RUN_ORDER_MS = 5_000;
+
 /** Orders that start a motion. Stops, the emergency stop and the return of a lease are never too late. */
-const MOVES: ReadonlySet<string | undefined> = new Set([
+const MOTIONS: readonly string[] = [
   '/v1/teleop',
   '/v1/robot/navigate',
   '/v1/robot/maneuver',
@@ -19,7 +22,9 @@ const MOVES: ReadonlySet<string | undefined> = new Set([
   '/v1/plays/:id/resume',
   '/v1/plays/:id/seek',
   '/v1/plays/:id/rate',
-  // Runs, and what continues one: an agent acts on what it hears.
+];
+/** Orders that open a run, or continue one: an agent acts on what it hears. */
+const RUNS: readonly string[] = [
   '/v1/intents',
   '/v1/runs/:id/resume',
   '/v1/runs/:id/messages',
@@ -32,6 +37,11 @@ const MOVES: ReadonlySet<string | undefined> = new Set([
   '/v1/sessions/:id/steer',
   '/v1/sessions/:id/follow-up',
   '/mcp',
+];
+/** How long an order counts, milliseconds, by its path. */
+const COUNTS_MS: ReadonlyMap<string | undefined, number> = new Map([
+  ...MOTIONS.map((path): [string, number] => [path, SHORTEST_MS]),
+  ...RUNS.map((path): [string, number] => [path, RUN_ORDER_MS]),
 ]);
 
 /** What of these requests stops, denies or only reads is never too late. */
@@ -50,19 +60,21 @@ function submits(message: unknown): boolean {
 
 /**
  * An order that lay in a socket while this process was frozen carries the time of its reading. It looks like a
- * new one, so an order to move that is read right after a freeze is refused.
+ * new one, so an order that is read right after a freeze is refused where the freeze was longer than the order counts.
  */
 export class ThawGuard {
   readonly #clock: Clock;
   readonly #freeze: FreezeWatch;
   #thawedAtMs = -Infinity;
+  #frozenMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#freeze = new FreezeWatch(
       clock,
-      () => {
+      (frozenMs) => {
         this.#thawedAtMs = clock.monotonicMs();
+        this.#frozenMs = frozenMs;
       },
       SHORTEST_MS,
     );
@@ -82,10 +94,11 @@ export class ThawGuard {
   }
 
   #check({ method, body, routeOptions: { url } }: FastifyRequest): void {
-    if (method !== 'POST' || !MOVES.has(url) || isLateHarmless(url, body)) return;
+    const countsMs = COUNTS_MS.get(url);
+    if (method !== 'POST' || countsMs === undefined || isLateHarmless(url, body)) return;
     // The socket may be read before the timer of the watch.
     this.#freeze.look();
-    if (this.#clock.monotonicMs() - this.#thawedAtMs >= REFUSE_MS) return;
+    if (this.#clock.monotonicMs() - this.#thawedAtMs >= REFUSE_MS || this.#frozenMs < countsMs) return;
     throw new EdgeError('command.expired', {
       operation: `POST ${url}`,
       subject: 'robot',

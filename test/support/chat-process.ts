@@ -47,6 +47,8 @@ export class ChatProcess {
 
   async sees<K extends Shown['kind']>(kind: K, fits: (shown: Of<K>) => boolean = () => true): Promise<Of<K>> {
     const found = () => this.shown().find((one): one is Of<K> => one.kind === kind && fits(one as Of<K>));
-    return (await until(async () => found(), `chat shows ${kind}`, 120_000)) as Of<K>;
+    return (await until(async () => found(), `chat shows ${kind}`, 120_000).catch((error: Error) => {
+      throw new Error(`${error.message}; it showed: ${this.text.slice(-2_000)} ${this.errors.slice(-500)}`);
+    })) as Of<K>;
   }
 }

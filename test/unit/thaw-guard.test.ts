@@ -37,10 +37,6 @@ describe('the API after its process was frozen', () => {
       ['/v1/plays', { path: '/bag' }],
       ['/v1/plays/1/seek', { position_s: 1 }],
       ['/v1/plays/1/rate', { rate: 1 }],
-      ['/v1/intents', { type: 'maze/find_exit' }],
-      [`/v1/runs/${RUN}/resume`, {}],
-      [`/v1/runs/${RUN}/messages`, { kind: 'steer', text: 'go on' }],
-      [`/v1/approvals/${RUN}/answer`, { decision: 'allow' }],
     ];
     for (const [path, body] of orders)
       expect(`${path}: ${await code(path, body)}`).toBe(`${path}: 409 command.expired`);
@@ -50,9 +46,28 @@ describe('the API after its process was frozen', () => {
     expect(await code('/v1/teleop', TELEOP)).toBe('200');
   });
 
+  it('refuses what opens or continues a run behind a freeze of more than 5 s, and takes it behind a shorter one', async () => {
+    const clock = await start();
+    const orders: [string, object][] = [
+      ['/v1/intents', { type: 'maze/find_exit' }],
+      [`/v1/runs/${RUN}/resume`, {}],
+      [`/v1/runs/${RUN}/messages`, { kind: 'steer', text: 'go on' }],
+      [`/v1/approvals/${RUN}/answer`, { decision: 'allow' }],
+    ];
+    expect(await code('/v1/teleop', TELEOP)).toBe('200');
+    clock.skip(4_000);
+    expect(await code('/v1/teleop', TELEOP)).toBe('409 command.expired');
+    for (const [path, body] of orders) expect(await code(path, body)).not.toContain('command.expired');
+    clock.skip(6_000);
+    for (const [path, body] of orders)
+      expect(`${path}: ${await code(path, body)}`).toBe(`${path}: 409 command.expired`);
+    clock.skip(100);
+    for (const [path, body] of orders) expect(await code(path, body)).not.toContain('command.expired');
+  });
+
   it('takes every stop, and what comes behind a short hang', async () => {
     const clock = await start();
-    clock.skip(400);
+    clock.skip(6_000);
     expect(await code('/v1/estop', {})).toBe('200');
     expect(await code('/v1/robot/stop', {})).toBe('200');
     for (const [path, body] of [
