@@ -304,6 +304,7 @@ export class ChatCore {
       this.#shown.push(shown);
       return;
     }
+    if (this.#draft.wasShown(shown.text)) return;
     const rest = this.#draft.whole(shown.text);
     this.#shown.push(rest === undefined ? shown : { ...shown, rest });
   }

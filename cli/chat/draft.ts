@@ -9,6 +9,8 @@ export class Draft {
   #late = '';
   /** Tokens that were taken for that end. */
   #passed = '';
+  /** What was shown as broken off; its whole text may still come. */
+  #ended = '';
 
   get text(): string {
     return this.#text;
@@ -28,6 +30,7 @@ export class Draft {
       this.#passed = known > 0 && known < this.#late.length ? this.#passed + text : '';
       this.#late = known > 0 ? this.#late.slice(known) : '';
     }
+    if (fresh !== '') this.#ended = '';
     this.#text += fresh;
     return fresh;
   }
@@ -67,6 +70,14 @@ export class Draft {
     const text = this.#text;
     this.#text = '';
     this.#broken = false;
+    this.#ended = text;
     return text;
+  }
+
+  /** Whether this answer was shown already, as one that was broken off: its event came late. */
+  wasShown(text: string): boolean {
+    const shown = text !== '' && text === this.#ended;
+    this.#ended = '';
+    return shown;
   }
 }

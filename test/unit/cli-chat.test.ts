@@ -174,6 +174,19 @@ describe('a conversation', () => {
     expect(other.take({ kind: 'caught_up' })).toEqual({ shown: [], orders: [] });
   });
 
+  it('shows an answer once whose event comes after the person has said more', () => {
+    const { take, line } = opened();
+    take(token('one two'));
+    take(box('waiting'));
+    take(lost);
+    expect(said(line('and now?')).map((one) => one.kind === 'said' && one.text)).toEqual([
+      'one two',
+      'and now?',
+    ]);
+    expect(said(take(answer('one two')))).toEqual([]);
+    expect(said(take(answer('one two')))).toHaveLength(1);
+  });
+
   it('shows words of others, and its own only once', () => {
     const { take, line } = opened();
     const mine = line('mine');
