@@ -244,7 +244,7 @@ export const LIMITS = {
    */
   HEARTBEAT_BOOT_MS: 10_000,
   HEARTBEAT_BOOT_RUN_MS: 60_000,
-  HEARTBEAT_BOOT_LOOP_MS: 5_000,
+  HEARTBEAT_BOOT_LOOP_MS: 15_000,
   HEARTBEAT_BOOT_STARVED_MS: 600_000,
   /** A cell with waiting work and no progress is restarted after this, milliseconds. */
   WORK_STALLED_MS: 10_000,
