@@ -61,7 +61,7 @@ describe('a page of a damaged database', () => {
     view.setUint16(3, count);
     for (let i = 0; i < count; i++) {
       // A topic whose name reaches from here to the end of the page, over all that follow.
-      const at = 13_000 + i * 8;
+      const at = 13_000 + i * 9;
       const size = 65_536 - at - 4;
       if (size < 16_384 + 8) break;
       const type = (size - 5) * 2 + 13;
