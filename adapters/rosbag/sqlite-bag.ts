@@ -5,7 +5,7 @@ import { EdgeError, type Nanoseconds, type Sample } from '../../contract/core.ts
 import { headerStamp } from '../../formats/ros2/index.ts';
 import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic, Lost } from './bag.ts';
 import { malformed } from './malformed.ts';
-import { type TopicRow, topicRow, unpackPayload } from './sqlite-rows.ts';
+import { type Definition, definitionOf, type TopicRow, topicRow, unpackPayload } from './sqlite-rows.ts';
 import { Given, SqliteSalvage } from './sqlite-salvage.ts';
 
 type Contents = { topics: TopicRow[]; startNs: bigint; endNs: bigint; fault: EdgeError | undefined };
@@ -49,7 +49,7 @@ export class SqliteBag implements Bag {
     try {
       database = openReadOnly(path, shortage !== undefined);
       const contents = await readContents(database, path, shortage);
-      const salvage = new SqliteSalvage(path, bytes);
+      const salvage = SqliteSalvage.open(path, bytes);
       if (!contents.fault) return new SqliteBag(path, bytes, database, salvage, contents);
       salvage.close();
       fault = contents.fault;
@@ -57,7 +57,7 @@ export class SqliteBag implements Bag {
       fault = shortage ?? malformed(path, 'it cannot be read as a rosbag2 database', error);
     }
     database?.close();
-    const salvage = new SqliteSalvage(path, bytes);
+    const salvage = SqliteSalvage.open(path, bytes);
     const found = await salvage.contents();
     if (found.topics.length > 0) return new SqliteBag(path, bytes, undefined, salvage, { ...found, fault });
     salvage.close();
@@ -208,13 +208,13 @@ async function readContents(
   if (!tables.has('topics') || !tables.has('messages')) {
     throw malformed(path, 'the tables of rosbag2 (topics, messages) are missing');
   }
-  const definitions = new Map<unknown, { encoding: string; text: string }>();
+  const definitions = new Map<unknown, Definition>();
   if (tables.has('message_definitions')) {
     for (const row of all(
       'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions',
     )) {
       const text = String(row['encoded_message_definition'] ?? '');
-      if (text !== '') definitions.set(row['topic_type'], { encoding: String(row['encoding'] ?? ''), text });
+      if (text !== '') definitions.set(row['topic_type'], definitionOf(String(row['encoding'] ?? ''), text));
     }
   }
   const spans = await spansOf(database, path, shortage);

@@ -6,7 +6,12 @@ import { malformed } from './malformed.ts';
 
 /** A row of the table of topics, with its channel. */
 export type TopicRow = BagTopic & { readonly id: bigint; readonly channel: BagChannel };
-export type Definition = { readonly encoding: string; readonly text: string };
+/** `bytes`: encoded once, for all topics of its type. */
+export type Definition = { readonly encoding: string; readonly text: string; readonly bytes: Uint8Array };
+
+export function definitionOf(encoding: string, text: string): Definition {
+  return { encoding, text, bytes: new TextEncoder().encode(text) };
+}
 
 export function topicRow(
   row: {
@@ -25,7 +30,7 @@ export function topicRow(
     topic: name,
     type,
     schemaEncoding: definition?.encoding ?? '',
-    schemaData: new TextEncoder().encode(definition?.text ?? ''),
+    schemaData: definition?.bytes ?? new Uint8Array(),
     messageEncoding: serialization,
     metadata: new Map([
       ['offered_qos_profiles', profiles],

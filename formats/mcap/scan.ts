@@ -74,6 +74,8 @@ class Walk {
   #entries: Entries = new Map();
   /** A summary whose CRC matches. */
   #valid: Summary | undefined;
+  /** How many of its chunks lie before the last hole. */
+  #asked = 0;
   #lastHole: Hole | undefined;
   #at = MAGIC.length;
   #dataEnd = 0;
@@ -209,10 +211,15 @@ class Walk {
 
   /** A chunk that an index with a valid CRC names, if it can be read although its head is damaged. */
   async #knownChunk(from: number, to: number): Promise<number | undefined> {
-    for (const { chunkStart } of this.#valid?.chunks ?? []) {
-      if (chunkStart > from && chunkStart < to && (await this.#isReadable(chunkStart))) return chunkStart;
+    const chunks = this.#valid?.chunks ?? [];
+    // Holes follow each other: what stands before one of them is not looked at again, nor the same place twice.
+    for (let last = from; ; this.#asked += 1) {
+      const chunkStart = chunks[this.#asked]?.chunkStart;
+      if (chunkStart === undefined || chunkStart >= to) return undefined;
+      if (chunkStart <= last) continue;
+      if (await this.#isReadable(chunkStart)) return chunkStart;
+      last = chunkStart;
     }
-    return undefined;
   }
 
   /** Whether a chunk stands here whose CRC matches, whatever its opcode and its length say. */
