@@ -7,7 +7,7 @@ const REFUSE_MS = 100;
 const SHORTEST_MS = LIMITS.COMMAND_EXPIRY_MS - FREEZE_LOOK_MS;
 
 /** Orders that start a motion. Stops, the emergency stop and the return of a lease are never too late. */
-const MOVES: ReadonlySet<string | undefined> = new Set([
+export const MOVES: ReadonlySet<string | undefined> = new Set([
   '/v1/teleop',
   '/v1/robot/navigate',
   '/v1/robot/maneuver',
@@ -26,6 +26,8 @@ const MOVES: ReadonlySet<string | undefined> = new Set([
   '/v1/runs/:id/fork',
   '/v1/ask/:id/confirm',
   '/v1/approvals/:id/answer',
+  '/v1/questions/:questionId/answer',
+  '/v1/webhooks/:app/:name',
   '/v1/plans',
   '/v1/sessions',
   '/v1/sessions/:id/messages',
