@@ -31,6 +31,8 @@ const RUNS: readonly string[] = [
   '/v1/runs/:id/fork',
   '/v1/ask/:id/confirm',
   '/v1/approvals/:id/answer',
+  '/v1/questions/:questionId/answer',
+  '/v1/webhooks/:app/:name',
   '/v1/plans',
   '/v1/sessions',
   '/v1/sessions/:id/messages',
@@ -38,6 +40,8 @@ const RUNS: readonly string[] = [
   '/v1/sessions/:id/follow-up',
   '/mcp',
 ];
+/** All paths with such orders. */
+export const MOVES: readonly string[] = [...MOTIONS, ...RUNS];
 /** How long an order counts, milliseconds, by its path. */
 const COUNTS_MS: ReadonlyMap<string | undefined, number> = new Map([
   ...MOTIONS.map((path): [string, number] => [path, SHORTEST_MS]),

@@ -34,6 +34,7 @@ import {
 } from './scan-result.ts';
 import { Summary } from './summary.ts';
 import { validSummary } from './summary-section.ts';
+import { settleUndefined } from './undefined-channels.ts';
 import { Window } from './window.ts';
 
 /** Holes that are kept apart; of a file with more the last one grows. */
@@ -101,7 +102,7 @@ class Walk {
     this.#valid = valid;
     while (await this.#step());
     if (this.#valid) this.#definitions.correct(this.#valid);
-    const unknown = this.#settleUndefined();
+    const unknown = settleUndefined(this.#undefined, this.#definitions, this.#summary, this.#subject);
     // Behind the data there is nothing to be lost.
     const holes = this.#holes.filter(({ at }) => this.#dataEnd === 0 || at < this.#dataEnd);
     const last = this.#last;
@@ -385,19 +386,6 @@ class Walk {
     this.#at = next;
     this.#dataEnd = 0;
     return true;
-  }
-
-  /** Counts the messages whose channel was defined later after all; the fault of the others. */
-  #settleUndefined(): EdgeError | undefined {
-    let fault: EdgeError | undefined;
-    for (const [id, count] of this.#undefined) {
-      const key = this.#definitions.keyOf(id, 0);
-      if (key !== undefined) {
-        const { startTime, endTime } = this.#summary;
-        this.#summary.addMessages(new Map([[key, count]]), startTime, endTime);
-      } else fault ??= unknownChannel(this.#subject, 0, id, count);
-    }
-    return fault;
   }
 }
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { MOVES } from '../../daemon/http/thaw-guard.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { answerAll } from '../support/http-answers.ts';
 import { type Rig, startRig } from '../support/http-rig.ts';
@@ -20,6 +21,48 @@ const code = async (path: string, body: object) => {
   const { code } = (await response.json()) as { code?: string };
   return `${response.status} ${code ?? ''}`.trim();
 };
+
+/** What moves nothing that stands, or only stops: it is taken however late it is read. */
+const HARMLESS = [
+  ...['/v1/runs/:id/cancel', '/v1/runs/:id/pause', '/v1/runs/:id/replay', '/v1/runtimes/:name/disconnect'],
+  ...['/v1/robot/stop', '/v1/arm/stop', '/v1/controllers/:name/stop', '/v1/ros/actions/goals/:id/cancel'],
+  ...[
+    '/v1/plays/:id/stop',
+    '/v1/plays/:id/pause',
+    '/v1/inference/vla/cancel',
+    '/v1/sessions/:id/stop',
+    '/v1/sessions/:id/close',
+  ],
+  // A release moves nothing, and a lease only lets its holder send commands, which are guarded.
+  ...['/v1/estop', '/v1/estop/release', '/v1/lease', '/v1/lease/renew', '/v1/lease/return'],
+  // Words, answers of models, and the plan that a person confirms.
+  ...['/v1/ask', '/v1/query', '/v1/chat/completions', '/v1/inference/vla', '/v1/inference/plan'],
+  ...['/v1/models/:name/test', '/v1/models/:name/wake', '/v1/engine/:order'],
+  ...['/v1/inference/policies/:name/reload', '/v1/extensions/:app/reload', '/v1/apps/reload'],
+  ...['/v1/mcp/servers/:server/allow', '/v1/mcp/servers/:server/refresh'],
+  ...['/v1/policy/reload', '/v1/policy/rejudge', '/v1/grants', '/v1/grants/:id/revoke'],
+  // Recordings and the lake.
+  ...['/v1/recorder/seal', '/v1/recorder/clip', '/v1/episodes', '/v1/episodes/stop', '/v1/episodes/discard'],
+  ...['/v1/episodes/:id/discard', '/v1/episodes/:id/relabel', '/v1/bags/:bag/adopt'],
+  ...['/v1/lake/rebuild', '/v1/link/sync'],
+  // The cell refuses each service and each transition that is not named as harmless.
+  ...['/v1/ros/services/call', '/v1/ros/params', '/v1/ros/lifecycle'],
+];
+
+it('knows of each POST route of the API whether it may start a motion', async () => {
+  const any = {} as never;
+  const stubs = { control: any, approvals: any, governance: any, replay: any, mcp: any, plans: any };
+  rig = await startRig({}, stubs);
+  const { paths } = (await (await rig.get('/openapi.json')).json()) as {
+    paths: Record<string, Record<string, unknown>>;
+  };
+  const posts = Object.keys(paths)
+    .filter((path) => paths[path]!['post'] !== undefined)
+    .map((path) => path.replaceAll(/\{(\w+)\}/g, ':$1'));
+  // That of MCP is in no schema.
+  const known = [...MOVES, ...HARMLESS].filter((path) => path !== '/mcp');
+  expect(posts.toSorted()).toEqual(known.toSorted());
+});
 
 describe('the API after its process was frozen', () => {
   it('refuses what begins a motion, by whatever route it comes, for a moment', async () => {
@@ -53,6 +96,8 @@ describe('the API after its process was frozen', () => {
       [`/v1/runs/${RUN}/resume`, {}],
       [`/v1/runs/${RUN}/messages`, { kind: 'steer', text: 'go on' }],
       [`/v1/approvals/${RUN}/answer`, { decision: 'allow' }],
+      [`/v1/questions/${RUN}/answer`, { answer: 'go on' }],
+      ['/v1/webhooks/shop/orders', { kind: 'order' }],
     ];
     expect(await code('/v1/teleop', TELEOP)).toBe('200');
     clock.skip(4_000);

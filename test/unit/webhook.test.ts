@@ -109,6 +109,18 @@ describe('a message to a webhook', () => {
     ]);
   });
 
+  it('may have an id of every length that a signature may have', async () => {
+    const { rig, desk, seconds } = await doorOf();
+    const ids = [1, 120, 121, 128].map((length) => 'i'.repeat(length));
+    const runs = [];
+    for (const id of ids) runs.push((await desk.receive(signed(ORDER, seconds(), { id }))).run.run_id);
+    expect(new Set(runs).size).toBe(ids.length);
+    expect(rig.of('webhook.received').map(({ payload }) => payload.message_id)).toEqual(ids);
+    expect(await codeOf(desk.receive(signed(ORDER, seconds(), { id: 'i'.repeat(129) })))).toBe(
+      'api.unauthorised',
+    );
+  });
+
   it('that is sent again gives the same run, also after a restart; another body under its id is refused', async () => {
     const first = await doorOf();
     const message = signed(ORDER, first.seconds());

@@ -37,6 +37,8 @@ type Ending = {
   readonly by?: string | undefined;
 };
 
+export type Halt = 'ends' | 'pauses' | 'paused';
+
 /** After an abort a harness has this long to settle. Its tool calls settle first, and they stop the robot. */
 const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.MOTION_CANCEL_MS + 200;
 
@@ -49,7 +51,7 @@ const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.MOTION_CANCEL_MS + 200;
 export class ActiveRun {
   readonly #parts: RunParts;
   readonly #abort = new AbortController();
-  readonly #pause: RunPause;
+  readonly pauses: RunPause;
   readonly #takeover: RunTakeover;
   readonly messages: RunMessages;
   /** The gate of this attempt. */
@@ -64,13 +66,15 @@ export class ActiveRun {
   /** False: it was not confirmed that the robot stands at the end of the run. */
   #standing = true;
   #posted: Promise<void> = Promise.resolve();
+  /** True when the harness is done or has failed. */
+  #outcomeKnown = false;
   readonly #refusals = new LogRefusals();
   readonly #end: HeldEnd;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
     this.messages = new RunMessages(parts.told.messages);
-    this.#pause = new RunPause({
+    this.pauses = new RunPause({
       runId: this.#runId,
       clock: parts.clock,
       paused: parts.view.state.status === 'paused',
@@ -80,7 +84,7 @@ export class ActiveRun {
       append: (events) => this.#append(events),
     });
     this.#takeover = new RunTakeover({
-      pause: this.#pause,
+      pause: this.pauses,
       execution: parts,
       moved: () => this.#door?.moved === true,
       over: () => this.ending,
@@ -103,6 +107,13 @@ export class ActiveRun {
     return this.#ending !== undefined || this.#leaving;
   }
 
+  /** Why nothing should start to move because of this run. `ends`: its end is not durable yet. */
+  get halt(): Halt | undefined {
+    if (this.ending || this.#outcomeKnown) return 'ends';
+    if (!this.pauses.shut) return undefined;
+    return this.pauses.pending ? 'pauses' : 'paused';
+  }
+
   /** Settles when the attempt is over and its end is durable. Rejects where the log refused events of the attempt. */
   run(): Promise<void> {
     this.#done ??= this.#execute();
@@ -122,7 +133,7 @@ export class ActiveRun {
 
   /** When this settles, the robot stands and the pause is durable. Motions under way end as stopped. */
   pause(reason: string, by?: string): Promise<void> {
-    return this.#pause.pause(reason, by);
+    return this.pauses.pause(reason, by);
   }
 
   /** A holder of a higher rank has taken the robot: the run pauses, at once or before its next motion. */
@@ -131,7 +142,7 @@ export class ActiveRun {
   }
 
   proceed(reason: string, by?: string): Promise<void> {
-    return this.#pause.proceed(reason, by);
+    return this.pauses.proceed(reason, by);
   }
 
   get #runId(): string {
@@ -152,7 +163,7 @@ export class ActiveRun {
     const from = resumed && view.phase !== undefined ? { resumed_from: view.phase } : {};
     await this.#parts.append([
       { kind: 'run.started', run_id: this.#runId, payload: { attempt, ...from } },
-      ...(view.state.status === 'paused' ? [this.#pause.event('paused', 'running', view.reason)] : []),
+      ...(view.state.status === 'paused' ? [this.pauses.event('paused', 'running', view.reason)] : []),
     ]);
     // A motion of the previous attempt may still be under way: the robot does not know of the restart.
     if (resumed) await this.#stopRobot('the run is resumed').catch(() => undefined);
@@ -174,16 +185,17 @@ export class ActiveRun {
     try {
       if (this.#ending) throw this.#over();
       // A run that was paused at the restart stays paused.
-      await this.#pause.pass(this.#abort.signal);
+      await this.pauses.pass(this.#abort.signal);
       const refused = await approvals?.beforeFirstStep();
       if (refused) throw refused;
       outcome = await this.#outcome(await this.#context(attempt, gate));
       // A success while paused is reported when the run goes on, unless the run is ended before.
-      if (outcome.status === 'succeeded') await this.#pause.pass(this.#abort.signal).catch(() => {});
+      if (outcome.status === 'succeeded') await this.pauses.pass(this.#abort.signal).catch(() => {});
     } catch (thrown) {
       fault = EdgeError.from(thrown, 'internal.fault', 'execute', this.#parts.app.name);
       outcome = { status: 'failed', reason: fault.message, summary: {} };
     }
+    this.#outcomeKnown = true;
     // Motions that were left behind are stopped before the end of the run is reported.
     const busy = gate.busy;
     gate.shut('the run is over');
@@ -256,8 +268,8 @@ export class ActiveRun {
       session: told.session,
       inherited: told.inherited,
       onMessage: (handler) => this.messages.onMessage(handler),
-      unpaused: () => this.#pause.pass(signal),
-      pausedMs: () => this.#pause.pausedMs,
+      unpaused: () => this.pauses.pass(signal),
+      pausedMs: () => this.pauses.pausedMs,
       resume: attempt === 1 ? undefined : resume,
       branch: view.branch,
       round: view.round,
@@ -273,7 +285,7 @@ export class ActiveRun {
       ...{ desk, runId: this.#runId, intent: view.intent, signal: this.#abort.signal },
       append: (events) => this.#append(events),
       rest: async () => void (await this.#safeState('a person is asked')),
-      paused: () => this.#pause.shut,
+      paused: () => this.pauses.shut,
     });
   }
 
@@ -289,8 +301,8 @@ export class ActiveRun {
       signal: this.#abort.signal,
       emit: (events) => this.#end.note(events, (now) => this.#append(now)),
       robotTime: () => robot.lastTime(),
-      unpaused: () => this.#pause.pass(this.#abort.signal),
-      pausedMs: () => this.#pause.pausedMs,
+      unpaused: () => this.pauses.pass(this.#abort.signal),
+      pausedMs: () => this.pauses.pausedMs,
       motionTurn: this.#parts.motionTurn,
       beforeMotion: () => this.#takeover.beforeMotion(),
       waitForRobot: (refusal, signal) => this.#takeover.waitForRobot(refusal, signal),

@@ -14,6 +14,7 @@ import type {
   Tool,
 } from '../../../contract/index.ts';
 import type { Instead } from '../gate/tool-gate.ts';
+import type { MotionTurn } from '../gate/tool-gate-parts.ts';
 import type { RunDesk } from '../governance/run-approvals.ts';
 import type { PolicyGate } from '../law/policy-gate.ts';
 import type { Purse } from '../runs/run-budget.ts';
@@ -33,8 +34,8 @@ export type RunParts = {
   readonly recording: RunTools['recording'];
   /** Tools that this application may use. Called once per attempt. */
   readonly tools: (app: Application, view: RunView) => readonly Tool[];
-  /** For what runs in a branch of a flow: see `ToolGateParts.motionTurn`. */
-  readonly motionTurn?: ((signal: AbortSignal) => Promise<() => void>) | undefined;
+  /** For what runs in a branch of a flow. */
+  readonly motionTurn?: MotionTurn | undefined;
   readonly models: ModelsOfRun | undefined;
   readonly blobs: BlobStore | undefined;
   readonly told: Told;

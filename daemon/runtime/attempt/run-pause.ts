@@ -62,6 +62,16 @@ export class RunPause {
     return this.#gate.shut;
   }
 
+  /** True from the order to pause until the robot stands and the pause is durable. */
+  get pending(): boolean {
+    return this.shut && !this.#paused;
+  }
+
+  /** Settles when no pause is pending. */
+  async settled(): Promise<void> {
+    await this.#turns;
+  }
+
   /** How long the run was paused so far, milliseconds. */
   get pausedMs(): number {
     return this.#gate.shutMs;

@@ -54,6 +54,17 @@ export type Instead = ((
   readonly judgedAgain?: boolean;
 };
 
+/** How a part of a flow takes turns with the parts beside it. */
+export type MotionTurn = {
+  /**
+   * Waits for the turn to move the robot; returns how to pass it on. After a motion that did not end well the next part
+   * waits until this one proceeds, or has ended and it is decided whether the others end with it.
+   */
+  take(signal: AbortSignal): Promise<(endedWell: boolean) => void>;
+  /** The run makes its next call: it proceeds after a motion that did not end well. */
+  proceeds(): void;
+};
+
 export type ToolGateParts = {
   readonly runId: string;
   readonly intent: Intent;
@@ -70,8 +81,8 @@ export type ToolGateParts = {
   readonly pausedMs?: () => number;
   /** Called before each motion: pauses the run if a holder of a higher rank has taken the robot. */
   readonly beforeMotion?: () => Promise<void>;
-  /** For a branch of a flow: waits for its turn to move the robot; returns how to pass the turn on. */
-  readonly motionTurn?: ((signal: AbortSignal) => Promise<() => void>) | undefined;
+  /** For what runs in a branch of a flow. */
+  readonly motionTurn?: MotionTurn | undefined;
   /** See `CallScope.waitForRobot`. */
   readonly waitForRobot?: (refusal: EdgeError, signal: AbortSignal) => Promise<void>;
   /** Ends the motions of this run. */

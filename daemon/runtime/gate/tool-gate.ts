@@ -14,6 +14,7 @@ import { type CallScope, inCall } from '../trace/trace-scope.ts';
 import { boundedCall } from './bounded-call.ts';
 import { CallEvents } from './call-events.ts';
 import { goesOn, interruption, isStop, loggable, replayed } from './call-records.ts';
+import { inTurn } from './in-turn.ts';
 import type { Answered, Ask, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
 
 export type { Answered, Effect, ImageNote, Instead, ToolGateParts } from './tool-gate-parts.ts';
@@ -90,16 +91,9 @@ export class ToolGate {
 
   async callTool(effect: Effect): Promise<Answered> {
     const { motionTurn, instead } = this.#parts;
-    if (!motionTurn || instead || effect.effect !== 'actuate' || isStop(effect))
-      return await this.#call(effect);
+    if (!motionTurn || instead || isStop(effect)) return await this.#call(effect);
     const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
-    // Before it is judged: the answer of the policies is not older than the turn.
-    const passOn = await motionTurn(signal);
-    try {
-      return await this.#call(effect);
-    } finally {
-      passOn();
-    }
+    return await inTurn(motionTurn, effect, signal, () => this.#call(effect));
   }
 
   async #call(effect: Effect): Promise<Answered> {

@@ -51,7 +51,7 @@ export class RunScheduler {
     this.#parts = parts;
     this.queue = new RunQueue(queueRules(parts.sharing, parts.loaded));
     this.#torn = new TornRuns(parts.clock);
-    this.#turns = new BranchTurns(parts.store);
+    this.#turns = new BranchTurns(parts, (runId) => this.#active.get(runId));
     this.#pressure = new PressureWatch(parts.sharing.gauges, parts.clock);
   }
 

@@ -30,6 +30,12 @@ export class MotionTurns {
     return passOn;
   }
 
+  /** One more hold on the turn that this branch has; returns how to give it back. */
+  hold({ group: name }: TurnLevel): () => void {
+    this.#groups.get(name)!.holds++;
+    return () => this.#release(name);
+  }
+
   async #takeOne({ group: name, branch }: TurnLevel, signal: AbortSignal): Promise<() => void> {
     if (signal.aborted) throw cancelled(branch);
     const group = this.#groups.get(name);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   type Application,
   type ChatApi,
@@ -132,7 +133,7 @@ export class WebhookDesk implements WebhooksApi {
       ...(rule === undefined ? {} : { rule }),
       ...(model === undefined ? {} : { model }),
     });
-    const request = { type: intent, params, idempotency_key: `webhook:${id}` };
+    const request = { type: intent, params, idempotency_key: keyOf(id) };
     return { ...(await submit(request, who)), by };
   }
 
@@ -211,6 +212,11 @@ export class WebhookDesk implements WebhooksApi {
     });
     this.#refused = 0;
   }
+}
+
+/** An id may be as long as a key; its hash leaves room for the prefix. */
+function keyOf(id: string): string {
+  return `webhook:${createHash('sha256').update(id).digest('hex')}`;
 }
 
 function bodyOf(bytes: Uint8Array): Json {
