@@ -287,6 +287,9 @@ export const RUN_PAYLOADS = {
       tenant: Name('tenant'),
       principal: Name('who wanted the run'),
       expires_ns: WireTime,
+      approval: Type.Optional(
+        Type.Literal(true, { description: 'policies judge who answers, as for an approval' }),
+      ),
     },
     closed,
   ),
