@@ -61,7 +61,10 @@ export class SiteAndPackages implements PolicyHook {
     if (!app?.policies?.length) return decision;
     const { request } = decision;
     if (!request)
-      return { ...decision, decision: 'deny', reason: `the policies of ${app.name} could not be asked` };
+      return {
+        ...{ ...decision, decision: 'deny', app: app.name },
+        reason: `the policies of ${app.name} could not be asked`,
+      };
     const judge = this.#judgeOf(app, app.policies);
     const own = judge.judge(request as unknown as PolicyRequest);
     if (own.decision === 'allow') return decision;
@@ -71,6 +74,7 @@ export class SiteAndPackages implements PolicyHook {
       policySha256: judge.sha256,
       request,
       determining: own.determining.map((id) => `${app.name}/${id}`),
+      app: app.name,
     };
   }
 

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
-import { PolicyBook, SiteAndPackages } from '../../adapters/cedar/index.ts';
-import type { Application, HookQuestion } from '../../contract/index.ts';
+import { openPolicySet, PolicyBook, SiteAndPackages } from '../../adapters/cedar/index.ts';
+import type { AgentEvent, Application, HookQuestion } from '../../contract/index.ts';
+import { rejudge } from '../../history/rejudge.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { tool } from '../support/agent-apps.ts';
@@ -54,7 +55,7 @@ async function runOf(apps: readonly Application[], type: string, kg: number, sit
   await rig.cell.start();
   await rig.cell.submit({ type, params: { kg } }, PERSON);
   await rig.finished();
-  return { rig, end: rig.of('run.finished')[0]!.payload };
+  return { rig, book, end: rig.of('run.finished')[0]!.payload };
 }
 
 describe('policies of a package', () => {
@@ -67,6 +68,29 @@ describe('policies of a package', () => {
     expect(denied.map(({ payload }) => [payload.determining, payload.reason])).toEqual([
       [['crane/policies/own.cedar#light'], expect.stringContaining('too heavy for this gripper')],
     ]);
+  });
+
+  it('are no difference when the history is judged again by the policies of the site', async () => {
+    const { rig, book } = await runOf([packageApp(files('crane', LIGHT))], 'crane/go', 7);
+    const denied = rig.of('policy.decided').filter(({ payload }) => payload.decision === 'deny');
+    expect(denied.map(({ payload }) => payload.app)).toEqual(['crane']);
+    const { judge } = await openPolicySet(book.source!);
+    const decided = rig.of('policy.decided');
+    const all = decided.length;
+    const over = (events: readonly AgentEvent[]) =>
+      rejudge(
+        [{ ...rig.context.log.reader(), read: (after) => events.filter(({ seq }) => seq > after) }],
+        judge,
+        0,
+      );
+    const whole = { judged: all - 1, same: all - 1, different: 0, not_judged: 1, differences: [] };
+    expect(await over(decided)).toMatchObject(whole);
+    // Logs of before do not name the package.
+    const old = decided.map((event) => {
+      const { app: _, ...payload } = event.payload;
+      return { ...event, payload };
+    });
+    expect(await over(old)).toMatchObject(whole);
   });
 
   it('say nothing about the runs of others', async () => {
