@@ -130,6 +130,7 @@ export const RUN_PAYLOADS = {
       request: Type.Optional(Json),
       /** Ids of the policies that decided. */
       determining: Type.Optional(Type.Array(Text(256, 'policy id'), { maxItems: 64 })),
+      app: Type.Optional(Name('application whose package decided; absent: the site')),
     },
     closed,
   ),
@@ -287,6 +288,9 @@ export const RUN_PAYLOADS = {
       tenant: Name('tenant'),
       principal: Name('who wanted the run'),
       expires_ns: WireTime,
+      approval: Type.Optional(
+        Type.Literal(true, { description: 'policies judge who answers, as for an approval' }),
+      ),
     },
     closed,
   ),

@@ -7,8 +7,9 @@ import type {
 import { ACP_LIMITS, type Clock, EdgeError, pause, type Timer, withDeadline } from '../../contract/core.ts';
 import { type AgentLink, agentError } from './agent-link.ts';
 import type { HostedRun, RunOutcome, Said } from './hosted-run.ts';
-import { isRobotTool, permission } from './permissions.ts';
+import { permission } from './permissions.ts';
 import { firstPrompt, laterPrompt } from './prompt-text.ts';
+import { robotTool } from './robot-calls.ts';
 import { RunTools } from './run-tools.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import { Transcript } from './transcript.ts';
@@ -91,7 +92,7 @@ class AcpRun {
       ...{ session: this.#session, folder: parts.folder },
     }));
     const names = this.#tools.list().map((tool) => tool.name);
-    this.#transcript = new Transcript(run, clock, life, (title) => isRobotTool(title, names));
+    this.#transcript = new Transcript(run, clock, life, (title) => robotTool(title, names) !== undefined);
     this.#over.promise.catch(() => {});
     this.#silence = new SilenceWatch(clock, silenceMs, () => {
       // An agent that waits for a tool or for a person is not silent.

@@ -2,6 +2,6 @@ export { type AcpParts, acpRun, type Offered } from './acp-run.ts';
 export { AgentGuard, type AgentLink } from './agent-link.ts';
 export { startAgent } from './agent-process.ts';
 export type { HostedRun, RunOutcome } from './hosted-run.ts';
-export { isRobotTool, SERVER } from './permissions.ts';
+export { robotTool, SERVER } from './robot-calls.ts';
 export { FINISH, type OfferedTool, PERMISSION, RunTools } from './run-tools.ts';
 export { objectSchema } from './tool-schema.ts';

@@ -1,5 +1,6 @@
 import type { RequestPermissionRequest, RequestPermissionResponse } from '@agentclientprotocol/sdk';
 import { ACP_LIMITS } from '../../contract/core.ts';
+import { isRobotCall } from './robot-calls.ts';
 import { PERMISSION, type RunTools } from './run-tools.ts';
 
 /** Kinds that the daemon knows; newer ones are `other`. */
@@ -7,26 +8,9 @@ const KINDS = new Set([
   ...['read', 'edit', 'delete', 'move', 'search', 'execute', 'think', 'fetch', 'switch_mode'],
 ]);
 
-/** Name of the MCP server with the tools of the run. */
-export const SERVER = 'robot';
-
 /**
- * True for the title under which stock agents show a tool of the robot: `robot_robot_look`, `mcp__robot__robot_look`,
- * `robot.robot_look`, `robot_look (robot MCP Server)`. Pure.
- */
-export function isRobotTool(title: string, names: readonly string[]): boolean {
-  const plain = title.toLowerCase().trim();
-  return names.some((name) =>
-    [
-      ...[`${SERVER}_${name}`, `mcp__${SERVER}__${name}`, `mcp_${SERVER}_${name}`, `${SERVER}.${name}`],
-      ...[`${SERVER}/${name}`, `mcp.${SERVER}.${name}`, `${name} (${SERVER} mcp server)`],
-    ].includes(plain),
-  );
-}
-
-/**
- * Answers an agent that wants to do something. A tool of the robot is allowed here: its call is judged by the daemon. All
- * else is judged by the daemon as a call of `agent.permission`, where a Cedar policy or a person decides; it is refused
+ * Answers an agent that wants to do something. A call that can only be one of the robot's tools is allowed here: the daemon
+ * judges that call. All else is judged by the daemon as a call of `agent.permission`, where a Cedar policy or a person decides; it is refused
  * where the application does not name that tool. Nothing is allowed for more than one time.
  */
 export async function permission(
@@ -46,10 +30,10 @@ export async function permission(
   const { rawInput } = toolCall;
   const title = toolCall.title ?? String(known['title'] ?? '');
   const kind = toolCall.kind ?? String(known['kind'] ?? 'other');
-  const names = tools.list().map(({ name }) => name);
-  // The title of a command is the command: it counts only where the agent says that it is a call of the robot's server.
-  const server = (rawInput as { readonly server?: unknown } | null | undefined)?.server ?? known['server'];
-  if (isRobotTool(title, names) && (kind !== 'execute' || server === SERVER)) return allowed;
+  // What was reported before counts too: a request may leave out, or change, what the call is.
+  const kinds = [kind, String(known['kind'] ?? kind)];
+  const inputs = [rawInput, earlier(known['input'])];
+  if (isRobotCall({ title, kinds, inputs }, tools.list())) return allowed;
   if (!tools.permits) return refused;
   const { SHOWN_CHARS } = ACP_LIMITS;
   const input = rawInput ? (JSON.stringify(rawInput) ?? '') : String(known['input'] ?? '');
@@ -61,5 +45,15 @@ export async function permission(
     return ok === true ? allowed : refused;
   } catch {
     return { outcome: { outcome: 'cancelled' } };
+  }
+}
+
+/** The input as it was reported before. One that is not kept whole may be a command. */
+function earlier(input: unknown): unknown {
+  if (typeof input !== 'string') return undefined;
+  try {
+    return JSON.parse(input);
+  } catch {
+    return { command: input };
   }
 }

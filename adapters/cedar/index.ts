@@ -2,6 +2,7 @@ export { BUILT_IN, BuiltInJudge } from './built-in.ts';
 export { CedarJudge } from './cedar-judge.ts';
 export { EntityFile } from './entity-file.ts';
 export { LastGoodPolicies } from './last-good.ts';
+export { neverJudged } from './never-judged.ts';
 export { packagePolicyFaults, SiteAndPackages } from './package-policies.ts';
 export { PolicyBook, type Standing } from './policy-book.ts';
 export { readPolicySource } from './policy-files.ts';

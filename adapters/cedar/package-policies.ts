@@ -6,7 +6,7 @@ import {
   type PolicyHook,
   type PolicyRequest,
 } from '../../contract/core.ts';
-import { CedarJudge } from './cedar-judge.ts';
+import { CedarJudge, hashOf } from './cedar-judge.ts';
 import type { PolicyFile } from './policy-text.ts';
 import { loadCedarNow } from './wasm.ts';
 
@@ -14,6 +14,9 @@ import { loadCedarNow } from './wasm.ts';
 const REST: PolicyFile = { file: 'rest', text: 'permit (principal, action, resource);' };
 /** Who answers a question, and which data leaves, is the concern of the site. */
 const POINTS: ReadonlySet<HookQuestion['point']> = new Set(['intent', 'tool', 'model']);
+
+/** Sets of packages that are kept parsed; the one that was asked longest ago is closed for another. */
+const JUDGES_MAX = 64;
 
 export type PolicyFault = { readonly line: number | undefined; readonly problem: string };
 
@@ -46,7 +49,9 @@ export class SiteAndPackages implements PolicyHook {
   readonly name: string;
   readonly #site: PolicyHook;
   readonly #appOf: (question: HookQuestion) => Application | undefined;
-  readonly #judges = new WeakMap<Application, CedarJudge>();
+  /** By the hash of the files, those asked last at the end: a reload that changes nothing uses the parsed set again. */
+  readonly #judges = new Map<string, CedarJudge>();
+  readonly #hashes = new WeakMap<readonly PolicyFile[], string>();
 
   constructor(site: PolicyHook, appOf: (question: HookQuestion) => Application | undefined) {
     this.name = site.name;
@@ -61,8 +66,11 @@ export class SiteAndPackages implements PolicyHook {
     if (!app?.policies?.length) return decision;
     const { request } = decision;
     if (!request)
-      return { ...decision, decision: 'deny', reason: `the policies of ${app.name} could not be asked` };
-    const judge = this.#judgeOf(app, app.policies);
+      return {
+        ...{ ...decision, decision: 'deny', app: app.name },
+        reason: `the policies of ${app.name} could not be asked`,
+      };
+    const judge = this.#judgeOf(app.policies);
     const own = judge.judge(request as unknown as PolicyRequest);
     if (own.decision === 'allow') return decision;
     return {
@@ -71,14 +79,22 @@ export class SiteAndPackages implements PolicyHook {
       policySha256: judge.sha256,
       request,
       determining: own.determining.map((id) => `${app.name}/${id}`),
+      app: app.name,
     };
   }
 
-  #judgeOf(app: Application, files: readonly PolicyFile[]): CedarJudge {
-    const known = this.#judges.get(app);
-    if (known) return known;
-    const made = new CedarJudge(loadCedarNow(), [REST, ...files]);
-    this.#judges.set(app, made);
-    return made;
+  #judgeOf(files: readonly PolicyFile[]): CedarJudge {
+    const hash = this.#hashes.get(files) ?? hashOf(files);
+    this.#hashes.set(files, hash);
+    const judge = this.#judges.get(hash) ?? new CedarJudge(loadCedarNow(), [REST, ...files]);
+    this.#judges.delete(hash);
+    this.#judges.set(hash, judge);
+    for (const [key, eldest] of this.#judges) {
+      if (this.#judges.size <= JUDGES_MAX) break;
+      this.#judges.delete(key);
+      // Cedar keeps a parsed set until it is closed. No question is open at it: judging does not wait.
+      eldest.close();
+    }
+    return judge;
   }
 }

@@ -1,5 +1,11 @@
 import type { Command } from 'commander';
-import { judgeWithEntities, openPolicySet, readPolicySource } from '../../adapters/cedar/index.ts';
+import {
+  judgeWithEntities,
+  neverJudged,
+  openPolicySet,
+  type PolicySource,
+  readPolicySource,
+} from '../../adapters/cedar/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import {
   type AgentEvent,
@@ -54,8 +60,10 @@ export function addPolicyCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  auraison policy check --policy policies/')
     .action(
       action(async ({ settings, out }, options: { policy?: string }) => {
-        const judge = await judgeOf(settings, options.policy);
-        out.result({ policy_sha256: judge.sha256 }, () => `fine: ${judge.sha256}`);
+        const { policy_sha256, warnings } = await checked(settings, options.policy);
+        out.result({ policy_sha256, warnings }, () =>
+          [...warnings.map((warning) => `warning: ${warning}`), `fine: ${policy_sha256}`].join('\n'),
+        );
         return 0;
       }),
     );
@@ -183,12 +191,20 @@ export function addPolicyCommands(program: Command): void {
   addEvalCommand(policy);
 }
 
-async function judgeOf({ config }: Settings, folder: string | undefined): Promise<PolicyJudge> {
+async function judgeOf(settings: Settings, folder: string | undefined): Promise<PolicyJudge> {
+  return judgeWithEntities(await openPolicySet(sourceOf(settings, folder)));
+}
+
+async function checked(settings: Settings, folder: string | undefined) {
+  const source = sourceOf(settings, folder);
+  const { sha256 } = judgeWithEntities(await openPolicySet(source));
+  return { policy_sha256: sha256, warnings: neverJudged(source.policies) };
+}
+
+/** Uses the loader of the daemon, including entities, so the daemon accepts exactly the same files. */
+function sourceOf({ config }: Settings, folder: string | undefined): PolicySource {
   const { dir, files } = config.policy;
-  // Uses the loader of the daemon, including entities, so the daemon accepts exactly the same files.
-  return judgeWithEntities(
-    await openPolicySet(readPolicySource(folder ?? dir, folder === undefined ? files : [])),
-  );
+  return readPolicySource(folder ?? dir, folder === undefined ? files : []);
 }
 
 function openLogs({ dataDir }: Settings): EventReader[] {

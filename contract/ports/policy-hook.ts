@@ -34,6 +34,8 @@ export type HookDecision = {
   readonly request?: Readonly<Record<string, unknown>>;
   /** Ids of the policies that decided. */
   readonly determining?: readonly string[];
+  /** The application whose package decided; absent: the site did. */
+  readonly app?: string;
   /** Of `needs_approval`. */
   readonly approval?: ApprovalTerms;
 };

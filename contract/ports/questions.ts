@@ -19,6 +19,8 @@ export type Question = {
   readonly state: 'waiting' | 'answered' | 'expired' | 'withdrawn';
   readonly answer: string | undefined;
   readonly by: string | undefined;
+  /** The answer is an approval: policies judge who gives it, at the point `approval`. */
+  readonly approval?: true;
 };
 
 /** Questions as the API, the command line and central use them. */
@@ -27,7 +29,8 @@ export interface QuestionApi {
   questions(filter?: { readonly all?: boolean }): readonly Question[];
   /**
    * Settles when the answer is durable; the same answer again is no error. `question.not_found`,
-   * `question.answered` (another answer stands, or its time is over), `schema.invalid` (none of the choices).
+   * `question.answered` (another answer stands, or its time is over), `schema.invalid` (none of the choices),
+   * `policy.denied` (an approval that this person may not give).
    */
   answerQuestion(questionId: string, answer: string, who: PolicyContext): Promise<Question>;
 }

@@ -20,6 +20,7 @@ import { isPortFree } from '../port-check.ts';
 import { wholeAnswer } from '../runtime/attempt/stored-images.ts';
 import { RunTokens } from '../runtime/chat/run-tokens.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
+import { mayAnswerQuestion } from '../runtime/governance/may-answer.ts';
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { keyOf } from '../runtime/packages/package-key.ts';
@@ -83,6 +84,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const house = makeTools(
     ...([settings, context, ids, apps, () => runtime.sessionBlobs()] as const),
     (runId) => runtime.apps.of(runId),
+    mayAnswerQuestion({
+      ...{ hooks: new PolicyGate(hooks, clock), append: context.emit },
+      rolesOf: (who) => governance.rolesOf(who),
+    }),
   );
   const foresight = await makeForesight(settings, context, { blobs: house.blobs, hooks });
   const shedding = makeShedding(settings, context);

@@ -16,7 +16,7 @@ import { houseTools } from '../runtime/house-tools.ts';
 import { ArmProxy } from '../runtime/robot/arm-proxy.ts';
 import { RobotProxy } from '../runtime/robot/robot-proxy.ts';
 import { advertiseSkills } from '../runtime/skills/advertise.ts';
-import { QuestionDesk } from '../runtime/tools/question-desk.ts';
+import { type DeskParts, QuestionDesk } from '../runtime/tools/question-desk.ts';
 import type { Settings } from '../settings.ts';
 
 /** What this house offers to agents, beside what applications and MCP servers bring. */
@@ -45,13 +45,17 @@ export function makeTools(
   needed: () => ReadonlySet<string>,
   /** The application of a run in its version; absent: that of today that serves its intent. */
   appOfRun: (runId: string) => Application | undefined = () => undefined,
+  mayAnswer?: DeskParts['mayAnswer'],
 ): HouseTools {
   const { clock, bus, log } = context;
   const { tools: keys } = settings.config;
   const shelves = new SkillShelves();
   shelves.take(apps);
   const reader = log.reader();
-  const questions = new QuestionDesk({ clock, reader, emit: context.emit });
+  const questions = new QuestionDesk({
+    ...{ clock, reader, emit: context.emit },
+    ...(mayAnswer ? { mayAnswer } : {}),
+  });
   const files = new FileBlobStore(join(settings.dataDir, 'blobs'));
   const blobs = new BlobKeeper({
     ...{ blobs: files, clock, needed, emit: context.emit, report: context.report },

@@ -21,7 +21,7 @@ export type Turn = {
   readonly cancelled: AbortSignal;
   say(text: string): Promise<void>;
   update(update: object): Promise<void>;
-  permit(title: string | undefined, kind?: string): Promise<string>;
+  permit(title: string | undefined, kind?: string, rawInput?: object): Promise<string>;
 };
 export type TurnScript = (turn: Turn) => Promise<string | undefined>;
 
@@ -118,8 +118,12 @@ export class MemoryAgent {
           ...{ text: (block as { text: string }).text, session: sessionId, turn: ++turns },
           ...{ tools: this.#tools!, cancelled: cancel.signal, update },
           say: (text) => update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } }),
-          permit: async (title, kind = 'execute') => {
-            const about = { title, kind: kind as 'execute', rawInput: { command: title } };
+          permit: async (
+            title,
+            kind = 'execute',
+            rawInput = kind === 'execute' ? { command: title } : {},
+          ) => {
+            const about = { title, kind: kind as 'execute', rawInput };
             const answer = await client.request('session/request_permission', {
               sessionId,
               // Without a title it is known by what was reported of it.

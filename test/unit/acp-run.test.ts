@@ -224,6 +224,21 @@ describe('what an agent wants to do outside of the robot', () => {
     expect(rig.of('tool.called')).toEqual([]);
   });
 
+  it('is a call of the robot by its title, where its input is one that the tool may have', async () => {
+    const answers: string[] = [];
+    const { rig } = await started([tool, permissionTool()], {
+      script: async ({ permit }) => {
+        const names = ['robot_count_up', 'mcp__robot__count_up', 'count_up (robot MCP Server)'];
+        for (const name of names) answers.push(await permit(name, 'other', { n: 1 }));
+        answers.push(await permit('mcp.robot.count_up', 'other', { n: 1, path: '/etc/passwd' }));
+        return undefined;
+      },
+    });
+    await go(rig);
+    await rig.finished();
+    expect(answers).toEqual(['yes', 'yes', 'yes', 'no']);
+  });
+
   it.each([
     ['robot', 'yes'],
     ['other', 'no'],
@@ -279,8 +294,25 @@ describe('what an agent wants to do outside of the robot', () => {
     const { rig } = await started(
       [tool, permissionTool()],
       {
-        script: async ({ permit }) => {
+        script: async ({ permit, update }) => {
           answers.push(await permit('robot_count_up', 'execute'), await permit('x'.repeat(3_000), 'other'));
+          const title = 'robot_count_up';
+          for (const [kind, input] of [
+            ['execute', { command: 'rm -rf ~', server: 'robot', tool: 'count_up' }],
+            ['execute', { server: 'robot', tool: 'count_down', arguments: {} }],
+            ['execute', {}],
+            ...['edit', 'fetch', 'read', 'delete', 'move', 'think'].map((one) => [one, {}] as const),
+            ['other', { command: ['rm', '-rf'] }],
+            ['other', { edits: [{ filePath: '.bashrc', text: 'x' }] }],
+            ['other', { from: 'HTTPS://somewhere' }],
+          ] as const)
+            answers.push(await permit(title, kind, input));
+          // What a call is was said before; the request leaves it out.
+          await update({
+            ...{ sessionUpdate: 'tool_call', toolCallId: 'p1', title: 'rm', kind: 'execute' },
+            rawInput: { command: 'rm' },
+          });
+          answers.push(await permit(title, 'other', {}));
           return undefined;
         },
       },
@@ -299,6 +331,9 @@ describe('what an agent wants to do outside of the robot', () => {
     );
     await go(rig);
     await rig.finished();
-    expect(answers).toEqual(['no', 'no']);
+    expect(answers).toEqual(Array(15).fill('no'));
+    expect(rig.of('tool.called').map(({ payload }) => payload.tool)).toEqual(
+      Array(14).fill('agent.permission'),
+    );
   });
 });

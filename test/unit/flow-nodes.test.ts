@@ -1,10 +1,14 @@
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
+import { PolicyBook } from '../../adapters/cedar/index.ts';
 import type { Application, EdgeError } from '../../contract/index.ts';
+import { mayAnswerQuestion } from '../../daemon/runtime/governance/may-answer.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { MotionTurns } from '../../daemon/runtime/robot/motion-turns.ts';
 import { personTool } from '../../daemon/runtime/tools/person-tool.ts';
 import { QuestionDesk } from '../../daemon/runtime/tools/question-desk.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 import { agentApp, agents, type Work } from '../support/agent-app.ts';
 import { tool } from '../support/agent-apps.ts';
 import { packageApp, packageFaults } from '../support/package-app.ts';
@@ -26,6 +30,16 @@ default = "2 s"
 const appOf = (flow: string, tools: string, name = 'lab'): Application =>
   packageApp({ 'app.toml': manifest(tools, name), 'flow.yaml': flow });
 
+/** The policies in force where none is configured. */
+const builtIn = () =>
+  PolicyBook.open({
+    ...{ robot: 'robot', clock: new ManualClock() },
+    read: () => ({ policies: [], entities: { file: 'entities.json', text: '' } }),
+    standing: ({ roles }) => ({ ok: true, roles }),
+  });
+/** May answer what `PERSON` asked for. */
+const LENA = { ...PERSON, principal: 'lena' };
+
 async function rigOf(apps: readonly Application[], works: Readonly<Record<string, Work>> = {}) {
   let desk: QuestionDesk | undefined;
   const rig: RuntimeRig = new RuntimeRig({
@@ -40,7 +54,14 @@ async function rigOf(apps: readonly Application[], works: Readonly<Record<string
     },
   });
   const { clock, log, emit } = rig.context;
-  desk = new QuestionDesk({ clock, reader: log.reader(), emit });
+  const policies = await builtIn();
+  desk = new QuestionDesk({
+    ...{ clock, reader: log.reader(), emit },
+    mayAnswer: mayAnswerQuestion({
+      ...{ hooks: new PolicyGate([policies], clock), append: emit },
+      rolesOf: ({ roles }) => roles,
+    }),
+  });
   await rig.cell.start();
   return { rig, desk };
 }
@@ -122,7 +143,7 @@ describe('a step that a person has to approve', () => {
     const end = await endOf(rig);
     await rig.until(() => rig.of('question.asked').length > 0, 'the question');
     const { question_id, text, choices } = rig.of('question.asked')[0]!.payload;
-    if (answer !== undefined) await desk.answerQuestion(question_id, answer, PERSON);
+    if (answer !== undefined) await desk.answerQuestion(question_id, answer, LENA);
     await rig.until(() => end() !== undefined, 'the end');
     return { text, choices, end: end()! };
   };
@@ -142,8 +163,61 @@ describe('a step that a person has to approve', () => {
     );
     expect(end).toMatchObject({
       status: 'failed',
-      reason: expect.stringContaining('not approved (denied by ada)'),
+      reason: expect.stringContaining('not approved (denied by lena)'),
     });
+  });
+});
+
+describe('who answers what has to be approved', () => {
+  const step = (words: string) => `steps:\n  - id: may\n    ${words}\n  - id: done\n    end: succeeded\n`;
+  const open = async (words: string) => {
+    const { rig, desk } = await rigOf([appOf(step(words), '"person.ask"')]);
+    const end = await endOf(rig);
+    await rig.until(() => desk.questions().length > 0, 'the question');
+    const { question_id } = desk.questions()[0]!;
+    return {
+      rig,
+      desk,
+      end,
+      answer: (text: string, who = LENA) => desk.answerQuestion(question_id, text, who),
+    };
+  };
+
+  it('is judged as who answers an approval: not the requester, not without the role, no other tenant', async () => {
+    const { rig, desk, end, answer } = await open('approve: May the arm move?');
+    for (const text of ['approve', 'deny'])
+      for (const who of [PERSON, { ...PERSON, origin: 'mcp' as const }, { ...LENA, roles: [] }])
+        await expect(answer(text, who)).rejects.toMatchObject({ code: 'policy.denied' });
+    await expect(answer('approve', { ...LENA, tenant: 'other' })).rejects.toMatchObject({
+      code: 'question.not_found',
+    });
+    expect(desk.questions()).toMatchObject([{ state: 'waiting', approval: true }]);
+    const refused = rig.of('policy.decided').map(({ payload }) => payload);
+    expect(refused).toHaveLength(6);
+    expect(refused[0]).toMatchObject({ point: 'approval', subject: 'tool/person.ask', decision: 'deny' });
+
+    // A restart does not make it answerable by everybody.
+    const { clock, log, emit } = rig.context;
+    const after = new QuestionDesk({ clock, reader: log.reader(), emit });
+    await after.load();
+    const { question_id } = after.questions()[0]!;
+    await expect(after.answerQuestion(question_id, 'approve', LENA)).rejects.toMatchObject({
+      code: 'policy.denied',
+    });
+
+    const both = await Promise.allSettled([answer('approve'), answer('deny')]);
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(rig.of('question.answered')).toHaveLength(1);
+    await rig.until(() => end() !== undefined, 'the end');
+    expect(end()).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('does not matter for a plain question', async () => {
+    const { rig, end, answer } = await open('ask: Which door?');
+    await answer('left', { ...PERSON, roles: [] });
+    await rig.until(() => end() !== undefined, 'the end');
+    expect(end()).toMatchObject({ status: 'succeeded' });
+    expect(rig.of('policy.decided')).toEqual([]);
   });
 });
 

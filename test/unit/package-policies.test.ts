@@ -1,9 +1,24 @@
 import { Type } from 'typebox';
-import { describe, expect, it } from 'vitest';
-import { PolicyBook, SiteAndPackages } from '../../adapters/cedar/index.ts';
-import type { Application, HookQuestion } from '../../contract/index.ts';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  CedarJudge,
+  neverJudged,
+  openPolicySet,
+  PolicyBook,
+  SiteAndPackages,
+} from '../../adapters/cedar/index.ts';
+import type {
+  AgentEvent,
+  Application,
+  EdgeError,
+  HookQuestion,
+  PolicyHook,
+  PolicyRequest,
+} from '../../contract/index.ts';
+import { rejudge } from '../../history/rejudge.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { agentApp, agents, forever, type Work } from '../support/agent-app.ts';
 import { tool } from '../support/agent-apps.ts';
 import { packageApp, packageFaults } from '../support/package-app.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
@@ -34,27 +49,55 @@ const files = (name: string, policy?: string) => ({
 const PERMIT = 'permit (principal, action, resource);';
 const NO_LIFT = `${PERMIT}\n@id("closed") @reason("the lab is closed") forbid (principal, action, resource == Auraison::Tool::"lab.lift");`;
 
+const REQUEST: PolicyRequest = {
+  point: 'tool',
+  principal: { tenant: 'lab', id: 'ada', roles: ['operator'], origin: 'cli' },
+  resource: { type: 'Tool', id: 'lab.lift', parents: [] } as unknown as PolicyRequest['resource'],
+  robot: 'robot',
+  ts_ms: 0,
+  about: { effect: 'write' },
+  facts: { kg: 7 },
+  entities: [],
+};
+
 async function runOf(apps: readonly Application[], type: string, kg: number, site = PERMIT) {
+  const { rig, book } = await rigOf(apps, site);
+  await rig.cell.start();
+  await rig.cell.submit({ type, params: { kg } }, PERSON);
+  await rig.finished();
+  return { rig, book, end: rig.of('run.finished')[0]!.payload };
+}
+
+async function rigOf(
+  apps: readonly Application[],
+  text = PERMIT,
+  works: Readonly<Record<string, Work>> = {},
+) {
   const book = await PolicyBook.open({
     ...{ robot: 'robot', clock: new ManualClock() },
     read: () => ({
-      policies: [{ file: 'site.cedar', text: site }],
+      policies: [{ file: 'site.cedar', text }],
       entities: { file: 'entities.json', text: '' },
     }),
     standing: ({ roles }) => ({ ok: true, roles }),
   });
   const appOf = ({ runId, about }: HookQuestion): Application | undefined =>
     runId === undefined ? apps.find(({ name }) => name === about?.['app']) : rig.cell.apps.of(runId);
+  const site: HookQuestion[] = [];
+  const heard: PolicyHook = {
+    name: book.name,
+    decide: (question) => {
+      site.push(question);
+      return book.decide(question);
+    },
+  };
   const input = Type.Object({ kg: Type.Number() }, { additionalProperties: false });
   const lift = tool('lab.lift', { input, effect: 'write' }, async () => ({ result: {} }));
   const rig: RuntimeRig = new RuntimeRig({
-    ...{ apps, robot: new FakeRobot({ cells: 2 }), hooks: [new SiteAndPackages(book, appOf)] },
-    options: { tools: () => [lift] },
+    ...{ apps, robot: new FakeRobot({ cells: 2 }), hooks: [new SiteAndPackages(heard, appOf)] },
+    options: { ...agents(works), tools: () => [lift] },
   });
-  await rig.cell.start();
-  await rig.cell.submit({ type, params: { kg } }, PERSON);
-  await rig.finished();
-  return { rig, end: rig.of('run.finished')[0]!.payload };
+  return { rig, book, site };
 }
 
 describe('policies of a package', () => {
@@ -67,6 +110,80 @@ describe('policies of a package', () => {
     expect(denied.map(({ payload }) => [payload.determining, payload.reason])).toEqual([
       [['crane/policies/own.cedar#light'], expect.stringContaining('too heavy for this gripper')],
     ]);
+  });
+
+  it('are asked about messages to its runs, with what the daemon knows of the run', async () => {
+    const quiet = `@id("quiet") @reason("do not disturb")
+forbid (principal, action == Auraison::Action::"intent", resource) when { context.texts.hasTag("message.text") };`;
+    const crane = { ...agentApp('crane'), policies: [{ file: 'policies/own.cedar', text: quiet }] };
+    const { rig, site } = await rigOf([crane, agentApp('truck')], PERMIT, { crane: forever, truck: forever });
+    await rig.cell.start();
+    const say = async (type: string) => {
+      const { run } = await rig.cell.submit({ type }, PERSON);
+      await rig.until(() => rig.of('run.started').some(({ run_id }) => run_id === run.run_id), 'its start');
+      const said = rig.cell.control.message(run.run_id, { kind: 'steer', text: 'left' }, PERSON);
+      const code = await said.then(
+        () => 'taken',
+        (error: EdgeError) => error.code,
+      );
+      await rig.cell.cancel(run.run_id, 'enough');
+      return { code, runId: run.run_id };
+    };
+    const { code, runId } = await say('crane/go');
+    expect(code).toBe('policy.denied');
+    expect(rig.of('policy.decided').at(-1)).toMatchObject({
+      run_id: runId,
+      payload: { determining: ['crane/policies/own.cedar#quiet'], app: 'crane' },
+    });
+    expect(site.at(-1)).toMatchObject({ runId, about: { app: 'crane', intent: 'crane/go' } });
+    expect((await say('truck/go')).code).toBe('taken');
+  });
+
+  it('are closed again: sets of former versions do not pile up in Cedar', async () => {
+    const closed = vi.spyOn(CedarJudge.prototype, 'close');
+    let app = packageApp(files('crane', LIGHT));
+    const site: PolicyHook = {
+      name: 'site',
+      decide: async () => ({ decision: 'allow', reason: '', request: REQUEST }),
+    };
+    const both = new SiteAndPackages(site, () => app);
+    const question = { point: 'tool', subject: 'lab.lift', context: PERSON, facts: {} } as const;
+    const reload = async (policy: string) => {
+      app = { ...app, policies: [{ file: 'policies/own.cedar', text: policy }] };
+      return (await both.decide(question)).decision;
+    };
+    closed.mockClear();
+    // The same text again is the same set.
+    for (let n = 0; n < 70; n++) expect(await reload(LIGHT)).toBe('deny');
+    expect(closed).toHaveBeenCalledTimes(0);
+    for (let n = 0; n < 80; n++) expect(await reload(`${LIGHT}// ${n}`)).toBe('deny');
+    expect(closed.mock.calls.length).toBe(81 - 64);
+    // One that was closed is parsed again.
+    expect(await reload(LIGHT)).toBe('deny');
+    closed.mockRestore();
+  });
+
+  it('are no difference when the history is judged again by the policies of the site', async () => {
+    const { rig, book } = await runOf([packageApp(files('crane', LIGHT))], 'crane/go', 7);
+    const denied = rig.of('policy.decided').filter(({ payload }) => payload.decision === 'deny');
+    expect(denied.map(({ payload }) => payload.app)).toEqual(['crane']);
+    const { judge } = await openPolicySet(book.source!);
+    const decided = rig.of('policy.decided');
+    const all = decided.length;
+    const over = (events: readonly AgentEvent[]) =>
+      rejudge(
+        [{ ...rig.context.log.reader(), read: (after) => events.filter(({ seq }) => seq > after) }],
+        judge,
+        0,
+      );
+    const whole = { judged: all - 1, same: all - 1, different: 0, not_judged: 1, differences: [] };
+    expect(await over(decided)).toMatchObject(whole);
+    // Logs of before do not name the package.
+    const old = decided.map((event) => {
+      const { app: _, ...payload } = event.payload;
+      return { ...event, payload };
+    });
+    expect(await over(old)).toMatchObject(whole);
   });
 
   it('say nothing about the runs of others', async () => {
@@ -93,5 +210,19 @@ describe('policies of a package', () => {
     ['with an unknown annotation', '@nope("x") forbid (principal, action, resource);', /@nope is unknown/],
   ])('with a policy %s are a fault of the package, with its line', (_what, policy, words) => {
     expect(packageFaults(files('crane', policy))).toMatch(words);
+  });
+});
+
+describe('policies about what is never judged', () => {
+  it('are named with file and line, those in comments are not', () => {
+    const text = `${PERMIT}
+// resource == Auraison::Tool::"robot.stop"
+@reason("see http://a // b") forbid (principal, action, resource == Auraison::Tool::"run.cancel");
+forbid (principal, action, resource) unless { resource == Auraison::Tool::"robot.stop" }; // Tool::"run.cancel"
+forbid (principal, action, resource == Auraison::Tool::"robot.stopwatch");`;
+    expect(neverJudged([{ file: 'a.cedar', text }])).toEqual([
+      expect.stringMatching(/^a\.cedar:3: names run\.cancel, which is never judged/),
+      expect.stringMatching(/^a\.cedar:4: names robot\.stop, which is never judged/),
+    ]);
   });
 });

@@ -22,6 +22,9 @@ const QuestionView = Type.Object(
     state: Type.Enum(['waiting', 'answered', 'expired', 'withdrawn']),
     answer: Type.Optional(Type.String()),
     by: Type.Optional(Type.String()),
+    approval: Type.Optional(
+      Type.Boolean({ description: 'the answer is an approval: policies say who may give it' }),
+    ),
   },
   { title: 'Question' },
 );

@@ -161,7 +161,16 @@ export class RunControl implements RunControlApi {
     const runId = view.state.run_id;
     const stops = message.kind === 'stop';
     const facts = { run_id: runId, type: view.intent.type, message: { ...message } };
-    const asked = { point: 'intent', subject: `message ${runId}`, context: who, facts } as const;
+    const about = { app: view.app, intent: view.intent.type };
+    // With its run, so that the policies of its package are asked.
+    const asked = {
+      point: 'intent',
+      subject: `message ${runId}`,
+      context: who,
+      facts,
+      about,
+      runId,
+    } as const;
     // Nobody is kept from stopping.
     const verdict = stops ? { refusal: undefined, events: [] } : await hooks.ask(asked, runId);
     if (verdict.refusal) {

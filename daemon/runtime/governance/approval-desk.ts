@@ -17,7 +17,6 @@ import type { PolicyGate } from '../law/policy-gate.ts';
 import {
   type ApprovalNote,
   type Asked,
-  answerDenied,
   answeredAlready,
   EXPIRED,
   noSuchApproval,
@@ -28,6 +27,7 @@ import {
   toApproval,
 } from './approval-note.ts';
 import { type HeldCall, holdCall } from './held-call.ts';
+import { mayAnswer } from './may-answer.ts';
 
 /** Answered questions that are still shown. */
 const ANSWERED_KEPT_MAX = 500;
@@ -75,7 +75,7 @@ export class ApprovalDesk implements ApprovalApi {
       [...this.#notes.values()].flatMap(({ runId }) => (runId === undefined ? [] : [runId])),
     );
     const over: NewEvent[] = [];
-    // Whoever asked outside of a run waited in a process that is gone: his answer would move nobody.
+    // A caller outside of a run waited in a process that is gone: his answer would move nobody.
     for (const note of this.#notes.values()) if (note.runId === undefined) this.#used.add(note.approvalId);
     over.push(...this.#endOf(undefined));
     for (const runId of runs) {
@@ -229,7 +229,7 @@ export class ApprovalDesk implements ApprovalApi {
       if (answered(note)) return toApproval(note);
       throw answeredAlready(note);
     }
-    const events = await this.#mayAnswer(note, decision, who);
+    const events = await mayAnswer(this.#parts, note, decision, who);
     // Policies took their time: it may be over by now, with its run or by the clock.
     const still = await this.#open(approvalId, events);
     if (still.answer) throw answeredAlready(still);
@@ -250,27 +250,6 @@ export class ApprovalDesk implements ApprovalApi {
     if (!this.#isOver(note)) return note;
     await this.#write(approvalId, EXPIRED, 'clock', events);
     return this.#notes.get(approvalId) ?? note;
-  }
-
-  /** The decisions to log with the answer. Throws `policy.denied`, which is in the log then. */
-  async #mayAnswer(note: ApprovalNote, decision: string, who: PolicyContext): Promise<readonly NewEvent[]> {
-    const { hooks, rolesOf, append } = this.#parts;
-    const roles = rolesOf(who);
-    const { refusal, events, approval } = await hooks.ask(
-      {
-        point: 'approval',
-        subject: `${note.point}/${note.subject}`,
-        context: who,
-        facts: { decision },
-        about: { tenant: note.tenant, requester: note.principal, point: note.point, subject: note.subject },
-        ...(note.runId === undefined ? {} : { runId: note.runId }),
-      },
-      note.runId,
-    );
-    const named = note.roles.length === 0 || note.roles.some((role) => roles.includes(role));
-    if (!refusal && !approval && named) return events;
-    await append(events);
-    throw answerDenied(note, who, named ? (refusal?.message ?? 'not allowed') : undefined);
   }
 
   async #write(

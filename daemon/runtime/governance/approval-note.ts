@@ -70,6 +70,12 @@ export function noteOf({ payload, run_id, ts }: AgentEvent<'approval.requested'>
   };
 }
 
+/** What is judged of a question before an answer to it is taken. */
+export type Answerable = Pick<
+  ApprovalNote,
+  'approvalId' | 'runId' | 'point' | 'subject' | 'tenant' | 'principal' | 'roles'
+>;
+
 const STATES = { allow: 'allowed', deny: 'denied', expired: 'expired' } as const;
 
 export function toApproval(note: ApprovalNote): Approval {
@@ -136,7 +142,7 @@ export function noSuchApproval(approvalId: string): EdgeError {
 }
 
 /** `why` of the policies; undefined: the caller lacks the role that the question names. */
-export function answerDenied(note: ApprovalNote, who: PolicyContext, why: string | undefined): EdgeError {
+export function answerDenied(note: Answerable, who: PolicyContext, why: string | undefined): EdgeError {
   const own = isSamePerson(note.principal, who.principal) && note.tenant === who.tenant;
   return new EdgeError('policy.denied', {
     operation: 'answer',

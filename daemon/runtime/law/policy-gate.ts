@@ -125,7 +125,7 @@ function stricter(known: (ApprovalTerms & { reason: string }) | undefined, answe
 }
 
 /** The part of a decision that is logged besides its outcome. Values of a hook that do not fit are left out. */
-function noted({ policySha256, request, determining }: HookDecision): object {
+function noted({ policySha256, request, determining, app }: HookDecision): object {
   return {
     ...(typeof policySha256 === 'string' && /^[0-9a-f]{64}$/.test(policySha256)
       ? { policy_sha256: policySha256 }
@@ -134,6 +134,7 @@ function noted({ policySha256, request, determining }: HookDecision): object {
     ...(Array.isArray(determining)
       ? { determining: determining.slice(0, 64).map((id) => String(id).slice(0, 256)) }
       : {}),
+    ...(typeof app === 'string' ? { app: app.slice(0, 128) } : {}),
   };
 }
 

@@ -75,7 +75,7 @@ function argsOf(step: FlowFileStep, { known, deadlineMs }: ActParts): Json {
   const answers =
     approve === undefined
       ? { ...(choices ? { choices } : {}), ...(otherwise === undefined ? {} : { otherwise }) }
-      : { choices: [APPROVE, DENY], otherwise: DENY };
+      : { choices: [APPROVE, DENY], otherwise: DENY, approval: true };
   const timeout_s = Math.max(5, Math.round((deadlineMs ?? ASK_MS) / 1_000));
   return { question: String(filled(question, known)), ...answers, timeout_s };
 }

@@ -29,6 +29,9 @@ export function personTool(desk: QuestionDesk): Tool {
         timeout_s: Type.Optional(
           Seconds(5, 86_400, `how long an answer is waited for; ${TIMEOUT_S} where absent`),
         ),
+        approval: Type.Optional(
+          Type.Boolean({ description: 'the answer is an approval: only who may approve may give it' }),
+        ),
       },
       closed,
     ),
@@ -37,7 +40,7 @@ export function personTool(desk: QuestionDesk): Tool {
     replay: 'safe',
     deadlineMs: TIMEOUT_S * 1_000 + GRACE_MS,
     callDeadlineMs: ({ timeout_s = TIMEOUT_S }) => timeout_s * 1_000 + GRACE_MS,
-    run: async ({ question, choices = [], otherwise, timeout_s = TIMEOUT_S }, scope) => {
+    run: async ({ question, choices = [], otherwise, timeout_s = TIMEOUT_S, approval = false }, scope) => {
       const { callId, runId, intent, signal } = scope;
       const settled = await desk.ask({
         questionId: callId,
@@ -47,6 +50,7 @@ export function personTool(desk: QuestionDesk): Tool {
         choices,
         fallback: otherwise,
         timeoutMs: timeout_s * 1_000,
+        isApproval: approval,
         signal,
       });
       const answered = settled.state === 'answered';

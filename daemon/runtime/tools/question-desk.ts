@@ -23,6 +23,8 @@ export type Order = {
   readonly choices: readonly string[];
   readonly fallback: string | undefined;
   readonly timeoutMs: number;
+  /** The answer is an approval: `mayAnswer` judges it. */
+  readonly isApproval: boolean;
   readonly signal: AbortSignal;
 };
 
@@ -31,6 +33,15 @@ export type DeskParts = {
   readonly reader: Pick<EventReader, 'read'>;
   /** Resolves when durable. */
   readonly emit: (events: readonly NewEvent[]) => Promise<void>;
+  /**
+   * Judges the answer to an approval. Returns the events to log with it; throws `policy.denied`. Absent: every answer is
+   * denied.
+   */
+  readonly mayAnswer?: (
+    question: Question,
+    decision: 'allow' | 'deny',
+    who: PolicyContext,
+  ) => Promise<readonly NewEvent[]>;
 };
 
 type Settled = Pick<Question, 'state' | 'answer' | 'by'>;
@@ -76,14 +87,37 @@ export class QuestionDesk implements QuestionApi {
     // Another tenant's question does not exist.
     if (!question || question.tenant !== who.tenant)
       throw new EdgeError('question.not_found', { operation: 'answer', subject: questionId.slice(0, 64) });
-    await this.#ending.get(questionId);
-    const now = this.#questions.get(questionId)!;
+    const now = await this.#standing(questionId);
     if (now.state === 'answered' && now.answer === answer) return now;
     if (now.state !== 'waiting') throw settledAlready(now);
     this.#check(now, answer);
+    const events = now.approval ? await this.#mayAnswer(now, answer, who) : [];
+    // Policies took their time: it may be settled by now.
+    const still = await this.#standing(questionId);
+    if (still.state !== 'waiting') {
+      if (events.length > 0) await this.#parts.emit(events);
+      if (still.state === 'answered' && still.answer === answer) return still;
+      throw settledAlready(still);
+    }
     const by = who.principal.slice(0, 128);
-    await this.#settle(now, { state: 'answered', answer, by }, who.origin);
+    await this.#settle(still, { state: 'answered', answer, by }, who.origin, events);
     return this.#questions.get(questionId)!;
+  }
+
+  /** As it is once no end of it is being written. */
+  async #standing(questionId: string): Promise<Question> {
+    await this.#ending.get(questionId);
+    return this.#questions.get(questionId)!;
+  }
+
+  async #mayAnswer(question: Question, answer: string, who: PolicyContext): Promise<readonly NewEvent[]> {
+    const { mayAnswer } = this.#parts;
+    if (mayAnswer) return await mayAnswer(question, answer === question.fallback ? 'deny' : 'allow', who);
+    throw new EdgeError('policy.denied', {
+      operation: 'answer',
+      subject: question.question_id,
+      message: 'no policies are in force yet',
+    });
   }
 
   /** Resolves with the question once it is settled; rejects with `run.cancelled` when the run ends before that. */
@@ -114,7 +148,8 @@ export class QuestionDesk implements QuestionApi {
     }
     const expires = toWireTime(clock.now() + BigInt(Math.round(order.timeoutMs)) * 1_000_000n);
     const { tenant, principal } = order.intent.policy_ctx;
-    const { questionId, runId, text, choices, fallback } = order;
+    const { questionId, runId, text, choices, fallback, isApproval } = order;
+    const approval = isApproval ? ({ approval: true } as const) : {};
     await emit([
       {
         kind: 'question.asked',
@@ -127,6 +162,7 @@ export class QuestionDesk implements QuestionApi {
           tenant,
           principal,
           expires_ns: expires,
+          ...approval,
         },
       },
     ]);
@@ -143,6 +179,7 @@ export class QuestionDesk implements QuestionApi {
       state: 'waiting',
       answer: undefined,
       by: undefined,
+      ...approval,
     });
   }
 
@@ -170,16 +207,23 @@ export class QuestionDesk implements QuestionApi {
   }
 
   /** One end per question, durable before it counts; a second one waits and sees that it is too late. */
-  async #settle(question: Question, end: Settled, origin: string): Promise<void> {
+  async #settle(
+    question: Question,
+    end: Settled,
+    origin: string,
+    before: readonly NewEvent[] = [],
+  ): Promise<void> {
     const { question_id, run_id } = question;
     const writing = this.#ending.get(question_id);
     if (writing) {
       await writing;
       const stands = this.#questions.get(question_id)!;
+      if (before.length > 0) await this.#parts.emit(before);
       if (end.state === 'answered' && stands.answer !== end.answer) throw settledAlready(stands);
       return;
     }
     const write = this.#parts.emit([
+      ...before,
       {
         kind: 'question.answered',
         run_id,
@@ -231,7 +275,16 @@ export class QuestionDesk implements QuestionApi {
 
   #fold(event: AgentEvent): void {
     if (event.kind === 'question.asked') {
-      const { question_id, text, choices = [], fallback, tenant, principal, expires_ns } = event.payload;
+      const {
+        question_id,
+        text,
+        choices = [],
+        fallback,
+        tenant,
+        principal,
+        expires_ns,
+        approval,
+      } = event.payload;
       this.#questions.set(question_id, {
         question_id,
         run_id: event.run_id ?? '',
@@ -245,6 +298,7 @@ export class QuestionDesk implements QuestionApi {
         state: 'waiting',
         answer: undefined,
         by: undefined,
+        ...(approval ? { approval } : {}),
       });
     } else if (event.kind === 'question.answered') {
       const { question_id, outcome, answer, by } = event.payload;
