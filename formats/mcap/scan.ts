@@ -30,7 +30,6 @@ import {
   type Region,
   type Scan,
   type Tail,
-  unknownChannel,
 } from './scan-result.ts';
 import { Summary } from './summary.ts';
 import { validSummary } from './summary-section.ts';
