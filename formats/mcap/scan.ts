@@ -24,13 +24,7 @@ import {
   RECORD_HEAD_BYTES,
 } from './records.ts';
 import { headAt, isBorder, isMagicAt, Resync } from './resync.ts';
-import {
-  type Hole,
-  type LooseMessage,
-  type Region,
-  type Scan,
-  type Tail,
-} from './scan-result.ts';
+import type { Hole, LooseMessage, Region, Scan, Tail } from './scan-result.ts';
 import { Summary } from './summary.ts';
 import { validSummary } from './summary-section.ts';
 import { settleUndefined } from './undefined-channels.ts';
