@@ -164,10 +164,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const check = () => refusedApps(loaded.apps(), house, context.report);
     this.apps = new RuntimeApps({ loaded, desk: this.#desk, store: this.#store, check });
     this.control = new RunControl({
-      store: this.#store,
+      ...ofRuns,
       scheduler,
       hooks,
-      clock,
       ids,
       submit,
       append,

@@ -174,6 +174,47 @@ describe('an outer loop', () => {
     expect(heard).toEqual([expect.stringMatching(/^steer: [\s\S]*- long: \/reason does not fit/)]);
   });
 
+  it('refuses words and forks that no round would hear, and names the round that hears them', async () => {
+    const heard: string[] = [];
+    let end = () => {};
+    const work: Work = async (context) => {
+      context.onMessage(async (message) => void heard.push('text' in message ? `${message.text}` : ''));
+      const payload = { session_id: context.runId, entry_id: 'e1', entry: {} };
+      await context.emit([{ kind: 'session.entry', run_id: context.runId, payload }]);
+      await new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      return {};
+    };
+    const checks = [
+      { kind: 'schema', name: 'any', weight: 1, deadlineMs: 1_000, at: [], schema: {} },
+    ] as const;
+    const rig = new RuntimeRig({
+      apps: [agentApp('boss', { loop: { ...LOOP, checks } })],
+      robot: new FakeRobot({ cells: 2 }),
+      options: agents({ boss: work }),
+    });
+    await rig.cell.start();
+    const { run } = await rig.cell.submit({ type: 'boss/go' }, PERSON);
+    const said = (runId: string) => rig.cell.control.message(runId, { kind: 'steer', text: 'left' }, PERSON);
+    await expect(said(run.run_id)).rejects.toMatchObject({ code: 'run.not_supported' });
+    await rig.until(() => rig.of('session.entry').length > 0, 'the first round');
+    const round = rig.of('run.queued').find(({ payload }) => payload.round)!.run_id!;
+    await expect(said(run.run_id)).rejects.toMatchObject({
+      code: 'run.not_supported',
+      hint: `send the message to run ${round}`,
+    });
+    expect(rig.of('run.message')).toEqual([]);
+    await said(round);
+    expect(heard).toEqual(['left']);
+    await expect(rig.cell.control.fork(round, 'e1', PERSON, { text: 'right' })).rejects.toMatchObject({
+      code: 'run.not_supported',
+    });
+    end();
+    await ended(rig, run.run_id);
+    expect(rig.of('run.finished').map(({ payload }) => payload.status)).toEqual(['succeeded', 'succeeded']);
+  });
+
   it('has a model as judge, and policies; a check that could not be done fails the run', async () => {
     const asked: ModelRequest[] = [];
     const model = {

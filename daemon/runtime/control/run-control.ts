@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   type AgentEvent,
+  type Application,
   type BlobStore,
   type Clock,
   canonicalJson,
@@ -21,6 +22,7 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import type { PolicyGate } from '../law/policy-gate.ts';
+import { isLoopRun } from '../loop/loop-harness.ts';
 import type { RunScheduler } from '../queue/run-scheduler.ts';
 import { messageEvent } from '../runs/run-message-event.ts';
 import type { SaidMessage } from '../runs/run-messages.ts';
@@ -32,6 +34,8 @@ import { sessionView } from '../runs/session-view.ts';
 
 export type RunControlParts = {
   readonly store: RunStore;
+  /** The version of a run. Undefined: it is not loaded any longer. */
+  readonly appOf: (view: RunView) => Application | undefined;
   readonly scheduler: RunScheduler;
   readonly hooks: PolicyGate;
   readonly clock: Clock;
@@ -198,7 +202,14 @@ export class RunControl implements RunControlApi {
     who: PolicyContext,
     { text, model, idempotencyKey }: ForkOptions = {},
   ): Promise<RunState> {
-    const { intent } = this.#entry(runId, entryId);
+    const origin = this.#entry(runId, entryId);
+    const { intent } = origin;
+    if (this.#isLoop({ ...origin, round: undefined }))
+      throw new EdgeError('run.not_supported', {
+        operation: 'fork',
+        subject: runId,
+        message: `${origin.app} works in rounds, and the first one starts with a session of its own`,
+      });
     const messages: RunMessage[] = [];
     if (model !== undefined) messages.push({ kind: 'model', model });
     if (text !== undefined) messages.push({ kind: 'steer', text });
@@ -266,6 +277,28 @@ export class RunControl implements RunControlApi {
     return false;
   }
 
+  /** Whether this run only carries out the rounds of its application: then nothing in it hears a message. */
+  #isLoop(view: RunView): boolean {
+    const app = this.#parts.appOf(view);
+    return app !== undefined && isLoopRun(app, { round: view.round, attended: view.intent.attended });
+  }
+
+  #refuseLoop(view: RunView): void {
+    if (!this.#isLoop(view)) return;
+    const runId = view.state.run_id;
+    const open = this.#parts.store
+      .children(runId)
+      .find(({ round, state }) => round !== undefined && !isFinished(state.status))?.state.run_id;
+    throw new EdgeError('run.not_supported', {
+      operation: 'message',
+      subject: runId,
+      message: `this run works in rounds and hears nothing itself; ${
+        open === undefined ? 'no round is open now' : `its round is run ${open}`
+      }`,
+      hint: open === undefined ? `auraison runs tree ${runId}` : `send the message to run ${open}`,
+    });
+  }
+
   /** A flow takes messages only if it says so. An agent that is about to start will take them. */
   #refuseUntaken(view: RunView, { kind }: RunMessage): void {
     const runId = view.state.run_id;
@@ -276,6 +309,7 @@ export class RunControl implements RunControlApi {
         message: `nobody talks with this run, so there is nothing to ${kind}`,
         hint: `auraison runs cancel ${runId}`,
       });
+    this.#refuseLoop(view);
     const messages = this.#parts.scheduler.messages(runId);
     if (messages?.taken || view.state.harness !== 'flow') return;
     throw new EdgeError('run.not_supported', {
