@@ -1,7 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { refused } from './checkpoint.ts';
-import type { WholeRow } from './event-row.ts';
-import { REPEAT_WINDOW } from './repeats.ts';
+import { REPEAT_WINDOW, type WholeRow } from './repeats.ts';
 
 /** Payloads of removed events that rows still refer to. They go when no row can refer to them any longer. */
 const KEPT_SCHEMA = `
