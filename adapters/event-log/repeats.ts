@@ -12,7 +12,7 @@ const WHOLE_BYTES_MAX = 8 * 1024;
 const HELD_MAX = 256;
 const KIND = 'policy.decided';
 /** No whole decision starts like this: the first key of one is `decision`. */
-const START = '{"changed":';
+export const REPEAT_START = '{"changed":';
 
 type Facts = Readonly<Record<string, unknown>>;
 type Request = { readonly facts?: Facts; readonly ts_ms?: number };
@@ -33,7 +33,7 @@ export type RepeatRow = { readonly seq: number; readonly run_id: string | null; 
 
 /** The position of the whole decision that a row refers to; undefined: the row is whole. */
 export function sameAs(kind: string, payload: string): number | undefined {
-  if (kind !== KIND || !payload.startsWith(START)) return undefined;
+  if (kind !== KIND || !payload.startsWith(REPEAT_START)) return undefined;
   return (JSON.parse(payload) as Repeat).same_as;
 }
 
