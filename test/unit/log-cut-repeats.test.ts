@@ -266,7 +266,7 @@ describe('a log in which rows refer to others', () => {
   });
 
   it('is cut also where facts are deeper than SQLite reads JSON', async () => {
-    const deep = JSON.parse(`${'['.repeat(2_000)}${']'.repeat(2_000)}`) as unknown;
+    const deep = JSON.parse(`${'['.repeat(1_100)}${']'.repeat(1_100)}`) as unknown;
     const facts = {
       payload: { ...decided(1, 1).payload, request: { facts: { deep } } },
     } as Partial<NewEvent>;
