@@ -107,21 +107,8 @@ function decided(facts: Facts | undefined, ts_ms = 1, more: object = {}, run = R
 /** Keys that a model may choose where the schema of a tool is open. */
 const ODD_KEYS = [
   ...['__proto__', 'constructor', 'toJSON', 'same_as', 'changed', 'facts', '10', '9', '-1', 'a', 'b', ''],
-  ...[
-    'a\nb',
-    'a,b',
-    'a","b',
-    '"',
-    'a\\nb',
-    '\n',
-    '\u2028',
-    '\0',
-    '\ud800',
-    '\udfff',
-    'é',
-    'e\u0301',
-    'x'.repeat(2_000),
-  ],
+  ...['a\nb', 'a,b', 'a","b', '"', 'a\\nb', '\n', '\u2028', '\0', '\ud800', '\udfff', 'é', 'e\u0301'],
+  'x'.repeat(2_000),
 ];
 /** Facts whose keys are the same once they are joined by some separator. */
 const SAME_KEYS: readonly Facts[] = [
@@ -142,14 +129,8 @@ const ODD_REQUESTS = [
   ...[{ ts_ms: null }, { ts_ms: 'soon' }, { ts_ms: 1, facts: { a: 1 } }, { facts: { a: 1 }, ts_ms: null }],
 ];
 /** Events of other kinds that look like what is on the disk. */
-const OTHERS: readonly NewEvent[] = [
-  { kind: 'run.phase', run_id: RUN, payload: { phase: 'p', reason: '{"changed":{},"same_as":1}' } },
-  {
-    kind: 'run.phase',
-    run_id: RUN,
-    payload: { phase: 'p', reason: 'r', facts: { changed: { duration_us: 1 }, same_as: 1 } },
-  },
-];
+const LIKE = { phase: 'p', reason: '{"changed":{},"same_as":1}', facts: { changed: {}, same_as: 1 } };
+const OTHERS: readonly NewEvent[] = [{ kind: 'run.phase', run_id: RUN, payload: LIKE }];
 
 /** What a very small model does: what the last result says comes next. */
 function obedient({ messages }: ModelRequest): Line {
@@ -295,11 +276,6 @@ describe('a decision that repeats another of its run', () => {
     await log.append(events);
     expect(payloads()).toEqual(events.map(({ payload }) => canonicalJson(payload)));
     expect(verifyLogFile(path)).toMatchObject({ ok: true, events: 3 });
-  });
-
-  it('is never mistaken for a whole one: a decision has no fields of its own choice', async () => {
-    const more = { changed: { duration_us: 1 }, same_as: 1 };
-    await expect(log.append([decided({ x: 1 }, 1, more)])).rejects.toMatchObject({ code: 'schema.invalid' });
   });
 
   it('differs in its times and in single facts', async () => {
