@@ -143,7 +143,7 @@ describe('a log in which rows refer to others', () => {
         async (pieces, cuts) => {
           await end();
           await begin();
-          await append([...events(pieces), ...phases(2)]);
+          await append([...events(pieces), ...phases(80)]);
           let through = 1;
           for (const { to, steps, more } of cuts) {
             through += Math.ceil(((written.length - 1 - through) * to) / 100);
