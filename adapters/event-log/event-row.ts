@@ -1,6 +1,6 @@
 import type { AgentEvent, CellName } from '../../contract/index.ts';
 import { LogFault } from './log-fault.ts';
-import { sameAs, wholePayload } from './repeats.ts';
+import { sameAs, type WholeRow, wholePayload } from './repeats.ts';
 
 /** A row of `events` as SQLite gives it. */
 export type EventRow = {
@@ -13,9 +13,6 @@ export type EventRow = {
   prev_hash: string;
   hash: string;
 };
-
-/** The payload of the row at a position, which another row refers to; undefined: it is not in the log. */
-export type WholeRow = (seq: number) => string | undefined;
 
 /** Throws `log.tampered` when the payload is not JSON, or what it refers to is gone: only an edited log is so. */
 export function eventOf(row: EventRow, cell: CellName, wholeRow: WholeRow): AgentEvent {

@@ -6,7 +6,7 @@ import { CHECKPOINT_SCHEMA, type CheckpointRow, checkpointsOf, cutOf, signCheckp
 import { edgeError } from './edge-error.ts';
 import { FileLock } from './file-lock.ts';
 import { checkFormat, FORMAT_CUT, raiseFormat } from './log-schema.ts';
-import { keepReferredRows } from './whole-rows.ts';
+import { removeRows } from './whole-rows.ts';
 
 /** Rows that one step removes, and pages that it gives back: the log stands still for so long, a few milliseconds. */
 const STEP_ROWS = 128;
@@ -157,20 +157,18 @@ export class LogCutter {
       });
       database.exec('PRAGMA synchronous = FULL');
       try {
-        database.exec('BEGIN IMMEDIATE');
-        if (checkpointsOf(database).length === 0) {
-          const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'checkpoints'").get();
-          if (!there) database.exec(CHECKPOINT_SCHEMA);
-          raiseFormat(database, FORMAT_CUT);
-        }
-        const { hash, event_ts, made_ts, public_key, signature } = row;
-        database
-          .prepare('INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)')
-          .run(through, hash, event_ts, made_ts, public_key, signature);
-        keepReferredRows(database, through);
-        database.exec('COMMIT');
+        this.#atOnce(() => {
+          if (checkpointsOf(database).length === 0) {
+            const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'checkpoints'").get();
+            if (!there) database.exec(CHECKPOINT_SCHEMA);
+            raiseFormat(database, FORMAT_CUT);
+          }
+          const { hash, event_ts, made_ts, public_key, signature } = row;
+          database
+            .prepare('INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)')
+            .run(through, hash, event_ts, made_ts, public_key, signature);
+        });
       } finally {
-        if (database.isTransaction) database.exec('ROLLBACK');
         database.exec('PRAGMA synchronous = NORMAL');
       }
       return cutOf(row);
@@ -180,14 +178,7 @@ export class LogCutter {
   /** Removes some events behind the checkpoint, or gives pages back to the disk; false: nothing is left to do. */
   step(): boolean {
     return this.#guard(() => {
-      const through = checkpointsOf(this.#database).at(-1)?.through ?? 0;
-      const { changes } = this.#database
-        .prepare(
-          `DELETE FROM events WHERE seq IN (
-             SELECT seq FROM events WHERE seq > 1 AND seq <= ? ORDER BY seq LIMIT ${STEP_ROWS})`,
-        )
-        .run(through);
-      if (Number(changes) > 0) return true;
+      if (this.#removeSome() > 0) return true;
       const free = () => Number(this.#database.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
       const before = free();
       if (before === 0) return false;
@@ -195,6 +186,25 @@ export class LogCutter {
       this.#database.exec(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
       return free() < before;
     });
+  }
+
+  /** What rows refer to is kept in the transaction that removes it: there is no moment when it is nowhere. */
+  #removeSome(): number {
+    const database = this.#database;
+    return this.#atOnce(() => removeRows(database, checkpointsOf(database).at(-1)?.through ?? 0, STEP_ROWS));
+  }
+
+  /** In one transaction: all of it, or nothing. */
+  #atOnce<T>(work: () => T): T {
+    const database = this.#database;
+    try {
+      database.exec('BEGIN IMMEDIATE');
+      const done = work();
+      database.exec('COMMIT');
+      return done;
+    } finally {
+      if (database.isTransaction) database.exec('ROLLBACK');
+    }
   }
 
   close(): void {

@@ -151,7 +151,9 @@ export class LogStore {
         "SELECT seq, run_id, payload FROM events WHERE kind = 'policy.decided' AND seq > ? ORDER BY seq",
       )
       .all(this.#lastSeq - REPEAT_WINDOW) as RepeatRow[];
-    this.#repeats = new Repeats(rows);
+    const stored = database.prepare('SELECT payload FROM events WHERE seq = ?');
+    // Read again for each row that refers to it: a cutter may have removed it meanwhile.
+    this.#repeats = new Repeats(rows, (seq) => stored.get(seq)?.['payload'] as string | undefined);
     return this.#repeats;
   }
 

@@ -6,13 +6,18 @@
 
 /** Newest events among which a row may refer to another: as many as always stay in a log (`KEEP_EVENTS`). */
 export const REPEAT_WINDOW = 1_024;
-/** A larger payload is always written whole: it is held in memory while it may be referred to. */
+/** A larger payload is always written whole: rows that refer to it cost a reader as much. */
 const WHOLE_BYTES_MAX = 8 * 1024;
-/** Decisions that are held; the oldest go first. */
+/** Decisions that are known at a time; the oldest go first. */
 const HELD_MAX = 256;
+/**
+ * A key of one character that is escaped (`"\\n":`). JSON.parse of V8 13.6 reads it as a backslash where it has lately seen
+ * an object with that key. Such a decision is written whole, and no row refers to it.
+ */
+const ESCAPED_KEY = /"\\(?:u[0-9a-f]{4}|.)":/;
 const KIND = 'policy.decided';
 /** No whole decision starts like this: the first key of one is `decision`. */
-const START = '{"changed":';
+export const REPEAT_START = '{"changed":';
 
 type Facts = Readonly<Record<string, unknown>>;
 type Request = { readonly facts?: Facts; readonly ts_ms?: number };
@@ -26,11 +31,14 @@ type Changed = {
 };
 type Repeat = { readonly changed: Changed; readonly same_as: number };
 
+/** The payload of the row at a position, which another row refers to; undefined: it is not in the log. */
+export type WholeRow = (seq: number) => string | undefined;
+
 export type RepeatRow = { readonly seq: number; readonly run_id: string | null; readonly payload: string };
 
 /** The position of the whole decision that a row refers to; undefined: the row is whole. */
 export function sameAs(kind: string, payload: string): number | undefined {
-  if (kind !== KIND || !payload.startsWith(START)) return undefined;
+  if (kind !== KIND || !payload.startsWith(REPEAT_START)) return undefined;
   return (JSON.parse(payload) as Repeat).same_as;
 }
 
@@ -47,37 +55,55 @@ export function wholePayload(payload: string, whole: string): unknown {
 
 /** The decisions that the next rows may refer to, for the only writer of a log. */
 export class Repeats {
-  readonly #held = new Map<string, { readonly seq: number; readonly decision: Decision }>();
+  readonly #stored: WholeRow;
+  /** Position of the newest whole decision by its run and what it has in common with others. */
+  readonly #held = new Map<string, number>();
 
-  /** `rows`: the newest decisions of the log, the oldest first. */
-  constructor(rows: Iterable<RepeatRow> = []) {
+  /** `rows`: the newest decisions of the log, the oldest first. `stored`: rows as they lie in the log now. */
+  constructor(rows: Iterable<RepeatRow>, stored: WholeRow) {
+    this.#stored = stored;
     for (const { seq, run_id, payload } of rows)
-      if (run_id !== null && sameAs(KIND, payload) === undefined) this.#take(payload, run_id, seq);
+      if (run_id !== null && isPlain(payload) && sameAs(KIND, payload) === undefined)
+        this.#hold(keyOf(run_id, JSON.parse(payload) as Decision), seq);
   }
 
-  /** What the row at `seq` is to hold: its payload, or less. */
+  /** What the row at `seq` is to hold: its payload, or less. Called within the transaction that writes the row. */
   written(kind: string, runId: string | undefined, seq: number, payload: string): string {
-    if (kind !== KIND || runId === undefined) return payload;
-    return this.#take(payload, runId, seq) ?? payload;
+    if (kind !== KIND || runId === undefined || !isPlain(payload)) return payload;
+    const decision = JSON.parse(payload) as Decision;
+    const key = keyOf(runId, decision);
+    const known = this.#held.get(key);
+    if (known !== undefined && known > seq - REPEAT_WINDOW) {
+      const whole = this.#stored(known);
+      const text = whole === undefined ? undefined : repeatText(payload, decision, known, whole);
+      // Facts that have nothing in common may need more than the whole.
+      if (text !== undefined && text.length < payload.length) return text;
+    }
+    this.#hold(key, seq);
+    return payload;
   }
 
-  #take(payload: string, runId: string, seq: number): string | undefined {
-    if (payload.length > WHOLE_BYTES_MAX) return undefined;
-    const decision = JSON.parse(payload) as Decision;
-    const key = `${runId} ${commonText(decision)}`;
-    const known = this.#held.get(key);
-    if (known && known.seq > seq - REPEAT_WINDOW) {
-      const repeat: Repeat = { changed: changedIn(decision, known.decision), same_as: known.seq };
-      const text = JSON.stringify(repeat);
-      // Facts that have nothing in common may need more than the whole.
-      return text.length < payload.length ? text : undefined;
-    }
+  #hold(key: string, seq: number): void {
     this.#held.delete(key);
-    this.#held.set(key, { seq, decision });
+    this.#held.set(key, seq);
     const [oldest] = this.#held.keys();
     if (this.#held.size > HELD_MAX && oldest !== undefined) this.#held.delete(oldest);
-    return undefined;
   }
+}
+
+/** Undefined unless a reader puts the very same text together again: that is what was hashed. */
+function repeatText(payload: string, decision: Decision, same_as: number, whole: string): string | undefined {
+  const changed = changedIn(decision, JSON.parse(whole) as Decision);
+  const text = JSON.stringify({ changed, same_as } satisfies Repeat);
+  return JSON.stringify(wholePayload(text, whole)) === payload ? text : undefined;
+}
+
+function isPlain(payload: string): boolean {
+  return payload.length <= WHOLE_BYTES_MAX && !ESCAPED_KEY.test(payload);
+}
+
+function keyOf(runId: string, decision: Decision): string {
+  return `${runId} ${commonText(decision)}`;
 }
 
 /** All of a decision but times and facts. */
@@ -92,7 +118,7 @@ function changedIn({ duration_us, request }: Decision, before: Decision): Change
   const time = ts_ms === undefined ? {} : { ts_ms };
   const known = before.request?.facts;
   if (!facts || !known) return { duration_us, ...time };
-  const same = Object.keys(facts).join('\n') === Object.keys(known).join('\n');
+  const same = JSON.stringify(Object.keys(facts)) === JSON.stringify(Object.keys(known));
   if (!same) return { duration_us, facts, ...time };
   const other = Object.entries(facts).filter(([key, value]) => {
     return JSON.stringify(value) !== JSON.stringify(Object.getOwnPropertyDescriptor(known, key)?.value);

@@ -3,8 +3,9 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { AgentEvent, CellName, EventReader, ReadFilter } from '../../contract/index.ts';
 import { checkpointsOf } from './checkpoint.ts';
 import { edgeError } from './edge-error.ts';
-import { type EventRow, sizedEventOf, type WholeRow } from './event-row.ts';
+import { type EventRow, sizedEventOf } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
+import type { WholeRow } from './repeats.ts';
 import { wholeRows } from './whole-rows.ts';
 
 /** One read stops after this many bytes of payload, whatever its limit: what a reader may cost in memory. */

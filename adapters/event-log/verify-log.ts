@@ -4,8 +4,9 @@ import { type CellName, EdgeError, type LogVerdict } from '../../contract/core.t
 import { ChainVerifier } from './chain-verifier.ts';
 import { checkpointsOf, cutOf, isCheckpointSigned } from './checkpoint.ts';
 import { edgeError } from './edge-error.ts';
-import { type EventRow, eventOf, type WholeRow } from './event-row.ts';
+import { type EventRow, eventOf } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
+import type { WholeRow } from './repeats.ts';
 import { wholeRows } from './whole-rows.ts';
 
 /** Rows checked before the event loop gets a turn: about 20 ms. */

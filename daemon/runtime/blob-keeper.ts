@@ -18,7 +18,7 @@ export type BlobKeeperParts = {
   /** Bytes; 0: no limit. */
   readonly quotaBytes: number;
   /**
-   * Wall time of the oldest event that is left of this cell's log, milliseconds; undefined: no event was removed yet.
+   * Earliest wall time of what is left of this cell's log, milliseconds; undefined: no event was removed yet.
    * Blobs that were last put before it are named by no event that is left.
    */
   readonly keptSinceMs?: () => number | undefined;
@@ -28,11 +28,28 @@ export type BlobKeeperParts = {
   report(level: 'warn', message: string, facts?: Readonly<Record<string, unknown>>): void;
 };
 
-/** When the oldest event was written that is left of a log after a removal, milliseconds of wall time. */
+/** Starts of cells that are read at a time. */
+const STARTS_PAGE = 500;
+
+/**
+ * The earliest wall time of what is left of a log after a removal, milliseconds: that of its oldest event, or of a later
+ * start of the cell. A robot may start with a clock that is months behind, until it is set.
+ */
 export function keptSince(log: Pick<EventReader, 'read' | 'cutThrough'>): number | undefined {
   const cut = log.cutThrough?.() ?? 0;
   const oldest = cut > 0 ? log.read(cut, 1)[0] : undefined;
-  return oldest && toMs(fromWireTime(oldest.ts));
+  if (!oldest) return undefined;
+  let earliest = fromWireTime(oldest.ts);
+  for (let after = cut; ; ) {
+    const starts = log.read(after, STARTS_PAGE, { kinds: ['cell.started'] });
+    for (const { ts } of starts) {
+      const at = fromWireTime(ts);
+      if (at < earliest) earliest = at;
+    }
+    const last = starts.at(-1);
+    if (!last) return toMs(earliest);
+    after = last.seq;
+  }
 }
 
 /** How often it looks whether there is something to do, milliseconds. */

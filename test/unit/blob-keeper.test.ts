@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { BlobTrim, BlobTrimRules, NewEvent } from '../../contract/index.ts';
 import { toMs } from '../../contract/index.ts';
-import { BlobKeeper, type BlobKeeperParts } from '../../daemon/runtime/blob-keeper.ts';
+import { BlobKeeper, type BlobKeeperParts, keptSince } from '../../daemon/runtime/blob-keeper.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
+import { TinyLog } from '../support/tiny-log.ts';
 
 const MINUTE = 60_000;
 const QUOTA = 16_000;
@@ -174,5 +175,41 @@ describe('BlobKeeper', () => {
     await pass(600 * MINUTE);
     expect(trims).toEqual([]);
     await it.stop();
+  });
+});
+
+describe('the time since which events are kept', () => {
+  const NS = 1_000_000n;
+  const HOUR = 3_600_000;
+  const NOON = 1_790_000_000_000;
+  const JANUARY = 1_767_225_600_000;
+
+  /** A log of these times; the cell starts where it says so. Events through the cut were removed. */
+  function since(times: readonly (readonly [ms: number, starts?: 'starts'])[], cut: number) {
+    const log = new TinyLog('runtime');
+    for (const [ms, starts] of times) {
+      const payload = { config_sha256: 'a'.repeat(64), software: '1' };
+      const start = { kind: 'cell.started', payload } as unknown as NewEvent;
+      const phase: NewEvent = { kind: 'run.phase', payload: { phase: 'p', reason: 'r' } };
+      log.append(starts ? start : phase, BigInt(ms) * NS);
+    }
+    return keptSince({ ...log.reader(), cutThrough: () => cut });
+  }
+
+  it('is that of the oldest event that is left, and nothing before a removal', () => {
+    const times = [[NOON, 'starts'], [NOON + HOUR], [NOON + 2 * HOUR], [NOON + 3 * HOUR]] as const;
+    expect(since(times, 0)).toBeUndefined();
+    expect(since(times, 2)).toBe(NOON + 2 * HOUR);
+    expect(since(times, 4)).toBeUndefined();
+  });
+
+  it('is earlier where the robot started later with a clock that was behind', () => {
+    const boot = [[JANUARY, 'starts'], [JANUARY + 1_000], [NOON + HOUR]] as const;
+    expect(since([[NOON, 'starts'], [NOON], [NOON + 1], ...boot], 2)).toBe(JANUARY);
+    // Also between many other starts.
+    const starts = Array.from({ length: 1_200 }, (_, i) => [NOON + i, 'starts'] as const);
+    expect(since([[NOON, 'starts'], ...starts, ...boot, ...starts], 5)).toBe(JANUARY);
+    // That start is removed too.
+    expect(since([[NOON, 'starts'], ...boot, [NOON + 2 * HOUR]], 4)).toBe(NOON + 2 * HOUR);
   });
 });

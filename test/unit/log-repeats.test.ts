@@ -104,6 +104,34 @@ function decided(facts: Facts | undefined, ts_ms = 1, more: object = {}, run = R
   };
 }
 
+/** Keys that a model may choose where the schema of a tool is open. */
+const ODD_KEYS = [
+  ...['__proto__', 'constructor', 'toJSON', 'same_as', 'changed', 'facts', '10', '9', '-1', 'a', 'b', ''],
+  ...['a\nb', 'a,b', 'a","b', '"', 'a\\nb', '\n', '\u2028', '\0', '\ud800', '\udfff', 'é', 'e\u0301'],
+  'x'.repeat(2_000),
+];
+/** Facts whose keys are the same once they are joined by some separator. */
+const SAME_KEYS: readonly Facts[] = [
+  ...[
+    { a: 1, b: 1 },
+    { b: 1, a: 2 },
+    { 'a\nb': 1 },
+    { 'a,b': 1 },
+    { 'a","b': 1 },
+    { 'a\0b': 1 },
+    { 'a b': 1 },
+  ],
+  ...[{ '': 1 }, {}, { '\n': 1 }, { '': 1, '\n': 1 }, { 1: 1, 2: 1 }, { '1\n2': 1 }, { 2: 1, 1: 2 }],
+  ...[JSON.parse('{"__proto__":1,"a":1}') as Facts, JSON.parse('{"__proto__":{"a":1}}') as Facts],
+];
+const ODD_REQUESTS = [
+  ...[{}, { facts: null }, { facts: 'ab' }, { facts: [1, 2] }, { facts: {} }],
+  ...[{ ts_ms: null }, { ts_ms: 'soon' }, { ts_ms: 1, facts: { a: 1 } }, { facts: { a: 1 }, ts_ms: null }],
+];
+/** Events of other kinds that look like what is on the disk. */
+const LIKE = { phase: 'p', reason: '{"changed":{},"same_as":1}', facts: { changed: {}, same_as: 1 } };
+const OTHERS: readonly NewEvent[] = [{ kind: 'run.phase', run_id: RUN, payload: LIKE }];
+
 /** What a very small model does: what the last result says comes next. */
 function obedient({ messages }: ModelRequest): Line {
   const next = /"next":"call ([a-z_]+)(?: with status ([a-z]+))?"/.exec(messages.at(-1)!.text);
@@ -164,29 +192,90 @@ describe('the log of an agent', () => {
 
 describe('a decision that repeats another of its run', () => {
   it('is on the disk what differs, and to readers what was appended, whatever its facts are', async () => {
-    const odd = ['__proto__', 'constructor', '10', '9', 'a', ''];
-    const key = fc.oneof(fc.constantFrom(...odd), fc.string({ maxLength: 6 }));
-    const facts = fc.dictionary(key, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 6 });
+    const key = fc.oneof(fc.constantFrom(...ODD_KEYS), fc.string({ maxLength: 6, unit: 'binary' }));
+    // JSON.parse of V8 13.6 mistakes other keys of one character for a backslash once it has seen that: not our subject.
+    const facts = fc
+      .dictionary(key, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 6 })
+      .filter((one) => !JSON.stringify(one).includes('"\\\\":'));
     const event = fc.record({
-      facts: fc.option(facts, { nil: undefined }),
+      facts: fc.option(fc.oneof(facts, fc.constantFrom(...SAME_KEYS)), { nil: undefined }),
+      isTurned: fc.boolean(),
       ts: fc.nat(9_999),
       run: fc.boolean(),
+      // Questions are any object of JSON to the log.
+      request: fc.option(fc.oneof(facts, fc.constantFrom(...ODD_REQUESTS)), {
+        ...{ nil: undefined, freq: 4 },
+      }),
+      other: fc.option(fc.constantFrom(...OTHERS), { nil: undefined, freq: 4 }),
     });
     await fc.assert(
-      fc.asyncProperty(fc.array(event, { minLength: 2, maxLength: 8 }), async (many) => {
+      fc.asyncProperty(fc.array(event, { minLength: 2, maxLength: 8 }), fc.boolean(), async (many, again) => {
         const before = log.lastSeq;
-        const events = many.map(({ facts: one, ts, run }) => decided(one, ts, {}, run ? RUN : uuid(2)));
+        const events = many.map(({ facts: one, ts, run, isTurned, request, other }) => {
+          if (other) return other;
+          const turned = one && isTurned ? Object.fromEntries(Object.entries(one).reverse()) : one;
+          return decided(turned, ts, request === undefined ? {} : { request }, run ? RUN : uuid(2));
+        });
         await log.append(events);
         const read = log.reader().read(before, 100);
         // Readers of whole rows have their keys in canonical order, and so have those of the others.
-        const plain = events.map(({ payload }) => JSON.stringify(JSON.parse(canonicalJson(payload))));
+        const texts = events.map(({ payload }) => canonicalJson(payload));
+        expect(read.map(({ payload }) => canonicalJson(payload))).toEqual(texts);
+        const plain = texts.map((text) => JSON.stringify(JSON.parse(text)));
         expect(read.map(({ payload }) => JSON.stringify(payload))).toEqual(plain);
+        if (!again) return;
+        // What was just written opens again.
+        await log.close();
+        log = await open();
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
     expect(verifyLogFile(path).ok).toBe(true);
     const [count] = stored("select count(*) as n from events where payload like '%same_as%'");
-    expect(Number(count!['n'])).toBeGreaterThan(200);
+    expect(Number(count!['n'])).toBeGreaterThan(50);
+  });
+
+  it.each([
+    ['a line break', { a: 1, b: 2 }, { 'a\nb': 1 }],
+    ['a line break, first', { 'a\nb': 1 }, { a: 1, b: 1 }],
+    ['nothing in it', { '': 1, '\n': 2 }, { '\n\n': 1 }],
+  ])('of which a key has %s is another one: the log verifies, and opens again', async (_what, one, two) => {
+    const events = [decided(one, 1), decided(two, 2), decided(one, 3), decided(two, 4)];
+    await log.append(events);
+    expect(payloads()).toEqual(events.map(({ payload }) => canonicalJson(payload)));
+    expect(verifyLogFile(path)).toMatchObject({ ok: true, events: 4 });
+    await log.close();
+    log = await open();
+    expect(log.lastSeq).toBe(4);
+  });
+
+  it('is written whole where a key is one escaped character, which JSON.parse may mistake for another', async () => {
+    const odd: readonly Facts[] = [
+      { '\\': 1, b: 1 },
+      { '\n': 1, b: 1 },
+      { '\0': 1, b: 1 },
+      { '"': 1, b: 1 },
+    ];
+    const events = [...odd, ...odd, { x: { '\n': 1 } }, { x: { '\ud800': 1 } }].map((one, i) =>
+      decided(one, i),
+    );
+    await log.append(events);
+    // Written as they were hashed.
+    expect(stored('select payload from events order by seq').map(({ payload }) => payload)).toEqual(
+      events.map(({ payload }) => canonicalJson(payload)),
+    );
+  });
+
+  it('is deep', async () => {
+    const deep = JSON.parse(`${'['.repeat(1_100)}${']'.repeat(1_100)}`) as unknown;
+    const events = [
+      decided({ x: 1, deep }, 1),
+      decided({ x: 2, deep }, 2),
+      decided({ x: 2, deep: [deep] }, 3),
+    ];
+    await log.append(events);
+    expect(payloads()).toEqual(events.map(({ payload }) => canonicalJson(payload)));
+    expect(verifyLogFile(path)).toMatchObject({ ok: true, events: 3 });
   });
 
   it('differs in its times and in single facts', async () => {
@@ -274,6 +363,19 @@ describe('a decision whose first was removed', () => {
     await log.close();
     log = await open();
     expect(payloads().at(-1)).toBe(canonicalJson(filler(REPEAT_WINDOW).at(-1)!.payload));
+  });
+
+  it('is written whole where that first is gone, however much was removed', async () => {
+    await log.append([...filler(1), decided({ x: 1 }, 1), ...filler(8)]);
+    cutAt(5);
+    const last = [decided({ x: 2 }, 2), decided({ x: 3 }, 3)];
+    await log.append(last);
+    expect(stored("select json_extract(payload, '$.same_as') as at from events where seq > 10")).toEqual([
+      { at: null },
+      { at: 11 },
+    ]);
+    expect(payloads().slice(-2)).toEqual(last.map(({ payload }) => canonicalJson(payload)));
+    expect(verifyLogFile(path)).toMatchObject({ ok: true, lastSeq: 12 });
   });
 
   it('is found where somebody changed or removed that first', async () => {
