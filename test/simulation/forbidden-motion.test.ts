@@ -123,7 +123,7 @@ describe('a policy that forbids motion: the base', () => {
       async () => {
         const done = await cli('intent', 'send', INTENT);
         expect([done.status, done.stderr]).toEqual([0, '']);
-        return robot.newestRun('cli');
+        return robot.newestRun('api');
       },
     ],
     [

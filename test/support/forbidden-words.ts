@@ -41,7 +41,7 @@ export async function inWords(robot: ForbiddenRobot, way: (typeof WORDED)[number
   if (way === 'command line: ask') {
     const done = await auraisonAsync(['ask', WORDS, '--yes', '--data-dir', dataDir]);
     expect([done.status, done.stderr]).toEqual([1, expect.stringContaining('maze/find_exit')]);
-    return robot.newestRun('cli');
+    return robot.newestRun('api');
   }
   const session_id = way === 'HTTP: session' ? await opened(robot) : await chatted(robot);
   const at = `/v1/sessions/${session_id}`;
@@ -59,5 +59,5 @@ async function opened({ daemon: { api } }: ForbiddenRobot): Promise<string> {
 async function chatted(robot: ForbiddenRobot): Promise<string> {
   const done = await auraisonAsync(['chat', '--say', 'a bit forward', '--data-dir', robot.daemon.dataDir]);
   expect([done.status, done.stdout]).toEqual([0, expect.stringContaining('session ')]);
-  return robot.newestRun('cli');
+  return robot.newestRun('api');
 }
