@@ -231,7 +231,7 @@ describe('an answer that waits for its reader', () => {
   });
 
   it('comes whole to one who is slow but reads', async () => {
-    rig = await startRig({ stalledMs: 500 });
+    rig = await startRig({ stalledMs: 1_500 });
     const rows = 200;
     rig.answers.set(METHODS.memory.query, async () => bigRows(rows));
     const body = '{"sql":"select 1"}';

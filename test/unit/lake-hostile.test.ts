@@ -107,11 +107,21 @@ describe('whatever is asked of the lake', () => {
     };
     let isOver = false;
     let innocent = 0;
+    let refused = 0;
     const look = async () => {
       while (!isOver) {
-        const { rows } = await ask(INNOCENT, 'ada', lake, LIMITS.LAKE_QUERY_MS);
-        expect(rows).toEqual([[expect.any(Number)]]);
-        innocent++;
+        const rows = await ask(INNOCENT, 'ada', lake, LIMITS.LAKE_QUERY_MS).then(
+          (answer) => answer.rows,
+          (thrown: EdgeError) => thrown,
+        );
+        // All share the memory of one engine: once in a while there is none left for as long as it is tried.
+        if (rows instanceof EdgeError) {
+          expect(ENDS).toContain(rows.code);
+          refused++;
+        } else {
+          expect(rows).toEqual([[expect.any(Number)]]);
+          innocent++;
+        }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     };
@@ -120,11 +130,18 @@ describe('whatever is asked of the lake', () => {
     isOver = true;
     await looking;
     const { stallMs, peakBytes } = await lake.meters();
-    const facts = { seed: SEED, statements: statements.length, ...Object.fromEntries(ends), innocent };
+    const facts = {
+      seed: SEED,
+      statements: statements.length,
+      ...Object.fromEntries(ends),
+      innocent,
+      refused,
+    };
     const measured = { stallMs, ownStallMs: meter.longestMs, peakMB: Math.round(peakBytes / 1e6) };
     meter.stop();
     console.log('the lake under attack', { ...facts, ...measured });
     expect(wrong, `seed ${SEED}`).toEqual([]);
+    expect(innocent, `seed ${SEED}`).toBeGreaterThan(10 * refused);
     expect(lake.exit()).toBe('');
     expect(peakBytes).toBeLessThan(LIMITS.MEMORY_CELL_DATA_BYTES_MAX);
     expect(measured, `seed ${SEED}`).toMatchObject({
