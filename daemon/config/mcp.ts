@@ -1,7 +1,7 @@
 import { LIMITS } from '../../contract/core.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { SANDBOX_KEY } from './sandboxes.ts';
-import { choice, flag, type KeySpec, quantity, type RowOf, tables, text, texts } from './spec.ts';
+import { choice, flag, type KeySpec, namedOnce, quantity, type RowOf, tables, text, texts } from './spec.ts';
 import { rowReader } from './zenoh-rules.ts';
 
 const DURATION = { min: 1, max: 3_600_000 };
@@ -101,17 +101,5 @@ export const MCP_KEYS = {
 /** Names are unique: tools are found by them. */
 function servers(): KeySpec<readonly McpServerRow[]> {
   const spec = tables<McpServerRow>('foreign MCP servers as tools: [[mcp.servers]]', readServer);
-  return {
-    ...spec,
-    read(value) {
-      const result = spec.read(value);
-      if (!result.ok) return result;
-      const names = result.value.map(({ name }) => name);
-      const twice = names.find((name, index) => names.indexOf(name) !== index);
-      if (twice !== undefined) return { ok: false, expected: `a name once: "${twice}" is there twice` };
-      if (names.length > LIMITS.MCP_SERVERS_MAX)
-        return { ok: false, expected: `at most ${LIMITS.MCP_SERVERS_MAX} servers` };
-      return result;
-    },
-  };
+  return namedOnce(spec, LIMITS.MCP_SERVERS_MAX, 'servers');
 }

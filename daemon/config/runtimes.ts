@@ -1,6 +1,6 @@
 import { RUNTIME_LIMITS } from '../../contract/core.ts';
 import { SANDBOX_KEY } from './sandboxes.ts';
-import { type KeySpec, quantity, type RowOf, tables, text, texts } from './spec.ts';
+import { type KeySpec, namedOnce, quantity, type RowOf, tables, text, texts } from './spec.ts';
 import { rowReader } from './zenoh-rules.ts';
 
 /** Keys of one row of `[[runtimes.accept]]`. */
@@ -56,17 +56,5 @@ function accepted(): KeySpec<readonly RuntimeRow[]> {
       return { ok: false, expected: `no sandbox without command (${name}): who starts it, holds it` };
     return command[0] === '' ? { ok: false, expected: `command = a program first (${name})` } : result;
   });
-  return {
-    ...spec,
-    read(value) {
-      const result = spec.read(value);
-      if (!result.ok) return result;
-      const names = result.value.map(({ name }) => name);
-      const twice = names.find((name, index) => names.indexOf(name) !== index);
-      if (twice !== undefined) return { ok: false, expected: `a name once: "${twice}" is there twice` };
-      if (names.length > RUNTIME_LIMITS.RUNTIMES_MAX)
-        return { ok: false, expected: `at most ${RUNTIME_LIMITS.RUNTIMES_MAX} runtimes` };
-      return result;
-    },
-  };
+  return namedOnce(spec, RUNTIME_LIMITS.RUNTIMES_MAX, 'runtimes');
 }

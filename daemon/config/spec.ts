@@ -199,3 +199,22 @@ export function tables<Row>(
     },
   };
 }
+
+/** The same list where rows are found by their names: each name stands there once, and there are at most `max` rows. */
+export function namedOnce<Row extends { readonly name: string }>(
+  spec: KeySpec<readonly Row[]>,
+  max: number,
+  rows: string,
+): KeySpec<readonly Row[]> {
+  return {
+    ...spec,
+    read(value) {
+      const result = spec.read(value);
+      if (!result.ok) return result;
+      const names = result.value.map(({ name }) => name);
+      const twice = names.find((name, index) => names.indexOf(name) !== index);
+      if (twice !== undefined) return { ok: false, expected: `a name once: "${twice}" is there twice` };
+      return names.length > max ? { ok: false, expected: `at most ${max} ${rows}` } : result;
+    },
+  };
+}

@@ -1,4 +1,4 @@
-import { integer, type KeySpec, type RowOf, tables, text, texts } from './spec.ts';
+import { integer, type KeySpec, namedOnce, type RowOf, tables, text, texts } from './spec.ts';
 import { rowReader } from './zenoh-rules.ts';
 
 /** Keys of one row of `[[apps.webhooks]]`. */
@@ -29,16 +29,5 @@ export function webhookRows(): KeySpec<readonly WebhookRow[]> {
     const result = read(row);
     return result.ok && result.value.name === '' ? { ok: false, expected: 'name = a name' } : result;
   });
-  return {
-    ...spec,
-    read(value) {
-      const result = spec.read(value);
-      if (!result.ok) return result;
-      const names = result.value.map(({ name }) => name);
-      const twice = names.find((name, index) => names.indexOf(name) !== index);
-      if (twice !== undefined) return { ok: false, expected: `a name once: "${twice}" is there twice` };
-      if (names.length > ROWS_MAX) return { ok: false, expected: `at most ${ROWS_MAX} webhooks` };
-      return result;
-    },
-  };
+  return namedOnce(spec, ROWS_MAX, 'webhooks');
 }

@@ -254,7 +254,7 @@ export class HttpServer {
     const hasPlace = this.#connections.known(request.raw, isOperator(request));
     if (undeniable === true) return;
     if (!hasPlace) void reply.header('connection', 'close');
-    // What stops something is carried out, whoever has the places.
+    // What stops something is carried out although all places are taken.
     if (!hasPlace && stops !== true) throw tooManyConnections();
     checkAccess(request, callerOf(request), this.#ports);
   }
