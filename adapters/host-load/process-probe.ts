@@ -37,7 +37,7 @@ function account(proc: Proc, pid: number): ProcessAccount {
   const [ranNs, waitedNs] = maybe(() => numbers(proc.readText(`/proc/${pid}/task/${pid}/schedstat`))) ?? [];
   return {
     state: stat.state,
-    helpersRunnable: helpersRun(proc, pid),
+    ...helpersOf(proc, pid),
     cpuMs: ranNs === undefined ? stat.cpuMs : ranNs / 1e6,
     waitedMs: waitedNs === undefined ? undefined : waitedNs / 1e6,
     pressureMs: maybe(() => pressureOf(proc.readText('/proc/pressure/cpu'))),
@@ -45,12 +45,13 @@ function account(proc: Proc, pid: number): ProcessAccount {
   };
 }
 
-function helpersRun(proc: Proc, pid: number): boolean {
+function helpersOf(proc: Proc, pid: number): Pick<ProcessAccount, 'helpersRunnable' | 'helpersOnDisk'> {
   const others = proc.list(`/proc/${pid}/task`).filter((thread) => thread !== String(pid));
-  return others.slice(0, THREADS_MAX).some((thread) =>
-    // One that ends meanwhile has nothing to run.
-    maybe(() => statOf(proc.readText(`/proc/${pid}/task/${thread}/stat`)).state === 'runnable'),
-  );
+  // One that ends meanwhile has nothing to run.
+  const states = others
+    .slice(0, THREADS_MAX)
+    .map((thread) => maybe(() => statOf(proc.readText(`/proc/${pid}/task/${thread}/stat`)).state));
+  return { helpersRunnable: states.includes('runnable'), helpersOnDisk: states.includes('disk') };
 }
 
 /** The name stands in brackets and may hold anything: fields are counted from the last bracket on. */

@@ -19,6 +19,8 @@ export type ProcessAccount = ProcessTimes & {
   readonly state: 'runnable' | 'sleeping' | 'disk' | 'stopped' | 'dead';
   /** Whether another thread of the process runs or waits for a processor: the main thread may be waiting for it. */
   readonly helpersRunnable: boolean;
+  /** Whether another thread of the process is in the state `disk`: no signal ends the process before it is out of it. */
+  readonly helpersOnDisk: boolean;
 };
 
 /** Reads what the kernel records of a process. Takes microseconds and never throws. */

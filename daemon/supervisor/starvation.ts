@@ -34,7 +34,7 @@ export function starvedMs({ endedMs, pendingMs }: Starvation): number {
 
 /**
  * Folds in what happened between two looks. Excused is what the host did to the process: waits for a processor, the
- * disk, and sleep while its own threads wait for a processor on an overloaded host. A thread that computes, sleeps on a
+ * disk, and sleep while its own threads wait for the disk, or for a processor on an overloaded host. A thread that computes, sleeps on a
  * quiet host, or is stopped by a signal has no excuse.
  */
 export function starve(
@@ -57,8 +57,10 @@ export function starve(
       const ms = clamp(gapMs - ranMs, countedMs);
       return { ...before, pendingMs: before.pendingMs + ms };
     }
-    case 'sleeping':
-      return ended(helpersStarve(gapMs, last, now) ? Math.max(waitedMs, countedMs) : waitedMs);
+    case 'sleeping': {
+      const waitsForHelper = now.helpersOnDisk || helpersStarve(gapMs, last, now);
+      return ended(waitsForHelper ? Math.max(waitedMs, countedMs) : waitedMs);
+    }
     case 'stopped':
     case 'dead':
       return ended(waitedMs);

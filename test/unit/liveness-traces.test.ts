@@ -54,7 +54,7 @@ function play(
     const times = { cpuMs, waitedMs, pressureMs: 0, readBytes: 0 };
     const kind: ProcessAccount['state'] =
       does === 'sleep' ? 'sleeping' : does === 'disk' ? 'disk' : 'runnable';
-    const whole = { ...times, state: kind, helpersRunnable: false };
+    const whole = { ...times, state: kind, helpersRunnable: false, helpersOnDisk: false };
     const gapMs = now - lookedMs;
     state = observe(state, { gapMs, countedMs: gapMs }, isSuspicious(state, now) ? whole : times);
     lookedMs = now;

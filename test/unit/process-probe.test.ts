@@ -34,11 +34,13 @@ const FILES = {
 describe('what the kernel says of a process', () => {
   it('is state, processor time, waits, pressure, and whether another thread wants to run', () => {
     expect(proc(FILES).look(7)).toEqual({
-      ...{ state: 'sleeping', helpersRunnable: true },
+      ...{ state: 'sleeping', helpersRunnable: true, helpersOnDisk: false },
       ...{ cpuMs: 60.993145, waitedMs: 52.370467, pressureMs: 405_095.488, readBytes: 4_292 },
     });
     const quiet = proc({ ...FILES, '/proc/7/task/8/stat': stat('S') });
-    expect(quiet.look(7)).toMatchObject({ helpersRunnable: false });
+    expect(quiet.look(7)).toMatchObject({ helpersRunnable: false, helpersOnDisk: false });
+    const onDisk = proc({ ...FILES, '/proc/7/task/8/stat': stat('D') });
+    expect(onDisk.look(7)).toMatchObject({ helpersRunnable: false, helpersOnDisk: true });
   });
 
   it('is its times alone from one file, for a process that is not under suspicion', () => {
@@ -57,7 +59,7 @@ describe('what the kernel says of a process', () => {
   it('does without the figures of the scheduler, and says nothing of what is not there', () => {
     const { '/proc/7/task/7/stat': text } = FILES;
     expect(proc({ '/proc/7/task/7/stat': text }).look(7)).toEqual({
-      ...{ state: 'sleeping', helpersRunnable: false, cpuMs: 150 },
+      ...{ state: 'sleeping', helpersRunnable: false, helpersOnDisk: false, cpuMs: 150 },
       ...{ waitedMs: undefined, pressureMs: undefined, readBytes: undefined },
     });
     expect(proc({}).look(7)).toBeUndefined();

@@ -14,6 +14,7 @@ type Life = {
   /** The wait is not over: the kernel has not counted it yet. */
   readonly waitGoesOn?: boolean;
   readonly helpersRunnable?: boolean;
+  readonly helpersOnDisk?: boolean;
   /** Share of the time in which some task of the host waited for a processor; undefined: not counted. */
   readonly pressure?: number | undefined;
   /** It reads files all the time. */
@@ -82,9 +83,10 @@ async function killedAfter(
 }
 
 function accountOf(life: Life, ms: number): ProcessAccount {
-  const { state, ran = 0, waited = 0, waitGoesOn, helpersRunnable = false, pressure, noWaits, reads } = life;
+  const { state, ran = 0, waited = 0, waitGoesOn, pressure, noWaits, reads } = life;
+  const { helpersRunnable = false, helpersOnDisk = false } = life;
   return {
-    ...{ state, helpersRunnable, cpuMs: 5_000 + ran * ms },
+    ...{ state, helpersRunnable, helpersOnDisk, cpuMs: 5_000 + ran * ms },
     waitedMs: noWaits ? undefined : 700 + (waitGoesOn ? 0 : waited * ms),
     pressureMs: pressure === undefined ? undefined : 90_000 + pressure * ms,
     readBytes: 4e6 + (reads ? 1e5 * ms : 0),
@@ -161,6 +163,10 @@ describe('a cell that the host starves', () => {
     ],
     ['sleeps between its waits', { state: 'sleeping', ran: 0.02, waited: 0.95, pressure: LOADED }],
     ['waits for the disk', { state: 'disk', pressure: QUIET }],
+    [
+      'sleeps while another thread waits for the disk',
+      { state: 'sleeping', pressure: QUIET, helpersOnDisk: true },
+    ],
   ])('and %s is waited for, with a warning, but not for ever', async (_what, life) => {
     const { ms, warned } = await killedAfter(life);
     expect(warned).toEqual(['execution']);
@@ -234,6 +240,7 @@ describe('the account of a silence', () => {
     ...{
       state: 'sleeping',
       helpersRunnable: false,
+      helpersOnDisk: false,
       cpuMs: 0,
       waitedMs: 0,
       pressureMs: 0,

@@ -31,7 +31,9 @@ export class StopStore {
   }
 
   /**
-   * Durable when it settles. Where the disk takes nothing more, one that is engaged is kept without its reason: an empty
+   * Durable when it settles. One that is engaged is in its place before the disk is asked to make it durable: a process
+   * that is killed while a slow disk works comes back with the stop. A power cut in between leaves the state before, or
+   * a file that cannot be read, which counts as engaged. Where the disk takes nothing more, one that is engaged is kept without its reason: an empty
    * file needs no room, and what cannot be read counts as engaged.
    */
   async write(state: EStopState): Promise<void> {
@@ -60,11 +62,12 @@ export class StopStore {
     const file = await open(temporary, 'w', 0o600);
     try {
       await file.writeFile(`${JSON.stringify(state)}\n`);
+      if (state.engaged) await rename(temporary, this.#path);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(temporary, this.#path);
+    if (!state.engaged) await rename(temporary, this.#path);
     await this.#syncFolder();
   }
 

@@ -62,8 +62,12 @@ export const STOPS: Readonly<Record<string, Inflict>> = {
       })
       .catch(() => {});
     const stopTrying = everybodyTries(stage);
-    // Whoever was answered relies on it.
-    for (let waited = 0; !isAnswered && waited < 5_000; waited += 5) await daemon.run(5);
+    // Whoever was answered relies on it. The disk works in real time: where it is slow, virtual time waits for it.
+    for (let waited = 0; !isAnswered && waited < 6_000; waited += 5) {
+      await daemon.run(5);
+      if (waited >= 1_000) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    if (!isAnswered) throw new Error('the emergency stop was not answered');
     await daemon.run(500 * stage.trial.random.float());
     daemon.killExecution();
     const claim = await bounded(stage, fromMs, daemon.nowMs + 4_000);
