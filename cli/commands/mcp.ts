@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { McpServerView } from '../../contract/core.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
+import { addMcpInstallCommand } from './mcp-install.ts';
 
 /** Foreign MCP servers as tools of agents, and this robot as an MCP server for programs that start one. */
 export function addMcpCommands(program: Command): void {
@@ -15,6 +16,7 @@ A client that starts its servers is given: command "auraison", args ["mcp"]. It 
 host; a daemon elsewhere is named by AURAISON_URL and AURAISON_TOKEN. See docs/mcp.md.
 
 Examples:
+  auraison mcp install claude            this robot as a server of Claude Code, in one line
   auraison mcp servers                   servers that agents may use, and their tools
   auraison mcp allow files               take its changed tools as they are now`,
     )
@@ -26,6 +28,8 @@ Examples:
         return await bridgeStdio(() => endpointOf(settings, '/mcp'), new SystemClock());
       }),
     );
+
+  addMcpInstallCommand(mcp);
 
   mcp
     .command('servers')

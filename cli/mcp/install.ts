@@ -1,0 +1,141 @@
+import { constants } from 'node:fs';
+import { access, copyFile, mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { EdgeError } from '../../contract/core.ts';
+import type { GlobalOptions } from '../context.ts';
+import { MCP_CLIENTS, type McpClient, type Places } from './clients.ts';
+import { type ServerEntry, withoutServer, withServer } from './server-entry.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export type InstallOptions = {
+  readonly name: string;
+  readonly project?: boolean;
+  readonly remove?: boolean;
+  readonly print?: boolean;
+};
+
+export type Installed = {
+  readonly client: string;
+  readonly path: string;
+  readonly name: string;
+  readonly entry: ServerEntry;
+  readonly state: 'added' | 'changed' | 'as it was' | 'removed' | 'was not there' | 'printed';
+  /** A copy of the file before it was changed; absent: there was none, or nothing changed. */
+  readonly backup?: string;
+  readonly next: string;
+};
+
+/** The client of this name. Throws `config.invalid` with the names that there are. */
+export function clientOf(name: string): McpClient {
+  const found = MCP_CLIENTS.find((client) => client.name === name);
+  if (found) return found;
+  throw new EdgeError('config.invalid', {
+    operation: 'mcp install',
+    subject: name,
+    message: `no MCP client is called ${name}`,
+    hint: `clients: ${MCP_CLIENTS.map((client) => client.name).join(', ')}; for others: auraison mcp install claude --print`,
+  });
+}
+
+export function placesOf(env: Env = process.env): Places {
+  const home = env['HOME'] || homedir();
+  return {
+    home,
+    config: env['XDG_CONFIG_HOME'] || join(home, '.config'),
+    folder: process.cwd(),
+    platform: process.platform,
+  };
+}
+
+/** Writes the entry into the client's file, or takes it out; the file before stays beside it as `.before-auraison`. */
+export async function install(
+  client: McpClient,
+  places: Places,
+  entry: ServerEntry,
+  options: InstallOptions,
+): Promise<Installed> {
+  const path = fileOf(client, places, options.project === true);
+  const { name } = options;
+  const own: ServerEntry = client.key === 'servers' ? { type: 'stdio', ...entry } : entry;
+  const about = { client: client.name, path, name, entry: own };
+  if (options.print) return { ...about, state: 'printed', next: `paste it under "${client.key}" in ${path}` };
+  const before = await textOf(path);
+  if (options.remove) {
+    const edited = before === undefined ? undefined : withoutServer(client, path, before, name);
+    if (!edited?.changed) return { ...about, state: 'was not there', next: '' };
+    return { ...about, state: 'removed', ...(await replace(path, edited.text)), next: client.next };
+  }
+  const edited = withServer(client, path, before, name, own);
+  if (!edited.changed) return { ...about, state: 'as it was', next: client.next };
+  const state = before === undefined ? 'added' : 'changed';
+  return { ...about, state, ...(await replace(path, edited.text)), next: client.next };
+}
+
+/**
+ * How a client that knows neither this shell's PATH nor its folder starts the bridge. A token is never written: the
+ * bridge reads that of the data directory, or AURAISON_TOKEN of the client's own environment.
+ */
+export async function entryOf(global: GlobalOptions, env: Env, script: string): Promise<ServerEntry> {
+  // The client starts it in another folder, without the variables of this shell.
+  const flags = Object.entries({
+    '--config': global.config ?? env['AURAISON_CONFIG'],
+    '--data-dir': global.dataDir ?? env['AURAISON_DAEMON_DATA_DIR'],
+  }).flatMap(([flag, path]) => (path ? [flag, resolve(path)] : []));
+  const command = (await onPath('auraison', env)) ?? script;
+  const url = env['AURAISON_URL'];
+  return { command, args: [...flags, 'mcp'], ...(url ? { env: { AURAISON_URL: url } } : {}) };
+}
+
+function fileOf(client: McpClient, places: Places, project: boolean): string {
+  const path = project ? client.projectFile?.(places) : (client.file ?? client.projectFile)?.(places);
+  if (path !== undefined) return path;
+  throw new EdgeError('config.invalid', {
+    operation: 'mcp install',
+    subject: client.name,
+    message: `${client.title} has no file for one folder`,
+    hint: `auraison mcp install ${client.name}`,
+  });
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw thrown;
+  }
+}
+
+/** Whole or not at all; where there was a file, a copy of it stays and its rights are kept. */
+async function replace(path: string, text: string): Promise<Pick<Installed, 'backup'>> {
+  await mkdir(dirname(path), { recursive: true });
+  const before = await stat(path).catch(() => undefined);
+  const backup = `${path}.before-auraison`;
+  if (before) await copyFile(path, backup);
+  const temporary = `${path}.auraison-${process.pid}.tmp`;
+  const file = await open(temporary, 'w', before ? before.mode & 0o777 : 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  return before ? { backup } : {};
+}
+
+async function onPath(name: string, env: Env): Promise<string | undefined> {
+  for (const folder of (env['PATH'] ?? '').split(delimiter).filter((part) => part.startsWith('/'))) {
+    // The one that npm puts there for the time of a script is gone afterwards.
+    if (folder.includes('node_modules')) continue;
+    const path = join(folder, name);
+    const isThere = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return path;
+  }
+  return undefined;
+}
