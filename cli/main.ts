@@ -23,6 +23,7 @@ import { addLakeCommands } from './commands/lake.ts';
 import { addLeaseCommands } from './commands/lease.ts';
 import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
+import { addManCommand } from './commands/man.ts';
 import { addMcpCommands } from './commands/mcp.ts';
 import { addModelsCommands } from './commands/models.ts';
 import { addOrdersCommands } from './commands/orders.ts';
@@ -97,6 +98,7 @@ for (const add of [
   addOrdersCommands,
   addServiceCommands,
   addCompletionCommand,
+  addManCommand,
 ]) {
   add(program);
 }

@@ -221,6 +221,13 @@ function follow(dataDir: string): { events: AgentEvent[]; said(): string; end():
   };
 }
 
+it('the manual page has each command, and each option of it', () => {
+  const { status, stdout } = auraison(['man']);
+  expect(status).toBe(0);
+  for (const line of ['\\fBup\\fR', '\\fBbag play\\fR', '\\fBestop engage\\fR', '.SH "EXIT STATUS"'])
+    expect(stdout).toContain(line);
+});
+
 describe('completion bash', () => {
   const script = auraison(['completion', 'bash']);
 
