@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './scripts/testing/longest-first.mjs';
 
-// Generous: on a busy host a property over thousands of events takes its time. What hangs is reported all the same.
+// Generous: on a busy host a property over thousands of events takes its time. What hangs is still reported.
 const common = { environment: 'node', pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
 
 /**

@@ -128,9 +128,9 @@ if (!flags.json) {
   const lines = [
     `${agents} agents, models that think ${thinkMs} ms, ${result.minutes} min, load average ${result.loadAverage?.toFixed(1)}`,
     row('bare pi-agent-core', bare),
-    row('ours, durable', ours),
+    row('daemon, durable', ours),
     `overhead per step    p50 ${result.overheadMs.p50.toFixed(2)} ms (target ${TARGET.p50Ms}), p99 ${result.overheadMs.p99.toFixed(2)} ms (target ${TARGET.p99Ms})`,
-    `processor time       bare ${cpu.bare.toFixed(2)} ms per step, ours ${cpu.ours.toFixed(2)} ms`,
+    `processor time       bare ${cpu.bare.toFixed(2)} ms per step, daemon ${cpu.ours.toFixed(2)} ms`,
     `one page on disk     p50 ${page.p50Ms.toFixed(2)} ms, p99 ${page.p99Ms.toFixed(2)} ms meanwhile; overhead is ${(result.overheadMs.p50 / page.p50Ms).toFixed(1)} and ${(result.overheadMs.p99 / page.p99Ms).toFixed(1)} of them`,
     `commits              ${fleet.commits}, ${(fleet.events / fleet.commits).toFixed(1)} events each`,
     `runs                 ${fleet.runs}, ${fleet.failed} failed; ${fleet.events} events`,

@@ -16,10 +16,10 @@ import { lerobotHome, startRobotClient } from '../test/support/lerobot-peer.ts';
 import { deskOf, serverOptions } from '../test/support/wire-desk.ts';
 
 /**
- * A policy that takes its time: steps without an action and gaps between two commands, of ours and of LeRobot's own
- * client (stock, against the same policy over gRPC), all at the same time on the same machine. A gap is more than one
- * and a half periods between two commands. Steps of ours before its first chunk do not count, nor does the start of
- * the other.
+ * A policy that takes its time: steps without an action and gaps between two commands, of this project and of
+ * LeRobot's own client (stock, against the same policy over gRPC), all at the same time on the same machine. A gap is
+ * more than one and a half periods between two commands. Steps before the first chunk do not count, nor does the
+ * start of the other.
  *
  * Usage: node bench/delay.ts [--seconds 30] [--delay 300] [--hz 30] [--json]; LeRobot: test/peers/lerobot.sh
  */
@@ -97,8 +97,8 @@ function print(result: Record<string, unknown>): void {
   const lines = { stock: 'stock RobotClient, no delay', stock_delayed: `stock RobotClient, ${delayMs} ms` };
   for (const [key, name] of Object.entries({
     ...lines,
-    ours: 'ours, no delay',
-    ours_delayed: `ours, ${delayMs} ms`,
+    ours: 'this project, no delay',
+    ours_delayed: `this project, ${delayMs} ms`,
   })) {
     const { commands, gaps, longest_ms, starved } = result[key] as ReturnType<typeof told>;
     const rest = key.startsWith('ours') ? `, starved steps ${starved}` : '';
@@ -118,7 +118,7 @@ function told({ commands, starved }: Seen) {
   };
 }
 
-/** LeRobot's RobotClient as it is, at a server of ours. */
+/** LeRobot's RobotClient as it is, at a server of this project. */
 async function stockClient(ms: number): Promise<Seen> {
   const seen: Seen = { commands: [], starved: 0 };
   const desk = await deskOf({ slow: () => new Slow(ms, true) });
@@ -167,7 +167,7 @@ async function ours(ms: number): Promise<Seen> {
         stateAgeMaxMs: 2_000,
       }),
     ],
-    decode: () => Promise.reject(new Error('no pictures here')),
+    decode: () => Promise.reject(new Error('no images here')),
     spawn: (data) => spawnControllers(data, [{ kind: 'joints', spec: gate }], word),
     schedule: (tid) => askRealTime(tid, 10),
     advertise: async () => {},

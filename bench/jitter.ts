@@ -139,15 +139,15 @@ function report(): void {
   for (const one of ['fifo', 'other'] as const) {
     const [us, them] = [told(ours[one]), told(python[one])];
     console.log(`\nSCHED_${one.toUpperCase()}`);
-    line('ours, late at an absolute deadline', us.raw, us.steps);
-    line('ours, net of waiting for a processor', us.net, us.steps);
-    line('ours, command handed to the middleware', us.sent, us.steps);
+    line('this project, late at an absolute deadline', us.raw, us.steps);
+    line('this project, net of waiting for a processor', us.net, us.steps);
+    line('this project, command handed to the middleware', us.sent, us.steps);
     line('Python loop, beyond its period', them.raw, them.steps);
     console.log(
       `  steps missed: ${us.missed}; steps of the Python loop: ${them.steps} of ${us.steps + us.missed} due`,
     );
     console.log(
-      `  ratio Python / ours: p50 ${ratio(them.raw.p50, us.raw.p50)}, p99 ${ratio(them.raw.p99, us.raw.p99)}, most ${ratio(them.raw.most, us.raw.most)}`,
+      `  ratio Python / this project: p50 ${ratio(them.raw.p50, us.raw.p50)}, p99 ${ratio(them.raw.p99, us.raw.p99)}, most ${ratio(them.raw.most, us.raw.most)}`,
     );
   }
 }

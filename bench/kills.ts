@@ -50,7 +50,7 @@ if (!flags.json) {
     `${cast}: ${all.points} kills in ${all.seconds.toFixed(0)} s`,
     `  at         a random time ${kills.time}, round an append ${kills.append}, round an effect ${kills.effect}, while starting ${kills.starting}, while stopping ${kills.stopping}`,
     `  runs       ${all.runs}: ${all.succeeded} succeeded, ${all.failedByRule} failed by the rule for attempts that only die; ${all.attempts} attempts, ${all.events} events`,
-    `  effects    ${effects.never} never, ${effects.safe} safe, ${effects.probe} probe; told as interrupted ${all.interrupted}, found in the world ${all.foundInWorld}`,
+    `  effects    ${effects.never} never, ${effects.safe} safe, ${effects.probe} probe; reported as interrupted ${all.interrupted}, found in the world ${all.foundInWorld}`,
   ]);
   lines.push(`broken       ${broken.length}`, ...broken.slice(0, 20));
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -23,7 +23,7 @@ const { values: flags } = parseArgs({
     megabytes: { type: 'string', default: '400' },
     dir: { type: 'string', default: tmpdir() },
     json: { type: 'boolean', default: false },
-    // Internal: run the peer alone and print its rate, so that its garbage is not measured as ours.
+    // Internal: run the peer alone and print its rate, so that its garbage is not measured with the recorder's.
     core: { type: 'string' },
   },
 });
@@ -176,7 +176,7 @@ import os, sys, time
 from mcap.writer import CompressionType, Writer
 path, size, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 data = bytes(size)
-began = time.perf_counter()
+start = time.perf_counter()
 with open(path, "wb") as stream:
     writer = Writer(stream, chunk_size=4 * 1024 * 1024, compression=CompressionType.NONE)
     writer.start(profile="ros2")
@@ -187,7 +187,7 @@ with open(path, "wb") as stream:
     writer.finish()
     stream.flush()
     os.fdatasync(stream.fileno())
-print(size * count / 1e6 / (time.perf_counter() - began))
+print(size * count / 1e6 / (time.perf_counter() - start))
 `;
 
 function pythonWriter(executable: string, size: number, count: number): number {
@@ -199,7 +199,7 @@ function pythonWriter(executable: string, size: number, count: number): number {
   return Number(output);
 }
 
-/** The Python of test/peers/readers.sh; undefined, and said, where it cannot be had. */
+/** The Python of test/peers/readers.sh; undefined, and said, where it is not available. */
 function readersPython(): string | undefined {
   const script = join(import.meta.dirname, '..', 'test', 'peers', 'readers.sh');
   const { status, stdout } = spawnSync(script, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
@@ -237,10 +237,10 @@ function print({ name, messages, megabytes_per_second: speed, ratio, rss_mb_afte
     [
       `${name}: ${messages} a run, medians of ${repeat} runs by turns`,
       `  raw write, dd conv=fdatasync   ${mb(speed.raw)}`,
-      `  ours, durable                  ${mb(speed.ours)}   ${(ratio.of_raw * 100).toFixed(0)} % of raw`,
-      `  ours, hashed and sealed        ${mb(speed.ours_hashed_and_sealed)}`,
-      `  @mcap/core                     ${mb(speed.core)}   ours is ${times(ratio.to_core)}`,
-      `  Python mcap                    ${mb(speed.python)}   ours is ${times(ratio.to_python)}`,
+      `  recorder, durable              ${mb(speed.ours)}   ${(ratio.of_raw * 100).toFixed(0)} % of raw`,
+      `  recorder, hashed and sealed    ${mb(speed.ours_hashed_and_sealed)}`,
+      `  @mcap/core                     ${mb(speed.core)}   the recorder is ${times(ratio.to_core)}`,
+      `  Python mcap                    ${mb(speed.python)}   the recorder is ${times(ratio.to_python)}`,
       `  memory after each run          ${rss.join(', ')} MB`,
       '',
     ].join('\n'),

@@ -9,7 +9,7 @@ import { childrenOf, cpuSeconds, memoryAlone, memoryOf, titleOf } from './suppor
 
 /**
  * From starting the daemon's process to READY (all cells up, the API answers), and what its processes take when
- * nobody asks for anything. The limit of the machine: as many bare Node processes. See README.md.
+ * no client asks for anything. The limit of the machine: as many bare Node processes. See README.md.
  *
  * Usage: node bench/start.ts [--repeat 3] [--idle SECONDS] [--json]
  */
@@ -146,8 +146,8 @@ function print(result: Awaited<ReturnType<typeof run>>): void {
     `  warm                        ${s(ready.warm)}    ${cpu.warm.toFixed(2)} s     target < ${s(TARGET.readyMs)}: ${verdict(ready.warm < TARGET.readyMs)}`,
     `  cold (no compiled code)     ${s(ready.cold)}    ${cpu.cold.toFixed(2)} s`,
     `  lake open as well, warm     ${s(complete.warm)}`,
-    `  one bare node               ${s(limit.one.ms)}    ${limit.one.cpuS.toFixed(2)} s     ours is ${(ready.warm / limit.one.ms).toFixed(1)}×`,
-    `  five bare nodes at once     ${s(limit.five.ms)}    ${limit.five.cpuS.toFixed(2)} s     ours is ${(ready.warm / limit.five.ms).toFixed(1)}×, processor time ${(cpu.warm / limit.five.cpuS).toFixed(1)}×`,
+    `  one bare node               ${s(limit.one.ms)}    ${limit.one.cpuS.toFixed(2)} s     the daemon is ${(ready.warm / limit.one.ms).toFixed(1)}×`,
+    `  five bare nodes at once     ${s(limit.five.ms)}    ${limit.five.cpuS.toFixed(2)} s     the daemon is ${(ready.warm / limit.five.ms).toFixed(1)}×, processor time ${(cpu.warm / limit.five.cpuS).toFixed(1)}×`,
     '',
     `  idle memory after ${idleMs / 1e3} s       PSS    written`,
     ...Object.entries(result.idle_pss)
@@ -157,9 +157,9 @@ function print(result: Awaited<ReturnType<typeof run>>): void {
           `  ${name.padEnd(24)} ${mb(pss)}    ${mb(result.idle_own[name]!)}${name === 'sim' ? '    the robot: not counted below' : ''}`,
       ),
     `  cells and supervisor     ${mb(result.idle_pss_sum)}    target < ${mb(TARGET.idleBytes).trim()}: ${verdict(result.idle_pss_sum < TARGET.idleBytes)}`,
-    `  the same, nobody sharing ${mb(result.idle_alone)}    as on a machine where nothing else runs this Node`,
+    `  the same, nothing shared ${mb(result.idle_alone)}    as on a machine where nothing else runs this Node`,
     `  one bare node            ${mb(limit.one.pss)}    alone ${mb(limit.one.alone).trim()}`,
-    `  five bare nodes          ${mb(limit.five.pss)}    alone ${mb(limit.five.alone).trim()}; ours is ${(result.idle_alone / limit.five.alone).toFixed(1)}×`,
+    `  five bare nodes          ${mb(limit.five.pss)}    alone ${mb(limit.five.alone).trim()}; the daemon is ${(result.idle_alone / limit.five.alone).toFixed(1)}×`,
     `  idle processor use       ${result.idle_cpu_percent.toFixed(1).padStart(4)} % of one core`,
     '',
   ];

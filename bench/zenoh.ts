@@ -28,7 +28,7 @@ type Line = {
   readonly options: PeerOptions;
   readonly tcp: boolean;
   readonly roles: readonly ['serve', 'ask'] | readonly ['sink', 'source'];
-  /** What ours may be of the peer's: at most for times, at least for rates. */
+  /** The ratio of this project's driver to the peer that is allowed: at most for times, at least for rates. */
   readonly target: Readonly<Record<string, number>>;
 };
 
@@ -70,7 +70,7 @@ const LINES: readonly Line[] = [
 ];
 
 async function once(driver: BenchDriver, line: Line): Promise<Figures> {
-  // What is allocated is heap memory here: ours still makes no copy to send it.
+  // What is allocated is heap memory here: this project's driver still makes no copy to send it.
   const options = { ...line.options, allocate: line.options.allocate || line.name === 'tcp' };
   const result = await runPair(driver, line.roles, driver === PEER ? line.options : options);
   if (line.roles[0] === 'sink') {
@@ -109,7 +109,7 @@ async function measure(line: Line) {
         all.push(await once(driver, line));
       } catch (error) {
         if (!OTHERS.includes(driver)) throw error;
-        // A further driver that hangs is left out, and said to be: the comparison goes on.
+        // A further driver that hangs is left out, and said to be: the comparison continues.
         process.stderr.write(`${driver.name}, ${line.name}: ${(error as Error).message}\n`);
         runs.delete(driver.name);
       }
@@ -148,7 +148,8 @@ function print(results: readonly Awaited<ReturnType<typeof measure>>[]): void {
         .join('   ');
       const ours = medians[OURS.name]!;
       const [first] = Object.keys(target);
-      const times = name === OURS.name ? '' : `   ours is ${(ours[first!]! / figures[first!]!).toFixed(2)}×`;
+      const times =
+        name === OURS.name ? '' : `   this project is ${(ours[first!]! / figures[first!]!).toFixed(2)}×`;
       lines.push(`    ${name.padEnd(16)} ${shown}${times}`);
     }
     for (const [key, limit] of Object.entries(target)) {

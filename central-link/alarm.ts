@@ -1,6 +1,6 @@
 import type { Clock } from '../contract/index.ts';
 
-/** Wakes waiting callers; a ring while nobody waits is kept for the next caller. */
+/** Wakes waiting callers; a ring without a waiting caller is kept for the next caller. */
 export class Alarm {
   #rung: 'no' | 'yes' | 'loud' = 'no';
   #wake: (() => void) | undefined;

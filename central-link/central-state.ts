@@ -4,7 +4,7 @@ import type { EdgeError } from '../contract/index.ts';
 export type Verdict =
   /** Central is unreachable, or refuses this robot: all lanes wait. */
   | 'offline'
-  /** This lane tries again later; the others go on. */
+  /** This lane tries again later; the others continue. */
   | 'later'
   /** This lane is stopped until a person intervenes. */
   | 'stop';

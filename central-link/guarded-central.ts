@@ -85,7 +85,9 @@ export class GuardedCentral implements Central {
   }
 }
 
-/** A hook that fails denies. The link tries again later. Nobody can be asked here, so "needs approval" denies too. */
+/**
+ * A hook that fails denies. The link tries again later. No person can be asked here, so "needs approval" denies too.
+ */
 async function decide(hook: PolicyHook, question: HookQuestion): Promise<HookDecision> {
   try {
     return await hook.decide(question);

@@ -16,7 +16,7 @@ import type { OrderLoop } from './order-loop.ts';
 
 export type { LinkOptions } from './link-pump.ts';
 
-/** How long `stop` waits for the step that is under way, milliseconds. */
+/** How long `stop` waits for the current step, milliseconds. */
 const STOP_STEP_MS = 1_000;
 
 /**

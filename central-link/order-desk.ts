@@ -113,8 +113,7 @@ export class OrderDesk {
     return open.flatMap(({ order_id, run_id }) => {
       const run = runs.find((one) => one.run_id === run_id);
       // The log that knew it is gone: nothing more will ever be known about it.
-      if (!run)
-        return [finished(order_id, 'failed', 'this robot does not know the run any more: its log was lost')];
+      if (!run) return [finished(order_id, 'failed', 'this robot no longer knows the run: its log was lost')];
       const { status, reason, score, summary, error } = run;
       if (status !== 'succeeded' && status !== 'failed' && status !== 'cancelled') return [];
       return [

@@ -44,7 +44,7 @@ export class OrderLoop {
     this.#running = Promise.all([this.#fetching(), this.#watching()]);
   }
 
-  /** Does not wait for orders under way: they are fetched and reported again at the next start. */
+  /** Does not wait for orders in progress: they are fetched and reported again at the next start. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#options.downlink.close();

@@ -9,7 +9,7 @@ export const OWN_LANE = 'events.link';
  * The link ships its own log as well, and a receipt for that lane is an event of that lane: otherwise
  * each receipt would cause the next, forever. So a receipt of the own lane is written only when it
  * acknowledges something else than such receipts. Any event then causes at most one of them, and an idle
- * robot falls silent.
+ * robot stops sending them.
  */
 export class ReceiptBook {
   readonly #waiting = new Map<string, Receipt>();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type AgentEvent, EdgeError, GENESIS_HASH, hashInput, type LinkPush } from '../contract/index.ts';
 
 /**
- * Checks a batch by itself: one cell, no gap, every hash right, every event chained to the one before it, and
+ * Checks a batch on its own: one cell, no gap, every hash right, every event chained to the one before it, and
  * an epoch that is its first event. Throws `log.tampered` or `schema.invalid`; what came before the batch is
  * for the store to check.
  */

@@ -10,7 +10,8 @@ const TOKEN = /^[\x21-\x7e]{16,512}$/;
 export const SHARED = 'operator';
 
 /**
- * People who give orders, each with a token of their own: on the robot nobody may answer an approval that they caused.
+ * People who give orders, each with a token of their own: on the robot no person may answer an approval that they
+ * caused.
  */
 export class Operators {
   readonly #known: readonly { readonly name: string; readonly digest: Buffer }[];

@@ -13,7 +13,7 @@ export class ReceiptSigner {
   readonly #private: KeyObject;
   readonly key: LinkKey;
 
-  /** `pem` is a PKCS #8 private key. Throws `host.missing` where it is none. */
+  /** `pem` is a PKCS #8 private key. Throws `host.missing` where it is not such a key. */
   constructor(pem: string) {
     try {
       this.#private = createPrivateKey(pem);

@@ -11,8 +11,8 @@ export function isLeftEarly(file: string, env: NodeJS.ProcessEnv = process.env):
 }
 
 /**
- * The stop holds without the file now, or nobody looks at it: it would only keep a person from releasing it. On a full
- * disk the shell left an empty one. A file in which somebody wrote something else meanwhile is his.
+ * The stop holds without the file now, or no process watches it: it would only keep a person from releasing it. On a
+ * full disk the shell left an empty one. A file in which somebody wrote something else meanwhile is his.
  */
 export function takeEarly(file: string, reason: string, env: NodeJS.ProcessEnv = process.env): void {
   if (!isLeftEarly(file, env)) return;

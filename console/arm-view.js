@@ -4,7 +4,7 @@
  */
 import { at, drawn, element, say } from './elements.js';
 
-/** Nearer to an end than this share of the range, a joint is told to stand at it. */
+/** Nearer to an end than this share of the range, a joint is shown to stand at it. */
 const END_SHARE = 0.02;
 const PAD = 0.12;
 const FINGER = 0.09;
@@ -27,7 +27,7 @@ export function showArm(figure) {
   showJoints(joints, gripper);
 }
 
-/** What is drawn stays, told to be of before: no answer says nothing of where the arm is. */
+/** What is drawn stays, marked as old: without an answer it is not known where the arm is. */
 export function ageArm(why) {
   say(at('arm-note'), `as last seen: ${why}`, 'bad');
   at('arm-panel').classList.add('old');
@@ -52,7 +52,7 @@ function showViews({ points, frame }, hand) {
 const noteOf = (motion, connected, reason) =>
   [connected ? motion : 'no joint states: as last seen', reason].filter(Boolean).join('; ');
 
-/** `of` places a point in metres as a picture has them, down from the top; the base is at zero. */
+/** `of` places a point in metres as a drawing has them, down from the top; the base is at zero. */
 function draw(svg, view, label, names, { points, hand, reach, of }) {
   const [left, top] = [-reach * view.left, -reach * view.up];
   const [width, height] = [reach * (view.left + view.right), reach * (view.up + view.down)];
@@ -116,7 +116,10 @@ function axes([up, across], left, top, width, height, reach) {
   ];
 }
 
-/** Two jaws across the last link, as far apart as the hand is open. Schematic: where they are turned to is not told. */
+/**
+ * Two jaws across the last link, as far apart as the hand is open. Schematic: where they are turned to is not
+ * reported.
+ */
 function fingers(spots, hand, reach, of, points, dot) {
   if (!hand || typeof hand.position !== 'number') return [];
   const tool = spots.at(-1);
@@ -134,7 +137,7 @@ function fingers(spots, hand, reach, of, points, dot) {
   return [drawn('polyline', { class: 'arm-hand', points: places.join(' '), 'stroke-width': dot * 0.7 })];
 }
 
-/** The stretched length: equal in every pose, so that the picture does not jump. */
+/** The stretched length: equal in every pose, so that the drawing does not jump. */
 function reachOf(points) {
   let length = 0;
   for (let i = 1; i < points.length; i++) length += distance(points[i - 1], points[i]);

@@ -1,9 +1,9 @@
 /**
  * A browser has six connections to one robot, for all its tabs and windows. So no page holds one for long, pages that
- * nobody sees ask nothing, and before a stop every page of this browser gives up what it waits for.
+ * are hidden ask nothing, and before a stop every page of this browser cancels what it waits for.
  */
 
-/** A page that went away in the middle of its stop keeps nobody waiting longer. */
+/** A page that went away in the middle of its stop keeps no other page waiting longer. */
 const STOP_MS = 10_000;
 const stops = new Map();
 let others;

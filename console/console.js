@@ -19,9 +19,9 @@ const ARM_MS = 250;
 const ARM_ANSWER_MS = 2000;
 const EVENTS_SHOWN = 80;
 const APPROVALS_MS = 2000;
-/** Who comes back after longer wants to know what is, and the robot has better to do than to tell of hours. */
+/** After a longer absence only the present state is shown: the robot does not send the events of hours. */
 const AWAY_MS = 60_000;
-/** What the status tells. */
+/** What the status shows. */
 const STATUS_PARTS = ['run', 'pose', 'data', 'cells', 'estop-note'];
 
 let pose;
@@ -54,7 +54,7 @@ function runRows(part) {
   }
   if (!lastRun)
     return [
-      ['run', 'none under way'],
+      ['run', 'none running'],
       ['before', link('all runs', '#/runs')],
     ];
   if (!lastRun.asked) void askEnd(lastRun);
@@ -135,7 +135,9 @@ function showEvent(event) {
   while (at('events').childElementCount > EVENTS_SHOWN) at('events').lastElementChild.remove();
 }
 
-/** Asks for what is new, up to now: a stream would hold a connection of the browser. Goes on from the last event. */
+/**
+ * Asks for what is new, up to now: a stream would hold a connection of the browser. Continues from the last event.
+ */
 async function lookAtEvents() {
   const response = await call('/v1/events?follow=false&since=now', {
     headers: () => ({ accept: 'text/event-stream', ...(cursor ? { 'last-event-id': cursor } : {}) }),
@@ -182,7 +184,7 @@ async function lookAtArm() {
   if (shown().name !== 'live' || (!hasArm && armLooks++ % 40 !== 0)) return;
   try {
     const response = await call('/v1/arm/figure', { answerMs: ARM_ANSWER_MS });
-    // Only an answer tells that there is no arm.
+    // Only an answer shows that there is no arm.
     if (response.status === 204) {
       hasArm = false;
       at('arm-panel').hidden = true;
@@ -209,7 +211,7 @@ async function showApprovals() {
   at('approvals').replaceChildren(...approvals.map(approvalItem));
 }
 
-/** Questions of runs. An item stays while its question does: nobody's half-written answer is lost. */
+/** Questions of runs. An item stays while its question does: no half-written answer is lost. */
 const shownQuestions = new Map();
 async function showQuestions() {
   const response = await call('/v1/questions');
@@ -299,7 +301,7 @@ at('stop').addEventListener('click', async () => {
   note.className = '';
   const response = await callFirst('/v1/robot/stop').catch(() => undefined);
   const time = new Date().toLocaleTimeString();
-  // Stays until the next press: whoever pressed must not miss that nothing stopped.
+  // Stays until the next press: the person who pressed must not miss that nothing stopped.
   note.textContent = response?.ok ? `stopped at ${time}` : `NOT STOPPED at ${time}: use the emergency stop`;
   note.className = response?.ok ? 'ok' : 'bad';
 });
@@ -345,7 +347,7 @@ function turnAway() {
   else if (cursor !== undefined && Date.now() - leftMs > AWAY_MS) {
     cursor = undefined;
     const from = new Date(leftMs).toLocaleTimeString();
-    const gap = `… from ${from} to ${new Date().toLocaleTimeString()} nobody looked: auraison events`;
+    const gap = `… from ${from} to ${new Date().toLocaleTimeString()} the page was hidden: auraison events`;
     at('events').prepend(element('li', gap));
   }
 }

@@ -25,7 +25,7 @@ export function link(text, href) {
   return made;
 }
 
-/** Rows of a definition list; a text may also be a link. What stays is left alone: nobody's focus is lost. */
+/** Rows of a definition list; a text may also be a link. What stays is left alone: no focus is lost. */
 export function fill(list, rows) {
   const terms = [...list.querySelectorAll('dt')].map((term) => term.textContent);
   if (terms.length !== rows.length || rows.some(([term], i) => term !== terms[i]))
@@ -37,7 +37,7 @@ export function fill(list, rows) {
   });
 }
 
-/** Writes only what changed: whoever selects or listens to a cell is not disturbed. */
+/** Writes only what changed: a person who selects a cell, and a screen reader, are not disturbed. */
 export function say(cell, text, className = '') {
   if (cell.textContent !== text || cell.childElementCount > 0) cell.textContent = text;
   if (cell.className !== className) cell.className = className;

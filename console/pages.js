@@ -3,7 +3,7 @@ import { at } from './elements.js';
 
 const pages = new Map();
 
-/** What the address asks for: `#/runs/ID` is page `runs` with `ID`. An address that nobody knows is the first page. */
+/** What the address asks for: `#/runs/ID` is page `runs` with `ID`. An unknown address is the first page. */
 export function shown() {
   const [name = '', argument = ''] = location.hash.replace(/^#\/?/, '').split('/');
   return pages.has(name) ? { name, argument } : { name: 'live', argument: '' };

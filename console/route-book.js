@@ -3,7 +3,7 @@
 /** Worst first. `losing` and `unbalanced` are no states of a route: its ledger says so. */
 const ORDER = ['down', 'diverged', 'silent', 'unbalanced', 'rebuilt', 'losing', 'idle', 'up'];
 const WELL = new Set(['up', 'idle']);
-/** Wished for by the configuration, or by who asked: nothing is lost by these. */
+/** Wanted by the configuration or the caller: nothing is lost by these. */
 const WISHED = new Set([
   'decimated',
   'rate_limited',
@@ -17,7 +17,7 @@ const WISHED = new Set([
 /** Drops this recent are trouble, and a difference that stands still this long is no longer on its way, milliseconds. */
 const RECENT_MS = 10_000;
 const SETTLED_MS = 10_000;
-/** Two answers nearer than this tell no pace. */
+/** Two answers nearer than this give no rate. */
 const SECONDS_MIN = 0.1;
 const ENDS = { ros: 'ROS', zenoh: 'Zenoh', bus: 'bus' };
 
@@ -79,7 +79,7 @@ export class RouteBook {
     };
   }
 
-  /** What is on its way moves, or stands in the queue; a difference that does neither is told as one. */
+  /** What is on its way moves, or stands in the queue; a difference that does neither is reported as one. */
   #look(key, { received, forwarded, written, dropped }, queued, nowMs, next) {
     const old = this.#before.get(key);
     const rest = received - forwarded - written - sum(dropped);

@@ -114,7 +114,7 @@ function summary({ routes, topics }) {
   ].join('; ');
 }
 
-/** Who comes while one look is under way waits for that one: until there is news nothing is told to be new. */
+/** A caller that comes during a look waits for that look: until its answer nothing is shown as new. */
 let looking;
 async function look() {
   if (shown().name !== 'routes') return;

@@ -5,7 +5,7 @@ import { addPage, shown } from './pages.js';
 import { ticksOf, traceRows } from './trace-rows.js';
 
 const LOOK_MS = 2000;
-/** A trace is folded from the log by a process of its own: it is asked for seldom while a run is under way. */
+/** A trace is folded from the log by a process of its own: it is asked for seldom while a run is active. */
 const TRACE_MS = 10_000;
 /** That process may have a long log to read. */
 const TRACE_ANSWER_MS = 60_000;
@@ -154,7 +154,7 @@ function showTrace() {
   const told = [
     `${count(rows.length)} spans in ${duration(totalMs)}`,
     ...(failed > 0 ? [`${count(failed)} failed`] : []),
-    ...(open > 0 ? [`${count(open)} under way`] : []),
+    ...(open > 0 ? [`${count(open)} running`] : []),
   ];
   say(at('trace-note'), rows.length === 0 ? 'No spans yet.' : told.join(', '), failed > 0 ? 'bad' : '');
   at('trace-table').hidden = rows.length === 0;
@@ -214,7 +214,7 @@ function spanRow({ span, depth, startMs, lengthMs, open }, totalMs) {
     element('td', span.kind, 'kind'),
     picture,
     element('td', duration(startMs), 'figure'),
-    element('td', open ? `${duration(lengthMs)}, under way` : duration(lengthMs), 'figure'),
+    element('td', open ? `${duration(lengthMs)}, running` : duration(lengthMs), 'figure'),
     element('td', span.ok ? '' : span.error || 'failed', 'bad fault'),
   );
   return row;

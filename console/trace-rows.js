@@ -2,7 +2,7 @@
 
 const DEPTH_MAX = 12;
 
-/** A span that is under way ends, as far as is known, where the last of all does. */
+/** A span that is open ends, as far as is known, where the last of all does. */
 export function traceRows(spans) {
   if (spans.length === 0) return { rows: [], totalMs: 0 };
   let begin = BigInt(spans[0].start_ns);

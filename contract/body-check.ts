@@ -71,7 +71,7 @@ export function bodyFits(call: string, side: BodySide, body: unknown): boolean {
 export async function bodyRefusal(call: string, side: BodySide, body: unknown): Promise<EdgeError> {
   const { BODY_SCHEMAS } = await import('./schema/bodies-parts.ts');
   const fault = schemaFault(BODY_SCHEMAS[call as CallName][side], body) ?? '/: does not fit its schema';
-  // A wrong answer is a fault of ours, and no fault of what was asked.
+  // A wrong answer is a fault of the daemon, not of the question.
   return new EdgeError(side === 'ask' ? 'schema.invalid' : 'internal.fault', {
     operation: call,
     subject: fault.slice(0, fault.indexOf(':')),

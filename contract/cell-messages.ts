@@ -175,9 +175,9 @@ export type StopWarnings = BodyOf<typeof motions.StopWarnings>;
 export type ImageRequest = BodyOf<typeof recordings.ImageRequest>;
 
 /**
- * Answer of `look.image`. `time` is that of the picture and `newest` the newest time of any sample, both by the
+ * Answer of `look.image`. `time` is that of the image and `newest` the newest time of any sample, both by the
  * clock of the samples: their difference is the age. Rejects with `robot.not_supported` (no camera, or an encoding
- * that nobody reads) and `robot.unreachable` (no picture yet).
+ * that is not supported) and `robot.unreachable` (no image yet).
  */
 export type ImageReply = BodyOf<typeof recordings.ImageReply>;
 

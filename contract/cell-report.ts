@@ -7,7 +7,7 @@ export type CellReport = {
   readonly pid: number | undefined;
   /** Restarts since the daemon started, including requested ones. */
   readonly restarts: number;
-  /** Recent restarts that nobody requested. */
+  /** Recent restarts that were not requested. */
   readonly deathsInARow: number;
   readonly reason: string;
   readonly rssBytes: number;

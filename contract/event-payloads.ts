@@ -136,7 +136,7 @@ export const EVENT_PAYLOADS = {
     {
       clip_id: Uuid('UUIDv7'),
       bag: Name('recording that the clip will be'),
-      trigger: Name('who asked: api, ros, agent, or the name of a condition'),
+      trigger: Name('the caller: api, ros, agent, or the name of a condition'),
       reason: Text(512, 'why'),
       trigger_ns: WireTime,
       pre_ms: Count('milliseconds'),
@@ -148,7 +148,7 @@ export const EVENT_PAYLOADS = {
     {
       clip_id: Uuid('UUIDv7'),
       bag: Name('recording that is the clip'),
-      trigger: Name('who asked'),
+      trigger: Name('the caller'),
       reason: Text(512, 'why'),
       trigger_ns: WireTime,
       start_ns: WireTime,
@@ -218,7 +218,7 @@ export const EVENT_PAYLOADS = {
       motion: Type.Enum(['navigate', 'maneuver', 'follow', 'gripper']),
       outcome: Text(64, 'outcome, or the code of the error'),
       duration_ms: Type.Number({ minimum: 0, description: 'wall time' }),
-      traceparent: Type.Optional(Text(64, 'W3C trace context of who asked')),
+      traceparent: Type.Optional(Text(64, 'W3C trace context of the caller')),
     },
     closed,
   ),
@@ -250,7 +250,7 @@ export const EVENT_PAYLOADS = {
     },
     closed,
   ),
-  'command.refused': Type.Object({ error: ErrorBody, source: Name('who asked') }, closed),
+  'command.refused': Type.Object({ error: ErrorBody, source: Name('the caller') }, closed),
   // Central.
   'link.receipt': Type.Object(
     {

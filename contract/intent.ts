@@ -3,11 +3,13 @@ import { checker } from './check.ts';
 import { closed, Json, Name, Text, Uuid } from './common.ts';
 import { WireTime } from './time.ts';
 
-/** Who asks, on whose behalf, and where it came from. Hooks and quotas read this and nothing else. */
+/**
+ * The caller, on whose behalf it acts, and where the request came from. Hooks and quotas read this and nothing else.
+ */
 export const PolicyContext = Type.Object(
   {
     tenant: Name('whose robot time is spent'),
-    principal: Name('who asks'),
+    principal: Name('the caller'),
     roles: Type.Unsafe<readonly string[]>(Type.Array(Name('role'), { maxItems: 32 })),
     origin: Type.Enum(['api', 'cli', 'schedule', 'ros', 'zenoh', 'central', 'run', 'mcp', 'webhook']),
     lease: Type.Optional(Text(256, 'the grant under which the principal acts')),
@@ -32,7 +34,7 @@ export const Intent = Type.Object(
     deadline: Type.Optional(WireTime),
     idempotency_key: Type.Optional(Text(128, 'the same key twice opens one run')),
     attended: Type.Optional(Attended),
-    traceparent: Type.Optional(Text(64, 'W3C trace context of who asked')),
+    traceparent: Type.Optional(Text(64, 'W3C trace context of the caller')),
   },
   { ...closed, $id: 'auraison/v1/intent', title: 'Intent' },
 );
@@ -49,7 +51,7 @@ export const IntentRequest = Type.Object(
     deadline: Type.Optional(WireTime),
     idempotency_key: Type.Optional(Text(128, 'the same key twice opens one run')),
     attended: Type.Optional(Attended),
-    traceparent: Type.Optional(Text(64, 'W3C trace context of who asks')),
+    traceparent: Type.Optional(Text(64, 'W3C trace context of the caller')),
   },
   { ...closed, $id: 'auraison/v1/intent-request', title: 'IntentRequest' },
 );

@@ -4,7 +4,7 @@ import type * as lake from './bodies/lake.ts';
 /** Body of `lake.query`, whose answer is `LakeRows`, and of `lake.read`; absent parts: the greatest that `LIMITS` allow. */
 export type LakeQueryRequest = BodyOf<typeof lake.LakeQueryRequest>;
 
-/** Who asks: streamed answers are counted for each. Absent: the house itself. */
+/** The caller: streamed answers are counted for each. Absent: the daemon itself. */
 export type LakeAsker = BodyOf<typeof lake.LakeAsker>;
 
 /** Answer of `lake.read`: the statement is open until its last page, `lake.read_close` or a while without a question. */

@@ -17,7 +17,7 @@ export const LIMITS = {
   ROUTE_QUEUE_SAMPLES: 256,
   /** Bytes of one topic that wait for it: six clouds of 5 MB. */
   ROUTE_QUEUE_BYTES_MAX: 32 * 1024 * 1024,
-  /** Bytes of all topics of all routes that wait; beyond it the topic that holds most gives up its oldest. */
+  /** Bytes of all topics of all routes that wait; beyond it the topic that holds most drops its oldest. */
   ROUTES_QUEUE_BYTES_MAX: 128 * 1024 * 1024,
   /** Samples and bytes of one topic that the transport holds at a time: the cost of a reader that has stopped. */
   ROUTE_IN_FLIGHT_SAMPLES_MAX: 64,
@@ -78,7 +78,7 @@ export const LIMITS = {
   API_CONNECTIONS_MAX: 256,
   /** Of these only operators get the last ones. */
   API_OPERATORS_KEPT: 32,
-  /** Connections on which nobody has shown a token; beyond it the oldest are closed. A browser opens six. */
+  /** Connections without a token; beyond it the oldest are closed. A browser opens six. */
   API_STRANGERS_MAX: 128,
   /** Connections that come at the same time have this long to show their token; then the oldest close, milliseconds. */
   API_SHED_MS: 50,
@@ -176,7 +176,7 @@ export const LIMITS = {
   TOOL_PROBE_MS: 20_000,
   /** Result of one call of a tool, serialized; it travels in its `tool.returned`. Larger things are files or blobs. */
   TOOL_RESULT_BYTES_MAX: 128 * 1024,
-  /** Pictures of one such result, which its event names; and characters of its own keys. */
+  /** Images of one such result, which its event names; and characters of its own keys. */
   TOOL_RESULT_IMAGES_MAX: 16,
   TOOL_RESULT_KEY_CHARS_MAX: 256,
   /** Tools of one run that the log lists; the list has to fit one event. */
@@ -204,7 +204,7 @@ export const LIMITS = {
   AGENT_RETURN_PROBE_MS: 10_000,
   /** From the start of a session to its extensions being ready, milliseconds. */
   AGENT_START_MS: 10_000,
-  /** Deadline of one hook of an extension, milliseconds; then the session goes on without it. */
+  /** Deadline of one hook of an extension, milliseconds; then the session continues without it. */
   EXTENSION_HOOK_MS: 2_000,
   /** Default deadline of a command of an extension and of a call of its tools, milliseconds. */
   EXTENSION_CALL_MS: 30_000,
@@ -222,7 +222,7 @@ export const LIMITS = {
   LOG_QUEUE_EVENTS_MAX: 65_536,
   /** Serialized payloads of those events; what a stalled disk may cost in memory. Refused the same way. */
   LOG_QUEUE_BYTES_MAX: 64 * 1024 * 1024,
-  /** Default time a message between cells may take before its caller gives up, milliseconds. */
+  /** Default time a message between cells may take before its caller times out, milliseconds. */
   CELL_REQUEST_MS: 5_000,
   /** Requests one cell may have open at another. */
   CELL_REQUESTS_OPEN_MAX: 1024,
@@ -265,7 +265,7 @@ export const LIMITS = {
   MOTION_EXPIRY_MS: 1_000,
   /** A thread whose timer is late by this was frozen: its earlier commands are void, milliseconds. */
   FROZEN_MS: 1_000,
-  /** One question to a policy over any protocol, bytes: pictures of several cameras. */
+  /** One question to a policy over any protocol, bytes: images of several cameras. */
   POLICY_PAYLOAD_BYTES_MAX: 32 * 1024 * 1024,
   /** One such question as JSON: reading it holds the thread that talks to the robot, some 10 ms per MiB of numbers. */
   INFERENCE_JSON_BYTES_MAX: 2 * 1024 * 1024,
@@ -291,7 +291,7 @@ export const LIMITS = {
   CHATS_OPEN_MAX: 32,
   /** The same of one caller. */
   CHATS_PER_CALLER_MAX: 4,
-  /** One request to a model from outside, with its pictures. */
+  /** One request to a model from outside, with its images. */
   CHAT_REQUEST_BYTES_MAX: 8 * 1024 * 1024,
   /** Output of a model that its caller has not fetched; beyond it the call ends. */
   CHAT_UNREAD_BYTES_MAX: 1024 * 1024,
@@ -328,7 +328,7 @@ export const LIMITS = {
   LAKE_STREAM_BYTES_MAX: 256 * 1024 * 1024,
   /** Streamed answers at a time: fewer than the lake has places for statements, so that slow clients leave some. */
   LAKE_STREAMS_MAX: 6,
-  /** Of one principal: nobody shuts the others out. */
+  /** Of one principal, so that no principal takes all places. */
   LAKE_STREAMS_EACH_MAX: 2,
   /** A stream from which nothing is fetched for this long is closed, and one that lasts too long, milliseconds. */
   LAKE_STREAM_IDLE_MS: 5_000,

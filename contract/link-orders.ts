@@ -10,7 +10,7 @@ import { WireTime } from './time.ts';
 const Robot = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', description: 'name of the robot' });
 const PostedBy = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$',
-  description: 'who asked at central; part of the principal on the robot',
+  description: 'the caller at central; part of the principal on the robot',
 });
 
 /**

@@ -21,7 +21,7 @@ export const laneKeyChecker = checker(LaneKey);
 
 /**
  * An event as the coordinator takes it. It checks envelope and hashes only: a robot may be newer than its
- * coordinator, and a kind that the coordinator does not know yet is kept all the same.
+ * coordinator, and a kind that the coordinator does not know yet is still kept.
  */
 export const LinkEvent = Type.Object(
   {

@@ -6,12 +6,12 @@ export const MCP_LIMITS = {
   /** Schema and description of one tool of such a server: they are part of every prompt. */
   MCP_SCHEMA_BYTES_MAX: 64 * 1024,
   MCP_DESCRIPTION_CHARS_MAX: 1_024,
-  /** One message of such a server; beyond it the connection is closed. Pictures come as base64. */
+  /** One message of such a server; beyond it the connection is closed. Images come as base64. */
   MCP_MESSAGE_BYTES_MAX: 8 * 1024 * 1024,
-  /** One picture of a result, and how many of them are kept. */
+  /** One image of a result, and how many of them are kept. */
   MCP_IMAGE_BYTES_MAX: 4 * 1024 * 1024,
   MCP_IMAGES_MAX: 4,
-  /** Unsolicited messages within a second; a server that sends more is cut off. */
+  /** Unsolicited messages within a second; a server that sends more is disconnected. */
   MCP_UNASKED_PER_SECOND_MAX: 500,
   /** From the start of a server to its answer, one listing of its tools, and a ping, milliseconds. */
   MCP_CONNECT_MS: 20_000,

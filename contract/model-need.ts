@@ -4,7 +4,7 @@ import type { ModelInfo, ModelNeed } from './ports/language-model.ts';
 export function unmet(info: ModelInfo, need: ModelNeed): string | undefined {
   const { prefer = [], only = false, vision, tools, context = 0, costMax } = need;
   if (only && !prefer.includes(info.name)) return 'not asked for';
-  if (vision && !info.vision) return 'it sees no pictures';
+  if (vision && !info.vision) return 'it sees no images';
   if (tools && !info.tools) return 'it calls no tools';
   if (context > info.context) return `its context of ${info.context} tokens is too small`;
   if (costMax !== undefined && info.costOut > costMax) return `it costs ${info.costOut} $ per million tokens`;
@@ -34,7 +34,7 @@ export function missingModels(
   const faults = models.map((info) => ({ name: info.name, why: unmet(info, asked) }));
   const blocking = faults.every(({ why }) => why !== undefined);
   if (!blocking && names.length === 0) return undefined;
-  const wants = [vision ? 'pictures' : '', context > 0 ? `a context of ${context} tokens` : '', 'tools']
+  const wants = [vision ? 'images' : '', context > 0 ? `a context of ${context} tokens` : '', 'tools']
     .filter((word) => word !== '')
     .join(', ');
   const unfit = faults.flatMap(({ name, why }) => (why === undefined ? [] : [`${name}: ${why}`]));

@@ -25,7 +25,7 @@ export function isReservedPrincipal(name: string): boolean {
 
 /**
  * Whether two principals of one tenant may be one person. A name at central and the same name on the robot count as
- * one, so nobody answers at central what was asked here under the same name, nor the other way round.
+ * one, so no person approves at central what was requested here under the same name, nor the other way round.
  */
 export function isSamePerson(one: string, other: string): boolean {
   return personOf(one) === personOf(other);

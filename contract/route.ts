@@ -21,7 +21,7 @@ export type RouteSpec = {
   readonly rateHz: number;
   /** `newest`: the newest sample at each turn; `spread`: the first that comes in time. */
   readonly rateMode: 'newest' | 'spread';
-  /** Every n-th sample of each topic goes on, starting with the first. */
+  /** Every n-th sample of each topic is passed on, starting with the first. */
   readonly keepEvery: number;
   /** `auto`: by the size of the samples, small ones first. */
   readonly priority: 'auto' | NonNullable<PublishOptions['priority']>;

@@ -260,7 +260,7 @@ export const RUN_PAYLOADS = {
       reason: Text(512, 'why it has to be'),
       facts: Json,
       tenant: Name('tenant'),
-      principal: Name('who wants it'),
+      principal: Name('the caller of the run'),
       expires_ns: WireTime,
       /** Id that the tool call will have: a call with this id in the log has used the answer up. */
       call_id: Type.Optional(Uuid('UUIDv7')),
@@ -273,7 +273,7 @@ export const RUN_PAYLOADS = {
     {
       approval_id: Uuid('UUIDv7'),
       decision: Type.Enum(['allow', 'deny', 'expired']),
-      by: Text(128, 'who answered; empty: nobody did'),
+      by: Text(128, 'who answered; empty: no answer came'),
       origin: Text(64, 'where the answer came from'),
       reason: Text(512, 'why'),
     },
@@ -284,9 +284,9 @@ export const RUN_PAYLOADS = {
       question_id: Uuid('UUIDv7: the id of the call that asks'),
       text: Text(2048, 'what a person is asked'),
       choices: Type.Optional(Type.Array(Text(256, 'answer to choose'), { maxItems: 16 })),
-      fallback: Type.Optional(Text(2048, 'what counts when nobody answers')),
+      fallback: Type.Optional(Text(2048, 'what counts when no answer comes')),
       tenant: Name('tenant'),
-      principal: Name('who wanted the run'),
+      principal: Name('the caller of the run'),
       expires_ns: WireTime,
       approval: Type.Optional(
         Type.Literal(true, { description: 'policies judge who answers, as for an approval' }),
@@ -299,7 +299,7 @@ export const RUN_PAYLOADS = {
       question_id: Uuid('UUIDv7'),
       outcome: Type.Enum(['answered', 'expired', 'withdrawn']),
       answer: Type.Optional(Text(2048, 'what was said, or the fallback')),
-      by: Text(128, 'who answered; empty: nobody did'),
+      by: Text(128, 'who answered; empty: no answer came'),
       origin: Text(64, 'where the answer came from'),
     },
     closed,

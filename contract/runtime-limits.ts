@@ -2,7 +2,7 @@
 export const RUNTIME_LIMITS = {
   /** Foreign runtimes that may be accepted; each has one connection. */
   RUNTIMES_MAX: 64,
-  /** One frame of a foreign runtime, in both directions, bytes. A picture of a camera fits as base64. */
+  /** One frame of a foreign runtime, in both directions, bytes. An image of a camera fits as base64. */
   FRAME_BYTES_MAX: 1024 * 1024,
   /** Messages and bytes that one side of a session may have sent without acknowledgement. */
   WINDOW_MESSAGES: 256,
@@ -19,7 +19,7 @@ export const RUNTIME_LIMITS = {
   HELLO_MS: 5_000,
   /** A runtime that has not answered a `spawn` by then does not execute the run, milliseconds. */
   SPAWN_MS: 10_000,
-  /** Calls of one run under way; more are answered with `cell.overloaded`. */
+  /** Concurrent calls of one run; more are answered with `cell.overloaded`. */
   CALLS_AT_ONCE: 16,
   /** Calls in one phase of a run: as many as the log is searched for after a restart. */
   CALLS_PER_PHASE: 256,

@@ -12,7 +12,7 @@ export type ScheduleSpec = {
   readonly roles: readonly string[];
   /** The intent expires this long after it was due, milliseconds; undefined: never. */
   readonly deadlineMs: number | undefined;
-  /** Times that passed while nobody looked: none is made up for, the newest, or each of them (bounded). */
+  /** Times that passed while the daemon was down: none is made up for, the newest, or each of them (bounded). */
   readonly missed: 'skip' | 'run_once' | 'run_all';
   /** Each time is put off by up to this, milliseconds; the same time on the same robot always by the same. */
   readonly jitterMs: number;

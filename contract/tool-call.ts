@@ -5,7 +5,7 @@ import { ErrorBody } from './errors.ts';
 
 /**
  * A request to act or to read, answered by exactly one of `result` and `error`. `replay` says what happens
- * to a call that was cut off: `never` repeated, `safe` to repeat under the same id, `probe` the world first.
+ * to an interrupted call: `never` repeated, `safe` to repeat under the same id, `probe` the world first.
  */
 export const ToolCall = Type.Object(
   {

@@ -25,7 +25,7 @@ process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 // To read the configuration again is for the supervisor to do; a terminal that closes sends this to all of them.
 process.on('SIGHUP', () => {});
-// Without its supervisor a cell has nobody to obey: it stops the robot, flushes and goes.
+// Without its supervisor a cell gets no orders: it stops the robot, flushes and goes.
 process.on('disconnect', () => {
   clock.after(LIMITS.SHUTDOWN_MS, () => process.exit(1));
   void host.orphaned().finally(() => process.exit(1));

@@ -1,4 +1,4 @@
-/** The daemon as a process: starts the cells, obeys signals, tells systemd. `auraison up` runs this. */
+/** The daemon as a process: starts the cells, obeys signals, notifies systemd. `auraison up` runs this. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
@@ -9,7 +9,7 @@ import { loadSettings } from './settings.ts';
 
 export async function runDaemon(configFile: string | undefined): Promise<void> {
   const read = () => loadSettings(configFile, process.env);
-  // Its process is told as soon as the data directory is locked, and a signal that nobody handles would kill it.
+  // Its process id is published as soon as the data directory is locked, and an unhandled signal would kill it.
   let early = false;
   let reload = () => {
     early = true;
@@ -18,7 +18,7 @@ export async function runDaemon(configFile: string | undefined): Promise<void> {
   const settings = read();
   // The data directory is locked first: a second daemon hears of that, not of its port.
   const daemon = makeDaemon(settings, read);
-  // An address that is still told there is of a daemon that was killed: its cells are about to end.
+  // An address that is still published there is that of a killed daemon: its cells are about to end.
   const wasKilled = existsSync(join(settings.dataDir, 'run', 'api.json'));
   await requireFreePort(settings.config.api, new SystemClock(), wasKilled ? 2 * LIMITS.SHUTDOWN_MS : 0);
   let stopping = false;

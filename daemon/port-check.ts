@@ -10,8 +10,8 @@ export async function isPortFree(host: string, port: number): Promise<boolean> {
 
 /**
  * Rejects with `host.port_in_use` before anything is started where the API could not listen. `patienceMs`: what
- * a former daemon of ours that was killed may need to let go. An address that this host does not have (yet) is
- * no fault here: networks come later, and the API tries again.
+ * a former daemon of this directory that was killed may need to release it. An address that this host does not have
+ * (yet) is no fault here: networks come later, and the API tries again.
  */
 export async function requireFreePort(
   { host, port }: { readonly host: string; readonly port: number },

@@ -4,7 +4,7 @@ import { EdgeError } from '../contract/core.ts';
 
 /**
  * Reads a secret from a file, a systemd credential (`credential:NAME`) or a variable (`env:NAME`). Refuses a file that others may
- * read: a token that the whole host knows is none. The value never appears in an error.
+ * read: a token that the whole host knows is not a secret. The value never appears in an error.
  */
 export function readSecret(
   reference: string,

@@ -26,7 +26,7 @@ text { fill: #1f2933; font: 12px system-ui, sans-serif }
   .wrong { stroke: #ff7b72 }
 }`;
 
-/** A waterfall as a picture that needs nothing but itself: no script, no font, no address. */
+/** A waterfall as an SVG that needs nothing but itself: no script, no font, no address. */
 export function drawTraceSvg(spans: readonly TraceSpan[], title: string): string {
   const { rows, totalMs, left } = waterfall(spans);
   const scale = totalMs === 0 ? 0 : BARS / totalMs;

@@ -1,6 +1,6 @@
 import { fromWireTime, type TraceSpan } from '../contract/index.ts';
 
-/** Rows of one picture: what is longer than this is looked at in a trace viewer. */
+/** Rows of one drawing: what is longer than this is looked at in a trace viewer. */
 const ROWS_MAX = 2_000;
 
 export type Row = {

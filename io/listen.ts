@@ -4,14 +4,14 @@ import { EdgeError } from '../contract/core.ts';
 export type ListenWords = {
   /** What listens, as messages name it. */
   readonly who: string;
-  /** What an operator can do where the address cannot be had. */
+  /** What an operator can do where the address is not available. */
   readonly hint: string;
   readonly operation?: string;
 };
 
 /**
  * Settles when clients can connect. `port` 0: a free port. Rejects with `host.port_in_use`, and with `internal.fault`
- * where the address cannot be had for another reason.
+ * where the address is not available for another reason.
  */
 export function listen(
   server: Server,
@@ -24,7 +24,7 @@ export function listen(
   });
 }
 
-/** Why an address cannot be had; for servers that do not listen by `node:net`. */
+/** Why an address is not available; for servers that do not listen by `node:net`. */
 export function listenFault(cause: unknown, address: string, words: ListenWords): EdgeError {
   const { code, message } = cause as NodeJS.ErrnoException;
   return new EdgeError(code === 'EADDRINUSE' ? 'host.port_in_use' : 'internal.fault', {

@@ -5,7 +5,7 @@ import { cardOf, type RemoteCard } from '../formats/policy-wire/remote-card.ts';
 
 /**
  * A file with `name`, `inputs`, `images`, `output {shape}`, `step_ms`, `action_names`, `takes_task` as in the card of a
- * network, and `keys`. Its hash stands for the policy: what such a server computes with nobody can pin from here.
+ * network, and `keys`. Its hash stands for the policy: the network of such a server cannot be pinned from here.
  * Throws `model.unavailable` naming the file.
  */
 export async function readRemoteCard(path: string): Promise<RemoteCard> {

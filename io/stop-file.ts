@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 
 /**
  * Leaves the file that stops the robot of a data directory, with words for people in it. On a full disk it stays empty,
- * and stops the robot all the same: only the words are lost. Throws where the file cannot be made at all.
+ * and still stops the robot: only the words are lost. Throws where the file cannot be made at all.
  */
 export function leaveStopFile(path: string, words: string): void {
   const file = openSync(path, 'w');

@@ -80,7 +80,7 @@ function bundle({ out, gpu, force }) {
     const broken = importable(work).missing.filter((name) => before.found.includes(name));
     if (broken.length > 0)
       throw new Refused(
-        `after pruning these cannot be imported any more: ${broken.join(', ')}; correct scripts/bundle/rules.mjs`,
+        `after pruning these can no longer be imported: ${broken.join(', ')}; correct scripts/bundle/rules.mjs`,
       );
     writeFileSync(join(work, 'node_modules', '.auraison-run'), lockId());
     const account = { ...manifest(work), left };

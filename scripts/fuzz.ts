@@ -1,5 +1,5 @@
 /**
- * Everything that reads what strangers send, against mutated input: nothing may crash, hang or throw anything but a
+ * Everything that reads untrusted input, against mutated input: nothing may crash, hang or throw anything but a
  * typed error. `npm run fuzz -- --cases 1000000 --seed 7`. A finding is saved; `--replay FILE` runs it again.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -42,7 +42,7 @@ async function replay(file: string): Promise<number> {
   if (!target) throw new Error(`there is no target ${saved.target}`);
   await prepare();
   const finding = await findingOf({ target, input: Buffer.from(saved.input, 'base64') });
-  process.stdout.write(`${saved.target}: ${finding ?? 'nothing wrong any more'}\n`);
+  process.stdout.write(`${saved.target}: ${finding ?? 'no longer wrong'}\n`);
   return finding === undefined ? 0 : 1;
 }
 

@@ -113,7 +113,7 @@ async function takeLock(say) {
       if (error.code !== 'EEXIST') throw new Error(notWritable(error));
       const age = ageSeconds(lock);
       if (age > 600) rmSync(lock, { recursive: true, force: true });
-      if (i === 0) say('another installation is under way, waiting ...');
+      if (i === 0) say('another installation is running, waiting ...');
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }

@@ -1,7 +1,7 @@
 // Says within seconds whether npm can reach its registry. Plain JavaScript: it runs under any Node >= 20.
 import { spawn } from 'node:child_process';
 
-/** npm itself tries for minutes before it gives up. */
+/** npm itself tries for minutes before it fails. */
 const ANSWER_MS_MAX = 8_000;
 const NETWORK_CODE =
   /\b(E(?:NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH|TIMEDOUT|PIPE)|ERR_SOCKET_TIMEOUT|FETCH_ERROR|EIDLETIMEOUT|CERT_\w+|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)\b/;

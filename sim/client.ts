@@ -33,8 +33,8 @@ export type TickListener = (time: Nanoseconds) => Promise<void> | void;
 /**
  * The simulated robot as a source and a sink. It connects in the background, and again whenever the host is
  * lost; `open` does not wait for it. In lockstep the world waits until the tick listener has settled: a
- * controller that holds, holds the time. Without a listener the world just goes on; one that throws is
- * reported and the world goes on too, and the robot brakes by its own watchdog.
+ * controller that holds, holds the time. Without a listener the world continues; one that throws is
+ * reported, then the world continues too, and the robot brakes by its own watchdog.
  */
 export class SimRobot implements SampleSource, SampleSink {
   readonly #options: SimRobotOptions;
@@ -161,7 +161,7 @@ export class SimRobot implements SampleSource, SampleSink {
     this.#description = description;
     this.#retryMs = RETRY_FIRST_MS;
     const wrong = [...this.#types].filter(([topic, type]) => (description.publishes[topic] ?? type) !== type);
-    // Connected all the same: the other topics flow.
+    // Still connected: the other topics flow.
     this.#reason = wrong
       .map(([topic, type]) => `${topic} is ${description.publishes[topic]}, not ${type}`)
       .join('; ');

@@ -7,7 +7,7 @@ const EXPIRY_NS = msToNs(LIMITS.COMMAND_EXPIRY_MS);
 const TOLERANCE = 1e-6;
 
 /**
- * The base's own controller: takes velocity commands, keeps acceleration limits, and brakes to rest by itself
+ * The base's own controller: takes velocity commands, keeps acceleration limits, and brakes to rest on its own
  * when no command came for `LIMITS.COMMAND_EXPIRY_MS` of simulation time. A command that is refused does not
  * renew anything.
  */

@@ -89,7 +89,7 @@ export class HostClient {
     try {
       for (const frame of this.#reader.push(chunk)) this.#handle(frame);
     } catch (error) {
-      // What follows cannot be cut into frames any more.
+      // What follows can no longer be cut into frames.
       this.#fault(EdgeError.from(error, 'sample.malformed', 'read-frame', 'client'));
       this.close();
     }

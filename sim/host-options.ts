@@ -14,7 +14,7 @@ const SPEED_MAX = 1000;
 
 export type HostArguments = {
   readonly world: 'maze' | 'arm';
-  /** Pictures of each camera in a second; only the arm has cameras. */
+  /** Images per second of each camera; only the arm has cameras. */
   readonly cameraHz: number;
   /** Where to listen; undefined to draw the maze and leave. */
   readonly socket: string | undefined;

@@ -79,7 +79,7 @@ export class HostServer {
   #accept(socket: Socket): void {
     const { simulation, description } = this.#options;
     this.#client?.close();
-    // Requests of the older client are not answered any more.
+    // Requests of the older client are no longer answered.
     simulation.brake();
     const client: HostClient = new HostClient(
       socket,

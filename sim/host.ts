@@ -13,7 +13,7 @@ import { Simulation } from './simulation.ts';
 
 /** Entry of the process that is the simulated robot: `node sim/host.ts --socket PATH [--seed 1] …`. */
 
-/** A socket file that nobody listens at is what a killed host left behind; one in use is refused by `listen`. */
+/** A socket file without a listener is what a killed host left behind; one in use is refused by `listen`. */
 function sweep(path: string): Promise<void> {
   return new Promise((resolve) => {
     const probe = connect(path, () => {

@@ -16,7 +16,7 @@ const ORPHAN_AGE_MS = 3_600_000;
  */
 export class FileBlobStore implements BlobStore {
   readonly #directory: string;
-  /** Puts under way, by hash: the same bytes are written once. */
+  /** Running puts, by hash: the same bytes are written once. */
   readonly #putting = new Map<string, Promise<void>>();
   /** Blobs being removed: a put of the same bytes waits for that and writes them again. */
   readonly #removing = new Map<string, Promise<unknown>>();
@@ -99,7 +99,7 @@ export class FileBlobStore implements BlobStore {
   }
 
   /**
-   * Makes room: the blobs that nobody has put for the longest time go first. One that cannot be removed is counted and
+   * Makes room: the blobs whose last put is oldest go first. One that cannot be removed is counted and
    * left. Throws `log.failed` where the directory cannot be read.
    */
   async trim(rules: BlobTrimRules): Promise<BlobTrim> {

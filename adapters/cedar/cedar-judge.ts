@@ -66,7 +66,7 @@ export class CedarJudge implements PolicyJudge {
     }
   }
 
-  /** Frees the parsed set; it must not be used any more. */
+  /** Frees the parsed set; it must not be used afterwards. */
   close(): void {
     if (this.#generation === this.#engine.generation)
       this.#engine.call((cedar) => cedar.preparsePolicySet(this.#slot, { staticPolicies: {} }));
@@ -135,7 +135,7 @@ function strictest(asks: readonly Rule[]): ApprovalTerms {
   const named = terms.filter(({ roles }) => roles.length > 0).map(({ roles }) => roles);
   const shared =
     named.length === 0 ? [] : named[0]!.filter((role) => named.every((all) => all.includes(role)));
-  // No role may answer for all of them: a name that nobody has.
+  // No role may answer for all of them: a name that no principal has.
   const roles = named.length > 0 && shared.length === 0 ? ['nobody'] : shared;
   return { timeoutMs: Math.min(...terms.map(({ timeoutMs }) => timeoutMs)), roles };
 }

@@ -29,7 +29,7 @@ export class LastGoodPolicies {
     this.#report = report;
   }
 
-  /** Undefined if there are none, if they are from another folder, or if the file is incomplete. */
+  /** Undefined if no policies are kept, if they are from another folder, or if the file is incomplete. */
   read(): PolicySource | undefined {
     try {
       const { policies, entities, from } = JSON.parse(readFileSync(this.#path, 'utf8')) as Kept;

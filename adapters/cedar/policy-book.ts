@@ -32,7 +32,7 @@ export type PolicyBookParts = {
   /** The fastest that the gate lets the base drive (m/s) and turn (rad/s): a fact of every motion of the base. */
   readonly base?: { readonly speedMax: number; readonly turnMax: number };
   /**
-   * Where the last good policies are kept over restarts; `read` answers undefined where there are none of this folder.
+   * Where the last good policies are kept over restarts; `read` answers undefined where none of this folder are kept.
    * With it a fault at the start is survived.
    */
   readonly lastGood?: {

@@ -10,7 +10,7 @@ import { loadCedar } from './wasm.ts';
 /** The content of the files. Without policies the built-in ones apply. */
 export type PolicySource = {
   readonly policies: readonly PolicyFile[];
-  /** `entities.json`; an empty text where there is none. */
+  /** `entities.json`; an empty text where the file is missing. */
   readonly entities: PolicyFile;
 };
 

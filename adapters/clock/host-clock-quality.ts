@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import type { ClockQuality } from '../../contract/core.ts';
 
-/** A tool that hangs (a daemon that does not answer its socket) is given up after this, milliseconds. */
+/** A tool that hangs (a daemon that does not answer its socket) is abandoned after this, milliseconds. */
 const TOOL_MS = 1_500;
 /** Answers of these tools are a page; more is a mistake. */
 const OUTPUT_BYTES_MAX = 64 * 1024;
@@ -55,7 +55,7 @@ async function askSystemd(run: RunTool): Promise<ClockQuality | undefined> {
 
 /**
  * `chronyc -c tracking`: reference id, name, stratum, time, system time offset in seconds (positive: ahead of
- * the reference), …, leap status. Stratum 0 or "Not synchronised" is a clock that follows nobody.
+ * the reference), …, leap status. Stratum 0 or "Not synchronised" is a clock without a reference.
  */
 export function readChrony(text: string): ClockQuality | undefined {
   const fields = text.trim().split(',');

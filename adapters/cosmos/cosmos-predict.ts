@@ -2,7 +2,10 @@ import type { PredictAsk, ServiceHealth, VideoClip, WorldPredictor } from '../..
 import { type Generation, generationFields } from './generation.ts';
 import { checkedPrompt, dataUrl, NimClient, type NimOptions, videoOf } from './nim-client.ts';
 
-/** What may be seen next, by a Cosmos generator: `POST /v1/infer` from a picture (`image2video`) or a film (`video2video`). */
+/**
+ * What may be seen next, by a Cosmos generator: `POST /v1/infer` from an image (`image2video`) or a film
+ * (`video2video`).
+ */
 export class CosmosPredict implements WorldPredictor {
   readonly #client: NimClient;
   readonly #generation: Generation;

@@ -11,14 +11,14 @@ import type { TSchema } from '../../contract/schema-kit.ts';
 import { fencedText } from '../../formats/openai/index.ts';
 import { checkedPrompt, dataUrl, NimClient, type NimOptions } from './nim-client.ts';
 
-/** Pictures of one prompt, by default of the service. */
+/** Images of one prompt, by default of the service. */
 const IMAGES_MAX = 5;
 const TOKENS = 1_024;
 /** Frames per second that it looks at. */
 const VIDEO_FPS = 4;
 
 /**
- * What a picture or a film means, by a Cosmos reasoner: OpenAI's chat completions with media first and a JSON schema
+ * What an image or a film means, by a Cosmos reasoner: OpenAI's chat completions with media first and a JSON schema
  * for the answer. The name of the served model is asked for, since it differs by image and size.
  */
 export class CosmosReason implements WorldReasoner {
@@ -35,7 +35,7 @@ export class CosmosReason implements WorldReasoner {
 
   async reason(ask: ReasonAsk): Promise<ReasonAnswer> {
     const { prompt, images = [], video, answerSchema, maxTokens = TOKENS, seed, deadlineMs, signal } = ask;
-    if (images.length > IMAGES_MAX) throw this.#broken(`${images.length} pictures, at most ${IMAGES_MAX}`);
+    if (images.length > IMAGES_MAX) throw this.#broken(`${images.length} images, at most ${IMAGES_MAX}`);
     const until = this.#clock.monotonicMs() + deadlineMs;
     this.#model ??= await this.#served({ deadlineMs, signal });
     const content = [

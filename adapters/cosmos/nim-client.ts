@@ -8,7 +8,7 @@ import {
   withDeadline,
 } from '../../contract/core.ts';
 
-/** Ceilings of the services: encoded pictures, decoded films, words. */
+/** Ceilings of the services: encoded images, decoded films, words. */
 export const IMAGE_CHARS_MAX = 20_000_000;
 export const VIDEO_BYTES_MAX = 75_000_000;
 export const PROMPT_CHARS_MAX = 20_000;
@@ -197,7 +197,7 @@ async function send(
   };
 }
 
-/** It was not accepted: nobody works on it. A connection that broke later may have left work behind. */
+/** It was not accepted: no server works on it. A connection that broke later may have left work behind. */
 function mayBeAsked(answer: Answer | EdgeError): boolean {
   if (answer instanceof EdgeError) return (answer.cause as Error | undefined)?.message === 'ECONNREFUSED';
   return answer.status === 429 || answer.status === 503;
@@ -228,7 +228,7 @@ function cancellable<T>(work: Promise<T>, signal: AbortSignal | undefined): Prom
   });
 }
 
-/** A picture or a film as a data URL. Throws `model.failed` for what no such service takes. */
+/** An image or a film as a data URL. Throws `model.failed` for what no such service takes. */
 export function dataUrl(media: ToolImage | VideoClip, subject: string): string {
   const url = `data:${media.mime};base64,${Buffer.from(media.data).toString('base64')}`;
   const tooLarge =

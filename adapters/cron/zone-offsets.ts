@@ -9,7 +9,7 @@ const SPAN_MS_MAX = 400 * DAY_MS;
 /** Spans remembered: two a year. */
 const SPANS_MAX = 64;
 
-/** Offsets of one IANA zone, from the tables of the JavaScript engine. Throws RangeError for a zone that is none. */
+/** Offsets of one IANA zone, from the tables of the JavaScript engine. Throws RangeError for an unknown zone. */
 export class ZoneOffsets {
   readonly #format: Intl.DateTimeFormat;
   #spans: ZoneSpan[] = [];
@@ -51,7 +51,10 @@ export class ZoneOffsets {
     return step > 0 ? same + 1_000 : same;
   }
 
-  /** The first second of the later of two offsets, between a time that has ours and one that has another. */
+  /**
+   * The first second of the later of two offsets, between a time that has the first offset and one that has the
+   * other.
+   */
   #change(ours: number, other: number, forwards: boolean): number {
     let [low, high] = forwards ? [ours, other] : [other, ours];
     const before = this.#offset(low);

@@ -129,7 +129,7 @@ async function beginAnew<T>(
   const aside = setAside(root);
   const why =
     `the old lake could not be read (${reason}) and lies in ${aside}; ` +
-    'it is filled again from the logs, what is not in them any more is only there; ';
+    'it is filled again from the logs, events that are no longer in the logs are only there; ';
   let result: T;
   try {
     result = await openWith(options, why, prepare);

@@ -211,7 +211,7 @@ class StatementReader implements LakeReader {
   close(): Promise<void> {
     if (this.#closed) return this.released;
     this.#closed = true;
-    // Nobody waits for its rows any longer.
+    // No caller waits for its rows any longer.
     if (this.#isWorking) this.#connection.interrupt();
     void this.#work
       .catch(() => {})

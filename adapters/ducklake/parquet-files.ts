@@ -193,7 +193,7 @@ function plain(value: DuckDBValue): unknown {
   return value;
 }
 
-/** The name is one file: what looks like a pattern in it is none. Rejects where there is no such file. */
+/** The name is one file: a pattern in it is taken literally. Rejects where the file does not exist. */
 async function fileName(path: string): Promise<string> {
   if (!(await stat(path)).isFile()) throw new Error(`${path} is no file`);
   return quote(path.replace(/[*?[\]]/g, (c) => `[${c}]`));

@@ -86,7 +86,7 @@ export class RowReader {
     chunk?.chunk.reset();
   }
 
-  /** The chunk that has the next row; undefined where there is none. */
+  /** The chunk that has the next row; undefined after the last. */
   async #current(): Promise<Chunk | undefined> {
     while (!this.#ended && (!this.#chunk || this.#at >= this.#chunk.rowCount)) {
       this.drop();

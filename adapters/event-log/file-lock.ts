@@ -8,7 +8,7 @@ const WAIT_MS = 500;
 /**
  * One holder per file, also across processes and threads; the kernel releases it when the holder dies,
  * however it dies. Node has no file locks, SQLite has: an exclusive transaction on an empty database, which
- * never writes a byte. The lock file stays behind and means nothing by itself.
+ * never writes a byte. The lock file stays behind and has no meaning on its own.
  */
 export class FileLock {
   readonly #database: DatabaseSync;

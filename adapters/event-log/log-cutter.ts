@@ -28,8 +28,8 @@ export type LogSize = {
 /**
  * Removes old events from the log of a cell, beside the process that writes it: in small steps, behind a signed
  * checkpoint that is durable before the first event goes. Killed at any moment it leaves a log that verifies, and the
- * next cutter goes on. One cutter per log: another one is refused with `host.data_dir_in_use`. Throws `log.failed` or
- * `log.damaged`.
+ * next cutter continues. One cutter per log: another one is refused with `host.data_dir_in_use`. Throws `log.failed`
+ * or `log.damaged`.
  */
 export class LogCutter {
   readonly #path: string;
@@ -44,7 +44,9 @@ export class LogCutter {
     this.#cell = cell;
   }
 
-  /** Newest event of this kind in whose payload the field has this value; 0: there is none. Throws as a reader does. */
+  /**
+   * Newest event of this kind in whose payload the field has this value; 0: no such event. Throws as a reader does.
+   */
   static newestOf(path: string, kind: EventKind, field: string, value: string): number {
     if (!existsSync(path)) return 0;
     const database = new DatabaseSync(path, { readOnly: true, timeout: 1_000 });
@@ -95,7 +97,7 @@ export class LogCutter {
     });
   }
 
-  /** Where the newest event that is older than `ns` stands; 0: there is none. */
+  /** Where the newest event that is older than `ns` stands; 0: no such event. */
   lastBefore(ns: bigint): number {
     // Times may go back where a clock was set; positions do not. The search ends at the first that is not older.
     return this.#guard(() => {
@@ -113,8 +115,8 @@ export class LogCutter {
   }
 
   /**
-   * The greatest position up to `through` behind which no run starts that goes on after it: runs are removed whole.
-   * Runs that have no end yet go on.
+   * The greatest position up to `through` behind which no run starts that continues after it: runs are removed whole.
+   * Runs without an end yet continue.
    */
   wholeRuns(through: number): number {
     return this.#guard(() => {
@@ -127,8 +129,8 @@ export class LogCutter {
       let at = open === null ? through : Math.min(through, open - 1);
       // Runs that ended behind it: where the first of them started before it, that one is where it ends.
       const first = this.#database.prepare(
-        `SELECT min(began) AS seq FROM (SELECT (SELECT min(x.seq) FROM events x WHERE x.run_id = f.run_id) AS began
-           FROM events f WHERE f.kind = 'run.finished' AND f.seq > ?1) WHERE began <= ?1`,
+        `SELECT min(opened) AS seq FROM (SELECT (SELECT min(x.seq) FROM events x WHERE x.run_id = f.run_id) AS opened
+           FROM events f WHERE f.kind = 'run.finished' AND f.seq > ?1) WHERE opened <= ?1`,
       );
       for (let tries = 0; tries < TRIES_MAX; tries++) {
         const { seq } = first.get(at) as { seq: number | null };

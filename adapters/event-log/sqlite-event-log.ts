@@ -77,7 +77,7 @@ export class SqliteEventLog implements EventLog {
     this.#path = logPath(options.dataDir, options.cell);
     this.#committer = committer;
     this.#head = head;
-    // Ids go on rising after a restart, also when the clock came back earlier than it went.
+    // Ids keep rising after a restart, also when the clock came back earlier than it went.
     const floorMs = head.lastEventId === undefined ? 0 : idMs(head.lastEventId) + 1;
     const nowMs = () => Math.max(floorMs, toMs(options.clock.now()));
     this.#ids = new IdSource(nowMs, options.random ?? randomPool());

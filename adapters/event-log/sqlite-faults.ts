@@ -31,7 +31,7 @@ export function damaged(path: string, operation: string, message: string, cause?
   return new LogFault('log.damaged', operation, path, `${path}: ${message}`, hint, cause);
 }
 
-/** Every fault of SQLite or of the file system as an error of ours, naming the file. */
+/** Every fault of SQLite or of the file system as an `EdgeError`, naming the file. */
 export function sqliteFault(thrown: unknown, operation: string, path: string): LogFault {
   if (thrown instanceof LogFault) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -10,7 +10,7 @@ const LINE_BYTES_MAX = 4 * LIMITS.EVENT_PAYLOAD_BYTES_MAX;
 
 export type ExportVerdict = LogVerdict & {
   readonly first: number;
-  /** Start of the SHA-256 of the key that signed the export; absent: nobody did. */
+  /** Start of the SHA-256 of the key that signed the export; absent: it is not signed. */
   readonly key_id?: string;
   /** When it was exported, nanoseconds of wall time. */
   readonly made_ts?: string;

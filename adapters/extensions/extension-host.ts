@@ -19,7 +19,7 @@ import { type OpenSession, owner, type SessionDoor } from './session-scope.ts';
 export type HostParts = {
   readonly apps: readonly Pick<Application, 'name' | 'folder'>[];
   readonly clock: Clock;
-  /** What is being called, for the successor after the death of this process; undefined: there is none. */
+  /** What is being called, for the successor after the death of this process; undefined: no call is made. */
   readonly note?: CallNote | undefined;
   readonly emit: (event: NewEvent<'extension.state'>) => void;
   readonly report: ExtensionParts['report'];
@@ -109,11 +109,12 @@ export class ExtensionHost implements ExtensionsApi {
     }
   }
 
-  /** An error that nobody caught: true where an extension has left it behind, and it was counted against it. */
+  /** An uncaught error: true where an extension has left it behind, and it was counted against it. */
   takesStray(thrown: unknown, origin: NodeJS.UncaughtExceptionOrigin): boolean {
     const whose = owner.getStore();
     if (!whose) return false;
-    // A rejection may be ours and theirs to catch; a throw is theirs only where it comes from their file.
+    // A rejection may belong to the daemon or to the extension. A throw belongs to the extension only where it comes
+    // from its file.
     const stack = thrown instanceof Error ? (thrown.stack ?? '') : '';
     if (origin === 'uncaughtException' && stack !== '' && !isMarked(stack)) return false;
     whose.blame(thrown);
@@ -242,7 +243,7 @@ export class ExtensionHost implements ExtensionsApi {
       this.#miss(app, missing, { extension: file.name, sha256 }, fault ?? '', state);
       return undefined;
     }
-    old.newer = `the former version goes on: ${fault}`;
+    old.newer = `the former version stays in use: ${fault}`;
     this.#tell(app, file.name, 'failed', old.newer);
     return old;
   }

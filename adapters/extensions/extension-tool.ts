@@ -96,7 +96,7 @@ function answerOf(value: unknown, name: string): ToolAnswer {
     if (part?.type === 'text' && typeof part.text === 'string') texts.push(part.text);
     else if (part?.type === 'image' && /^image\/(jpeg|png)$/.test(part.mimeType))
       images.push({ mime: part.mimeType, data: Buffer.from(part.data, 'base64') });
-    else throw failed(name, 'its content is neither text nor a JPEG or PNG picture');
+    else throw failed(name, 'its content is neither text nor a JPEG or PNG image');
   }
   const result = { text: texts.join('\n'), ...(details === undefined ? {} : { details }) };
   return images.length === 0 ? { result } : { result, images };

@@ -57,7 +57,7 @@ function text(value: unknown, name: string): string {
 
 const ROLES = new Set(['user', 'assistant', 'toolResult', 'custom', 'compactionSummary', 'branchSummary']);
 
-/** Messages go to a model as they are; one that is none would fail the run. */
+/** Messages go to a model as they are; an invalid message would fail the run. */
 function messagesOf(value: unknown): readonly unknown[] {
   if (!Array.isArray(value)) throw new TypeError('messages is not a list');
   for (const message of value as readonly unknown[]) {
@@ -72,7 +72,7 @@ function messagesOf(value: unknown): readonly unknown[] {
 
 function parts(value: unknown, name: string): readonly unknown[] {
   const fits = Array.isArray(value) && value.every(isPart);
-  if (!fits) throw new TypeError(`${name} is not a list of texts, pictures and calls`);
+  if (!fits) throw new TypeError(`${name} is not a list of texts, images and calls`);
   return structuredClone(value) as readonly unknown[];
 }
 

@@ -106,7 +106,7 @@ export class LoadedExtension {
       );
   }
 
-  /** Something that it left behind has failed: a timer, a promise that nobody waits for. */
+  /** Something that it left behind has failed: a timer, a promise that nothing awaits. */
   blame(thrown: unknown): void {
     this.#count('what it left behind', thrown);
   }

@@ -36,7 +36,7 @@ const REFUSED = new Set([
   ],
 ]);
 
-/** What an extension has registered. Its factory fills it; when that has returned nothing is added any more. */
+/** What an extension has registered. Its factory fills it; when that has returned, nothing more is added. */
 export class Registrations {
   readonly hooks = new Map<ExtensionEvent, Set<Handler>>();
   readonly tools = new Map<string, ExtensionTool>();
@@ -52,7 +52,10 @@ export class Registrations {
     this.#open = false;
   }
 
-  /** Pi's API as the extension sees it. Members that are refused throw when they are called, or read where they are none. */
+  /**
+   * Pi's API as the extension sees it. Members that are refused throw when they are called, or, if they are
+   * properties, when they are read.
+   */
   api(): ExtensionApi {
     const extension = this.#extension;
     const api: ExtensionApi = {

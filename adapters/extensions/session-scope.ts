@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { EdgeError, type ExtensionContext, type Intent, type Robot } from '../../contract/core.ts';
 
-/** The part of Pi's API of one session that extensions of ours reach. */
+/** The part of Pi's API of one session that extensions of this daemon reach. */
 export type SessionDoor = {
   on(event: string, handler: (event: never, context: never) => unknown): unknown;
   appendEntry(customType: string, data?: unknown): void;

@@ -43,7 +43,7 @@ export class GrootLine implements RemoteLine {
   #socket: Request | undefined;
   #lose: ((error: Lost) => void) | undefined;
   #form: GrootForm | undefined;
-  /** When nobody was there, on the monotonic clock. */
+  /** When the server was last unreachable, on the monotonic clock. */
   #goneMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
@@ -57,7 +57,7 @@ export class GrootLine implements RemoteLine {
     this.#described = { policy, keys };
   }
 
-  /** Throws `model.unavailable` where nobody answers. */
+  /** Throws `model.unavailable` where no server answers. */
   async ping(): Promise<void> {
     const { connectMs, url } = this.#address;
     try {
@@ -76,7 +76,8 @@ export class GrootLine implements RemoteLine {
         this.#form = form;
         return answer;
       } catch (error) {
-        // What the other generation does not understand it says in words; a failure of the line is none of that.
+        // The other generation refuses what it does not understand in words. A failure of the line is not such a
+        // refusal.
         const refused = error instanceof EdgeError && error.code === 'model.failed';
         if (!refused || i === forms.length - 1) throw error;
       }
@@ -96,7 +97,7 @@ export class GrootLine implements RemoteLine {
     this.#socket = undefined;
     // Who answers there next may be of another generation.
     this.#form = undefined;
-    this.#lose?.(new Lost('the connection was given up'));
+    this.#lose?.(new Lost('the connection was abandoned'));
     this.#lose = undefined;
     socket?.close();
   }
@@ -163,9 +164,9 @@ export class GrootLine implements RemoteLine {
 
   async #exchange(question: Uint8Array): Promise<Uint8Array> {
     if (this.#closed) throw this.#faults.unavailable('closed');
-    // libzmq would dial on and on for one question; who asks often does it here, and not too often.
+    // libzmq would dial on and on for one question; this client dials on its own, and not too often.
     if (this.#clock.monotonicMs() - this.#goneMs < REDIAL_MS)
-      throw this.#faults.unavailable('nobody listens there');
+      throw this.#faults.unavailable('no server listens there');
     const socket = this.#ready();
     const lost = new Promise<never>((_, reject) => {
       this.#lose = reject;
@@ -210,7 +211,7 @@ export class GrootLine implements RemoteLine {
       for await (const { type } of socket.events) {
         if ((type !== 'disconnect' && type !== 'connect:retry') || socket !== this.#socket) continue;
         this.#goneMs = this.#clock.monotonicMs();
-        this.#lose?.(new Lost(type === 'disconnect' ? 'the server went away' : 'nobody listens there'));
+        this.#lose?.(new Lost(type === 'disconnect' ? 'the server went away' : 'no server listens there'));
         this.drop();
         return;
       }

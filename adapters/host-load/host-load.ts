@@ -4,7 +4,7 @@ import type { PressureGauge } from '../../contract/core.ts';
 
 /** Of this host, from the kernel: microseconds to read, nothing kept. */
 type Sources = {
-  /** Text of a file under /proc; throws where there is none. */
+  /** Text of a file under /proc; throws where it does not exist. */
   readonly readText: (path: string) => string;
   readonly load: () => number;
   readonly cores: number;

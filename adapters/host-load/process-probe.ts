@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ProcessAccount, ProcessProbe } from '../../contract/core.ts';
 
-/** Files under /proc; both throw where there is none. */
+/** Files under /proc; both throw where they do not exist. */
 type Proc = {
   readonly readText: (path: string) => string;
   readonly list: (path: string) => readonly string[];
@@ -13,7 +13,7 @@ const TICK_MS = 10;
 /** Threads of one process that are looked at; a process with more has some that run. */
 const THREADS_MAX = 64;
 
-/** Of this host, from /proc. Says nothing where there is none. */
+/** Of this host, from /proc. Gives nothing where /proc does not exist. */
 export function hostProbe(proc: Proc = HOST): ProcessProbe {
   return {
     look(pid) {

@@ -22,7 +22,7 @@ export type PictureAnswer =
 type Asked = { readonly file: Uint8Array } | { readonly encode: Picture; readonly options: EncodeOptions };
 type Open = { resolve(picture: unknown): void; reject(error: EdgeError): void };
 
-/** Pictures that are being opened at a time; a controller has one camera each, or a few. */
+/** Images that are being opened at a time; a controller has one camera each, or a few. */
 const OPEN_MAX = 32;
 
 /**

@@ -5,7 +5,7 @@ import { loadSharp, PICTURE_FORMATS, PICTURE_PIXELS_MAX } from './sharp-loader.t
 export type DecodedPicture = { readonly data: Uint8Array; readonly width: number; readonly height: number };
 
 /**
- * Pixels of a picture that a camera compressed, by libvips, in threads of its own. What is no JPEG, PNG or WebP, or
+ * Pixels of an image that a camera compressed, by libvips, in threads of its own. What is no JPEG, PNG or WebP, or
  * would unpack to more than 8K, rejects with `sample.malformed`; no decoder on this host is `host.missing`.
  */
 export async function decodePicture(file: Uint8Array): Promise<DecodedPicture> {
@@ -24,7 +24,7 @@ export async function decodePicture(file: Uint8Array): Promise<DecodedPicture> {
     return { data: new Uint8Array(data), width: info.width, height: info.height };
   } catch (cause) {
     throw new EdgeError('sample.malformed', {
-      operation: 'decode picture',
+      operation: 'decode image',
       subject: 'picture',
       message: `the image cannot be read: ${(cause as Error).message}`.slice(0, 512),
       cause,

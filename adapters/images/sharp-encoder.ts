@@ -2,8 +2,8 @@ import { EdgeError, type EncodedImage, type ImageEncoder, type Picture } from '.
 import { loadSharp, type MakeSharp, PICTURE_FORMATS, PICTURE_PIXELS_MAX } from './sharp-loader.ts';
 
 /**
- * JPEGs by libvips, through `sharp`. It is loaded at the first picture: about 15 MB that a robot whose agents do not
- * look never pays. It works in threads of its own and blocks nobody.
+ * JPEGs by libvips, through `sharp`. It is loaded at the first image: about 15 MB that a robot whose agents do not
+ * look never pays. It works in threads of its own and does not block the main thread.
  */
 export class SharpEncoder implements ImageEncoder {
   #loading: Promise<MakeSharp> | undefined;

@@ -25,7 +25,7 @@ export type SourceNote = {
   readonly notes?: Readonly<Record<string, unknown>>;
 };
 
-/** Every row of meta/episodes, in order. Throws `schema.invalid` for rows that are none. */
+/** Every row of meta/episodes, in order. Throws `schema.invalid` for invalid rows. */
 export async function readEpisodes(root: string, parquet: ParquetFiles): Promise<EpisodeRow[]> {
   const rows: EpisodeRow[] = [];
   for (const path of await numberedFiles(join(root, 'meta', 'episodes'), 'parquet'))
@@ -71,7 +71,7 @@ function episodeRow(row: Readonly<Record<string, unknown>>, path: string): Episo
 /** Limits the memory for the list of tasks, whose length comes from a number in a foreign file. */
 const TASKS_MAX = 1_000_000;
 
-/** The tasks by index. Throws `schema.invalid` for a task without words or with a number that is none. */
+/** The tasks by index. Throws `schema.invalid` for a task without words or with an invalid number. */
 export async function readTasks(root: string, parquet: ParquetFiles): Promise<string[]> {
   const tasks: string[] = [];
   for (const row of await parquet.read(join(root, TASKS))) {
@@ -112,7 +112,7 @@ export function tasksMetadata(): Record<string, string> {
   return { pandas: JSON.stringify(pandas) };
 }
 
-/** Undefined where the dataset is not one of ours. */
+/** Undefined where the dataset was not written by this project. */
 export async function readSources(root: string): Promise<SourceNote[] | undefined> {
   let text: string;
   try {
@@ -177,7 +177,7 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** Removes what a killed export of ours wrote and never committed: files behind the last that an episode names. */
+/** Removes what a killed export wrote and never committed: files behind the last that an episode names. */
 export async function sweep(root: string, rows: readonly EpisodeRow[], total: number): Promise<void> {
   const committed = rows.filter(({ index }) => index < total);
   const named = new Set<string>([INFO]);

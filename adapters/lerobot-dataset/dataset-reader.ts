@@ -29,7 +29,7 @@ export type ReaderOptions = {
 export class DatasetReader {
   readonly info: DatasetInfo;
   readonly spec: DatasetSpec;
-  /** Features that cannot be read here: pictures kept in the data files, texts, matrices. */
+  /** Features that cannot be read here: images kept in the data files, texts, matrices. */
   readonly others: readonly string[];
   readonly tasks: readonly string[];
   readonly rows: readonly EpisodeRow[];
@@ -50,7 +50,7 @@ export class DatasetReader {
     this.sources = parts.sources;
   }
 
-  /** Rejects with `schema.invalid` where there is none, or one that this cannot read. */
+  /** Rejects with `schema.invalid` where the dataset does not exist or cannot be read here. */
   static async open(options: ReaderOptions): Promise<DatasetReader> {
     const { root, parquet } = options;
     const info = await readInfo(root);
@@ -192,7 +192,7 @@ export class DatasetReader {
   }
 }
 
-/** Of how many frames the statistics are; 0 where there are none. */
+/** Of how many frames the statistics are; 0 without statistics. */
 async function countOf(path: string): Promise<number> {
   try {
     const stats = JSON.parse(await readFile(path, 'utf8')) as Record<string, { count?: readonly number[] }>;

@@ -128,7 +128,7 @@ export class DatasetWriter {
     return this.#batch?.episodes.length ?? 0;
   }
 
-  /** Rejects with what the episode is spoiled with; the whole batch is given up then. */
+  /** Rejects with what the episode is spoiled with; the whole batch is then discarded. */
   async add(
     episode: DatasetEpisode,
     options: { readonly signal?: AbortSignal | undefined; readonly onFrame?: () => void } = {},

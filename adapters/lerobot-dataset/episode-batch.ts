@@ -107,7 +107,7 @@ export class EpisodeBatch {
     try {
       for (const encoder of this.#encoders.values()) await encoder.finish();
     } catch (error) {
-      // The encoders of the other cameras wait for pictures, and this process would wait for them.
+      // The encoders of the other cameras wait for images, and this process would wait for them.
       await this.abort();
       throw error;
     }

@@ -77,7 +77,7 @@ function asChannels(values: readonly number[]): number[][][] {
   return values.map((value) => [[value]]);
 }
 
-/** meta/stats.json: pictures as [3][1][1]. */
+/** meta/stats.json: images as [3][1][1]. */
 export function statsJson(
   stats: Readonly<Record<string, FeatureStats>>,
   features: Readonly<Record<string, InfoFeature>>,

@@ -11,13 +11,13 @@ export type EpisodeMapping = {
   readonly slopMs: number;
   readonly vectors: Readonly<Record<string, FeatureSource>>;
   readonly images: Readonly<Record<string, FeatureSource>>;
-  /** Unpacks what cameras compress to (JPEG, PNG, WebP). Absent: only raw pictures are taken. */
+  /** Unpacks what cameras compress to (JPEG, PNG, WebP). Absent: only raw images are taken. */
   readonly decode?: PictureDecoder;
-  /** What the dataset has already: a recording with other joints or another size of pictures is refused. */
+  /** What the dataset has already: a recording with other joints or another size of images is refused. */
   readonly like?: DatasetSpec;
 };
 
-/** The same mapping for a dataset of this shape: its joints in its order, its sizes of pictures. */
+/** The same mapping for a dataset of this shape: its joints in its order, its sizes of images. */
 export function mappingLike(mapping: EpisodeMapping, spec: DatasetSpec): EpisodeMapping {
   const vectors = Object.entries(mapping.vectors).map(([key, source]) => {
     const feature = spec.features[key];
@@ -46,8 +46,8 @@ type Look = {
 };
 
 /**
- * A recording as frames of a dataset. The first look reads every message: vectors are decoded and kept, of pictures
- * only time and size; so a spoiled episode is known before a picture of it is encoded. The second gives the frames.
+ * A recording as frames of a dataset. The first look reads every message: vectors are decoded and kept, of images
+ * only time and size; so a spoiled episode is known before an image of it is encoded. The second gives the frames.
  */
 export class EpisodeFromSamples implements DatasetEpisode {
   readonly task: string;
@@ -67,7 +67,7 @@ export class EpisodeFromSamples implements DatasetEpisode {
     this.#mapping = mapping;
   }
 
-  /** The features as this recording has them: names of joints, sizes of pictures. */
+  /** The features as this recording has them: names of joints, sizes of images. */
   async spec(robotType: string): Promise<DatasetSpec> {
     return { ...(await this.#first()).spec, robotType };
   }
@@ -146,7 +146,7 @@ async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise
       if (reader.topic === sample.topic && !reader.take(sample, time)) skipped[key] = (skipped[key] ?? 0) + 1;
     for (const [key, found] of images) {
       if (mapping.images[key]!.topic !== sample.topic) continue;
-      // Decoding a compressed picture is expensive. The first one gives the size, the others are checked when used.
+      // Decoding a compressed image is expensive. The first one gives the size, the others are checked when used.
       const size = await sizeOf(sample, mapping.decode, found.size);
       if (found.size !== '' && found.size !== size)
         throw invalid(recorded.source, `${sample.topic} changes its size from ${found.size} to ${size}`);
@@ -191,7 +191,7 @@ type Camera = {
   size: string;
 };
 
-/** Gives pictures by their number of each camera; numbers only rise. Reads the recording once for all cameras. */
+/** Gives images by their number of each camera; numbers only rise. Reads the recording once for all cameras. */
 class PictureFeed {
   readonly #samples: AsyncIterator<Sample>;
   readonly #cameras: Map<string, Camera>;

@@ -23,7 +23,8 @@ export type EpisodeOptions = {
   readonly spec: DatasetSpec;
   readonly episode: DatasetEpisode;
   /**
-   * How far an observation is from the recorded one it is taken for; where it gets beyond that, `onDivergence` is told.
+   * How far an observation is from the recorded one it is taken for; where it gets beyond that, `onDivergence` is
+   * called.
    */
   readonly divergenceMax: number;
   onDivergence(distance: number, frame: number): void;
@@ -34,7 +35,7 @@ type Frame = { readonly inputs: Float32Array; readonly action: Float32Array };
 /**
  * What was recorded, as a policy: the actions that followed the recorded observation nearest to the one given. No
  * policy at all for driving a robot, but one whose answers everybody knows: a peer for tests of wires, controllers and
- * robots. Distances are in standard deviations of the episode, per number; pictures are taken and not compared.
+ * robots. Distances are in standard deviations of the episode, per number; images are taken and not compared.
  */
 export class EpisodePolicy implements Policy {
   readonly #description: PolicyDescription;

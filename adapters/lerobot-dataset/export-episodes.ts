@@ -28,7 +28,7 @@ const OF_THE_EPISODE: ReadonlySet<string> = new Set([
 
 /**
  * Exports what is not in the dataset yet, in batches of `batchEpisodes`. A recording that is spoiled is left out and
- * told; the rest of its batch is taken again without it. Cancelled, the batches that are done stay.
+ * reported; the rest of its batch is taken again without it. Cancelled, the batches that are done stay.
  */
 export async function exportEpisodes(
   writer: DatasetWriter,

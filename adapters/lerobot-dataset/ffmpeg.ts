@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type Clock, EdgeError, withDeadline } from '../../contract/core.ts';
 
-/** A process that takes no byte, or gives none, for this long is given up, milliseconds. A frame costs a few. */
+/** A process that takes no byte, or gives none, for this long is killed, milliseconds. A frame costs a few. */
 const STALL_MS = 60_000;
 /** Of its complaints the end is kept. */
 const STDERR_CHARS = 2_000;
@@ -15,7 +15,7 @@ export type Ffmpeg = {
 };
 
 const ENCODERS: Readonly<Record<VideoCodec, readonly string[]>> = {
-  // Every second picture is whole, as LeRobot's own: training reads frames at random.
+  // Every second image is a keyframe, as LeRobot's own: training reads frames at random.
   h264: ['-c:v', 'libx264', '-preset', 'veryfast', '-crf', '18', '-bf', '0', '-g', '2'],
   av1: ['-c:v', 'libsvtav1', '-preset', '10', '-crf', '24', '-g', '2'],
 };
@@ -78,7 +78,7 @@ export class VideoEncoder {
   /** Resolves when the file is whole (not yet durable). */
   async finish(): Promise<void> {
     this.#child.stdin!.end();
-    // The last pictures and the index of a long video take their time.
+    // The last images and the index of a long video take their time.
     await withDeadline(this.#ffmpeg.clock, 10 * STALL_MS, this.#ended, 'encode video', this.#path).catch(
       (error) => {
         this.#child.kill('SIGKILL');
@@ -103,7 +103,7 @@ export async function* decodeFrames(
   options: { from: number; count: number; fps: number; height: number; width: number },
 ): AsyncGenerator<Uint8Array> {
   const { from, count, fps, height, width } = options;
-  // Half a frame before it: a time is never exactly that of a picture.
+  // Half a frame before it: a time is never exactly that of an image.
   const seek = Math.max(0, from - 0.5 / fps).toFixed(6);
   const child = start(ffmpeg, [
     ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-threads', '1', '-ss', seek],
@@ -181,7 +181,7 @@ function ended(child: ChildProcess, path: string): Promise<void> {
 }
 
 function gone(path: string): never {
-  throw failed(path, 'the encoder ended before its last picture');
+  throw failed(path, 'the encoder ended before its last image');
 }
 
 function failed(subject: string, message: string): EdgeError {

@@ -35,7 +35,7 @@ export type DatasetInfo = {
   readonly features: Readonly<Record<string, InfoFeature>>;
 };
 
-/** Sides of a picture, 8K: beyond it a size is no picture's, and would be memory for nothing. */
+/** Sides of an image, 8K: a larger size is not that of an image and would waste memory. */
 const SIDE_MAX = 8_192;
 /** Numbers of a vector, each of which gets a name; a robot has some dozens, a row of a dataset not much more. */
 const VECTOR_MAX = 65_536;
@@ -113,7 +113,10 @@ function checkSpec({ fps, features }: DatasetSpec): void {
   if (Object.keys(features).length === 0) throw invalid('features', 'the dataset has no features');
 }
 
-/** The spec behind an info, as far as it is one of ours: float vectors and videos. `others` are the rest, by name. */
+/**
+ * The spec behind an info, as far as this project supports it: float vectors and videos. `others` are the rest, by
+ * name.
+ */
 export function specOf(info: DatasetInfo): {
   readonly spec: DatasetSpec;
   readonly others: readonly string[];
@@ -133,7 +136,7 @@ export function specOf(info: DatasetInfo): {
   return { spec: { fps: info.fps, robotType: info.robot_type ?? '', features }, others };
 }
 
-/** Names that claim nothing, for numbers that nobody named: their places. In info.json they are `null`. */
+/** Names that claim nothing, for numbers without a name: their places. In info.json they are `null`. */
 export function placesOf(size: number): string[] {
   return Array.from({ length: size }, (_, i) => String(i));
 }
@@ -157,7 +160,10 @@ function namesOf({ names, shape }: InfoFeature): string[] {
   return found.length === size ? found : placesOf(size);
 }
 
-/** Info of the dataset in a folder; undefined where there is none. Throws `schema.invalid` for another version or nonsense. */
+/**
+ * Info of the dataset in a folder; undefined where it does not exist. Throws `schema.invalid` for another version or
+ * nonsense.
+ */
 export async function readInfo(root: string): Promise<DatasetInfo | undefined> {
   const path = join(root, INFO);
   let text: string;

@@ -9,9 +9,9 @@ export const VIDEO_FILE_MB = 500;
 export const INFO = 'meta/info.json';
 export const STATS = 'meta/stats.json';
 export const TASKS = 'meta/tasks.parquet';
-/** Ours: which recording each episode is from, and what was left out. LeRobot does not look at it. */
+/** Of this project: which recording each episode is from, and what was left out. LeRobot does not look at it. */
 export const SOURCES = 'meta/auraison.json';
-/** Ours: files being written, and who writes. */
+/** Of this project: files being written, and who writes. */
 export const WORK = '.auraison';
 
 export const DATA_PATTERN = 'data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet';

@@ -7,7 +7,7 @@ import {
   type Image,
 } from '../../formats/cdr/index.ts';
 
-/** rgb8 of a compressed picture, rows from the top. Rejects with `sample.malformed`. */
+/** rgb8 of a compressed image, rows from the top. Rejects with `sample.malformed`. */
 export type PictureDecoder = (
   file: Uint8Array,
 ) => Promise<{ readonly data: Uint8Array; readonly width: number; readonly height: number }>;
@@ -24,10 +24,10 @@ const LAYOUTS: Readonly<
   mono8: { bytes: 1, order: [0, 0, 0] },
   '8UC1': { bytes: 1, order: [0, 0, 0] },
 };
-/** 8K: beyond it a size is no picture's. */
+/** 8K: a larger size is not that of an image. */
 const SIDE_MAX = 8_192;
 
-/** A picture of a message, rgb8 of [height, width, 3]. Rejects with `sample.malformed`. */
+/** An image of a message, rgb8 of [height, width, 3]. Rejects with `sample.malformed`. */
 export async function readPicture(
   { topic, type, bytes }: Sample,
   decode: PictureDecoder | undefined,
@@ -42,7 +42,7 @@ export async function readPicture(
   return { rgb: data, width, height };
 }
 
-/** `WIDTHxHEIGHT` of the picture in a message; of a compressed one `known`, where that is known. */
+/** `WIDTHxHEIGHT` of the image in a message; of a compressed one `known`, where that is known. */
 export async function sizeOf(
   sample: Sample,
   decode: PictureDecoder | undefined,
@@ -64,13 +64,13 @@ function pictureSize(image: Image, topic: string): string {
       `image encoding ${encoding} is not supported; supported: ${Object.keys(LAYOUTS).join(', ')}`,
     );
   if (width < 1 || height < 1 || width > SIDE_MAX || height > SIDE_MAX)
-    throw malformed(topic, `a picture of ${width} x ${height}`);
+    throw malformed(topic, `an image of ${width} x ${height}`);
   if (step < width * layout.bytes || data.length < step * height)
     throw malformed(topic, `${data.length} bytes in rows of ${step} do not fit ${width} x ${height} pixels`);
   return `${width}x${height}`;
 }
 
-/** rgb8 of [height, width, 3] without padding; of a picture that `pictureSize` took. */
+/** rgb8 of [height, width, 3] without padding; of an image that `pictureSize` took. */
 function toRgb({ encoding, width, height, step, data }: Image): Uint8Array {
   const { bytes, order } = LAYOUTS[encoding]!;
   const rgb = new Uint8Array(width * height * 3);

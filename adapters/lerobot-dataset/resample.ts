@@ -43,8 +43,8 @@ export type ResampleOptions = {
  * Puts asynchronous inputs on one grid. The grid starts when every input is there and ends when the first of them
  * ends. A frame at time t takes of what was measured the newest sample not later than t + slop; of what was
  * commanded the last one before the next frame, since the answer to an observation comes after it. A frame with an
- * input older than it may be is left out and told in `dropped`; nothing is repeated silently. Throws `schema.invalid`
- * for a grid of more frames than an episode has: a clock that was set makes one of half a century.
+ * input older than it may be is left out and counted in `dropped`; nothing is repeated silently. Throws
+ * `schema.invalid` for a grid of more frames than an episode has: a clock that was set makes one of half a century.
  */
 export function planFrames(
   tracks: Readonly<Record<string, Track>>,

@@ -17,10 +17,10 @@ export const QUANTILES: Readonly<Record<string, number>> = {
   q99: 0.99,
 };
 
-/** Pictures larger than this on a side are thinned to about `PICTURE_SIDE` before they are counted, as LeRobot does. */
+/** Images larger than this on a side are thinned to about `PICTURE_SIDE` before they are counted, as LeRobot does. */
 const PICTURE_SIDE_MAX = 300;
 const PICTURE_SIDE = 150;
-/** Frames of an episode whose pictures are counted: all of a short one, fewer of a long one. */
+/** Frames of an episode whose images are counted: all of a short one, fewer of a long one. */
 const SAMPLES_MIN = 100;
 const SAMPLES_MAX = 10_000;
 const SAMPLES_POWER = 0.75;
@@ -59,7 +59,7 @@ function columnStats(values: Float64Array): ColumnStats {
   };
 }
 
-/** Which frames of an episode of this length have their pictures counted. */
+/** Which frames of an episode of this length have their images counted. */
 export function sampledFrames(length: number): ReadonlySet<number> {
   const least = Math.min(SAMPLES_MIN, length);
   const count = Math.max(least, Math.min(Math.floor(length ** SAMPLES_POWER), SAMPLES_MAX));
@@ -67,7 +67,7 @@ export function sampledFrames(length: number): ReadonlySet<number> {
   return new Set(Array.from({ length: count }, (_, i) => Math.round((i * (length - 1)) / (count - 1))));
 }
 
-/** Statistics of pictures by channel, in [0, 1]. Exact: a channel has 256 values, so it is counted, not sampled. */
+/** Statistics of images by channel, in [0, 1]. Exact: a channel has 256 values, so it is counted, not sampled. */
 export class PictureStats {
   readonly #counts = [new Float64Array(256), new Float64Array(256), new Float64Array(256)] as const;
   #pictures = 0;

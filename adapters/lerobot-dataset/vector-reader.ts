@@ -49,7 +49,7 @@ export class VectorReader {
 
   /**
    * False for one that is not later than the one before, or does not name all joints yet. Throws `sample.malformed`,
-   * also where a number that was asked for is none: the frame would get the one before it.
+   * also where a requested value is not a number: the frame would get the one before it.
    */
   take(sample: Sample, time: bigint): boolean {
     const { names, values } = this.#read(sample);
@@ -66,7 +66,7 @@ export class VectorReader {
     this.#names ??= [...names];
     for (const [i, name] of names.entries()) this.#known.set(name, values[i]!);
     const row = this.#names.map((name) => this.#known.get(name));
-    if (!this.#names.some((name) => names.includes(name))) return true; // of other joints; nobody asked for them
+    if (!this.#names.some((name) => names.includes(name))) return true; // of other joints that are not requested
     if (row.some((value) => value === undefined)) return false;
     return this.#push(Float32Array.from(row as number[]), time);
   }

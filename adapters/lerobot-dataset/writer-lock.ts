@@ -51,8 +51,8 @@ export async function unlockDataset(root: string): Promise<void> {
 }
 
 /**
- * True: `name` is this process's. It comes with the number in it: nobody reads an empty lock, which would be that of a
- * dead one. False: somebody has it, or cleared up in this moment.
+ * True: `name` is this process's. It comes with the number in it: no process reads an empty lock, which would be that
+ * of a dead one. False: somebody has it, or cleared up in this moment.
  */
 async function claim(folder: string, name: string): Promise<boolean> {
   const own = join(folder, `${LOCK}.${randomUUID()}`);
@@ -100,7 +100,7 @@ async function clear(folder: string): Promise<void> {
   }
 }
 
-/** Undefined: nobody holds it. What holds no number is of one that died as it was written: 0. */
+/** Undefined: no process holds it. What holds no number is of one that died as it was written: 0. */
 async function holderOf(folder: string, name: string): Promise<number | undefined> {
   try {
     return Number(await readFile(join(folder, name), 'utf8')) || 0;

@@ -12,7 +12,9 @@ import { META, type TransportClient } from './transport.ts';
 type AnyCall = ClientUnaryCall | ClientWritableStream<Piece>;
 type Answer<T> = { readonly body: T; readonly headers: Metadata };
 
-/** The calls of one connection as promises; all of them can be given up at once. They reject with a `ServiceError`. */
+/**
+ * The calls of one connection as promises; all of them can be cancelled at once. They reject with a `ServiceError`.
+ */
 export class Calls {
   readonly #client: TransportClient;
   readonly #metadata: Metadata;
@@ -71,7 +73,7 @@ export class Calls {
     return { data: body.data, headers };
   }
 
-  /** Gives up every call that is open. */
+  /** Cancels every open call. */
   cancel(): void {
     for (const call of this.#open) call.cancel();
   }

@@ -9,8 +9,8 @@ const ORPHANS_MAX = 64;
 type Orphan = { readonly host: string; readonly setup: PolicySetup; readonly until: number };
 
 /**
- * A place per connection. A stock client says what it wants once, when it starts, and its channel connects again by
- * itself: a new connection that starts in the middle goes on with what the one cut before it, from the same host, was
+ * A place per connection. A stock client says what it wants once, when it starts, and its channel reconnects
+ * automatically: a new connection that starts in the middle continues with what the lost one, from the same host, was
  * instructed. It gets a session of its own; no observation and no action passes from one to the other.
  */
 export class ClientPlaces {

@@ -10,7 +10,7 @@ export type LeRobotOptions = {
   readonly url: string;
   /**
    * What is to be served: `<class>:<path or hub name at the server>`, for example `act:/models/pick`; without a class
-   * `act`. At a server of ours the name of the policy, `default` for its first.
+   * `act`. At an Auraison server the name of the policy, `default` for its first.
    */
   readonly policy: string;
   readonly token: string | undefined;
@@ -18,14 +18,14 @@ export type LeRobotOptions = {
   /** Where the server computes; default `cpu`. */
   readonly device?: string;
   readonly connectMs: number;
-  /** What the policy takes and gives; undefined: the server says it, as ours do. */
+  /** What the policy takes and gives; undefined: the server says it, as an Auraison server does. */
   readonly card: RemoteCard | undefined;
   readonly clock: Clock;
 };
 
 /**
- * A policy behind a server of LeRobot's asynchronous inference. With a card nobody is dialled before the first
- * question. Throws `model.unavailable`: not there, no right, or nobody says what it takes.
+ * A policy behind a server of LeRobot's asynchronous inference. With a card no connection is made before the first
+ * question. Throws `model.unavailable`: not there, no right, or its inputs are unknown.
  */
 export async function connectLeRobot(options: LeRobotOptions): Promise<Policy> {
   const { url, policy, token, connectMs, clock, tls = {}, device = 'cpu' } = options;

@@ -17,7 +17,7 @@ const OBSERVATION = 'observation.';
 const IMAGES = 'observation.images.';
 export const STATE = 'observation.state';
 
-/** How LeRobot calls an input: ours by the same name, others below `observation.`. */
+/** How LeRobot calls an input: names of this project stay as they are, others are below `observation.`. */
 export function featureName(input: string): string {
   return input.startsWith(OBSERVATION) ? input : `${OBSERVATION}${input}`;
 }
@@ -83,7 +83,7 @@ export function planOf(setup: PolicySetup, policy: PolicyDescription, keys: Wire
   return { inputs, images, takesTask: policy.takesTask === true, state };
 }
 
-/** Throws `model.bad_observation` naming the value: missing, no number, not finite, no picture. */
+/** Throws `model.bad_observation` naming the value: missing, no number, not finite, no image. */
 export function observationOf(message: TimedObservation, plan: Plan): Observation {
   const tensors: Record<string, Tensor> = {};
   for (const { name, shape, from } of plan.inputs)
@@ -99,7 +99,7 @@ export function observationOf(message: TimedObservation, plan: Plan): Observatio
   };
 }
 
-/** The numbers of a state, or fewer than asked for where they cannot be had: then nothing is similar to it. */
+/** The numbers of a state, or fewer than asked for where they are not available: then nothing is similar to it. */
 export function stateOf(message: TimedObservation, plan: Plan): Float32Array | undefined {
   try {
     return plan.state.length === 0 ? undefined : numbersOf(message.values, plan.state);

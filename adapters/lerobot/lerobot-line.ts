@@ -40,7 +40,7 @@ const LOAD_MS = 600_000;
 const SOON_MS = 2_000;
 /** Observations are taken at once or, behind a dead connection, never, milliseconds. */
 const SILENT_MS = 1_000;
-/** Answers to questions of others, or given up ones, before the server is called mad. */
+/** Answers to questions of others, or to abandoned ones, before the server counts as faulty. */
 const STRANGERS_MAX = 4;
 /** Largest answer: 1000 actions of a stock server, which sends each with all of them, are above the default of gRPC. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
@@ -48,8 +48,8 @@ const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 type Connection = { readonly client: TransportClient; readonly calls: Calls };
 
 /**
- * The way to a server of LeRobot's asynchronous inference. It dials, says what it wants served, and dials again by
- * itself when the connection breaks. Each question must go, and is known again by its step and time: an answer to
+ * The way to a server of LeRobot's asynchronous inference. It dials, says what it wants served, and dials again
+ * when the connection breaks. Each question must go, and is known again by its step and time: an answer to
  * another is not taken.
  */
 export class LeRobotLine implements RemoteLine {
@@ -81,7 +81,7 @@ export class LeRobotLine implements RemoteLine {
     this.#outgoing = outgoing;
   }
 
-  /** The card that a server of ours has of a policy; undefined from any other. Rejects with `model.unavailable`. */
+  /** The card that an Auraison server has of a policy; undefined from any other. Rejects with `model.unavailable`. */
   async card(policy: string): Promise<unknown> {
     const { calls, client } = this.#dial();
     try {
@@ -109,7 +109,7 @@ export class LeRobotLine implements RemoteLine {
         const { data, headers } = await calls.actions();
         if (data.byteLength === 0)
           throw this.#faults.failed(
-            'the server gave no actions; its own log says why (a stock one tells nobody else)',
+            'the server gave no actions; its own log says why (a stock server reports it nowhere else)',
           );
         const actions = readActions(data);
         const first = actions[0];
@@ -136,7 +136,7 @@ export class LeRobotLine implements RemoteLine {
     }
   }
 
-  /** The question is given up. If a server takes nothing for long, its connection is dead and is replaced. */
+  /** The question is abandoned. If a server takes nothing for long, its connection is dead and is replaced. */
   drop(): void {
     const connection = this.#connection;
     if (!connection) return;
@@ -167,7 +167,7 @@ export class LeRobotLine implements RemoteLine {
     return this.#connecting;
   }
 
-  /** Connecting goes on behind it: a server that is given up while it loads starts again at the next try. */
+  /** Connecting continues in the background: a server that times out while it loads starts again at the next try. */
   async #soon(): Promise<Connection> {
     const ready = this.#connected();
     return await withDeadline(this.#clock, SOON_MS, ready, 'reach policy', this.#subject).catch(
@@ -238,7 +238,7 @@ export class LeRobotLine implements RemoteLine {
   }
 
   /**
-   * Dials again after a while, whether anybody asks or not: a loop that is to go on does not wait for its next step.
+   * Dials again after a while, also without a question: a running control loop does not wait for its next step.
    */
   #later(why: EdgeError): void {
     if (this.#closed || this.#retry) return;

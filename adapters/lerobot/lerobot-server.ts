@@ -27,7 +27,7 @@ export type LeRobotServerOptions = WireServerOptions & {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa?: Buffer };
   /** Addresses or networks whose clients need no token. Without a token, the only ones beside this host. */
   readonly trusted?: readonly string[];
-  /** One observation, pictures as the cameras give them; default 32 MiB: five of 1920 x 1080. */
+  /** One observation, images as the cameras give them; default 32 MiB: five of 1920 x 1080. */
   readonly observationBytesMax?: number;
   /** How long `GetActions` waits for an observation, milliseconds; default 2000, as a stock server. */
   readonly waitMs?: number;
@@ -37,15 +37,15 @@ export type LeRobotServerOptions = WireServerOptions & {
 
 const OBSERVATION_BYTES_MAX = LIMITS.POLICY_PAYLOAD_BYTES_MAX;
 const WAIT_MS = 2_000;
-/** An observation whose end has not come by then is given up, milliseconds. */
+/** An observation whose end has not come by then is dropped, milliseconds. */
 const UPLOAD_MS = 10_000;
 /** How long a client waits that asks for actions and may not, milliseconds. */
 const REFUSAL_MS = 500;
 /** Of all clients together; what uploads may cost in memory. */
 const UPLOADS_BYTES_MAX = 128 * 1024 * 1024;
-/** A connection on which nobody made a call that may be made by then is cut, milliseconds. */
+/** A connection without a permitted call by then is closed, milliseconds. */
 const FIRST_CALL_MS = 10_000;
-/** A connection nobody calls on is closed after this, milliseconds; clients open another. */
+/** A connection without calls is closed after this, milliseconds; clients open another. */
 const IDLE_MS = 120_000;
 /** A connection that is quiet for this long is asked whether it is there, and cut after the second, milliseconds. */
 const KEEPALIVE_MS = 20_000;
@@ -205,7 +205,7 @@ export class LeRobotServer implements WireServer {
       joiner.clear();
       if (error === undefined) reply(null, {});
       else this.#fail(error, call.getPeer(), reply);
-      // What still comes is read and dropped; a call that is answered is not listened to any more.
+      // What still comes is read and dropped; an answered call is no longer read.
       call.resume();
     };
     const timer = this.#options.clock.after(UPLOAD_MS, () =>
@@ -242,7 +242,7 @@ export class LeRobotServer implements WireServer {
   #admit(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPeer'>): string {
     const { token, trusted = [] } = this.#options;
     const peer = call.getPeer();
-    // A call may outlive its connection by a moment; a place for it would be nobody's.
+    // A call may outlive its connection by a moment; a place for it would have no owner.
     if (!this.#sockets.has(peer))
       throw new EdgeError('cell.unavailable', {
         operation: 'connect',

@@ -119,7 +119,7 @@ export function readObservation(bytes: Uint8Array, limits?: PickleLimits): Timed
   };
 }
 
-/** What our side sends: numbers by joint, pictures [height, width, 3], a task. */
+/** What our side sends: numbers by joint, images [height, width, 3], a task. */
 export type OutgoingObservation = {
   readonly timestamp: number;
   readonly timestep: number;

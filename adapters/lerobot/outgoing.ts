@@ -13,14 +13,14 @@ import {
 export type Served = {
   /** `act`, `smolvla`, ...: LeRobot's own word for the class. */
   readonly policyType: string;
-  /** Path or hub name at the server; of ours the name of the policy. */
+  /** Path or hub name at the server; at an Auraison server the name of the policy. */
   readonly pretrained: string;
   readonly device: string;
 };
 
 const IMAGES = 'observation.images.';
 
-/** How observations of one policy are sent: its setup and, by input, the names of its numbers and pictures. */
+/** How observations of one policy are sent: its setup and, by input, the names of its numbers and images. */
 export type Outgoing = {
   readonly policy: PolicyDescription;
   readonly setup: PolicySetup;

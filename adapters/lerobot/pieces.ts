@@ -61,7 +61,7 @@ export class PieceJoiner {
   push({ transfer_state: state, data }: Piece): Uint8Array | undefined {
     if (state === TRANSFER.begin) this.clear();
     else if (state !== TRANSFER.middle && state !== TRANSFER.end)
-      throw refused(`transfer state ${state} is none of 1, 2, 3`);
+      throw refused(`transfer state ${state} is not 1, 2 or 3`);
     if (this.#bytes + data.byteLength > this.#bytesMax)
       throw refused(`more than ${this.#bytesMax} bytes in one observation`);
     if (this.#pieces.length >= PIECES_MAX) throw refused(`more than ${PIECES_MAX} pieces in one observation`);

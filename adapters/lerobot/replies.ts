@@ -7,8 +7,8 @@ import { META } from './transport.ts';
 /** What our servers say beside LeRobot's messages, and how errors look in gRPC. */
 
 /**
- * By our code. Stock clients ask again by themselves on UNAVAILABLE and DEADLINE_EXCEEDED: only what may pass within
- * seconds has these.
+ * By our code. Stock clients repeat a call automatically on UNAVAILABLE and DEADLINE_EXCEEDED: only what may pass
+ * within seconds has these.
  */
 const STATUS: Partial<Readonly<Record<ErrorCode, status>>> = {
   'wire.refused': status.INVALID_ARGUMENT,
@@ -40,7 +40,7 @@ export function hashMetadata(hash: string): Metadata {
   return metadata;
 }
 
-/** What the policy of that name takes and gives, for clients of ours. Throws `model.not_found`. */
+/** What the policy of that name takes and gives, for clients of this project. Throws `model.not_found`. */
 export function cardMetadata(desk: PolicyDesk, name: string, peer: string, keys: WireKeysFile): Metadata {
   const policies = desk.policies();
   const found =

@@ -1,4 +1,4 @@
-/** A picture rgb8, interleaved. */
+/** An image, rgb8, interleaved. */
 export type Pixels = { readonly height: number; readonly width: number; readonly data: Uint8Array };
 
 /**

@@ -43,7 +43,7 @@ type Bound = {
   readonly setup: PolicySetup;
 };
 
-/** Calls for actions that may wait at once: a client that was cut off leaves one behind. */
+/** Calls for actions that may wait at once: a disconnected client leaves one behind. */
 const ASKERS_MAX = 4;
 
 /** One client of LeRobot at one policy: its setup, the newest of its observations, what it was given already. */
@@ -66,7 +66,7 @@ export class RobotSession {
     this.#filter = new ObservationFilter(options.similarity);
   }
 
-  /** What its client said of itself: enough to go on after its connection was cut. */
+  /** What its client said of itself: enough to continue after its connection was lost. */
   get setup(): PolicySetup | undefined {
     return this.#setup;
   }
@@ -114,7 +114,7 @@ export class RobotSession {
     }
   }
 
-  /** Another policy came in its place: the session goes on, and with it the question that is under way. */
+  /** Another policy came in its place: the session continues, and with it the current question. */
   #planAnew(bound: Bound, hash: string): Bound {
     const plan = planOf(bound.setup, bound.session.describe(), this.#options.keys);
     this.#newest = undefined;

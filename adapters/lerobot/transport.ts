@@ -58,7 +58,7 @@ export function makeTransportClient(
 /** One message of gRPC: a piece of 2 MB and its head; what a stock peer takes as well. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Metadata of ours, beside what LeRobot says: a policy's card, its hash, the code of an error. */
+/** Metadata of this project, beside what LeRobot says: a policy's card, its hash, the code of an error. */
 export const META = {
   /** Asks `Ready` for the card of this policy. */
   policy: 'auraison-policy',

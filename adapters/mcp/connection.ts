@@ -71,9 +71,7 @@ export class McpConnection {
     }
     const transport = config.command ? await stdioTransport(parts) : httpTransport(parts, sdk);
     const connection = new McpConnection(parts, client, transport);
-    const unasked = new Unasked(clock, () =>
-      connection.#fail('it floods us with messages that nobody asked for'),
-    );
+    const unasked = new Unasked(clock, () => connection.#fail('it floods us with unsolicited messages'));
     unasked.guard(transport);
     client.onerror = (error) => {
       if (!connection.#broken) connection.#reason = foreignText(error.message, 256);
@@ -179,7 +177,7 @@ export class McpConnection {
       () => false,
       (thrown: unknown) => isLate(thrown),
     );
-    if (late) this.#fail('it is deaf');
+    if (late) this.#fail('it does not answer');
   }
 
   /** Ends it and its process; may be called twice. */
@@ -191,7 +189,7 @@ export class McpConnection {
 
   /** This session is not opened again: the next caller makes another connection. */
   #endIfForgotten(thrown: unknown): void {
-    if (isForgotten(thrown, this.#transport.sessionId)) this.#fail('it does not know our session any more');
+    if (isForgotten(thrown, this.#transport.sessionId)) this.#fail('it no longer knows our session');
   }
 
   #fail(reason: string): void {

@@ -38,7 +38,7 @@ export type McpServerParts = {
 
 /**
  * One foreign server, kept: started when it is needed, started again with back-off when it failed, stopped when
- * nobody uses it. Its tools are known without it, from what was pinned.
+ * it is unused. Its tools are known without it, from what was pinned.
  */
 export class McpServer {
   readonly name: string;
@@ -146,7 +146,7 @@ export class McpServer {
   ): Promise<ToolAnswer> {
     const { spec } = shelved;
     if (this.#calls >= CALLS_MAX) {
-      const message = `${CALLS_MAX} calls of ${this.subject} are under way`;
+      const message = `${CALLS_MAX} calls of ${this.subject} are running`;
       throw new EdgeError('cell.overloaded', { operation: 'call', subject: spec.name, message });
     }
     this.#calls++;
@@ -288,7 +288,7 @@ export class McpServer {
   }
 
   /**
-   * The result of a listing under way, also that of a start, may be too old: then one more follows
+   * The result of a running listing, also that of a start, may be too old: then one more follows
    * it, for any number of requests.
    */
   async #list(): Promise<void> {

@@ -61,7 +61,7 @@ function choices(group: Group): number {
   return ways.reduce((sum, one) => sum + one, 0);
 }
 
-/** A repeated group that can match the same text in two ways; undefined where there is none. */
+/** A repeated group that can match the same text in two ways; undefined where no group is ambiguous. */
 function ambiguity(group: Group): string | undefined {
   for (const atom of group.branches.flat()) {
     if (!atom.group) continue;

@@ -34,13 +34,13 @@ export type McpServerConfig = {
   readonly rules: readonly McpToolRule[];
   /** Where no rule fits. */
   readonly deadlineMs: number;
-  /** Size of one result without its pictures. */
+  /** Size of one result without its images. */
   readonly resultBytesMax: number;
   /** Whether a new tool is accepted, or waits until a person allows it. */
   readonly trust: 'first_use' | 'manual';
   /** The answer to a server that wants to ask a person something: nothing, or the defaults it proposes itself. */
   readonly elicitation: 'refuse' | 'defaults';
-  /** A server that nobody used for this long is stopped; 0: never. */
+  /** A server that was unused for this long is stopped; 0: never. */
   readonly idleMs: number;
 };
 

@@ -10,7 +10,7 @@ export type ForeignResult = {
 
 /**
  * The answer of a server, made safe for an agent: its text is cut to size, its structure checked against the
- * promised schema, and the type of pictures taken from their bytes. Throws `tool.failed` where the server says that the
+ * promised schema, and the type of images taken from their bytes. Throws `tool.failed` where the server says that the
  * tool failed, `mcp.failed` where it broke its promise.
  */
 export function answerOf(
@@ -72,16 +72,16 @@ function takeResource(resource: unknown, texts: string[], notes: string[]): void
   else notes.push(`left out: ${foreignText(String(uri), 256)}`);
 }
 
-/** The first bytes of a picture give its type. */
+/** The first bytes of an image give its type. */
 function takeImage(data: unknown, images: ToolImage[], notes: string[]): void {
-  if (images.length >= LIMITS.MCP_IMAGES_MAX) return void notes.push('left out: a further picture');
+  if (images.length >= LIMITS.MCP_IMAGES_MAX) return void notes.push('left out: a further image');
   if (typeof data !== 'string' || data.length > (LIMITS.MCP_IMAGE_BYTES_MAX * 4) / 3)
-    return void notes.push('left out: a picture that is too large');
+    return void notes.push('left out: an image that is too large');
   const bytes = Buffer.from(data, 'base64');
   const png = bytes.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]));
   const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
   if (png || jpeg) images.push({ mime: png ? 'image/png' : 'image/jpeg', data: new Uint8Array(bytes) });
-  else notes.push('left out: a picture that is neither PNG nor JPEG');
+  else notes.push('left out: an image that is neither PNG nor JPEG');
 }
 
 function cutBytes(text: string, bytesMax: number): string {

@@ -10,10 +10,10 @@ export type ModelCard = {
   readonly name: string;
   /** Of the network's file. */
   readonly sha256: string;
-  /** Tensors by the names of the network's inputs, pictures apart. */
+  /** Tensors by the names of the network's inputs, without images. */
   readonly inputs: Readonly<Record<string, readonly number[]>>;
   /**
-   * Pictures by the names of the network's inputs: [height, width, 3] as a policy takes them (rgb8). The network is
+   * Images by the names of the network's inputs: [height, width, 3] as a policy takes them (rgb8). The network is
    * given float32 [1, 3, height, width] in 0..1, then scaled by `normalization` (one number per colour).
    */
   readonly images?: Readonly<Record<string, readonly [number, number, 3]>>;
@@ -30,7 +30,7 @@ export type ModelCard = {
   readonly step_ms: number;
   /** As the checkpoint was trained (LeRobot's policy_preprocessor and -postprocessor). Absent: the network does it. */
   readonly normalization?: {
-    /** By input, pictures too; what is not named is taken as it is. */
+    /** By input, images too; what is not named is taken as it is. */
     readonly inputs: Readonly<Record<string, FeatureScale>>;
     readonly output: FeatureScale;
   };
@@ -74,7 +74,7 @@ export function outputNames(card: ModelCard): readonly string[] {
   return card.output.names ?? [card.output.name!];
 }
 
-/** What the network is fed with: every input by its name and shape, pictures and task included. */
+/** What the network is fed with: every input by its name and shape, images and task included. */
 export function feedShapes(card: ModelCard): Readonly<Record<string, readonly number[]>> {
   const pictures = Object.entries(card.images ?? {}).map(([name, [height, width]]) => [
     name,

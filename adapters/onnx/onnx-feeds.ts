@@ -7,7 +7,7 @@ import { type FeatureScale, IDENTITY, normalize, pictureToPlanes, unnormalize } 
 
 export type Feed = { readonly shape: readonly number[]; readonly data: Float32Array };
 
-/** The observation as the network takes it: scaled, pictures as planes, the task as one of its places. */
+/** The observation as the network takes it: scaled, images as planes, the task as one of its places. */
 export function feedsOf(card: ModelCard, job: Omit<OnnxJob, 'id'>): Record<string, Feed> {
   const shapes = feedShapes(card);
   const feeds: Record<string, Feed> = {};

@@ -12,9 +12,9 @@ export type NetworkInput = {
   readonly shape: readonly (number | undefined)[] | undefined;
 };
 
-/** Files of before 2019 list their weights as inputs too; a network of ours has ten. */
+/** Files of before 2019 list their weights as inputs too; a network of this project has ten. */
 const INPUTS_MAX = 1_024;
-/** Axes of one input; pictures in batches have four. */
+/** Axes of one input; images in batches have four. */
 const AXES_MAX = 64;
 const NAME_BYTES_MAX = 1_024;
 /**
@@ -50,7 +50,7 @@ const TYPES: Readonly<Record<number, string>> = {
 type Span = { readonly from: number; readonly to: number };
 
 /**
- * Inputs of the graph, in its order. What is no ONNX has none: whoever loads it says what is wrong. Throws
+ * Inputs of the graph, in its order. A file that is not ONNX has none: its loader says what is wrong. Throws
  * `model.unavailable` naming `path` for one that is made to be read for long.
  */
 export function networkInputs(bytes: Uint8Array, path: string): readonly NetworkInput[] {

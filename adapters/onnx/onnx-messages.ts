@@ -13,7 +13,7 @@ export type OnnxStart = {
   readonly threads: number;
 };
 
-/** One question. Tensors and pictures are as the policy is given them: the thread scales them. */
+/** One question. Tensors and images are as the policy is given them: the thread scales them. */
 export type OnnxJob = {
   readonly id: number;
   readonly tensors: Readonly<Record<string, Float32Array>>;
@@ -30,7 +30,7 @@ export type OnnxReply =
   | {
       readonly t: 'ready';
       readonly provider: OnnxProvider;
-      /** Providers that were asked for and could not be had, with the reason. */
+      /** Providers that were asked for and were not available, with the reason. */
       readonly skipped: readonly { readonly provider: OnnxProvider; readonly why: string }[];
     }
   | { readonly t: 'failed'; readonly message: string }

@@ -21,10 +21,10 @@ const LOAD_MS = 20_000;
 /** TensorRT compiles the network when it is loaded, milliseconds. */
 const LOAD_COMPILED_MS = 300_000;
 /**
- * A thread that was asked and is silent for so long, and for as long as its caller waits, is given up; milliseconds.
+ * A thread that does not answer for this long, and as long as its caller waits, is abandoned; milliseconds.
  */
 const SILENT_MS = 5_000;
-/** A thread ends with the inference that it is at; nobody waits longer for it, milliseconds. */
+/** A thread ends with the inference that it is at; its callers wait no longer, milliseconds. */
 const END_MS = 5_000;
 
 export type OnnxOptions = {
@@ -32,7 +32,7 @@ export type OnnxOptions = {
   readonly providers?: readonly OnnxProvider[];
   /** Threads of one inference. One: more spin against the control loop, on two cores. */
   readonly threads?: number;
-  /** Where the network runs, and what was asked for and could not be had; told at each load. */
+  /** Where the network runs, and what was asked for and was not available; reported at each load. */
   readonly onProvider?: (
     provider: OnnxProvider,
     skipped: readonly { readonly provider: OnnxProvider; readonly why: string }[],
@@ -43,8 +43,8 @@ type Open = { resolve(reply: OnnxReply): void; reject(error: Error): void };
 
 /**
  * An ONNX network as a Policy: observations as they are measured, actions in the units of the robot, scaled as its
- * card says. Questions go to its worker one at a time. All callers share it: who is late costs nobody the worker, which
- * is made again when it dies or stays silent.
+ * card says. Questions go to its worker one at a time. All callers share it: a late caller does not cost the others
+ * the worker, which is made again when it dies or stays silent.
  */
 export class OnnxPolicy implements Policy {
   readonly #clock: Clock;
@@ -52,7 +52,7 @@ export class OnnxPolicy implements Policy {
   readonly #options: OnnxOptions;
   readonly #open = new Map<number, Open>();
   #worker: Worker | undefined;
-  /** The question before, answered or given up. */
+  /** The question before, answered or abandoned. */
   #before: Promise<unknown> = Promise.resolve();
   #nextId = 1;
   #closed = false;
@@ -107,7 +107,7 @@ export class OnnxPolicy implements Policy {
         policyHash: description.hash,
       };
     } finally {
-      // What nobody waits for any more is not computed, unless the thread is at it already.
+      // What no caller waits for is not computed, unless the thread is at it already.
       question = undefined;
     }
   }
@@ -131,7 +131,7 @@ export class OnnxPolicy implements Policy {
     });
   }
 
-  /** Settles with its answer, or when the thread is given up. */
+  /** Settles with its answer, or when the thread is abandoned. */
   async #ask(
     worker: Worker,
     observation: Observation,
@@ -202,7 +202,7 @@ export class OnnxPolicy implements Policy {
 
   #drop(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
-    this.#rejectAll('its thread was given up');
+    this.#rejectAll('its thread was abandoned');
     void end(worker);
   }
 
@@ -216,7 +216,7 @@ export class OnnxPolicy implements Policy {
 
 /**
  * Asks it to end, and settles when it has. Never `terminate`: a thread that is stopped within ONNX Runtime takes the
- * whole process with it (its binding throws where nothing may be thrown any more). One that is stuck there cannot be
+ * whole process with it (its binding throws where throwing is no longer possible). One that is stuck there cannot be
  * stopped at all; nothing waits for it.
  */
 function end(worker: Worker): Promise<void> {

@@ -43,7 +43,7 @@ export function prefixInputs(
   if (taken !== undefined)
     return `${taken} is the prefix of its network and not measured: inputs in the card must not name it`;
   if (!length && !mask)
-    return `its network takes ${ACTIONS} and is not told how long it is: ${LENGTH} int64 [1] or ${MASK} float32 [1, ${card.output.shape[0]}] expected beside it`;
+    return `its network takes ${ACTIONS} and does not get its length: ${LENGTH} int64 [1] or ${MASK} float32 [1, ${card.output.shape[0]}] expected beside it`;
   const [horizon, dimension] = card.output.shape;
   const axes = bare(actions, 2) ?? [];
   const [told = horizon, width = dimension] = axes;

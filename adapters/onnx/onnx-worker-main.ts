@@ -12,7 +12,7 @@ const post = (reply: OnnxReply, transfer: ArrayBuffer[] = []) => parentPort!.pos
 
 try {
   const { session, provider, skipped } = await open();
-  // The first run allocates and, on a graphics card, compiles: nobody should wait for it with a robot in motion.
+  // The first run allocates and, on a graphics card, compiles: no caller should wait for it with a robot in motion.
   await infer(session, emptyJob(card));
   parentPort!.on('message', (order: OnnxOrder) => {
     if (order === 'end') parentPort!.close();
@@ -23,7 +23,7 @@ try {
   post({ t: 'failed', message: (error as Error).message });
 }
 
-/** The first provider that can be had; the last failure is the one that counts. */
+/** The first provider that is available; the last failure is the one that counts. */
 async function open(): Promise<{
   session: InferenceSession;
   provider: OnnxProvider;

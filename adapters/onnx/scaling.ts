@@ -1,6 +1,6 @@
 /**
  * Normalisation of one feature, as LeRobot's NormalizerProcessorStep and UnnormalizerProcessorStep compute it. One
- * number per element of the last axis (per colour for pictures), or one for all. QUANTILES of LeRobot (q01, q99) are
+ * number per element of the last axis (per colour for images), or one for all. QUANTILES of LeRobot (q01, q99) are
  * `min_max` with those two.
  */
 export type FeatureScale =
@@ -58,7 +58,7 @@ export function unnormalize(data: Float32Array, width: number, scale: FeatureSca
 }
 
 /**
- * A picture as the network takes it: [height, width, 3] of bytes to [3, height, width] of floats in 0..1, scaled. A
+ * An image as the network takes it: [height, width, 3] of bytes to [3, height, width] of floats in 0..1, scaled. A
  * byte has 256 values, so each is computed once per colour.
  */
 export function pictureToPlanes(data: Uint8Array, pixels: number, scale: FeatureScale): Float32Array {

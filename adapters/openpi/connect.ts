@@ -12,14 +12,14 @@ export type OpenPiOptions = {
   readonly policy: string;
   readonly token: string | undefined;
   readonly connectMs: number;
-  /** What the policy takes and gives; undefined: the server says it in its metadata, as ours do. */
+  /** What the policy takes and gives; undefined: the server says it in its metadata, as an Auraison server does. */
   readonly card: RemoteCard | undefined;
   readonly clock: Clock;
 };
 
 /**
- * A policy behind an openpi policy server. With a card nobody is dialled before the first question. Throws
- * `model.unavailable`: not there, no right, or nobody says what it takes.
+ * A policy behind an openpi policy server. With a card no connection is made before the first question. Throws
+ * `model.unavailable`: not there, no right, or its inputs are unknown.
  */
 export async function connectOpenPi(options: OpenPiOptions): Promise<Policy> {
   const { url, policy, token, connectMs, clock } = options;

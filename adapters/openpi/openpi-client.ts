@@ -14,7 +14,7 @@ import type { WebSocket } from '../../io/web-socket.ts';
 
 /** Questions that came before the answer to the one before; a client of openpi never has any. */
 const AHEAD_MAX = 4;
-/** Answers that a client does not take; then it is cut off. */
+/** Answers that a client does not take; then it is disconnected. */
 const UNREAD_BYTES_MAX = 8 * 1024 * 1024;
 /** What is said when something fails; the words came before, as text. */
 const INTERNAL_ERROR = 1011;
@@ -49,7 +49,7 @@ export class OpenPiClient {
   }
 
   begin(): void {
-    // An error is followed by a close: a frame above the limit, a frame that is none.
+    // An error is followed by a close: a frame above the limit, an invalid frame.
     this.#ws.on('error', (error) => this.#options.onFault(refused(error.message)));
     this.#ws.on('pong', () => {
       this.#silent = 0;

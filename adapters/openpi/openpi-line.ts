@@ -17,7 +17,7 @@ import { WebSocket } from '../../io/web-socket.ts';
 const REDIAL_MS = 250;
 
 export type OpenPiAddress = {
-  /** ws:// or wss://; a path names the policy at servers of ours. */
+  /** ws:// or wss://; a path names the policy at Auraison servers. */
   readonly url: string;
   readonly token: string | undefined;
   /** From dialling to the metadata that the server starts with, milliseconds. */
@@ -67,7 +67,7 @@ export class OpenPiLine implements RemoteLine {
     return typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash) ? { actions, hash } : { actions };
   }
 
-  /** openpi has no word for it: a new connection is a new episode, at stock servers and at ours. */
+  /** openpi has no word for it: a new connection is a new episode, at stock servers and at Auraison servers. */
   async reset(): Promise<void> {
     this.drop();
   }
@@ -76,7 +76,7 @@ export class OpenPiLine implements RemoteLine {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#opening = undefined;
-    this.#waiting?.reject(this.#faults.unavailable('the connection was given up'));
+    this.#waiting?.reject(this.#faults.unavailable('the connection was abandoned'));
     this.#waiting = undefined;
     socket?.terminate();
   }

@@ -29,7 +29,7 @@ export class OpenPiServer implements WireServer {
   readonly #desk: PolicyDesk;
   readonly #options: WireServerOptions;
   readonly #http: Server;
-  /** All of them: of one that was upgraded, or turned away, the HTTP server knows nothing any more. */
+  /** All of them: of one that was upgraded, or turned away, the HTTP server no longer knows. */
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Map<WebSocket, OpenPiClient>();
   #pings: Timer | undefined;
@@ -94,7 +94,7 @@ export class OpenPiServer implements WireServer {
       perMessageDeflate: false,
       maxPayload: questionBytesMax(this.#desk),
     });
-    // Who listens to this has to hang up as well: nobody else does, and the places for sockets are counted.
+    // A listener of this event has to close the socket: nothing else does, and the places for sockets are counted.
     upgrader.on('wsClientError', (cause) => {
       void session.close().catch(() => {});
       this.#turnAway(refusal('wire.refused', name, cause.message), socket, name);
@@ -116,7 +116,7 @@ export class OpenPiServer implements WireServer {
     socket.once('close', () => timer.cancel());
   }
 
-  /** A place at the policy that the path names, or why there is none. */
+  /** A place at the policy that the path names, or why it gets none. */
   #admit(request: IncomingMessage, name: string): PolicySession | EdgeError {
     const { token, clientsMax } = this.#options;
     if (token !== undefined && !sameToken(keyOf(request), token))

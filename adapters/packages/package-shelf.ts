@@ -70,7 +70,7 @@ export class PackageShelf {
   #keysFault = '';
   #lockFault = '';
 
-  /** A trusted key that cannot be read trusts nobody, and is a line of `views`. */
+  /** A trusted key that cannot be read trusts no package, and is a line of `views`. */
   constructor(
     { dataDir, dirs, requireSigned, modules, rules, read, own }: ShelfParts,
     builtIn: readonly Application[],
@@ -189,7 +189,7 @@ export class PackageShelf {
       this.#lockFault = '';
       return this.#store.lock();
     } catch (thrown) {
-      // The daemon goes on with what lies in its folders.
+      // The daemon continues with what lies in its folders.
       this.#lockFault = EdgeError.from(thrown, 'config.invalid', 'read lock', this.#store.lockFile).message;
       return {};
     }

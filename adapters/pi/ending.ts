@@ -12,7 +12,7 @@ export const FORKED = 'auraison.forked';
 /** The point where an agent continues after a flow replaced it. */
 export const RETURNED = 'auraison.returned';
 export const LOOK_AGAIN =
-  'No model answered for a while, and a fixed program moved the robot meanwhile. It stands now. What you saw before may be out of date: look again, then go on.';
+  'No model answered for a while, and a fixed program moved the robot meanwhile. It stands now. What you saw before may be out of date: look again, then continue.';
 
 /** Texts without a call in a row, where calls are required; then the run fails. */
 const TEXTS_MAX = 3;
@@ -25,7 +25,7 @@ export type Standing =
   | { readonly at: 'calls'; readonly calls: readonly Block[]; readonly cutShort: boolean }
   /** A model may be asked. */
   | { readonly at: 'turn' }
-  /** True if the last answer failed or was cut off: it does not count. */
+  /** True if the last answer failed or was truncated: it does not count. */
   | { readonly at: 'failed' }
   | { readonly at: 'text'; readonly text: string }
   | { readonly at: 'finished'; readonly result: Readonly<Record<string, unknown>> };
@@ -50,7 +50,7 @@ export function standingOf(messages: readonly Message[]): Standing {
   return { at: 'turn' };
 }
 
-/** How the run ends after a turn; undefined while it goes on. Pure. */
+/** How the run ends after a turn; undefined while it continues. Pure. */
 export function endingOf(
   entries: readonly Entry[],
   agent: Pick<AgentDefinition, 'turnsMax' | 'toolChoice'>,

@@ -10,7 +10,7 @@ const HEAD_CHARS = 200;
 const EPOCH_MS = 1_700_000_000_000;
 
 /**
- * A Pi entry as the log holds it: without ids (the event has them), without times, pictures by the hash of their blob.
+ * A Pi entry as the log holds it: without ids (the event has them), without times, images by the hash of their blob.
  */
 export async function toLog(entry: Json, blobs: BlobStore | undefined): Promise<Json> {
   const { id: _id, parentId: _parent, timestamp: _time, ...rest } = plain(entry);
@@ -27,7 +27,7 @@ export async function toLog(entry: Json, blobs: BlobStore | undefined): Promise<
   return { type: pictured['type'], stored, text: headOf(pictured) };
 }
 
-/** The reverse. Rejects with `run.interrupted` when a blob is gone; a lost picture becomes a text. */
+/** The reverse. Rejects with `run.interrupted` when a blob is gone; a lost image becomes a text. */
 export async function fromLog(
   logged: SessionEntry,
   index: number,
@@ -39,7 +39,7 @@ export async function fromLog(
     const sha256 = image['sha256'];
     if (typeof sha256 !== 'string') return image;
     const bytes = await blobs?.get(sha256).catch(() => undefined);
-    if (!bytes) return { type: 'text', text: '[a picture that is not kept any more]' };
+    if (!bytes) return { type: 'text', text: '[an image that is no longer kept]' };
     return { type: 'image', mimeType: image['mimeType'], data: Buffer.from(bytes).toString('base64') };
   })) as Json;
   const timed: Record<string, unknown> = { ...pictured };
@@ -83,7 +83,7 @@ function withoutTime(entry: Json): Json {
   return timeless;
 }
 
-/** Pictures stand in lists of content only: of a message, of an edit, of a message of an extension. */
+/** Images stand in lists of content only: of a message, of an edit, of a message of an extension. */
 async function mapImages(value: unknown, map: (image: Json) => Promise<Json>, depth = 0): Promise<unknown> {
   if (depth > 6 || typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return await Promise.all(value.map((one) => mapImages(one, map, depth + 1)));
@@ -116,6 +116,6 @@ function blobsOf(blobs: BlobStore | undefined): BlobStore {
   throw new EdgeError('log.failed', {
     operation: 'keep session entry',
     subject: 'blob store',
-    message: 'a picture or a large entry needs the blob store, and there is none',
+    message: 'an image or a large entry needs the blob store, which is not configured',
   });
 }

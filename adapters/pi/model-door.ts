@@ -62,7 +62,7 @@ export type DoorParts = {
 export class ModelDoor {
   readonly #parts: DoorParts;
   fault: EdgeError | undefined;
-  /** As a person chose it; undefined: as the model does by itself. */
+  /** As a person chose it; undefined: the default of the model. */
   thinking: ThinkingLevel | undefined;
   /** Instructions of a person for a summary. */
   focus: string | undefined;
@@ -174,7 +174,7 @@ export class ModelDoor {
     maxTokens: number | undefined,
   ): ModelRequest {
     const { agent, pi, model: door } = this.#parts;
-    // Pi mentions its folder in the prompt; there is none here.
+    // Pi mentions its folder in the prompt; no folder exists here.
     const system = pi.ai.getCurrentSystemPrompt(transcript.messages).replace(CWD, '').trim();
     const messages = toMessages(system, transcript, door.info.vision);
     const tools = inSession ? this.#tools(pi.ai.getCurrentTools(transcript.messages)) : [];
@@ -296,7 +296,7 @@ function whole(
     content.push({ type: 'toolCall', id: `call_${turn}_${index + 1}`, name, ...kept });
   }
   const calls = toolCalls.length > 0;
-  // Pi makes no call of an answer that was cut off. A stop is executed even if its arguments were cut off.
+  // Pi makes no call of a truncated answer. A stop is executed even if its arguments were truncated.
   const stopReason = answer.stopReason === 'length' && !stops ? 'length' : calls ? 'toolUse' : 'stop';
   Object.assign(partial, {
     content,

@@ -13,7 +13,7 @@ import { PiRun } from './pi-run.ts';
 import type { PiExtension } from './resources.ts';
 
 export type PiHarnessOptions = {
-  /** Pictures and large entries go there; without it a run that has some fails. */
+  /** Images and large entries go there; without it a run that has some fails. */
   readonly blobs?: BlobStore | undefined;
   /** Blocks below the instructions of the agent, such as its skills; asked at each start of a run. */
   readonly promptBlocks?: (context: RunContext) => readonly string[] | Promise<readonly string[]>;
@@ -21,7 +21,7 @@ export type PiHarnessOptions = {
   readonly extensions?: (context: RunContext) => readonly PiExtension[] | Promise<readonly PiExtension[]>;
   /** The command of an extension that a message calls; undefined: the message is for the model. */
   readonly command?: (context: RunContext, text: string) => (() => Promise<void>) | undefined;
-  /** A session has ended: nothing of its extensions is called any more. */
+  /** A session has ended: nothing of its extensions is called afterwards. */
   readonly released?: (context: RunContext) => void;
   /** An extension threw inside Pi; `path` as Pi names it. */
   readonly onExtensionError?: (path: string, event: string, error: string) => void;

@@ -114,7 +114,7 @@ export class PiRun {
   async #open(): Promise<void> {
     const { pi, context, model, agent, patienceMs, onText } = this.#parts;
     const journal = this.#journal;
-    // Sent once: an attempt that was cut off may have sent it already.
+    // Sent once: an interrupted attempt may have sent it already.
     const own = context.session.slice(context.inherited);
     const forked = context.inherited > 0 && !own.some(({ entry }) => entry['customType'] === FORKED);
     this.#manager = await journal.open(pi, context.session, NOWHERE);
@@ -302,9 +302,9 @@ export class PiRun {
       const name = String(block['name']);
       const callId = String(block['id']);
       const { content, isError, result } = cutShort
-        ? notMade('the answer was cut off at its token limit')
+        ? notMade('the answer was truncated at its token limit')
         : dropped
-          ? notMade('the run goes on with another message')
+          ? notMade('the run continues with another message')
           : await this.#call(name, callId, undefined);
       const finished = this.#tools.get(name)?.name === FINISH && result;
       this.#manager.appendMessage({

@@ -166,7 +166,7 @@ export class PiProviderModel implements LanguageModel {
     try {
       value = JSON.parse(fencedText(text) ?? text);
     } catch {
-      const why = stopReason === 'length' ? 'it was cut off' : 'it is no JSON';
+      const why = stopReason === 'length' ? 'it was truncated' : 'it is not JSON';
       throw this.#fault('model.failed', `the answer does not fit its schema: ${why}`);
     }
     const fault = checker(schema as TSchema).fault(value);

@@ -7,7 +7,7 @@ export type ProviderAccess = {
   readonly apiKey: string | undefined;
   /** What the provider has to know beside the key: accounts, gateways, regions. */
   readonly env: Readonly<Record<string, string>>;
-  /** File of logins; undefined: there is none. */
+  /** File of logins; undefined: no logins. */
   readonly credentials: string | undefined;
   readonly clock: Clock;
 };
@@ -47,7 +47,7 @@ export type CatalogueProvider = {
   readonly models: readonly CatalogueModel[];
 };
 
-/** Every provider that Pi knows, from its catalogue; nobody is asked over the network. */
+/** Every provider that Pi knows, from its catalogue; nothing is asked over the network. */
 export async function catalogue(): Promise<readonly CatalogueProvider[]> {
   const { builtinModels } = await import('@earendil-works/pi-ai/providers/all');
   const all = builtinModels();

@@ -65,7 +65,7 @@ export class RunInbox {
     if (level?.thinkingLevel !== undefined) parts.door.thinking = level.thinkingLevel;
   }
 
-  /** A person stopped the session, and nobody has said anything since. */
+  /** A person stopped the session, and no message has come since. */
   get stopped(): boolean {
     return this.#stopped;
   }
@@ -180,7 +180,7 @@ export class RunInbox {
     else session.agent.steer(message);
   }
 
-  /** What is under way ends, and what the agent has not heard is dropped. Settles when the calls have ended. */
+  /** Running calls end, and what the agent has not heard is dropped. Settles when the calls have ended. */
   async #stop(messageId: string): Promise<void> {
     const { journal, manager, session } = this.#parts;
     this.#stopped = true;

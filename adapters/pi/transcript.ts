@@ -2,7 +2,7 @@ import type { Message, TranscriptContext } from '@earendil-works/pi-ai';
 import type { ModelMessage, ModelToolCall, ToolImage } from '../../contract/core.ts';
 
 /**
- * Number of pictures that a model gets at a time, the newest ones. Each costs about as much context as a page of text.
+ * Number of images that a model gets at a time, the newest ones. Each costs about as much context as a page of text.
  */
 const IMAGES_MAX = 4;
 
@@ -15,7 +15,7 @@ type Block = { readonly type: string } & Readonly<Record<string, unknown>>;
 export type RawArguments = { readonly rawArguments?: string };
 
 /**
- * The messages of a transcript in the format of the model port. `system` goes first; pictures only for models that see.
+ * The messages of a transcript in the format of the model port. `system` goes first; images only for models that see.
  */
 export function toMessages(
   system: string,
@@ -47,7 +47,7 @@ function toMessage(message: Message, shown: ReadonlySet<unknown>): ModelMessage[
 
 function textOf(block: Block, shown: ReadonlySet<unknown>): string {
   if (block.type === 'text') return String(block['text'] ?? '');
-  if (block.type === 'image' && !shown.has(block)) return '[a picture, not shown]';
+  if (block.type === 'image' && !shown.has(block)) return '[an image, not shown]';
   return '';
 }
 
@@ -89,7 +89,7 @@ export function argumentsOf(block: Block): unknown {
   }
 }
 
-/** The arguments of a call as Pi holds them: an object that JSON can hold, and the text where it was none. */
+/** The arguments of a call as Pi holds them: an object that JSON can hold, and the text where it was not. */
 export function heldArguments(text: string): { arguments: Record<string, unknown> } & RawArguments {
   if (text.trim() === '') return { arguments: {} };
   try {

@@ -29,9 +29,9 @@ const ACCEPT_MS = 5_000;
 const CANCEL_MS = 400;
 const ENDED_MS = 500;
 /**
- * A cancellation that reached nobody is tried again, milliseconds and times: ten minutes. A network may hide a server
- * for longer than its lease, and a server that is seen again may still drive; looking for a dead one costs one query a
- * second.
+ * A cancellation that reached no server is tried again, milliseconds and times: ten minutes. A network may hide a
+ * server for longer than its lease, and a server that is seen again may still drive; looking for a dead one costs one
+ * query a second.
  */
 const OWED_EVERY_MS = 1_000;
 const OWED_TRIES_MAX = 600;
@@ -44,7 +44,7 @@ export type ActionPorts = { readonly actions: RosActions; readonly services: Ros
 
 /**
  * Goals that move something: each is cancelled when it is to end, by its handle, by the cancel service of its
- * server, and again later where nobody heard it. The caller brakes at the same time; it waits for nothing here.
+ * server, and again later where no server received it. The caller brakes at the same time; it waits for nothing here.
  */
 export class ActionGoals {
   readonly #ports: ActionPorts;
@@ -103,7 +103,7 @@ export class ActionGoals {
       late.result.catch(() => {});
       if (!(await late.cancel(CANCEL_MS).catch(() => false))) this.#owe(asked.name, late.goalId);
     });
-    // Refused, or nobody there: nothing moves by it. After this time it is cancelled in the background.
+    // Refused, or no server there: nothing moves by it. After this time it is cancelled in the background.
     await withDeadline(this.#clock, CANCEL_MS + ENDED_MS, cancelled, 'cancel', asked.name).catch(() => {});
     return undefined;
   }
@@ -150,7 +150,7 @@ export class ActionGoals {
   }
 
   /**
-   * Somebody may still execute a goal of ours: its server gets the request again until it answers. Nothing waits for
+   * A server may still execute this goal: it gets the request again until it answers. Nothing waits for
    * this.
    */
   #owe(name: string, goalId: string): void {

@@ -21,7 +21,7 @@ export type ApiListener = {
 
 /**
  * The way of API calls to whatever host runs now. A call made while none does waits for the next one until its
- * deadline; one that was under way when its host died is refused with `ros.failed`: it may have had its effect.
+ * deadline; one that was running when its host died is refused with `ros.failed`: it may have had its effect.
  */
 export class ApiLink {
   readonly #clock: Clock;

@@ -38,7 +38,7 @@ export type ApiCall =
 
 /** Adapter to host, unanswered. */
 export type ApiWord =
-  /** The caller gave up: any answer is dropped. */
+  /** The caller cancelled: any answer is dropped. */
   | { readonly op: 'abort'; readonly id: number }
   /** Without a value the caller of our service gets no answer. */
   | {

@@ -4,12 +4,12 @@ import { type Clock, LIMITS, NOT_CONFIRMED, type RestWatch, type Timer } from '.
 const LOOK_MS = 50;
 /** One order may get lost, and a base needs one to hear: so many at least. */
 const ORDERS_MIN = 3;
-/** What still moves goes on being ordered to stand for this long, milliseconds. */
+/** What still moves is ordered to stand for this long, milliseconds. */
 const BRAKE_MS_MAX = 10_000;
 
 export type BrakeParts = {
   readonly clock: Clock;
-  /** Orders it to stand; false when nobody takes it. Absent: what was cancelled stands by itself. */
+  /** Orders it to stand; false when no receiver takes it. Absent: what was cancelled stops on its own. */
   order?(): boolean;
   /** Is given every new measurement. */
   readonly rest: Pick<RestWatch, 'begin' | 'rests'>;
@@ -17,7 +17,7 @@ export type BrakeParts = {
   connected(): boolean;
 };
 
-/** How a stop ended: measured to stand; still moving after `LIMITS.STILL_WAIT_MS`; or nobody measured anything. */
+/** How a stop ended: measured to stand; still moving after `LIMITS.STILL_WAIT_MS`; or nothing was measured. */
 export type Rest = 'at_rest' | 'moving' | 'silent';
 
 type Asked = { readonly sinceMs: number; resolve(rest: Rest): void };
@@ -95,7 +95,7 @@ export class Brake {
   }
 }
 
-/** What the message of a motion says besides, where nobody measured that it stands. */
+/** What the message of a motion says besides, where it was not measured to stand. */
 export function withRest(message: string, rest: Rest): string {
   if (rest === 'at_rest') return message;
   return message === '' ? NOT_CONFIRMED : `${message}; ${NOT_CONFIRMED}`;

@@ -13,7 +13,7 @@ export type DiscoveryRules = {
   /** Patterns of `contract/topic-pattern.ts`: `*` stands for one part of a name, `**` for any number of them. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
-  /** Configured, or ours: never discovered. */
+  /** Configured, or of this daemon: never discovered. */
   readonly known: ReadonlySet<string>;
   /** Full names of our own nodes: what only they publish is not heard back. */
   readonly ownNodes: ReadonlySet<string>;
@@ -48,7 +48,7 @@ export function discoveredTopics(graph: GraphSnapshot, rules: DiscoveryRules): F
   return found;
 }
 
-/** Undefined where nobody but us publishes messages on it. */
+/** Undefined where no other node publishes messages on it. */
 export function foundTopic(
   { topic, publishers }: GraphTopic,
   ownNodes: ReadonlySet<string>,

@@ -128,7 +128,7 @@ export class HostProcess {
     }
   }
 
-  /** A topic that is not wanted any more; what is on its way still comes. */
+  /** A topic that is no longer wanted; what is on its way still comes. */
   forget(channel: number): void {
     this.#channels.delete(channel);
     this.#control({ kind: 'unsubscribe', channel });

@@ -62,7 +62,7 @@ async function ask(
       const definition = joinSources(type, answer['type_sources'] as readonly Source[]);
       if (answer['successful'] === true && definition !== undefined) return definition;
     } catch {
-      // The next one may answer; without any the bytes are recorded all the same.
+      // The next one may answer; without any the bytes are still recorded.
       isOpen = true;
     }
   }

@@ -9,7 +9,8 @@ export type RobotPulse = { readonly time: bigint; readonly connected: boolean };
 const LOOK_MS = 50;
 
 /**
- * What may end a motion from outside: its caller, its time, another motion, a robot that fell silent. First one counts.
+ * What may end a motion from outside: its caller, its time, another motion, a robot that stopped responding. First
+ * one counts.
  */
 export class MotionEnds {
   readonly #ending = new AbortController();
@@ -24,7 +25,7 @@ export class MotionEnds {
   #fault: EdgeError | undefined;
   #watch: (() => void) | undefined;
 
-  /** `timeoutMs` is robot time; `silence` says what fell silent when the robot is lost. */
+  /** `timeoutMs` is robot time; `silence` says what stopped arriving when the robot is lost. */
   constructor(
     parts: { readonly clock: Clock; readonly track: RobotPulse; readonly silence: string },
     timeoutMs: number,
@@ -55,7 +56,7 @@ export class MotionEnds {
     return this.#outcome;
   }
 
-  /** Why it cannot be asked any more, where that ended it. */
+  /** Why it can no longer be asked, where that ended it. */
   get fault(): EdgeError | undefined {
     return this.#fault;
   }

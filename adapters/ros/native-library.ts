@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clock, withDeadline } from '../../contract/core.ts';
 
-/** The helper library for the ROS host, or why there is none: then four of the seven QoS policies are applied. */
+/** The helper library for the ROS host, or why it is missing: then four of the seven QoS policies are applied. */
 export type NativeLibrary =
   | { readonly path: string; readonly reason?: undefined }
   | { readonly path?: undefined; readonly reason: string };
@@ -19,7 +19,7 @@ const COMPILE_MS = 30_000;
 
 /**
  * Compiles the helper with the host's C compiler (`CC`, else `cc`), once per version of its source, into
- * `folder`. Never throws: without a compiler everything else goes on.
+ * `folder`. Never throws: without a compiler everything else works.
  */
 export async function prepareNative(
   clock: Clock,

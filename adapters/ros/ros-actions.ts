@@ -18,7 +18,7 @@ import { ROS_LIMITS } from './options.ts';
 /** Goals that are to be cancelled when a host is there again. */
 const ORPHANS_MAX = 1_024;
 /**
- * A goal that nobody holds and whose server is not seen is cancelled when it is seen again: so often a call waits
+ * A goal without a client whose server is not seen is cancelled when it is seen again: so often a call waits
  * for it, of `ROS_LIMITS.REQUEST_MS` each, ten minutes.
  */
 const DISOWN_CALLS_MAX = 120;
@@ -49,8 +49,8 @@ type Served = {
 
 /**
  * Actions over the ROS host. What is served comes back with every new host. The goals of a host that died are
- * reported, both ways: ours are aborted, those we sent reject and are cancelled through the next host, since nobody
- * watches over them any more.
+ * reported, both ways: goals of clients here are aborted, goals sent by us reject and are cancelled through the next
+ * host, since no client watches over them.
  */
 export class HostActions implements RosActions {
   readonly #link: ApiLink;
@@ -90,7 +90,7 @@ export class HostActions implements RosActions {
     const { timeoutMs, signal, onFeedback } = options;
     const goalId = randomUUID().replaceAll('-', '');
     const outcome = Promise.withResolvers<GoalResult>();
-    // Nobody has to be interested in the result.
+    // The result may be ignored.
     outcome.promise.catch(() => {});
     this.#sent.set(goalId, { name, outcome, onFeedback });
     let accepted: boolean;
@@ -99,7 +99,7 @@ export class HostActions implements RosActions {
       accepted = await this.#link.call<boolean>(order, timeoutMs, 'send a goal', name, signal);
     } catch (error) {
       this.#sent.delete(goalId);
-      // It may have been accepted all the same: a goal that nobody holds is not left running.
+      // It may still have been accepted: a goal without a client is not left running.
       if (error instanceof EdgeError && error.code === 'deadline.exceeded') this.#disown(goalId, name);
       throw error;
     }
@@ -164,7 +164,7 @@ export class HostActions implements RosActions {
         // The network may hide it, or lose the request; one that is really gone executes nothing.
         if ((code === 'ros.not_found' || code === 'deadline.exceeded') && callsLeft > 1)
           return this.#disown(goalId, name, callsLeft - 1);
-        // Out of sight all the time: nobody is alarmed.
+        // Never seen in this time: this is not reported.
         if (code === 'ros.not_found') return;
         this.#report(
           'warn',
@@ -228,7 +228,7 @@ export class HostActions implements RosActions {
         const lost = this.#sent.get(news.goalId);
         this.#sent.delete(news.goalId);
         lost?.outcome.reject(EdgeError.fromBody(news.error));
-        // The server may live and only the network have hidden it: it must not move on for nobody.
+        // The server may live and only the network have hidden it: it must not keep moving without a client.
         if (lost) this.#disown(news.goalId, lost.name);
         return;
       }

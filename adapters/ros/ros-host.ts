@@ -99,8 +99,8 @@ export class RosHost {
   }
 
   /**
-   * Asks the publishers of a type that is not installed for its definition; one that nobody sent is not waited for
-   * again.
+   * Asks the publishers of a type that is not installed for its definition; one that no publisher sent is not waited
+   * for again.
    */
   async learn(spec: TopicSpec, publishers: readonly EndpointInfo[]): Promise<void> {
     const withinMs = this.#untold.has(spec.type) ? 0 : ROS_LIMITS.LEARN_MS;
@@ -189,7 +189,7 @@ export class RosHost {
     return channel;
   }
 
-  /** Subscribes a topic again, under its number. Rejects as `subscribe` does; the next host has it all the same. */
+  /** Subscribes a topic again, under its number. Rejects as `subscribe` does; the next host still has it. */
   async resubscribe(channel: number): Promise<void> {
     const topic = this.#subscriptions.get(channel)?.spec.topic;
     if (topic === undefined) return;
@@ -275,7 +275,7 @@ export class RosHost {
     }
     for (const channel of this.#subscriptions.keys()) {
       await this.#requestSubscribe(started, channel).catch((error: unknown) => {
-        // One topic that cannot be subscribed any more does not affect the others.
+        // One topic that can no longer be subscribed does not affect the others.
         if (!started.alive) throw error;
         this.#options.report?.('error', error instanceof Error ? error.message : String(error));
       });

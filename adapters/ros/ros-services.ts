@@ -18,7 +18,7 @@ type Served = {
   readonly timeoutMs: number;
 };
 
-/** How long a handler of ours may take by default, milliseconds. */
+/** How long a handler of this daemon may take by default, milliseconds. */
 const HANDLER_MS = 10_000;
 
 /** Services over the ROS host. What is served comes back with every new host. */
@@ -76,7 +76,7 @@ export class HostServices implements RosServices {
         if (!this.#served.delete(server) || !host) return;
         const { answer, abort } = host.apiCall({ op: 'unserve', server });
         const closed = withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'close a service', name);
-        // A host that died meanwhile serves nothing any more: that is what was asked for.
+        // A host that died meanwhile serves nothing: that is what was asked for.
         await closed.catch(abort);
       },
     };
@@ -87,7 +87,7 @@ export class HostServices implements RosServices {
       const { answer } = host.apiCall({ op: 'serve', server, name, type });
       const served = withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'serve a service', name);
       await served.catch((error: unknown) => {
-        // One that cannot be served any more does not keep the others away.
+        // A service that can no longer be served does not keep the others away.
         if (!host.alive) throw error;
         this.#report('error', `${name}: ${error instanceof Error ? error.message : String(error)}`);
       });

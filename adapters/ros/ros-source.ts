@@ -19,13 +19,13 @@ export type RosSourceOptions = {
   readonly deny?: readonly string[];
   /** Topics that are never discovered, for example those we command. */
   readonly except?: readonly string[];
-  /** A topic that cannot be subscribed as configured; the others go on. Called once for each reason. */
+  /** A topic that cannot be subscribed as configured; the others continue. Called once for each reason. */
   readonly onFault?: (error: EdgeError) => void;
   /** Topics that are bridged from now on, with the quality of service they are heard with. */
   readonly onTopics?: (topics: readonly TopicSpec[]) => void;
-  /** Discovered topics that are not bridged any more, for nobody has published them for a while. */
+  /** Discovered topics that are no longer bridged, because they had no publisher for a while. */
   readonly onReleased?: (topics: readonly string[]) => void;
-  /** How long a discovered topic is kept that nobody publishes, milliseconds; RELEASE_AFTER_MS if unset. */
+  /** How long a discovered topic is kept without a publisher, milliseconds; RELEASE_AFTER_MS if unset. */
   readonly releaseAfterMs?: number;
 };
 
@@ -38,7 +38,7 @@ type Bridged = { readonly channel: number; readonly spec: TopicSpec };
 
 /**
  * Topics of a ROS graph as samples: the configured ones, and those that discovery finds. A type whose package
- * is not installed is reported, and its bytes are taken all the same once a node publishes it.
+ * is not installed is reported, and its bytes are still taken once a node publishes it.
  */
 export class RosSource implements SampleSource {
   readonly #host: RosHost;
@@ -109,7 +109,7 @@ export class RosSource implements SampleSource {
   /**
    * Subscribes one topic again, for a subscription that hears nothing although somebody publishes; the other topics
    * are not touched. Nothing for a topic that is not bridged. Throws `ros.failed` and may be called again; the next
-   * host has the topic all the same.
+   * host still has the topic.
    */
   async resubscribe(topic: string): Promise<void> {
     const bridged = this.#bridged.get(topic);
@@ -132,7 +132,7 @@ export class RosSource implements SampleSource {
       .catch((error: unknown) => this.#fault(EdgeError.from(error, 'ros.failed', 'look at', 'the ROS graph')))
       .finally(() => {
         this.#looking = false;
-        // Reported while the last look gave up.
+        // Reported while the last look failed.
         if (this.#next && !this.#closed) this.#changed(this.#next);
       });
   }
@@ -172,7 +172,7 @@ export class RosSource implements SampleSource {
     }
   }
 
-  /** Unsubscribes topics that nobody has published for long; the graph does not change when that time is over. */
+  /** Unsubscribes topics that had no publisher for long; the graph does not change when that time is over. */
   #release(graph: GraphSnapshot, found: readonly FoundTopic[]): void {
     if (this.#closed) return;
     const { clock, ownNodes } = this.#host;
@@ -234,7 +234,7 @@ export class RosSource implements SampleSource {
     this.#options.onFault?.(failed(NAMES_EXHAUSTED, refused));
   }
 
-  /** It was bridged as another type, which nobody publishes any more. */
+  /** It was bridged as another type, which is no longer published. */
   #loseName(topic: string): void {
     this.#options.onReleased?.([topic]);
     this.#fault(failed(`it has another type now and is bridged no more: ${NAMES_EXHAUSTED}`, topic));

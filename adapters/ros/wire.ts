@@ -109,7 +109,7 @@ export function encodeFrame(kind: number, body: Buffer): Buffer {
   return Buffer.concat([head(kind, body.length, 0), body]);
 }
 
-/** `ros.failed`: the other end does not follow this protocol (any more); the connection is of no use. */
+/** `ros.failed`: the other end does not (or no longer) follow this protocol; the connection is of no use. */
 export function brokenFrame(message: string, cause?: unknown): EdgeError {
   return new EdgeError('ros.failed', { operation: 'read frames', subject: 'ROS host', message, cause });
 }
@@ -136,7 +136,7 @@ export function publishHead(channel: number, messageBytes: number, expiresAtMs =
   return buffer;
 }
 
-/** Throws `ros.failed` for a body that is cut off. `expiresAtMs` is NaN where the message always counts. */
+/** Throws `ros.failed` for a body that is truncated. `expiresAtMs` is NaN where the message always counts. */
 export function decodePublish(body: Buffer): { channel: number; expiresAtMs: number; bytes: Buffer } {
   if (body.length < PUBLISH_HEAD_BYTES) throw brokenFrame('a publication is truncated');
   return {
@@ -168,7 +168,7 @@ export type SampleFrame = {
 };
 
 /** `bytes` have a memory of their own, so that their receiver may transfer it to a thread. */
-/** Throws `ros.failed` for a body that is cut off. */
+/** Throws `ros.failed` for a body that is truncated. */
 export function decodeSample(body: Buffer): SampleFrame {
   if (body.length < SAMPLE_HEAD_BYTES) throw brokenFrame('a sample is truncated');
   const message = body.subarray(SAMPLE_HEAD_BYTES);

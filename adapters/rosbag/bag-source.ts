@@ -20,7 +20,7 @@ export type BagSourceOptions = {
   readonly path: string;
   /** 1 is the pace of the recording; `max` is as fast as the receiver takes them. */
   readonly rate: number | 'max';
-  /** Plays again from the start when it ends; times go on, so that they never step back. */
+  /** Plays again from the start when it ends; times continue, so that they never step back. */
   readonly loop?: boolean;
   /** Skips this much of the recording, milliseconds. */
   readonly startOffsetMs?: number;
@@ -160,7 +160,9 @@ export class BagSource implements SampleSource {
     this.#look();
   }
 
-  /** Goes on from `time` of the bag, with what transient local topics held then. Outside the bag: its nearer end. */
+  /**
+   * Continues from `time` of the bag, with what transient local topics held then. Outside the bag: its nearer end.
+   */
   seek(time: Nanoseconds): void {
     const { startNs, endNs } = this;
     this.#seekNs = time < startNs ? startNs : time > endNs ? endNs : time;

@@ -148,7 +148,7 @@ async function refuseExisting(target: string): Promise<void> {
   });
 }
 
-/** Removes what writers of the same target left behind that do not live any more. */
+/** Removes what dead writers of the same target left behind. */
 async function sweep(folder: string, name: string): Promise<void> {
   for (const entry of await readdir(folder)) {
     const match = PARTIAL.exec(entry);

@@ -104,7 +104,7 @@ async function bagWithContent(bags: string, contentSha256: string): Promise<stri
     try {
       if (text && (JSON.parse(text) as ImportRecord).contentSha256 === contentSha256) return entry.name;
     } catch {
-      // A file of that name that is not ours.
+      // A file of that name that this import did not write.
     }
   }
   return undefined;

@@ -39,7 +39,9 @@ export async function bagFiles(path: string): Promise<string[]> {
   return names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).map((name) => join(path, name));
 }
 
-/** The metadata.yaml of a bag folder; undefined where there is none. Throws `bag.malformed` for one that is none. */
+/**
+ * The metadata.yaml of a bag folder; undefined where it does not exist. Throws `bag.malformed` for an invalid file.
+ */
 export async function bagNotes(folder: string): Promise<BagNotes | undefined> {
   const path = join(folder, 'metadata.yaml');
   const info = await stat(path).catch(() => undefined);

@@ -19,7 +19,7 @@ const FILES_MAX = 200;
 const DEPTH_MAX = 6;
 const SKILL_FILES = ['SKILL.md', 'skill.md'];
 
-/** What one folder holds: a skill, or why it is none. */
+/** What one folder holds: a skill, or why it is not a skill. */
 export type Judged =
   | { readonly ok: true; readonly skill: ParsedSkill; readonly text: string; readonly file: string }
   | { readonly ok: false; readonly problems: readonly string[] };
@@ -115,7 +115,7 @@ export class FolderShelf implements SkillShelf {
     this.#found.set(skill.name, { folder, isApp, loaded: { ...loaded, instructions: skill.body } });
   }
 
-  /** A valid package that cannot be had here nevertheless. */
+  /** A valid package that nevertheless cannot be used here. */
   #unusable({ name, body }: ParsedSkill): readonly string[] {
     const bytes = Buffer.byteLength(body);
     if (bytes > TEXT_BYTES_MAX)

@@ -12,7 +12,7 @@ import {
   visit,
 } from 'yaml';
 
-/** Values of front matter: text, and nothing that YAML makes of text by itself. */
+/** Values of front matter: text, and nothing that YAML would convert text to. */
 export type FrontValue = string | readonly FrontValue[] | { readonly [key: string]: FrontValue };
 export type FrontMatter = Readonly<Record<string, FrontValue>>;
 

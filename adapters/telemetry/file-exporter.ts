@@ -45,7 +45,7 @@ export class FileExporter implements SpanExporter {
       if (size > 0 && size + Buffer.byteLength(text) > most) number++;
       for (const old of numbers.filter((n) => n <= number - FILES))
         await rm(this.#path(old), { force: true });
-      // More at once than a file may hold: what is oldest is what a quota gives up.
+      // More at once than a file may hold: a quota drops the oldest.
       await appendFile(this.#path(number), Buffer.byteLength(text) > most ? lastLines(text, most) : text);
     } catch (cause) {
       throw new EdgeError('link.unreachable', {

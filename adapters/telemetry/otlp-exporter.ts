@@ -13,7 +13,7 @@ import {
 
 /** One request is given this long; milliseconds. */
 const REQUEST_MS = 10_000;
-/** A little more: the client has its own deadline, ours holds if it is deaf. */
+/** A little more: the client has its own deadline, and this one holds if the client never answers. */
 const DEAF_MS = REQUEST_MS + 2_000;
 
 export type OtlpOptions = {

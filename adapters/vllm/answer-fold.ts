@@ -133,7 +133,7 @@ export class AnswerFold {
   /** Whether the piece brought anything. */
   #callPart(part: ToolPart): boolean {
     const { index = 0, id } = part;
-    if (!Number.isSafeInteger(index) || index < 0) throw this.#broken('a call with an index that is none');
+    if (!Number.isSafeInteger(index) || index < 0) throw this.#broken('a call with an invalid index');
     // Some servers put each call under index 0 with different ids: the last one under an index is meant.
     const known = this.#calls.findLast((call) => call.index === index);
     const open =

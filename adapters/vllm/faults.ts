@@ -32,7 +32,7 @@ export function faultOf(thrown: unknown, subject: string, key: string | undefine
   return new EdgeError('model.failed', { ...details, message: text });
 }
 
-/** An error of ours may come back wrapped by the client or by fetch. */
+/** An `EdgeError` may come back wrapped by the client or by fetch. */
 function ownFault(thrown: unknown): EdgeError | undefined {
   let error: unknown = thrown;
   for (let depth = 0; depth < 5 && error instanceof Error; depth++) {

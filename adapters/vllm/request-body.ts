@@ -69,9 +69,9 @@ function nativeMessages(message: ModelMessage): Message[] {
     return [{ role, content: text, ...(calls.length > 0 ? { tool_calls: calls } : {}) }];
   }
   const result: Message = { role: 'tool', tool_call_id: message.callId ?? '', content: text };
-  // The API has no pictures in results: they follow as a user message.
+  // The API has no images in results: they follow as a user message.
   if (images.length === 0) return [result];
-  return [result, { role: 'user', content: withImages('Pictures of this result:', images) }];
+  return [result, { role: 'user', content: withImages('Images of this result:', images) }];
 }
 
 /** Chat formats of servers parse earlier arguments and fail on what is no object. */

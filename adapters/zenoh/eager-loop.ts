@@ -51,7 +51,7 @@ export class EagerLoop {
     return now;
   }
 
-  /** Its answer is there, or nobody waits for it any more. */
+  /** Its answer is there, or no caller waits for it. */
   over(begun: number): void {
     this.#open -= 1;
     const soon = this.#clock.monotonicMs() - begun <= WINDOW_MS;

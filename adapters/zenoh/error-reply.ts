@@ -24,7 +24,7 @@ export function decodeError(payload: Uint8Array, encoding: string, subject: stri
       : decodeMsgpack(payload);
     if (isErrorBody(value)) return value;
   } catch {
-    // Not ours: read it as text below.
+    // Not an error of this project: read it as text below.
   }
   const text = new TextDecoder().decode(payload.subarray(0, FOREIGN_TEXT_CHARS_MAX));
   // The text that Zenoh itself gives when the caller's time is over.

@@ -1,6 +1,6 @@
 import type { KeySpace, Sample, SampleSink, TopicSpec } from '../../contract/core.ts';
 
-/** Puts under way; more are refused until some are through. */
+/** Open puts; more are refused until some are through. */
 const PUTS_OPEN_MAX = 64;
 const PUT_BYTES_OPEN_MAX = 32 * 1024 * 1024;
 
@@ -20,7 +20,7 @@ export class KeySpaceSink implements SampleSink {
 
   async advertise(_topic: TopicSpec): Promise<void> {}
 
-  /** False while too much is under way, and forever after the key space refused a value. */
+  /** False while too many puts are open, and forever after the key space refused a value. */
   offer({ topic, type, bytes }: Sample): boolean {
     if (this.#closed || this.#failed || this.#open.size >= PUTS_OPEN_MAX) return false;
     if (this.#openBytes > 0 && this.#openBytes + bytes.length > PUT_BYTES_OPEN_MAX) return false;
@@ -39,7 +39,7 @@ export class KeySpaceSink implements SampleSink {
     return true;
   }
 
-  /** Waits for what is under way; the key space stays open, it belongs to another. */
+  /** Waits for the open puts; the key space stays open, it belongs to another. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#open);

@@ -1,4 +1,4 @@
-/** Declarations under way at a time. Each holds a thread of the addon; Zenoh does them one after the other anyway. */
+/** Concurrent declarations. Each holds a thread of the addon; Zenoh does them one after the other anyway. */
 const WIDTH = 8;
 
 /** Runs a few jobs at a time, first come first served. */

@@ -268,7 +268,7 @@ export class NativeKeySpace implements KeySpace {
     return { id, keyExpr, undeclare };
   }
 
-  /** Settles within a second; nothing comes to the sink of `id` any more, and the network is notified in its turn. */
+  /** Settles within a second; nothing more comes to the sink of `id`, and the network is notified in its turn. */
   async #undeclare(id: number, keyExpr: string): Promise<void> {
     const told = this.#gate
       .run(() => this.#session.undeclare(id))

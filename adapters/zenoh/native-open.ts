@@ -26,7 +26,7 @@ const SHARED_MEMORY = 'transport/shared_memory/enabled';
 
 /**
  * Opens a session. Where /dev/shm has no room for the few pages that a session needs to share memory at all, it is
- * opened without: values are copied, `onFault` is called, and the robot goes on.
+ * opened without: values are copied, `onFault` is called, and the robot keeps working.
  */
 export async function openSession(
   native: NativeModule,

@@ -4,7 +4,7 @@ import type { NativeSession } from './native-types.ts';
 
 /**
  * Publishers kept declared. A declared publisher costs one announcement and then sends small headers, and
- * nothing at all while nobody subscribes. Beyond this many the one unused for longest is undeclared.
+ * nothing at all without a subscriber. Beyond this many the one unused for longest is undeclared.
  */
 const PUBLISHERS_MAX = 512;
 /** Publishers with a cache are never undeclared: others count on what they keep. A further one is refused. */

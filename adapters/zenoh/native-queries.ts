@@ -19,9 +19,9 @@ export type QueryOptions = Parameters<KeySpace['query']>[1];
 /** Replies to one query, and their bytes; further ones are counted and reported as one error reply. */
 const REPLIES_MAX = 4096;
 const REPLIES_BYTES_MAX = 128 * 1024 * 1024;
-/** If there is no answer by then an error is sent: the caller has given up long before. */
+/** If there is no answer by then an error is sent: the caller has timed out long before. */
 const ANSWER_MS_MAX = 60_000;
-/** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
+/** Zenoh's own timeout is later than the one here, so that one place decides: our clock. */
 const TIMEOUT_MARGIN_MS = 1_000;
 const TIMEOUT_MS_MAX = 3_600_000;
 const TARGET = { best_matching: 'best', all: 'all', all_complete: 'all-complete' } as const;
@@ -115,7 +115,7 @@ export async function serveQuery(
     encoding: event.encoding,
     ...(event.attachment === undefined ? {} : { attachment: event.attachment }),
   };
-  // An answer is for a key: ours, or where ours has wildcards the one that was asked for.
+  // An answer is for a key: the one of the queryable, or where that has wildcards the one that was asked for.
   const key = isKey(keyExpr) ? keyExpr : event.key;
   let over = false;
   const part: AnswerPart = ({ payload, encoding, attachment }) => {

@@ -28,7 +28,7 @@ export type DriverChoice = {
 
 const PROBE_MS_MAX = 2_000;
 
-/** Looks for drivers: `auto` takes the native driver, and where there is none a bridge that answers. */
+/** Looks for drivers: `auto` takes the native driver, and without it a bridge that answers. */
 export async function chooseDriver(options: DriverOptions, clock: Clock): Promise<DriverChoice> {
   const { driver, remoteUrl } = options;
   const native = driver === 'remote' ? undefined : reportZenohDriver();
@@ -59,7 +59,7 @@ const FIX_NATIVE =
 
 /**
  * Opens the key space with the driver that `chooseDriver` finds. Throws `zenoh.unavailable` where only the native
- * driver is wanted and there is none; `zenoh.failed` where a bridge may still come; as the driver otherwise.
+ * driver is wanted and it is missing; `zenoh.failed` where a bridge may still come; as the driver otherwise.
  */
 export async function openKeySpace(
   options: DriverOptions & ZenohOptions & { readonly bulkConnection?: boolean },

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 
-/** RFC 6455, 5.5.3: a pong that nobody asked for, masked with zeros. Nothing is answered to it. */
+/** RFC 6455, 5.5.3: an unsolicited pong, masked with zeros. Nothing is answered to it. */
 const PONG = Uint8Array.of(0x8a, 0x80, 0, 0, 0, 0);
 
 /**

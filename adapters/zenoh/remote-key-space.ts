@@ -44,7 +44,7 @@ export type RemoteStatus = {
 
 const DECLARE_MS_MAX = 5_000;
 const UNDECLARE_MS_MAX = 1_000;
-/** If there is no answer by then an error is sent: the caller has given up long before. */
+/** If there is no answer by then an error is sent: the caller has timed out long before. */
 const ANSWER_MS_DEFAULT = 60_000;
 const SUBSCRIPTION_DEPTH_DEFAULT = 1024;
 const SUBSCRIPTION_BYTES_MAX = 128 * 1024 * 1024;
@@ -189,7 +189,7 @@ export class RemoteKeySpace implements KeySpace {
       else present.delete(message.key);
       onChange(message.key, message.alive);
     };
-    // Without a bridge nobody is seen; tokens that still exist are reported again when it is back.
+    // Without a bridge no peer is seen; tokens that still exist are reported again when it is back.
     const onDown = () => {
       const gone = [...present];
       present.clear();

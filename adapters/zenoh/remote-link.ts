@@ -49,7 +49,7 @@ export class RemoteLink {
     return this.#up;
   }
 
-  /** The first session; rejects with `zenoh.failed` when there is no bridge, and does not go on trying. */
+  /** The first session; rejects with `zenoh.failed` when there is no bridge, and does not keep trying. */
   async open(): Promise<void> {
     await this.#attempt();
     this.#ticks = this.#clock.every(TICK_MS, () => {

@@ -1,7 +1,7 @@
 import { type Clock, EdgeError } from '../../contract/core.ts';
 
 /**
- * Opens a WebSocket to the bridge and closes it again. Rejects with `zenoh.failed` when nobody answers there
+ * Opens a WebSocket to the bridge and closes it again. Rejects with `zenoh.failed` when no bridge answers there
  * within `ms`. zenoh-ts itself would try ten times with growing pauses, and has no way to stop.
  */
 export function probeBridge(url: string, clock: Clock, ms: number): Promise<void> {

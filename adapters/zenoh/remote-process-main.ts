@@ -1,5 +1,5 @@
 /**
- * The process of zenoh-ts. The library rejects promises that nobody can catch, retries without end, waits in
+ * The process of zenoh-ts. The library rejects promises that no caller can catch, retries without end, waits in
  * loops for dead sockets and writes to the console; a thread of it once ended the whole process by an abort of the
  * engine. Here this costs only a process that can be restarted, not the one that moves a robot.
  */
@@ -18,7 +18,7 @@ const CLOSE_MS_MAX = 500;
 
 const { url } = JSON.parse(process.argv[2]!) as RemoteStart;
 const clock = new SystemClock();
-// Nobody is left to report the failure to: without the daemon this process ends.
+// No receiver is left for the failure: without the daemon this process ends.
 const post = (message: FromRemote) => void process.send!(message, undefined, undefined, () => {});
 
 // The daemon says when to end, by word or by its own end: signals to the whole group are for the daemon, which still

@@ -16,7 +16,7 @@ import type { FromRemote } from './remote-messages.ts';
 
 /** Replies to one query, as with the native driver. */
 const REPLIES_MAX = 4096;
-/** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
+/** Zenoh's own timeout is later than the one here, so that one place decides: our clock. */
 const TIMEOUT_MARGIN_MS = 1_000;
 const TIMEOUT_MS_MAX = 3_600_000;
 
@@ -31,7 +31,7 @@ type Asked = {
   readonly selector: string;
   readonly replies: Reply[];
   readonly onReply: ((reply: Reply) => void) | undefined;
-  /** Nobody listens to the signal any more. */
+  /** The signal is no longer listened to. */
   readonly unhear: () => void;
   readonly timer: Timer;
   readonly resolve: (replies: readonly Reply[]) => void;

@@ -19,7 +19,7 @@ import {
 } from '../../formats/inference/index.ts';
 
 export type VlaPolicyOptions = {
-  /** The session now; undefined while there is none. */
+  /** The session now; undefined without one. */
   readonly keySpace: () => KeySpace | undefined;
   /** Key of the queryable, for example `robot/gpu-1/ai/inference/vla`. */
   readonly key: string;
@@ -38,7 +38,7 @@ export type VlaPolicyOptions = {
  */
 const ANSWER_MS = 20;
 const ANSWER_SHARE = 0.1;
-/** Sessions of one process; beyond it names repeat, and nobody has so many at a time. */
+/** Sessions of one process; beyond it names repeat, and no process has so many at a time. */
 let sessions = 0;
 
 /**
@@ -67,7 +67,7 @@ export class ZenohVlaPolicy implements Policy {
     };
   }
 
-  /** Throws `model.unavailable` while nobody answers there, and the refusals of the other side. */
+  /** Throws `model.unavailable` while no server answers there, and the refusals of the other side. */
   static async connect(options: VlaPolicyOptions): Promise<ZenohVlaPolicy> {
     const { key, policy, caller, timeoutMs } = options;
     const selector = `${key}?caller=${caller}${policy === undefined ? '' : `;policy=${policy}`}`;
@@ -161,7 +161,9 @@ function encodingOf(encoding: string): string {
   return isJson(encoding) ? encoding : MSGPACK;
 }
 
-/** Settles with the first answer; who answered says that it was all in a message of its own, which nobody waits for. */
+/**
+ * Settles with the first answer; who answered says that it was all in a message of its own, which is not waited for.
+ */
 function firstAnswer(
   space: KeySpace,
   selector: string,

@@ -10,7 +10,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const TICK_MS = 10_000;
 
 /**
- * Resolves to the path of the driver when it is there; `say` is told what happens. Rejects with a sentence and an
+ * Resolves to the path of the driver when it is there; `say` gets what happens. Rejects with a sentence and an
  * `exitCode`: 3 without a usable cargo.
  */
 export function buildZenohDriver(say, env = process.env) {

@@ -115,7 +115,7 @@ export const armFlow: FlowDefinition<ArmFacts, ArmParams> = {
       about: 'back to where the demonstrations started',
       enter: goBack,
       deadlineMs: 60_000,
-      // An arm without these motions, or one that was cut off in them, tries from where it is.
+      // An arm without these motions, or one that was interrupted in them, tries from where it is.
       on: { back: 'look', stopped: 'gave_up', error: 'look', deadline: 'look' },
     },
     done: {

@@ -33,8 +33,8 @@ export function forward(chain: Chain, angles: ArrayLike<number>): Pose {
 
 /**
  * Angles that bring the tip to `position` with its z axis straight down and its x axis at `heading` (radians from
- * x of the base, counter-clockwise from above; half a turn is the same), from `start`. Undefined where there are none
- * within the limits of the joints.
+ * x of the base, counter-clockwise from above; half a turn is the same), from `start`. Undefined where no such angles
+ * exist within the limits of the joints.
  */
 export function inverseDown(
   chain: Chain,

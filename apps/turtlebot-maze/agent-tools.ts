@@ -131,14 +131,14 @@ export const mazeTools: readonly Tool[] = [
 ];
 
 /**
- * The map as a picture, with the places as discs and where they are in `map`, metres: for the search with foresight,
+ * The map as an image, with the places as discs and where they are in `map`, metres: for the search with foresight,
  * not for models that choose by letter.
  */
 export const pictureTool: Tool = {
   spec: {
     name: 'maze.picture',
     description:
-      'The map from above as a picture, the unexplored places as discs, and what is left to explore.',
+      'The map from above as an image, the unexplored places as discs, and what is left to explore.',
     input: NO_ARGUMENTS,
     effect: 'read',
     replay: 'safe',

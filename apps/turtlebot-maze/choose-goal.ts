@@ -7,7 +7,7 @@ import { pathTo } from './travel.ts';
 
 /** Cost added to every drive for turning and deciding, metres; it also avoids a division by zero for near goals. */
 const OVERHEAD_M = 1;
-/** A target that is already under way is kept unless another is this much better. */
+/** The current target is kept unless another is this much better. */
 const LOYALTY = 1.3;
 /** Frontiers move as the map grows: within this distance they are the same one, metres. */
 const SAME_M = 0.7;

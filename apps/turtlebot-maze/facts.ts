@@ -17,7 +17,7 @@ export type MazeFacts = {
   readonly known_m2: number;
   readonly open_m2: number;
   readonly frontiers: number;
-  /** The frontier under way, and the stretch towards it that is driven next. */
+  /** The current frontier, and the stretch towards it that is driven next. */
   readonly target: (Place & { readonly gain_m2: number; readonly cost_m: number }) | null;
   readonly leg: (Place & { readonly yaw: number; readonly length_m: number }) | null;
   /** Frontiers that could not be reached; forgotten when nothing else is left. */
@@ -39,7 +39,7 @@ export type MazeParams = { readonly max_duration_s?: number; readonly max_bumps?
 
 export const MAX_DURATION_S = 3_600;
 export const MAX_BUMPS = 100;
-/** Failures in a row after which the robot gives up. */
+/** Failures in a row after which the mission fails. */
 export const FAILURES_MAX = 8;
 /** Times the robot may be out of reach in one run. */
 export const LOST_MAX = 40;

@@ -102,9 +102,9 @@ function summary(facts: MazeFacts) {
 
 function giveUpReason(facts: MazeFacts): string {
   if (outOfPatience.test(facts, {}))
-    return `gave up after ${facts.failures} failures in a row, last: ${facts.problem}`;
+    return `stopped after ${facts.failures} failures in a row, last: ${facts.problem}`;
   if (tooOftenLost.test(facts, {})) return `the robot was out of reach ${facts.lost} times`;
-  return facts.problem === '' ? 'a limit of the mission was reached' : `gave up: ${facts.problem}`;
+  return facts.problem === '' ? 'a limit of the mission was reached' : `stopped: ${facts.problem}`;
 }
 
 /** Share of the floor in reach that was seen: half the score of a run that did not find the exit. */

@@ -13,7 +13,7 @@ import { DISCS } from './map-picture.ts';
 const PHASE = 'foresight';
 /** Rounds of one search; beyond it the search loops. */
 const ROUNDS_MAX = 400;
-/** Rounds in a row without a judgement, after which the search goes on as it does without foresight. */
+/** Rounds in a row without a judgement, after which the search continues without foresight. */
 const MISSES_MAX = 2;
 const OVER = /^call run_finish with status (succeeded|failed)$/;
 const BACK_OUT = 'call maze_back_out';
@@ -134,7 +134,7 @@ export class ForesightHarness implements Harness {
     return { ...ahead.position, target: { x, y }, stretches: 1 };
   }
 
-  /** The place whose future looks best; none where nobody could judge. */
+  /** The place whose future looks best; none where no judgement came. */
   async #lookAhead(
     context: RunContext,
     from: Position,
@@ -168,7 +168,7 @@ export class ForesightHarness implements Harness {
         `A robot looks for the exit of a maze. Judge the way to place ${place.place}, the ${disc} disc: ` +
         `${place.way_m} m away, ${place.unknown_m2} square metres of unknown floor behind it. ` +
         'Is the way free, and how likely does it lead to new floor and to the exit?' +
-        (camera === undefined ? '' : ' The picture is what its camera sees now.');
+        (camera === undefined ? '' : ' The image is what its camera sees now.');
       const verdict = await this.#judge(context, question, film, camera ?? (film ? undefined : map));
       if (!verdict) continue;
       position = { ...position, judged: position.judged + 1 };
@@ -180,7 +180,7 @@ export class ForesightHarness implements Harness {
     return { best, position: { ...position, misses: heard ? 0 : position.misses + 1 } };
   }
 
-  /** What is left to explore, and the map as a picture. */
+  /** What is left to explore, and the map as an image. */
   async #look(
     context: RunContext,
   ): Promise<{ readonly report: Report; readonly picture: string | undefined }> {
@@ -233,7 +233,7 @@ export class ForesightHarness implements Harness {
     }
   }
 
-  /** A drive that was cut off may have happened, and a place may be gone: the next look shows. */
+  /** An interrupted drive may have happened, and a place may be gone: the next look shows. */
   async #drive(context: RunContext, tool: string, args: Readonly<Record<string, unknown>>): Promise<void> {
     try {
       await context.toolBox.call(tool, args);
@@ -264,7 +264,7 @@ function underWay({ target, stretches }: Position, places: readonly Place[]): Pl
   return places.find(({ x, y }) => Math.hypot(x - target.x, y - target.y) <= SAME_M);
 }
 
-/** Pictures of a run are blobs, named by their hash. */
+/** Images of a run are blobs, named by their hash. */
 function hashOf(image: ToolImage | undefined): string | undefined {
   return image && createHash('sha256').update(image.data).digest('hex');
 }
@@ -281,7 +281,7 @@ function ended(status: 'succeeded' | 'failed', seen: Report, position: Position)
   return {
     status,
     reason:
-      status === 'succeeded' ? 'the exit is reached' : `gave up: ${String(seen['limit'] ?? seen['problem'])}`,
+      status === 'succeeded' ? 'the exit is reached' : `stopped: ${String(seen['limit'] ?? seen['problem'])}`,
     ...(status === 'succeeded' ? { score: 1 } : {}),
     summary: {
       ...figures(position),

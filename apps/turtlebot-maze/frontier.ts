@@ -91,7 +91,10 @@ function isEdge(map: MapSnapshot, cell: number): boolean {
   );
 }
 
-/** Where to stop for an edge: the nearest place to its middle that the robot can reach; -1 where there is none. */
+/**
+ * Where to stop for an edge: the nearest place to its middle that the robot can reach; -1 where no place is
+ * reachable.
+ */
 function approach(map: MapSnapshot, field: Int32Array, travel: Travel, edge: readonly number[]): number {
   return search(map, field, travel, [middle(map, edge)]) ?? search(map, field, travel, edge) ?? -1;
 }

@@ -149,7 +149,7 @@ export async function recover(scope: Scope): Promise<Step> {
   };
 }
 
-/** A manoeuvre that was cut off by a restart may have happened: recovering goes on without it. */
+/** A manoeuvre that a restart interrupted may have happened: recovery continues without it. */
 async function attempt(move: () => Promise<MotionResult>): Promise<string> {
   try {
     return (await move()).outcome;

@@ -1,7 +1,7 @@
 import type { Random } from './random.ts';
 
 /**
- * Something that reads what strangers send. `make` gives the input of a case; the same generator gives the same
+ * Something that reads untrusted input. `make` gives the input of a case; the same generator gives the same
  * input. `run` reads it and returns, or throws an EdgeError; anything else is a finding.
  */
 export type Target = {

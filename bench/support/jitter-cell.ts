@@ -15,8 +15,8 @@ import { FakePolicyDesk } from '../../test/fakes/fake-policy-desk.ts';
 /**
  * The part of the execution cell that is measured, as a process of its own: bus, recorder (900 KB messages at the
  * given rate onto the disk), joint states at 100 Hz, and one controller of seven joints behind the real gate, asking a
- * policy that answers after 30 ms. Tells its parent the thread, and each step: when it was due, how late it was, how
- * late without what it waited for a processor, and when its command was handed on; milliseconds.
+ * policy that answers after 30 ms. Reports to its parent the thread, and each step: when it was due, how late it was,
+ * how late without what it waited for a processor, and when its command was handed on; milliseconds.
  */
 const [dataDir = '', hz = '100', megabytes = '30'] = process.argv.slice(2);
 const NAMES = ['joint_1', 'joint_2', 'joint_3', 'joint_4', 'joint_5', 'joint_6', 'gripper'];
@@ -63,7 +63,7 @@ const desk = new ControllersDesk({
       aggregation: 'weighted_average',
     }),
   ],
-  decode: () => Promise.reject(new Error('no pictures here')),
+  decode: () => Promise.reject(new Error('no images here')),
   spawn: (data) => spawnControllers(data, [{ kind: 'joints', spec: gate }], word),
   schedule: async (tid) => {
     process.send!({ tid });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 export type ProcessMemory = {
   /** Private pages plus its share of those it has in common with others. */
   readonly pss: number;
-  /** Pages that it wrote and nobody else has: heaps, whoever else runs the same libraries. */
+  /** Pages that it wrote and shares with no process: heaps, whatever else runs the same libraries. */
   readonly own: number;
 };
 
@@ -18,8 +18,8 @@ export function memoryOf(pid: number): ProcessMemory {
 }
 
 /**
- * What these processes would take on a machine of their own, bytes: PSS flatters whoever shares the Node binary
- * with programs that are not his. Private pages are summed, a shared file counts once, with its largest user.
+ * What these processes would take on a machine of their own, bytes: PSS flatters a process that shares the Node
+ * binary with other programs. Private pages are summed, a shared file counts once, with its largest user.
  */
 export function memoryAlone(pids: readonly number[]): number {
   let sum = 0;

@@ -27,7 +27,7 @@ export const LIMIT: BenchDriver = {
   command: [python, here('bare_socket_peer.py')],
   tcpOnly: true,
 };
-/** Further ones, shown beside: each line says how many times as fast ours is. */
+/** Further ones, shown beside: each line says how many times as fast this project's driver is. */
 export const OTHERS: readonly BenchDriver[] = [
   { name: 'zenoh-ts', command: [process.execPath, here('zenoh-ts-peer.ts')], tcpOnly: true },
   { name: 'remote driver', command: [process.execPath, here('zenoh-remote-peer.ts')], tcpOnly: true },

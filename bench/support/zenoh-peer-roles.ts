@@ -73,7 +73,7 @@ const ROLES: Record<PeerRole, (keySpace: KeySpace, options: PeerOptions) => Prom
 
   async source(keySpace, { bytes, allocate }) {
     const frame = new Uint8Array(bytes);
-    // As much under way as keeps sockets busy, and no more: the promises are the backpressure.
+    // As much in flight as keeps sockets busy, and no more: the promises are the backpressure.
     const width = Math.max(4, Math.min(1_024, Math.ceil(4_000_000 / bytes)));
     const sender = async () => {
       for (;;) {

@@ -11,7 +11,7 @@ import type { KeySpace, Reply } from '../../contract/index.ts';
 import { benchBridge } from './zenoh-bridge.ts';
 import { runZenohPeer } from './zenoh-peer-roles.ts';
 
-/** zenoh-ts as its users call it, with nothing of ours between, as a driver of `bench/zenoh.ts`. */
+/** zenoh-ts as its users call it, with no code of this project between, as a driver of `bench/zenoh.ts`. */
 // Its greetings would be taken for results.
 console.log = console.warn = () => {};
 

@@ -43,7 +43,7 @@ export type AppCase = {
   readonly deadline_s?: number;
 };
 
-/** The declared cases of a package (`tests/*.toml`), and what is wrong with those that are none. */
+/** The declared cases of a package (`tests/*.toml`), and what is wrong with invalid ones. */
 export function casesOf({ pkg }: GoodPackage): {
   readonly cases: readonly AppCase[];
   readonly faults: readonly AppFault[];
@@ -64,6 +64,6 @@ export function casesOf({ pkg }: GoodPackage): {
   }
   for (const { file, name, intent } of cases)
     if (!types.includes(intent))
-      faults.push({ file, key: name, problem: `${intent} is none of its intents: ${types.join(', ')}` });
+      faults.push({ file, key: name, problem: `${intent} is not among its intents: ${types.join(', ')}` });
   return { cases, faults };
 }

@@ -113,7 +113,7 @@ function nameOf(head: Head, fallback: string, report: string[]): string {
 
 function descriptionOf(head: Head, name: string, report: string[]): string {
   const given = String(head['description'] ?? '').trim();
-  if (given === '') report.push('description: there is none; write one into app.toml');
+  if (given === '') report.push('description: missing; write one into app.toml');
   if (given.length > DESCRIPTION_MAX)
     report.push(`description: its first ${DESCRIPTION_MAX} of ${given.length} characters were taken`);
   return given === '' ? name : given.slice(0, DESCRIPTION_MAX).trim();

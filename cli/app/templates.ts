@@ -53,7 +53,7 @@ deadline = "10 min"
 ${intentRows(name)}`;
 }
 
-const FLOW = `# Each step is in the log before it starts; after a power cut the run goes on in its last one.
+const FLOW = `# Each step is in the log before it starts; after a power cut the run continues in its last one.
 # {/params/NAME} is a parameter of the intent, {/steps/ID/NAME} a result of a step.
 steps:
   - id: forward

@@ -24,9 +24,12 @@ export function addApprovalsCommands(program: Command): void {
   for (const decision of ['allow', 'deny'] as const) {
     approvals
       .command(`${decision} <approval>`)
-      .description(decision === 'allow' ? 'agree: the run goes on' : 'refuse: the run gets the refusal')
+      .description(decision === 'allow' ? 'agree: the run continues' : 'refuse: the run gets the refusal')
       .option('--reason <text>', 'why, for the log', '')
-      .addHelpText('after', `\nExample:\n  auraison approvals ${decision} 0198c2f0 --reason "nobody is near"`)
+      .addHelpText(
+        'after',
+        `\nExample:\n  auraison approvals ${decision} 0198c2f0 --reason "no person is near"`,
+      )
       .action(
         action(async ({ api, out }, wanted: string, options: { reason: string }) => {
           const { approvals: waiting } = await api.get<{ approvals: Approval[] }>('/v1/approvals');

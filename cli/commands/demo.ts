@@ -34,7 +34,7 @@ export function addDemoCommand(program: Command): void {
     .option('--speed <times>', 'simulated seconds per second, or max')
     .option('--pace <pace>', 'lockstep (repeats exactly) or realtime')
     .option('--policy <policy>', 'driving policy: onnx or pursuit')
-    .option('--timeout <seconds>', 'give up after this long on the clock', '900')
+    .option('--timeout <seconds>', 'stop after this many seconds of wall time', '900')
     .option('--install-only', 'install what is missing and end')
     .addHelpText(
       'after',

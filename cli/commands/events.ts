@@ -10,12 +10,12 @@ export function addEventsCommand(program: Command): void {
   program
     .command('events')
     .description(
-      'the events of all cells; with --follow they go on until Ctrl-C, across restarts of the daemon',
+      'the events of all cells; with --follow they continue until Ctrl-C, across restarts of the daemon',
     )
-    .option('--follow', 'go on with what happens')
+    .option('--follow', 'continue with new events')
     .option('--run <run>', 'only of this run')
     .option('--kind <kind>', 'only of this kind, for example run.phase')
-    .option('--after <cursor>', 'go on after this cursor (the id of an earlier event)')
+    .option('--after <cursor>', 'continue after this cursor (the id of an earlier event)')
     .addHelpText(
       'after',
       '\nExamples:\n  auraison events --kind run.phase\n  auraison events --follow --json | jq .kind',

@@ -20,7 +20,7 @@ export function addFlowCommands(program: Command): void {
     .command('draw <what>')
     .description(`draw a flow as text, Mermaid or SVG; ${WHAT}`)
     .option('--mermaid', 'as a Mermaid flowchart, for documents')
-    .option('--svg <file>', 'as a picture')
+    .option('--svg <file>', 'as an image')
     .addHelpText(
       'after',
       `

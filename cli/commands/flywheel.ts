@@ -32,17 +32,17 @@ export function addFlywheelCommand(program: Command): void {
     .option('--interventions <count>', 'supervised starts of a round', whole(1, 100_000), 100)
     .option(
       '--prefix <count>',
-      'longest prefix that policies learn to go on from, in actions of 50 ms (real-time chunking); 0: none',
+      'longest prefix that policies learn to continue from, in actions of 50 ms (real-time chunking); 0: none',
       whole(0, PREFIX_MAX),
       0,
     )
     .option('--seed <number>', 'family of starts, and seed of the trainer', whole(0, 65_535), 1)
-    .option('--folder <path>', 'dataset, policies and results; a second start goes on there')
+    .option('--folder <path>', 'dataset, policies and results; a second start continues there')
     .option('--python <path>', 'a Python with numpy, onnx and pyarrow; else one is made in the cache')
     .option('--fresh', 'empty the folder first')
     .addHelpText(
       'after',
-      '\nExamples:\n  auraison flywheel\n  auraison flywheel --demos 50 --rounds 2 --json\n  auraison flywheel --prefix 8     policies that go on from what is executed meanwhile (docs/arm.md)\n  auraison policy eval …   for policies of any robot',
+      '\nExamples:\n  auraison flywheel\n  auraison flywheel --demos 50 --rounds 2 --json\n  auraison flywheel --prefix 8     policies that continue the actions executed meanwhile (docs/arm.md)\n  auraison policy eval …   for policies of any robot',
     )
     .action(async (_options: unknown, command: Command) => {
       const flags = command.optsWithGlobals<FlywheelFlags>();

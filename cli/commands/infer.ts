@@ -47,7 +47,7 @@ export function addInferCommands(program: Command): void {
   infer
     .command('policies')
     .description(
-      'policies of this robot, who waits for them, how long they take; exit code 1 when one cannot be had',
+      'policies of this robot, which callers wait for them, how long they take; exit code 1 when one is not available',
     )
     .addHelpText('after', '\nExample:\n  auraison infer policies')
     .action(
@@ -140,7 +140,7 @@ export function addInferCommands(program: Command): void {
     );
 }
 
-/** As JSON if it is small enough; as MessagePack with pictures of any size. */
+/** As JSON if it is small enough; as MessagePack with images of any size. */
 async function askVla(api: ApiClient, body: Record<string, unknown>, timeoutMs: number): Promise<Chunk> {
   const path = '/v1/inference/vla';
   if (Buffer.byteLength(JSON.stringify(body)) <= LIMITS.INFERENCE_JSON_BYTES_MAX)

@@ -42,7 +42,7 @@ export function addLakeCommands(program: Command): void {
     .description('drop the lakehouse of the running daemon and fill it again from the logs and recordings')
     .addHelpText(
       'after',
-      '\nAlso where the lake cannot be opened. Rows of logs that are not there any more are lost with it.',
+      '\nAlso where the lake cannot be opened. Rows of logs that no longer exist are lost with it.',
     )
     .action(
       action(async ({ api, out }) => {

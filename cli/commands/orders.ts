@@ -45,7 +45,10 @@ Examples:
     .option('--params <json>', 'params of the intent')
     .option('--priority <number>', '0 to 9', wholeNumber)
     .option('--within <duration>', 'it expires then; "never" is possible', '1 h')
-    .option('--by <name>', 'who asks: whose token it is, or where none is asked for anybody')
+    .option(
+      '--by <name>',
+      'the operator: the owner of the token, or any name where central asks for no token',
+    )
     .option('--order-id <uuid>', 'the same id twice is one order')
     .action(
       act(async (options: Sent, robot, type) => {

@@ -97,7 +97,7 @@ function planText(plan: Told): string {
     cut(reason, 60),
   ]);
   const lines = [head, '', table(['STEP', 'STATE', 'SUBGOAL', 'PARAMS', 'WITHIN', 'ELSE', 'REASON'], rows)];
-  for (const why of plan.given_up) lines.push(`given up: ${cut(why, 160)}`);
+  for (const why of plan.given_up) lines.push(`abandoned: ${cut(why, 160)}`);
   return lines.join('\n');
 }
 

@@ -17,7 +17,7 @@ export function addReloadCommand(program: Command): void {
       'after',
       `
 Zenoh policies and endpoints count at once, in a session opened again. Cells that read what changed start again, one
-after the other; runs go on afterwards. What only a new daemon can take is named.
+after the other; runs continue afterwards. What only a new daemon can take is named.
 
 Examples:
   auraison config check && auraison reload
@@ -81,7 +81,7 @@ function read(path: string): string {
 }
 
 function text(told: Reloaded): string {
-  if (!told.ok) return `not taken, the former configuration goes on: ${told.error.message}`;
+  if (!told.ok) return `not taken, the former configuration stays in force: ${told.error.message}`;
   const lines = [
     told.changed.length === 0 ? 'nothing changed' : `changed: ${told.changed.join(', ')}`,
     ...(told.live.length > 0 ? [`taken by running cells: ${told.live.join(', ')}`] : []),

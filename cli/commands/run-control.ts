@@ -15,7 +15,7 @@ export function addRunControlCommands(runs: Command): void {
     .option('--reason <text>', 'why, for the log', 'asked for on the command line')
     .addHelpText(
       'after',
-      '\nA paused run keeps its slot, its deadline goes on, and it stays paused over a restart.\n\nExample:\n  auraison runs pause 0199…',
+      '\nA paused run keeps its slot, its deadline keeps counting, and it stays paused over a restart.\n\nExample:\n  auraison runs pause 0199…',
     )
     .action(
       action(async ({ api, out }, run: string, { reason }: { reason: string }) => {
@@ -26,7 +26,7 @@ export function addRunControlCommands(runs: Command): void {
     );
   runs
     .command('resume <run>')
-    .description('go on with a paused run, and with those that were paused with it')
+    .description('continue a paused run, and with those that were paused with it')
     .action(
       action(async ({ api, out }, run: string) => {
         const state = await api.post<RunState>(at(run, 'resume'));
@@ -107,7 +107,7 @@ function addSessions(runs: Command): void {
     );
   runs
     .command('fork <run> <entry>')
-    .description('a new run that goes on from an entry of the session of this one')
+    .description('a new run that continues from an entry of the session of this one')
     .option('--text <text>', 'first message for the new run')
     .option('--model <name>', 'model of the new run')
     .option('--key <text>', 'idempotency key: the same fork twice is one run')

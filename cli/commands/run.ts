@@ -71,7 +71,7 @@ Exit codes: 0 equal, 3 different, 1 failed.`,
   run
     .command('trace <run>')
     .description('where the time of a run went: phases, models, tools, motions, approvals')
-    .option('--svg <file>', 'write a picture instead')
+    .option('--svg <file>', 'write an image instead')
     .addHelpText(
       'after',
       `

@@ -109,7 +109,7 @@ function showText(view: RuntimeView): string {
     `${name}: ${state}${peer === '' ? '' : `, from ${peer}`}`,
     `agents: ${agents.join(', ') || 'none'}`,
     `version ${version || 'unknown'}${language === '' ? '' : `, ${language}`}`,
-    `${connections} connections, ${resumed} of them went on with a session, ${refused} refused`,
+    `${connections} connections, ${resumed} of them continued a session, ${refused} refused`,
     `not acknowledged: ${view.waiting_messages} messages, ${view.waiting_bytes} bytes`,
     reason === '' ? '' : `last end: ${reason}`,
   ].filter((line) => line !== '');

@@ -13,7 +13,7 @@ export function addSimCommands(program: Command): void {
       'the simulated arm as a ROS 2 robot: joint states, cameras, FollowJointTrajectory, GripperCommand',
     )
     .option('--seed <number>', 'family of starts', whole(0, 65_535), 1)
-    .option('--camera-rate <hz>', 'pictures of each camera in a second; 0: none', whole(0, 100), 10)
+    .option('--camera-rate <hz>', 'images per second of each camera; 0: none', whole(0, 100), 10)
     .option('--domain <id>', 'ROS domain; else that of ROS_DOMAIN_ID')
     .addHelpText('after', '\nEnds with Ctrl-C. Example:\n  auraison sim arm --domain 7')
     .action(async (_options: unknown, command: Command) => {

@@ -23,7 +23,7 @@ export type Choice = {
   readonly untilNs?: bigint | undefined;
 };
 
-/** The whole episodes of a data directory, oldest first. Those being recorded are none yet. */
+/** The whole episodes of a data directory, oldest first. Episodes that are still being recorded are not listed. */
 export async function recordedEpisodes(dataDir: string): Promise<Recording[]> {
   const root = join(dataDir, 'bags');
   const found: Recording[] = [];

@@ -62,7 +62,7 @@ export function addDatasetExport(dataset: Command): void {
       'other vectors: KEY=/topic or KEY=/topic:field,field; default: observation.environment_state=/environment_state where that was recorded',
     )
     .option('--camera <name=topic...>', 'observation.images.NAME; default every /camera/NAME/image_raw')
-    .option('--no-cameras', 'no pictures')
+    .option('--no-cameras', 'no images')
     .option(
       '--names <names>',
       'of the numbers of state and action, with commas; default: as the messages name them',
@@ -87,7 +87,7 @@ export function addDatasetExport(dataset: Command): void {
       'after',
       `
 Without bags: the whole episodes of the data directory (auraison dataset list). An episode is in the dataset with all of
-its frames or not at all; Ctrl-C, a kill or a full disk leave the batches before. Export again to go on: episodes that
+its frames or not at all; Ctrl-C, a kill or a full disk leave the batches before. Export again to continue: episodes that
 are in it are skipped.
 
 Examples:
@@ -225,6 +225,6 @@ function textOf(root: string, result: Awaited<ReturnType<typeof exportAll>>): st
       ? [`${dropped} frames left out: an input was too old (meta/auraison.json lists them)`]
       : []),
     ...(refused.length > 0 ? [`${refused.length} recordings left out`] : []),
-    ...(cancelled ? ['cancelled; export again to go on'] : []),
+    ...(cancelled ? ['cancelled; export again to continue'] : []),
   ].join('\n');
 }

@@ -19,7 +19,7 @@ export function addDatasetImport(dataset: Command): void {
     .addHelpText(
       'after',
       `
-Joint states, actions and pictures become the messages they could have been recorded as. The segments enter catalogue and
+Joint states, actions and images become the messages they could have been recorded as. The segments enter catalogue and
 lakehouse at once, the episodes at the next start of the daemon. The same content twice is written once.
 
 Example:

@@ -92,7 +92,7 @@ function camerasOf(
     topics.flatMap(({ topic, type }): [string, string][] => {
       const [, name, packed] = /^\/camera\/(\w+)\/image_raw(\/compressed)?$/.exec(topic) ?? [];
       if (!PICTURES.includes(type)) return [];
-      // Raw pictures have no compression loss.
+      // Raw images have no compression loss.
       const isSecond = packed !== undefined && topics.some((other) => `${other.topic}/compressed` === topic);
       if (isSecond) return [];
       return name === undefined ? [] : [[name, topic]];

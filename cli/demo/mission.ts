@@ -12,7 +12,7 @@ const PATIENCE_MS = 30_000;
 const CANCEL_MS = 5_000;
 const RUNS_MAX = 100;
 
-/** The one run of a demo: sent, watched to its end, and cancelled when nobody waits for it any more. */
+/** The one run of a demo: sent, watched to its end, and cancelled when the command no longer waits for it. */
 export class Mission {
   readonly #api: ApiClient;
   readonly #out: Output;
@@ -73,7 +73,7 @@ export class Mission {
     }
   }
 
-  /** A run that nobody waits for any more must not go on at the next start. Never rejects. */
+  /** A run that the command no longer waits for must not continue at the next start. Never rejects. */
   async cancelOpen(): Promise<void> {
     const runId = this.#open;
     if (runId === undefined) return;
@@ -86,7 +86,7 @@ export class Mission {
   }
 }
 
-/** A cell that is being restarted is away for a moment: the run goes on, and so does its observer. */
+/** A cell that is being restarted is away for a moment: the run continues, and so does its observer. */
 async function patiently<T>(ask: () => Promise<T>): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {

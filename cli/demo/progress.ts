@@ -10,7 +10,7 @@ const BAR_MAX = 30;
 
 /**
  * Live progress: redraws in place on a terminal, a line every two seconds elsewhere, silent with `--json`. Lines are
- * folded to the width of the terminal: one that wraps by itself would be counted wrongly and drawn over.
+ * folded to the width of the terminal: one that the terminal wraps would be counted wrongly and drawn over.
  */
 export class Progress {
   readonly #write: (text: string) => void;
@@ -67,7 +67,7 @@ function facts({ status, phase, elapsedS }: Look) {
   return { phase, elapsed: elapsedS.toFixed(1), pose, coverage, distance, bumps, ...counts };
 }
 
-/** Folded between values, which two spaces separate; a value wider than the terminal is cut off. */
+/** Folded between values, which two spaces separate; a value wider than the terminal is truncated. */
 function folded(line: string, columns: number): string[] {
   const [label = '', ...values] = [line.slice(0, INDENT), ...line.slice(INDENT).split(/ {2,}/)];
   const lines: string[] = [];

@@ -12,7 +12,7 @@ const LOOK_MS = 250;
 
 /**
  * Lets the daemon of this data directory read its configuration again, and looks whether it has the model; with
- * `gone`, whether it does not have it any more.
+ * `gone`, whether it no longer has it.
  */
 export async function announce(settings: Settings, name: string, gone = false): Promise<DaemonNews> {
   if (daemonOf(settings.dataDir) === undefined)
@@ -23,7 +23,7 @@ export async function announce(settings: Settings, name: string, gone = false): 
   if (reloaded instanceof EdgeError)
     return { state: 'not_taken', text: `the daemon was not asked to reload: ${reloaded.message}` };
   if (!reloaded.ok)
-    return { state: 'not_taken', text: `the daemon goes on as it was: ${reloaded.error.message}` };
+    return { state: 'not_taken', text: `the daemon keeps its configuration: ${reloaded.error.message}` };
   for (let look = 0; look < LOOKS; look++) {
     if ((await has(settings, name)) !== gone)
       return { state: 'taken', text: `the running daemon ${gone ? 'has it no more' : 'has it'}` };

@@ -13,7 +13,7 @@ const FOUND_MAX = 1_000;
 
 /**
  * The models of a server: `/api/tags` of Ollama with what `/api/show` says of each, else `/v1/models`. Rejects with
- * `model.unavailable` where nobody answers or the answer is no list.
+ * `model.unavailable` where no server answers or the answer is not a list.
  */
 export async function discover(
   url: string,

@@ -19,7 +19,7 @@ export type Key = { readonly reference: string } | { readonly fresh: string };
 
 /**
  * Where the key comes from: standard input, a variable, a file, or a person at the terminal. Never from the command
- * line: it would be in the list of processes. Undefined: there is none.
+ * line: it would be in the list of processes. Undefined: the server needs no key.
  */
 export async function keyOf(
   { keyStdin, keyEnv, keyFile }: KeyOptions,

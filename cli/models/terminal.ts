@@ -19,7 +19,7 @@ export type Ask = (question: Question, signal?: AbortSignal) => Promise<string>;
 
 const SHOWN_MAX = 40;
 
-/** Undefined where nobody sits at a terminal: then everything has to be said by options. */
+/** Undefined without a terminal: then every answer must be given as an option. */
 export function terminalAsk(input = process.stdin, output = process.stderr): Ask | undefined {
   if (!input.isTTY || !output.isTTY) return undefined;
   return async (question, signal) => {
@@ -34,7 +34,7 @@ export function terminalAsk(input = process.stdin, output = process.stderr): Ask
       const picked = choices[Number(said) - 1]?.id ?? (said === '' ? fallback : said);
       if (picked === undefined) continue;
       if (!closed || choices.some(({ id }) => id === picked)) return picked;
-      output.write(`${picked} is none of them\n`);
+      output.write(`${picked} is not one of them\n`);
     }
   };
 }

@@ -42,7 +42,7 @@ export type FacadeOptions = {
 };
 
 /**
- * The simulated arm with the ROS 2 interface of an arm behind ros2_control: joint states, pictures and the table's
+ * The simulated arm with the ROS 2 interface of an arm behind ros2_control: joint states, images and the table's
  * referee as topics, position commands and resets as topics, FollowJointTrajectory and GripperCommand as actions. It
  * runs by the clock, in this process; stamps are wall time.
  */

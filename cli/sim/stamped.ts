@@ -9,7 +9,9 @@ const HEADED = new Set(
   [ARM_TOPICS.joints, ARM_TOPICS.cubes, ...Object.values(CAMERA_TOPICS)].map(({ type }) => type),
 );
 
-/** The same sample as measured at this time; the bytes are changed in place, they are ours alone. */
+/**
+ * The same sample as measured at this time; the bytes are changed in place, since only this simulation holds them.
+ */
 export function stamped(sample: Sample, time: Nanoseconds): Sample {
   if (HEADED.has(sample.type)) {
     const view = new DataView(sample.bytes.buffer, sample.bytes.byteOffset, sample.bytes.byteLength);

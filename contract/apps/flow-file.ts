@@ -6,7 +6,7 @@ import { Duration } from './manifest.ts';
 const StepId = Type.String({ pattern: '^[a-z][a-z0-9_]{0,47}$', description: 'a step: a-z, 0-9 and _' });
 const Plain = Type.Union([Type.String({ maxLength: 256 }), Type.Number(), Type.Boolean(), Type.Null()]);
 
-/** Where to go on: the first whose test holds; one without a test always does. */
+/** The next step: the first whose test holds; one without a test always does. */
 const Way = Type.Object(
   {
     /** `{/steps/forward/outcome}` or `{/params/laps}`. */
@@ -55,7 +55,7 @@ const fields = {
   turns: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
   tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000 })),
   choices: Type.Optional(Type.Array(Text(200, 'an answer'), { minItems: 2, maxItems: 8 })),
-  otherwise: Type.Optional(Text(200, 'what counts when nobody answers')),
+  otherwise: Type.Optional(Text(200, 'what counts when no answer comes')),
   /** Of `approve`: where a refusal leads, and the lack of an answer. Absent: it is an error. */
   on_denied: Type.Optional(StepId),
   /** Of `repeat`: how often at most; a number, or a parameter. */
@@ -63,7 +63,7 @@ const fields = {
   reason: Type.Optional(Text(400, 'of an end')),
   deadline: Type.Optional(Duration),
   retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 20 })),
-  // Where to go on. Absent: the step below.
+  // The next step. Absent: the step below.
   next: Type.Optional(Type.Union([StepId, Type.Array(Way, { minItems: 1, maxItems: 32 })])),
   on_error: Type.Optional(StepId),
 } as const;

@@ -23,7 +23,7 @@ export type AppPackage = {
   readonly flow?: FlowFile;
   /** SHA-256 over its sorted paths and contents, without its signature. */
   readonly digest: string;
-  /** Name of the trusted key that signed it; absent: nobody did. */
+  /** Name of the trusted key that signed it; absent: it is not signed. */
   readonly signedBy?: string;
   readonly files: readonly PackageFile[];
 };
@@ -44,8 +44,8 @@ export type AppView = {
   readonly digest: string;
   readonly signed_by: string;
   /**
-   * `bad`: it is not offered; of one whose new version is bad, the former goes on, and `reason` says so. `off`: nothing
-   * is wrong, and this robot lacks what it needs.
+   * `bad`: it is not offered. When a new version is bad, the former stays in use, and `reason` says so. `off`:
+   * nothing is wrong, and this robot lacks what it needs.
    */
   readonly state: 'loaded' | 'bad' | 'off';
   readonly reason: string;
@@ -55,8 +55,8 @@ export type AppView = {
 export interface AppsApi {
   apps(): readonly AppView[];
   /**
-   * Reads all folders again. Runs under way keep what they started with. `name`: this package is taken in again although
-   * its module ended the cell. Rejects with `api.not_found` where no application has this name.
+   * Reads all folders again. Running runs keep what they started with. `name`: this package is taken in again
+   * although its module ended the cell. Rejects with `api.not_found` where no application has this name.
    */
   reloadApps(name?: string): Promise<readonly AppView[]>;
 }

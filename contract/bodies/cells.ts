@@ -118,7 +118,7 @@ const RunView = reply({
 /** A run whose last events the log refused, as a full disk does. It is not over before the log says so. */
 export const UnwrittenRun = reply({
   run_id: text,
-  /** How it ended: this is tried again until the log takes it. Absent: it goes on when the log does. */
+  /** How it ended: this is tried again until the log takes it. Absent: the run continues when the log accepts it. */
   end: Type.Optional(oneOf(['succeeded', 'failed', 'cancelled'])),
   since_ts: text,
   tries: count,
@@ -133,7 +133,7 @@ export const RunLoad = reply({
   runsMax: count,
   /** Why no further agent starts; undefined: nothing holds them back. */
   held: maybe(text),
-  /** What is measured, with its limit; a limit of 0 is none. */
+  /** What is measured, with its limit; a limit of 0 means no limit. */
   pressure: list(
     reply({
       name: text,
@@ -143,9 +143,9 @@ export const RunLoad = reply({
       unit: text,
     }),
   ),
-  /** Paused runs, each with why, for example who took the robot over; absent where there are none. */
+  /** Paused runs, each with why, for example who took the robot over; absent if no run is paused. */
   paused: Type.Optional(list(reply({ run_id: text, reason: text }))),
-  /** Runs that the log refused; absent where there are none. */
+  /** Runs that the log refused; absent if the log refused none. */
   unwritten: Type.Optional(list(UnwrittenRun)),
 });
 

@@ -28,7 +28,7 @@ export const measured = Type.Unsafe<number>({
   },
 });
 export const nanoseconds = Type.BigInt();
-/** Nanoseconds as decimal text; empty: there is none. */
+/** Nanoseconds as decimal text; empty: not known. */
 export const wireTime = Type.String({ pattern: '^-?[0-9]*$' });
 /** Free values by name, which the receiver checks. */
 export const values = Type.Record(Type.String(), Type.Unknown());

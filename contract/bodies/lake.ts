@@ -15,7 +15,7 @@ import {
   text,
 } from './kit.ts';
 
-/** Who asks: streamed answers are counted for each. */
+/** The caller: streamed answers are counted for each. */
 export const LakeAsker = reply({ tenant: text, principal: text });
 /** `by` absent: the house itself; other absent parts: the greatest that `LIMITS` allow. */
 export const LakeQueryRequest = ask({
@@ -56,7 +56,7 @@ export const LakeSyncReply = reply({
 });
 
 export const LakeInfo = reply({
-  /** `ducklake` or, where the extension cannot be had, `duckdb` with the same tables. */
+  /** `ducklake` or, where the extension is not available, `duckdb` with the same tables. */
   kind: oneOf(['ducklake', 'duckdb']),
   why: text,
   path: text,

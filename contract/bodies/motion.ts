@@ -37,7 +37,10 @@ export const RobotState = reply({
   bumps: measured,
   motion: oneOf(MOTION_STATES),
   connected: flag,
-  /** Latest values of small topics by their ROS name, for example `/maze/exit_reached`; empty where there are none. */
+  /**
+   * Latest values of small topics by their ROS name, for example `/maze/exit_reached`; empty where the robot has no
+   * such topics.
+   */
   signals: byName(Type.Union([flag, measured])),
 });
 

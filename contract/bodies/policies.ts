@@ -19,7 +19,7 @@ import {
 
 /** A dense array, row-major. Units and frames are the policy's own and named in its description. */
 export const Tensor = reply({ shape: list(number), data: floats });
-/** A picture as a policy takes it: [height, width, 3], row-major, interleaved rgb8. */
+/** An image as a policy takes it: [height, width, 3], row-major, interleaved rgb8. */
 export const PictureTensor = reply({
   shape: Type.Unsafe<readonly [height: number, width: number, channels: 3]>(list(number)),
   data: bytes,
@@ -51,7 +51,7 @@ const description = {
   name: text,
   hash: text,
   inputs: byName(list(number)),
-  /** Pictures it takes: [height, width, 3]. */
+  /** Images it takes: [height, width, 3]. */
   images: Type.Optional(byName(Type.Unsafe<readonly [number, number, 3]>(list(number)))),
   /** [horizon, dimension] */
   output: Type.Unsafe<readonly [number, number]>(Type.Array(number, { minItems: 2, maxItems: 2 })),
@@ -68,7 +68,7 @@ const description = {
 export const PolicyDescription = reply(description);
 
 export const PolicyWire = oneOf(['control', 'zenoh', 'ros', 'http', 'lerobot', 'openpi', 'groot', 'local']);
-/** Who asks. Fairness is among callers of different `id`. */
+/** The caller. Fairness is among callers of different `id`. */
 export const PolicyCaller = reply({
   /** One connection or client, for example a peer address or a Zenoh id; `anonymous` where that is not known. */
   id: text,

@@ -73,7 +73,7 @@ export const EpisodeInfo = reply({
   state: oneOf(['recording', 'whole']),
   label: text,
   success: Type.Optional(flag),
-  /** Time of the first and the last message; `0` while there is none. */
+  /** Time of the first and the last message; `0` while it is empty. */
   start_ns: wireTime,
   end_ns: wireTime,
   messages: count,
@@ -145,7 +145,7 @@ export const PlayState = reply({
 /** The segments that are in the log now. */
 export const BagAdopted = reply({ bag: text, segments: list(SegmentInfo) });
 
-/** The newest picture of a camera; absent topic: the only one there is, or the first by name. */
+/** The newest image of a camera; absent topic: the only one there is, or the first by name. */
 export const ImageRequest = ask({
   topic: Type.Optional(text),
   /** Longer side of the image that is made, pixels, and its JPEG quality, 1 to 100. */
@@ -154,7 +154,7 @@ export const ImageRequest = ask({
 });
 
 const size = reply({ width: count, height: count });
-/** A picture as a robot's camera gives it: pixels, or a file in one of the formats that cameras compress to. */
+/** An image as a robot's camera gives it: pixels, or a file in one of the formats that cameras compress to. */
 export const Picture = Type.Union([
   reply({
     kind: Type.Literal('pixels'),
@@ -168,9 +168,9 @@ export const Picture = Type.Union([
 ]);
 
 /**
- * `time` is that of the picture and `newest` the newest time of any sample, both by the clock of the samples: their
- * difference is the age. Rejects with `robot.not_supported` (no camera, or an encoding that nobody reads) and
- * `robot.unreachable` (no picture yet).
+ * `time` is that of the image and `newest` the newest time of any sample, both by the clock of the samples: their
+ * difference is the age. Rejects with `robot.not_supported` (no camera, or an unsupported encoding) and
+ * `robot.unreachable` (no image yet).
  */
 export const ImageReply = reply({
   topic: text,
@@ -185,7 +185,7 @@ export const ImageReply = reply({
   image: StoredImage,
   /** Size of that image. */
   shown: size,
-  /** For a depth picture: the distances of its brightest and darkest known pixels, metres. Black is unknown. */
+  /** For a depth image: the distances of its brightest and darkest known pixels, metres. Black is unknown. */
   depth: Type.Optional(reply({ near: measured, far: measured })),
 });
 

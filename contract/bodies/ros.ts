@@ -81,7 +81,7 @@ export const Qos = reply({
   depth: measured,
   /** Longest time between two messages that is promised or asked for, milliseconds; absent: any. */
   deadlineMs: Type.Optional(measured),
-  /** A message older than this is not delivered any more, milliseconds; absent: any age. */
+  /** A message older than this is no longer delivered, milliseconds; absent: any age. */
   lifespanMs: Type.Optional(measured),
   liveliness: Type.Optional(oneOf(['automatic', 'manual_by_topic'])),
   /** How often a publisher shows that it lives, milliseconds; absent: never asked. */

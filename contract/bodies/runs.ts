@@ -97,7 +97,7 @@ export const Approval = reply({
   tenant,
   principal,
   asked_ts: text,
-  /** Nobody answered by then: denied. */
+  /** Without an answer by then: denied. */
   expires_ts: text,
   state: oneOf(['waiting', 'allowed', 'denied', 'expired']),
   by: maybe(text),

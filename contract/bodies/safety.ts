@@ -39,7 +39,7 @@ export const EStopState = reply(estop);
 export const EStopAnswer = reply({
   ...estop,
   warnings: Type.Optional(list(text)),
-  /** It is engaged, and nobody has measured that the robot stands. Absent: it stands, or there is no robot. */
+  /** It is engaged, and it is not measured that the robot stands. Absent: it stands, or there is no robot. */
   confirmed: Type.Optional(Type.Literal(false)),
 });
 
@@ -82,7 +82,7 @@ export const LeaseView = reply({
   priority: Type.Optional(number),
   /** Milliseconds until it ends unless it is renewed. */
   remaining_ms: Type.Optional(measured),
-  /** The newest lease above the rank of an agent; absent: there was none since the cell started. */
+  /** The newest lease above the rank of an agent; absent: no such lease since the cell started. */
   takeover: Type.Optional(Takeover),
 });
 

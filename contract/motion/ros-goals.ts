@@ -3,9 +3,9 @@ import type { MotionFacts } from './facts.ts';
 
 /** A goal of a ROS action as policies judge it. */
 export type RosGoalMotion = {
-  /** The tool by whose name policies speak of this motion; absent: nobody here knows what the action does. */
+  /** The tool by whose name policies speak of this motion; absent: this robot does not know what the action does. */
   readonly tool?: string;
-  /** `motion` is `unknown` where nobody here knows what the action does. Metres, radians, newtons, milliseconds. */
+  /** `motion` is `unknown` where the action is not known here. Metres, radians, newtons, milliseconds. */
   readonly facts: { readonly motion: string } & Readonly<Record<string, unknown>>;
 };
 
@@ -166,7 +166,7 @@ function at(value: Message | undefined, field: string): Message | undefined {
   return typeof inner === 'object' && inner !== null ? (inner as Message) : undefined;
 }
 
-/** A field that is left out is 0, as in a message; what is no number is none, and is not judged as one. */
+/** A field that is left out is 0, as in a message. A value that is not a number is not judged as one. */
 function number(value: Message | undefined, field: string): number {
   return Number(value?.[field] ?? 0);
 }

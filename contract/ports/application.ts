@@ -65,7 +65,7 @@ export type Application = {
   readonly intents: readonly IntentSpec[];
   /** Wall time a run may take, milliseconds, where its intent sets no earlier deadline. */
   readonly deadlineMs: number;
-  /** What happens to a run that was cut off: it goes on in its last phase, or it fails with `run.interrupted`. */
+  /** What happens to an interrupted run: it continues in its last phase, or it fails with `run.interrupted`. */
   readonly afterCut: 'resume' | 'fail';
   /** For the flow harness. */
   readonly flow?: FlowDefinition;
@@ -88,7 +88,7 @@ export type Application = {
   readonly folder?: string;
   /** Limits of its runs: see `RunSharing`. */
   readonly sharing?: RunSharing;
-  /** What one run may spend on models where nobody gives it less. */
+  /** What one run may spend on models unless it is given less. */
   readonly budget?: { readonly turns?: number; readonly tokens?: number };
   /** SHA-256 of the package that it was made of; absent: it is built in. */
   readonly digest?: string;

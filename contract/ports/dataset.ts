@@ -12,7 +12,7 @@ export type DatasetSpec = {
   readonly features: Readonly<Record<string, DatasetFeature>>;
 };
 
-/** One frame; `time` is seconds from the start of its episode, pictures are rgb8 of [height, width, 3]. */
+/** One frame; `time` is seconds from the start of its episode, images are rgb8 of [height, width, 3]. */
 export type DatasetFrame = {
   readonly time: number;
   readonly vectors: Readonly<Record<string, Float32Array>>;
@@ -43,7 +43,7 @@ export type ParquetColumn = {
     | 'text'
     | 'float32_list'
     | 'float64_list'
-    /** Three levels deep: the statistics of a picture are [channels][1][1]. */
+    /** Three levels deep: the statistics of an image are [channels][1][1]. */
     | 'float64_list3'
     | 'text_list'
     | 'int64_list';

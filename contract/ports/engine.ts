@@ -11,7 +11,7 @@ export type EngineView = {
   readonly restarts: number;
   /** Revision of the model, as it was checked; empty where none is pinned. */
   readonly revision: string;
-  /** Calls of this daemon under way, and calls that wait until it is awake. */
+  /** Running calls of this daemon, and calls that wait until it is awake. */
   readonly running: number;
   readonly waiting: number;
   readonly memory: {
@@ -27,7 +27,7 @@ export type EngineView = {
 export interface EngineApi {
   engine(): EngineView;
   /**
-   * Finishes the calls under way first, or rejects with `cell.overloaded` where that takes too long;
+   * Finishes the running calls first, or rejects with `cell.overloaded` where that takes too long;
    * `model.unavailable`.
    */
   sleep(): Promise<EngineView>;

@@ -91,7 +91,7 @@ export type ExtensionContext = {
   readonly signal: AbortSignal | undefined;
   /** The robot, for tools that say `effect: 'actuate'`: what they do with it is part of the call. */
   readonly robot: Robot | undefined;
-  /** `notify` writes to the log of the daemon; questions have nobody to answer them. */
+  /** `notify` writes to the log of the daemon; questions are not possible: no person can answer them. */
   readonly ui: { notify(message: string, kind?: 'info' | 'warning' | 'error'): void };
   /** Read only; undefined outside of a session. */
   readonly sessionManager:
@@ -123,7 +123,7 @@ export type ExtensionView = {
 export interface ExtensionsApi {
   extensions(): readonly ExtensionView[];
   /**
-   * Reads the folder of an application again; isolated and failed extensions are tried again. Runs under way keep what
+   * Reads the folder of an application again; isolated and failed extensions are tried again. Running runs keep what
    * they started with. `api.not_found`.
    */
   reloadExtensions(app: string): Promise<readonly ExtensionView[]>;

@@ -15,7 +15,7 @@ export type JsonValue =
 
 /**
  * What a flow knows: small, plain JSON. It is logged with each state that is entered, so that a run
- * that was cut off continues with exactly these facts. Times are decimal strings under keys that end in `_ns`.
+ * that was interrupted continues with exactly these facts. Times are decimal strings under keys that end in `_ns`.
  */
 export type Facts = { readonly [key: string]: JsonValue };
 

@@ -9,7 +9,7 @@ import type { RunMessage } from './run-control.ts';
 import type { RunTools } from './run-tools.ts';
 import type { ToolBox } from './tool.ts';
 
-/** One entry of a session tree as it is in the log. Pictures are referred to by the hash of their blob. */
+/** One entry of a session tree as it is in the log. Images are referred to by the hash of their blob. */
 export type SessionEntry = {
   readonly entryId: string;
   readonly parentId: string | undefined;
@@ -23,7 +23,7 @@ export type PastCall = {
   readonly args: string;
   /** The id that the harness gave it (`originId` of `ToolBox.call`). */
   readonly originId: string | undefined;
-  /** Undefined: it was cut off. */
+  /** Undefined: it was interrupted. */
   readonly answer:
     | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
     | { readonly ok: false; readonly error: ErrorBody }
@@ -57,14 +57,16 @@ export type RunContext = {
    * messages are delivered at once; the handler settles when the message counts.
    */
   onMessage(handler: (message: RunMessage & { readonly messageId: string }) => Promise<void>): void;
-  /** Resolves at once unless the run is paused; then when it goes on. Rejects when it ends. Ask between two steps. */
+  /**
+   * Resolves at once unless the run is paused; then when it continues. Rejects when it ends. Ask between two steps.
+   */
   unpaused(): Promise<void>;
   /**
    * How long this attempt was paused so far, milliseconds: deadlines of steps leave it out. Absent: it cannot be
    * paused.
    */
   readonly pausedMs?: () => number;
-  /** Where an earlier attempt was cut off; undefined on the first. */
+  /** Where an earlier attempt was interrupted; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
   /** For a branch of a flow: where it starts, and with which facts. Absent: the run is a whole flow. */
   readonly branch?: { readonly start: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;

@@ -90,11 +90,11 @@ export type StepBatch = {
  * of such events, which no log can give again.
  *
  * The content of segments is read separately: `unreadSegments` gives the oldest of them, `addSteps` takes the control
- * steps of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
- * before, it is started again. A step that came with another segment (a clip is cut out of others) counts once; one
- * without a `motion_id`, which is alike in all sessions of a simulation, only where one of the two is a clip. When a
- * segment is evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the
- * rest is not wanted: the segment is gone, or was asked for again from its start.
+ * steps of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable;
+ * interrupted before, it is started again. A step that came with another segment (a clip is cut out of others) counts
+ * once; one without a `motion_id`, which is alike in all sessions of a simulation, only where one of the two is a
+ * clip. When a segment is evicted its steps go with it, unless another segment has them too. `addSteps` resolves to
+ * false where the rest is not wanted: the segment is gone, or was asked for again from its start.
  */
 export interface Lake {
   info(): LakeInfo;

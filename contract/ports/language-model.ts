@@ -33,7 +33,7 @@ export type ModelRequest = {
   readonly maxTokens: number;
   readonly temperature: number;
   readonly seed?: number;
-  /** Absent: as the model does by itself. */
+  /** Absent: the default of the model. */
   readonly thinking?: ThinkingLevel;
   readonly deadlineMs: number;
   /** For the log: `plan`, `agent turn`, `compaction`. */

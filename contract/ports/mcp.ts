@@ -15,7 +15,7 @@ export type McpToolView = {
 export type McpServerView = {
   readonly server: string;
   readonly kind: 'stdio' | 'http';
-  /** `idle`: not started, or stopped because nobody used it; its tools are known from an earlier start. */
+  /** `idle`: not started, or stopped because it was not used; its tools are known from an earlier start. */
   readonly state: 'idle' | 'starting' | 'up' | 'failed';
   readonly reason: string;
   /** The version that it reports; empty before its first start. */

@@ -15,7 +15,7 @@ export type ModelView = ModelInfo & {
   readonly failuresInRow: number;
   /** As its server last reported it. */
   readonly health: ModelHealth | undefined;
-  /** Calls of this daemon under way at its server, and calls that wait here. */
+  /** Running calls of this daemon at its server, and calls that wait here. */
   readonly running: number;
   readonly waiting: number;
   readonly places: number;

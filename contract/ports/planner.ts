@@ -71,7 +71,7 @@ export type PlanView = {
   readonly reason: string;
   readonly made: EventPayload<'plan.made'> | undefined;
   readonly steps: readonly StepView[];
-  /** Why plans were given up, oldest first. */
+  /** Why plans were abandoned, oldest first. */
   readonly given_up: readonly string[];
 };
 

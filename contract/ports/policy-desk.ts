@@ -5,7 +5,7 @@ import type { ActionChunk, InferOptions, Observation, PolicyDescription } from '
 /** The way a caller came. `control` is the robot's own loop, which is served first. */
 export type PolicyWire = BodyOf<typeof policies.PolicyWire>;
 
-/** Who asks. Fairness is among callers of different `id`. */
+/** The caller. Fairness is among callers of different `id`. */
 export type PolicyCaller = BodyOf<typeof policies.PolicyCaller>;
 
 /**

@@ -4,7 +4,7 @@ import type * as policies from '../bodies/policies.ts';
 /** A dense array, row-major. Units and frames are the policy's own and named in its description. */
 export type Tensor = BodyOf<typeof policies.Tensor>;
 
-/** A picture as a policy takes it: [height, width, 3], row-major, interleaved rgb8. */
+/** An image as a policy takes it: [height, width, 3], row-major, interleaved rgb8. */
 export type PictureTensor = BodyOf<typeof policies.PictureTensor>;
 
 /** The inputs of one inference: named tensors, an optional task in words, and when they were measured. */

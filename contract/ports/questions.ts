@@ -10,7 +10,7 @@ export type Question = {
   readonly text: string;
   /** If there are choices, the answer is one of them. */
   readonly choices: readonly string[];
-  /** What counts when nobody answers in time; undefined: no answer, which the run learns. */
+  /** What counts when no answer comes in time; undefined: no answer, which the run learns. */
   readonly fallback: string | undefined;
   readonly tenant: string;
   readonly principal: string;

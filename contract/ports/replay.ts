@@ -29,7 +29,7 @@ export type RunDiff = {
   readonly identical: boolean;
   /** Index into `rows` of the first difference, and of the first of each class; of timing -1: see `timing`. */
   readonly first: number | undefined;
-  /** The first difference in words: step, tool and the path of the value that differs; undefined: there is none. */
+  /** The first difference in words: step, tool and the path of the value that differs; undefined: no difference. */
   readonly words: string | undefined;
   readonly classes: Readonly<Partial<Record<DifferenceClass, number>>>;
   readonly rows: readonly DiffRow[];
@@ -84,7 +84,7 @@ export type ReplayOutcome = {
     readonly actual: string | undefined;
   };
   readonly diff?: RunDiff;
-  /** SHA-256 of what the record names and the replay could not have: pictures, long answers; see `blobs.quota`. */
+  /** SHA-256 of what the record names and the replay could not read: images, long answers; see `blobs.quota`. */
   readonly missing_blobs?: readonly string[];
 };
 
@@ -95,7 +95,7 @@ export type TraceSpan = {
   readonly trace_id: string;
   readonly span_id: string;
   readonly parent_id: string | undefined;
-  /** Nanoseconds since the epoch, decimal. `end_ns` is undefined while it is under way. */
+  /** Nanoseconds since the epoch, decimal. `end_ns` is undefined while it runs. */
   readonly start_ns: string;
   readonly end_ns: string | undefined;
   readonly ok: boolean;

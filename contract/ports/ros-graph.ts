@@ -32,7 +32,7 @@ export type CallOptions = {
 };
 
 /**
- * Services, both ways. A call to a service that nobody serves waits for one until its deadline. Errors:
+ * Services, both ways. A call to a service without a server waits for a server until its deadline. Errors:
  * `ros.not_found` (no server by the deadline), `deadline.exceeded` (a server that is silent), `sample.unknown_type`
  * (with the package to install), `schema.invalid` (a field that does not fit), `ros.failed`.
  */
@@ -63,7 +63,7 @@ export type GoalHandle = {
   cancel(timeoutMs: number): Promise<boolean>;
 };
 
-/** What an action server of ours is given for each goal. `canceled` aborts when a client cancels. */
+/** What an action server of this daemon gets for each goal. `canceled` aborts when a client cancels. */
 export type ServedGoal = {
   readonly goalId: string;
   readonly goal: MessageValue;

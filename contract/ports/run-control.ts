@@ -3,7 +3,7 @@ import type { RunState } from '../run-state.ts';
 import type { ThinkingLevel } from './language-model.ts';
 import type { RunDetails } from './runtime-api.ts';
 
-/** A message to a run that is under way. */
+/** A message to a run in progress. */
 export type RunMessage =
   /** Between two turns, before the next call of a model. */
   | { readonly kind: 'steer'; readonly text: string }
@@ -15,7 +15,7 @@ export type RunMessage =
   | { readonly kind: 'thinking'; readonly level: ThinkingLevel }
   /**
    * Of an attended run: ends what it does now, with its motion, and drops what it has not heard yet. Then it waits for
-   * the next message. Settles when the calls under way have ended. No policy can deny it.
+   * the next message. Settles when the running calls have ended. No policy can deny it.
    */
   | { readonly kind: 'stop' }
   /** Of an attended run: it ends, as succeeded, once it waits. */
@@ -47,12 +47,12 @@ export type ForkOptions = {
 export interface RunControlApi {
   /**
    * Stops the robot, then pauses the run and the runs that it opened. A paused run keeps its slot, its
-   * deadline goes on, and it stays paused over a restart. `by`: the principal that asked, for the log. The state has
-   * `stop_confirmed: false` where it was not confirmed that the robot stands. A run that waits is held where it waits.
-   * `run.not_found`, `run.finished`.
+   * deadline keeps counting, and it stays paused over a restart. `by`: the principal that asked, for the log. The
+   * state has `stop_confirmed: false` where it was not confirmed that the robot stands. A run that waits is held
+   * where it waits. `run.not_found`, `run.finished`.
    */
   pause(runId: string, reason: string, by?: string): Promise<RunState>;
-  /** Goes on with a paused run, and with the runs that were paused with it. */
+  /** Continues a paused run, and the runs that were paused with it. */
   resume(runId: string, reason?: string, by?: string): Promise<RunState>;
   /**
    * `run.not_supported` where the harness of the run does not take this kind, `run.finished`, `policy.denied`,
@@ -66,7 +66,7 @@ export interface RunControlApi {
   ): Promise<RunState>;
   /** The tree of a run's session, oldest first; empty where its harness has none. */
   session(runId: string): readonly SessionEntryView[];
-  /** Opens a new run that goes on from an entry of a run's session, with another message where one is given. */
+  /** Opens a new run that continues from an entry of a run's session, with another message where one is given. */
   fork(runId: string, entryId: string, who: PolicyContext, options?: ForkOptions): Promise<RunState>;
   /** A run and the runs it opened, parents before children. */
   tree(runId: string): readonly RunDetails[];

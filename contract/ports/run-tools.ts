@@ -44,13 +44,13 @@ export interface RunTools {
   readonly recording: 'off' | 'continuous' | 'ring' | 'episode';
   /**
    * The tool `clip_recording`: keeps what is recorded around now as a bag of its own, and returns when that is
-   * durable. A call that was cut off is repeated under its id and is the same clip. Rejects with an EdgeError:
+   * durable. An interrupted call is repeated under its id and is the same clip. Rejects with an EdgeError:
    * `schema.invalid`, `policy.denied`, `recorder.failed`, `cell.overloaded`, and those of an unreachable cell.
    */
   clipRecording(order: ClipOrder): Promise<ClipReceipt>;
   /**
-   * The tool `controller.run`: a learned policy acts, and the robot stands before this settles. A call that was cut
-   * off is not repeated. Rejects as `controller.start` does, and with `policy.denied`, `run.cancelled`,
+   * The tool `controller.run`: a learned policy acts, and the robot stands before this settles. An interrupted
+   * call is not repeated. Rejects as `controller.start` does, and with `policy.denied`, `run.cancelled`,
    * `robot.not_supported` (no such controller) and those of an unreachable cell.
    */
   runController(order: ControllerRun): Promise<ControllerRunResult>;

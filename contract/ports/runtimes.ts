@@ -19,7 +19,7 @@ export type RuntimeRunView = {
   readonly agent: string;
   readonly state: 'waiting' | 'spawning' | 'working';
   readonly calls: number;
-  /** Calls under way. */
+  /** Calls in progress. */
   readonly open_calls: number;
   /** The last characters that its agent said. */
   readonly said: string;
@@ -55,6 +55,6 @@ export interface RuntimesApi {
   /** Takes a connection whose token was checked. */
   connect(name: string, link: RuntimeLink): void;
   runtimes(): readonly RuntimeView[];
-  /** Ends session and connection; its runs go on as their applications say. Throws `runtime.not_found`. */
+  /** Ends session and connection; its runs continue as their applications say. Throws `runtime.not_found`. */
   disconnect(name: string, reason: string): RuntimeView;
 }

@@ -12,7 +12,7 @@ export type SourceState = {
 /**
  * Where samples come from: a robot, a simulation, a bag. `open` resolves once the topics are subscribed, or
  * throws an EdgeError; it is called once. `onSample` is called on the main thread, never re-entrantly, and
- * must not throw. The receiver owns the bytes. A source that loses its robot keeps trying by itself and says
+ * must not throw. The receiver owns the bytes. A source that loses its robot keeps trying on its own and says
  * so in `state`; `onState` is called with each change. `close` settles within a second and may be called twice.
  */
 export interface SampleSource {

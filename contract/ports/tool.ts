@@ -6,7 +6,7 @@ import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
 import type { Robot } from './robot.ts';
 
-/** A picture as a tool returns it to a model. */
+/** An image as a tool returns it to a model. */
 export type ToolImage = BodyOf<typeof runs.ToolImage>;
 
 /** An image that a tool gives by its handle: another cell stored it, and its bytes did not travel. */
@@ -24,7 +24,7 @@ export type ToolSpec = {
   readonly input: TSchema;
   readonly output?: TSchema;
   readonly effect: 'read' | 'write' | 'actuate';
-  /** What may happen to a call that was cut off by a restart. `probe` needs `Tool.probe`; without one it is `never`. */
+  /** What may happen to a call that a restart interrupted. `probe` needs `Tool.probe`; without one it is `never`. */
   readonly replay: 'never' | 'safe' | 'probe';
   /** Wall time from the call, milliseconds. */
   readonly deadlineMs: number;
@@ -69,7 +69,7 @@ export interface Tool {
   run(args: Readonly<Record<string, unknown>>, scope: ToolScope): Promise<ToolReturn>;
   /** Deadline of this call where its arguments say more than the spec does, milliseconds. Pure. */
   deadlineMs?(args: Readonly<Record<string, unknown>>): number;
-  /** For `probe`: asks the world whether a call that was cut off has happened; its answer if so. */
+  /** For `probe`: asks the world whether an interrupted call has happened; its answer if so. */
   probe?(args: Readonly<Record<string, unknown>>, scope: ToolScope): Promise<ToolReturn | undefined>;
 }
 
@@ -80,7 +80,7 @@ export interface ToolBox {
    * Rejects with an EdgeError, which is in the log: `tool.not_found`, `schema.invalid` (the path is in the message),
    * `policy.denied`, `policy.needs_approval`, `deadline.exceeded`, `run.cancelled`, `run.interrupted`, `tool.failed`
    * and those of the tool. `originId` is the id that a model gave the call: after a cut the same id finds the same
-   * call, answered or cut off.
+   * call, answered or interrupted.
    */
   call(
     name: string,

@@ -15,7 +15,7 @@ type Ask = {
 };
 
 export type PredictAsk = Ask & {
-  /** The present view: a picture, or a video to continue. */
+  /** The present view: an image, or a video to continue. */
   readonly from: ToolImage | VideoClip;
 };
 export type TransferAsk = Ask & {

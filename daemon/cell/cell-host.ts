@@ -68,7 +68,7 @@ export class CellHost {
       const making = this.#make(order);
       this.#making = making.catch(() => {});
       await making;
-      // Stopped in the meantime: nothing starts any more.
+      // Stopped in the meantime: nothing starts.
       if (this.#stopping) return;
       await this.#cell!.start();
       if (!this.#stopping) post({ t: 'started' });

@@ -1,4 +1,4 @@
-/** Whether an error that nobody caught is known to be of foreign code, and dealt with. */
+/** Whether an uncaught error is known to be of foreign code, and dealt with. */
 export type StrayTaker = (thrown: unknown, origin: NodeJS.UncaughtExceptionOrigin) => boolean;
 
 const takers = new Set<StrayTaker>();

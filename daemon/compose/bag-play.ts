@@ -34,7 +34,7 @@ export type PlayParts = {
 /** Discovery of a new publisher takes a subscriber up to this long, milliseconds. */
 const ROS_SETTLE_MS = 1_500;
 const ZENOH_SETTLE_MS = 200;
-/** A burst of a volatile topic is not overwritten by itself before it is sent. */
+/** A burst of a volatile topic is not overwritten by its own later messages before it is sent. */
 const VOLATILE_DEPTH_MIN = 1_000;
 
 export function makePlayer(settings: Settings, context: CellContext, parts: PlayParts): BagPlayer {

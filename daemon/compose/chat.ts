@@ -12,7 +12,7 @@ export type ChatsParts = {
   readonly ids: IdSource;
 };
 
-/** `start` comes after that of the runtime: before, nobody knows what was spent. */
+/** `start` comes after that of the runtime: before, it is unknown what was spent. */
 export type Chats = { readonly desk: ChatDesk; readonly ask: AskDesk; start(): void; close(): void };
 
 /** Models for any caller from outside of runs: the API in this cell, the key space and ROS through the other. */

@@ -40,5 +40,6 @@ const loaded = await loadPolicy();
 shrinkHeap();
 const watch = safety && new SafetyWatch(safety, clock);
 await runControlWorker(parentPort as unknown as ControlPort, { ...loaded, clock, options, watch });
-// Closed: ends by itself, so that nothing terminates it, or its policy's thread, in the midst of something.
+// Closed: the thread ends on its own, so that nothing terminates it, or its policy's thread, in the midst of
+// something.
 parentPort!.close();

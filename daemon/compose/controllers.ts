@@ -41,7 +41,7 @@ export type ControllersParts = {
   readonly word: SafetyWord;
   /** Topic of the base's odometry; absent: `/odom`. */
   readonly odometry?: string;
-  /** Limits of these joints, in this order; undefined where nobody gave any. */
+  /** Limits of these joints, in this order; undefined where no limits are given. */
   gateSpec(joints: readonly string[]): JointGateSpec | undefined;
   readonly actuation: () => Actuation;
 };
@@ -52,7 +52,7 @@ export type Controllers = {
   close(): Promise<void>;
 };
 
-/** The controllers of this robot by `[[controllers]]`; where there are none, there is no thread either. */
+/** The controllers of this robot by `[[controllers]]`; without controllers there is no thread either. */
 export function makeControllers(
   settings: Settings,
   context: CellContext,
@@ -160,7 +160,7 @@ export function speedTopics({ controllers }: Pick<Config, 'controllers'>): Topic
   return outputs.filter(({ kind }) => kind === 'velocities').map(commandTopic);
 }
 
-/** Undefined: nobody gave limits, and it is not let move. */
+/** Undefined: no limits are given, and it may not move. */
 function gateOf(
   { output }: ControllerSpec,
   { robot }: Config,

@@ -33,7 +33,7 @@ export type ComposedGovernance = {
 };
 
 /** What helps against a broken policy or entity file. */
-const FIX = 'mend the file, run `auraison policy check`, then `auraison policy reload`';
+const FIX = 'fix the file, run `auraison policy check`, then `auraison policy reload`';
 /** A grant is a few hundred bytes. */
 const GRANT_BYTES_MAX = 16 * 1024;
 

@@ -54,8 +54,8 @@ export function makeInference(
 }
 
 /**
- * Offers services until they are: a session that is not open yet opens, while a package that is missing does not appear
- * by itself. What cannot be offered is reported once, and the rest of the cell works on.
+ * Offers services until they are: a session that is not open yet opens, while a missing package stays
+ * missing. What cannot be offered is reported once, and the rest of the cell works on.
  */
 function offerAgain(
   { clock, report }: Pick<CellContext, 'clock' | 'report'>,

@@ -73,7 +73,7 @@ export function makeIntents(
     : undefined;
   let closed = false;
   let told = '';
-  /** A session that is not open yet opens; a package that is missing does not appear by itself. */
+  /** A session that is not open yet opens; a missing package stays missing. */
   const offer = (own: RosIntents): void => {
     own.start().catch((thrown: unknown) => {
       const { code, message } = EdgeError.from(thrown, 'ros.failed', 'offer the action', name);

@@ -154,7 +154,7 @@ export function makeRobotMcp(
       report('error', message, facts),
     );
   };
-  // One for each token and its roles: nobody finds the session of somebody else, or of roles that he has no more.
+  // One for each token and its roles: no client finds the session of another one, or of roles that it no longer has.
   const opened = new Map<string, Promise<McpEndpoint>>();
   return {
     async handle(request, response, body, caller) {
@@ -176,9 +176,9 @@ export function endpointKey({ tenant, principal, roles }: PolicyContext): string
 }
 
 /**
- * In whose name an MCP client acts: whoever authenticated, as through any other way in; that it came by MCP is the origin.
- * With the token of the robot the roles are those of the configuration; others keep those of their roles that the
- * configuration lets through. No grants.
+ * In whose name an MCP client acts: the principal that authenticated, as through any other way in; that it came by
+ * MCP is the origin. With the token of the robot the roles are those of the configuration; others keep those of their
+ * roles that the configuration lets through. No grants.
  */
 export function mcpCaller(caller: PolicyContext, allowed: readonly string[]): PolicyContext {
   const { tenant, principal, roles } = caller;

@@ -80,7 +80,9 @@ export async function makeModels(
     const changed = (body as ConfigChange).config as Config;
     live.take(planOf(changed, dataDir, context, engine)).catch((thrown: unknown) => {
       const error = EdgeError.from(thrown, 'config.invalid', 'load models', 'models').toBody();
-      report('error', 'the models of the configuration were not taken; the former ones go on', { error });
+      report('error', 'the models of the configuration were not taken; the former ones stay in use', {
+        error,
+      });
     });
   });
   return { router, engine, start: () => live.start(), stop: () => live.stop() };

@@ -28,7 +28,10 @@ export function recordedApi(
   return { ...io, rosApi: { ...rosApi, actions: goals.over(rosApi.actions, origin) } };
 }
 
-/** A robot that navigates by Nav2, as the execution cell drives it; undefined where the configuration wants ours. */
+/**
+ * A robot that navigates by Nav2, as the execution cell drives it; undefined where the configuration wants the
+ * daemon's own navigation.
+ */
 export function makeNav2Drive(
   config: Config,
   io: RobotIo,
@@ -78,7 +81,7 @@ export function makeNav2Drive(
   };
 }
 
-/** The arm of the configuration; undefined where there is none. */
+/** The arm of the configuration; undefined where it has no arm. */
 export function makeArm(
   config: Config,
   { rosApi }: RobotIo,

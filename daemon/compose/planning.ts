@@ -41,7 +41,7 @@ export type PlanningParts = {
   readonly ids: IdSource;
   /** Whose intents may be steps; asked when a plan is made. */
   readonly others: () => readonly Application[];
-  /** In place of that of the robot: a replay asks nobody, and what ended then is in the record. */
+  /** In place of that of the robot: a replay asks no robot, and what ended then is in the record. */
   readonly robotTime?: () => Promise<Nanoseconds>;
 };
 

@@ -28,11 +28,11 @@ const MAKERS: Readonly<Record<PolicyRow['kind'], PolicyMaker>> = {
       providers: device === 'cpu' ? [] : [device],
       onProvider: (provider: string, skipped: readonly { provider: string; why: string }[]) => {
         for (const one of skipped)
-          report('warn', `${path}: ${one.provider} cannot be had`, { why: one.why, instead: provider });
+          report('warn', `${path}: ${one.provider} is not available`, { why: one.why, instead: provider });
       },
     };
     const load = () => OnnxPolicy.load(path, clock, options);
-    // In the place of one that works comes only one that works; when the daemon starts nobody waits for networks.
+    // A working policy is replaced only by a working one. At the start of the daemon nothing waits for networks.
     if (whole) return load();
     const { LazyPolicy } = await import('../../formats/policy-wire/lazy-policy.ts');
     const { readModel } = await import('../../adapters/onnx/model-card.ts');

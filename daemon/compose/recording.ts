@@ -6,7 +6,7 @@ import { Recorder } from '../execution/recorder/index.ts';
 import { Recording, type RetentionPolicy, serveClipService } from '../execution/recording/index.ts';
 import type { Settings } from '../settings.ts';
 
-/** The bag of the ring: the same in every life, so that the ring goes on over a restart. */
+/** The bag of the ring: the same in every life, so that the ring continues over a restart. */
 const RING_BAG = 'ring';
 /** How soon a service that could not be offered is offered again. */
 const OFFER_AGAIN_MS = 2_000;
@@ -71,7 +71,7 @@ function policiesOf({ recorder: keys }: Config, bag: string): RetentionPolicy[] 
 }
 
 /**
- * Without a central there is nobody to wait for. With one, a segment that it has not acknowledged stays; the
+ * Without a central there is nothing to wait for. With one, a segment that it has not acknowledged stays; the
  * link ships events, and central holds no files yet, so that is each of them.
  */
 function mayEvict({ link, recorder }: Config): () => 'no' | 'lost' {
@@ -80,7 +80,7 @@ function mayEvict({ link, recorder }: Config): () => 'no' | 'lost' {
 
 /**
  * Offers the clip service to ROS, again until it is: a session that is not open yet opens (at a start it never is, so
- * that is told only if it lasts), while a package that is missing does not appear by itself. What cannot be offered is
+ * that is reported only if it lasts), while a missing package stays missing. What cannot be offered is
  * reported once, and the rest of the cell works on.
  */
 export function offerClipService(

@@ -23,7 +23,7 @@ import { loadRules } from './shelf-rules.ts';
 import { makeTools } from './tools.ts';
 
 export type LoadedForReplay = {
-  /** By name and the harness that the run had; undefined: not here any more. */
+  /** By name and the harness that the run had; undefined: no longer here. */
   readonly load: (
     name: string,
     harness: Harness['kind'],
@@ -34,7 +34,7 @@ export type LoadedForReplay = {
   readonly missing: ReadonlySet<string>;
 };
 
-/** Applications, harnesses and definitions of tools as the daemon would load them now, with nobody behind them. */
+/** Applications, harnesses and definitions of tools as the daemon would load them now, with no cell behind them. */
 export async function loadedForReplay(
   settings: Settings,
   clock: Clock,
@@ -43,7 +43,7 @@ export async function loadedForReplay(
 ): Promise<LoadedForReplay> {
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const reached = nobody(settings, clock);
-  // Nobody is asked what is allowed and nothing is written: what was decided then is in the record.
+  // No Cedar policy is asked and nothing is written: what was decided then is in the record.
   const planning = makePlanning(
     settings.config,
     { ...reached, emit: async () => {} },
@@ -92,7 +92,7 @@ function nobody({ dataDir }: Settings, clock: Clock): CellContext {
       new EdgeError('cell.unavailable', {
         operation: 'replay',
         subject: 'bus',
-        message: 'a replay reaches nobody',
+        message: 'a replay reaches no cell',
       }),
     );
   return {

@@ -13,7 +13,7 @@ process.title = 'auraison-replay';
 const clock = new SystemClock();
 const api = makeFileReplay(settings, clock);
 
-// Who asked may go away, or be killed: what was started for it ends.
+// The caller may go away, or be killed: what was started for it ends.
 const ends = new AbortController();
 const end = () => {
   ends.abort();

@@ -20,7 +20,7 @@ export async function swappedReplay(
   if (sim === true) {
     if (model !== undefined || judges || from !== undefined)
       throw notSupported(
-        '--sim begins the world anew: it goes with neither --from, --model nor --policy',
+        '--sim starts the world again: it goes with neither --from, --model nor --policy',
         'other models and policies for a simulation are set in the configuration (--config)',
       );
     return await simReplay(settings, parts, runId, signal);

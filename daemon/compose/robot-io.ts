@@ -67,7 +67,7 @@ function simIo(settings: Settings, context: CellContext): Partial<RobotIo> {
 }
 
 function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellContext): Partial<RobotIo> {
-  /** What is wrong with one topic: for operators now, and in the log. The others go on. */
+  /** What is wrong with one topic: for operators now, and in the log. The others continue. */
   const onFault = (error: EdgeError) => {
     report('warn', error.message, { code: error.code, subject: error.subject, hint: error.hint });
     emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]).catch((cause: unknown) =>

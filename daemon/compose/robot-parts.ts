@@ -22,7 +22,7 @@ export type RobotIo = {
   readonly rosQosEvents?: () => readonly RosQosReport[];
   /** Called with topics that are heard from now on, as they are offered. */
   readonly onTopics?: (listen: (topics: readonly TopicSpec[]) => void) => void;
-  /** Called with discovered topics that are heard no more, since nobody publishes them. */
+  /** Called with discovered topics that are no longer subscribed, since they have no publisher. */
   readonly onReleased?: (listen: (topics: readonly string[]) => void) => void;
   /** Subscribes a topic again that receives nothing. */
   readonly resubscribe?: (topic: string) => Promise<void>;

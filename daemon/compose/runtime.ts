@@ -288,7 +288,7 @@ async function authOf(settings: Settings): Promise<HttpAuth> {
   };
 }
 
-/** Time of the newest event of an earlier life of this cell; 0: there is none. */
+/** Time of the newest event of an earlier life of this cell; 0: no such event. */
 function lastEventOf({ log }: CellContext): bigint {
   const reader = log.reader();
   try {

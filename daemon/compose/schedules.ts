@@ -20,7 +20,7 @@ export type Schedules = Pick<ScheduleRunner, 'start' | 'stop' | 'views'> & {
 
 /**
  * What gives the robot intents in time, by the configuration and by packages. A schedule that cannot be read is
- * reported and left out: the others, and the robot, go on.
+ * reported and left out: the others, and the robot, keep working.
  */
 export async function makeSchedules(
   { config, dataDir }: Settings,

@@ -14,7 +14,7 @@ import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
 import type { RobotIo } from './robot-parts.ts';
 
-/** Velocities of a base that this robot does not have: taken by nobody, and counted so. */
+/** Velocities of a base that this robot does not have: taken by no receiver, and counted so. */
 const NO_BASE = { topic: '/cmd_vel', type: TWIST, qos: DEFAULT_QOS };
 
 /**

@@ -24,7 +24,7 @@ const KINDS: Readonly<Partial<Record<CellName, readonly EventKind[]>>> = {
   execution: ['motion.ended'],
 };
 
-/** Undefined where `[telemetry]` asks for nothing. Throws `config.invalid` for headers that are none. */
+/** Undefined where `[telemetry]` asks for nothing. Throws `config.invalid` for invalid headers. */
 export async function makeTelemetry(
   settings: Settings,
   context: CellContext,

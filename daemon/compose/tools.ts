@@ -30,7 +30,7 @@ export type HouseTools = {
   takeApps(apps: readonly Application[]): void;
   /** The part of the prompt that names the skills of an application; undefined: it has none. */
   skillsBlock(app: Application): string | undefined;
-  /** Before runs go on: questions of the log, left-overs of dead processes, skills that are none. */
+  /** Before runs continue: questions of the log, left-overs of dead processes, invalid skills. */
   start(): Promise<void>;
 };
 

@@ -8,7 +8,7 @@ const TRAINERS: Readonly<Record<string, string>> = {
   act: '../../adapters/onnx/trainers/act',
 };
 
-/** The folder of a trainer: one of ours by name, else a path. */
+/** The folder of a trainer: one of this project by name, else a path. */
 export function trainerFolder(name: string): string {
   const own = Object.hasOwn(TRAINERS, name) ? TRAINERS[name] : undefined;
   return own === undefined ? resolve(name) : fileURLToPath(new URL(own, import.meta.url));

@@ -39,7 +39,7 @@ function zenohPolicy(zenoh: ZenohConfig, env: Environment, now: Nanoseconds): Ze
     throw new EdgeError('config.invalid', {
       operation: 'read Zenoh policies',
       subject: `zenoh.access[${nameless + 1}].names`,
-      message: 'a rule for names of certificates needs mutual TLS: without it nobody has to show one',
+      message: 'a rule for names of certificates needs mutual TLS: without it no client has to show one',
       hint: 'set zenoh.tls_ca, tls_certificate and tls_key, leave tls_mutual = true, and use tls/ endpoints only',
     });
   }

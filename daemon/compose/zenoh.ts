@@ -40,7 +40,7 @@ export async function makeZenoh(
         report('warn', 'an event was not written', { error: String(thrown) }),
       );
     },
-  }); // Policies and endpoints are those of a session: a change of them is a new one, and this cell goes on.
+  }); // Policies and endpoints are those of a session: a change of them opens a new session, and this cell keeps running.
   bus.onBroadcast(TOPICS.configChanged, (body) => {
     const { sections, config: changed } = body as ConfigChange;
     if (!sections.includes('zenoh')) return;

@@ -4,7 +4,7 @@ import { isLoopbackHost } from './loopback.ts';
 import { unknownSandboxes } from './sandboxes.ts';
 import { listenAddress } from './serve.ts';
 
-/** A key whose value is right by itself and wrong beside another. */
+/** A key whose value is right alone and wrong beside another. */
 export type Disagreement = {
   readonly path: readonly [string, string];
   readonly value: unknown;
@@ -26,7 +26,7 @@ export function disagreements(
     const expected = '"ros_zenoh" only beside zenoh.enabled = true: the robot is reached over Zenoh';
     found.push({ path: ['robot', 'source'], value: robot.source, expected });
   }
-  // Nobody is looked for by multicast: without an endpoint nobody is ever found.
+  // Multicast discovery is off: without an endpoint no peer is ever found.
   if (robot.source === 'ros_zenoh' && zenoh.driver !== 'remote' && isAlone(zenoh)) {
     const expected =
       'an endpoint of the router of the robot there or in zenoh.listen, for example ["tcp/192.168.1.7:7447"], or zenoh.driver = "remote"';

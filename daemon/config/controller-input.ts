@@ -16,9 +16,9 @@ export const CONTROLLER_INPUT_KEYS = {
   fit: choice(
     ['stretch', 'crop', 'pad'],
     'stretch',
-    'how a picture becomes the size that the policy takes; crop: what juts out is cut, pad: black bars',
+    'how an image becomes the size that the policy takes; crop: what juts out is cut, pad: black bars',
   ),
-  crop: pixels('part of the picture that is taken first: [x, y, width, height], pixels; empty: all of it'),
+  crop: pixels('part of the image that is taken first: [x, y, width, height], pixels; empty: all of it'),
 } as const;
 
 export type ControllerInputRow = RowOf<typeof CONTROLLER_INPUT_KEYS>;

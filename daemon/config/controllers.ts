@@ -109,7 +109,8 @@ function agree(
   refuse: KeyFault,
 ): void {
   if (name === '') refuse('name', '', 'a value');
-  if (RESERVED.has(name)) refuse('name', name, `another name: ${name} is what the daemon records by itself`);
+  if (RESERVED.has(name))
+    refuse('name', name, `another name: ${name} is a name that the daemon records under`);
   if (output === '') refuse('output', '', 'the topic of the commands');
   if (inputs.length === 0) refuse('inputs', inputs, 'at least one input: [[controllers.inputs]]');
   if (kind !== 'positions' && rate < SPEED_RATE_MIN) {

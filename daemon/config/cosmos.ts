@@ -14,7 +14,7 @@ export const COSMOS_KEYS = {
     'Cosmos generator that carries on what is seen, for example "http://127.0.0.1:8100"; empty: none',
   ),
   transfer_url: url('Cosmos generator that makes a film realistic; may be the same one; empty: none'),
-  reason_url: url('Cosmos reasoner that judges pictures and films; empty: none'),
+  reason_url: url('Cosmos reasoner that judges images and films; empty: none'),
   key_file: text('', 'key of these services: a path, or credential:NAME; empty: they want none'),
   resolution: choice(['256', '480', '720'], '256', 'tier of the films'),
   frames: integer(61, 'of one film', { min: 25, max: 397 }),

@@ -30,7 +30,7 @@ export const ENGINE_KEYS = {
     max: 86_400_000,
   }),
   stop_timeout: quantity('duration', '10 s', 'from SIGTERM to SIGKILL', { min: 100, max: 600_000 }),
-  sleep_after: quantity('duration', '0 s', 'nobody asked for this long: it sleeps; "0 s": never', {
+  sleep_after: quantity('duration', '0 s', 'without a request for this long it sleeps; "0 s": never', {
     max: 86_400_000,
   }),
   sleep_level: integer(1, '1: weights go to the memory of the host; 2: they are loaded again', {

@@ -11,5 +11,5 @@ export const INFERENCE_KEYS = {
     'ROS 2 services <this>/infer, <this>/chat and <this>/plan (auraison_interfaces), in ros.namespace without a leading slash; empty: none',
     { match: /^(|\/?[A-Za-z_]\w*(\/[A-Za-z_]\w*)*)$/, expected: 'a name, or ""' },
   ),
-  roles: texts(['operator'], 'roles of who asks for plans and models over Zenoh and ROS'),
+  roles: texts(['operator'], 'roles of clients that request plans and models over Zenoh and ROS'),
 } as const;

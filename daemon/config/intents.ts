@@ -11,17 +11,17 @@ export const INTENT_KEYS = {
     'ROS 2 action (auraison_interfaces/RunIntent) that takes intents, in ros.namespace without a leading slash; empty: none',
     { match: /^(|\/?[A-Za-z_]\w*(\/[A-Za-z_]\w*)*)$/, expected: 'an action name, or ""' },
   ),
-  ros_roles: texts(['operator'], 'roles of who asks over ROS; who can ask can also publish cmd_vel'),
+  ros_roles: texts(['operator'], 'roles of clients over ROS; such a client can also publish cmd_vel'),
   ros_client_gone: choice(
     ['continue', 'cancel'],
     'continue',
-    'a run whose ROS client has left the graph goes on, or is cancelled',
+    'a run whose ROS client has left the graph continues, or is cancelled',
   ),
   zenoh: flag(
     false,
     'take intents at <prefix>/intent in the key space; protect it by zenoh.tls_* and zenoh.access',
   ),
-  zenoh_roles: texts(['operator'], 'roles of who asks over Zenoh'),
+  zenoh_roles: texts(['operator'], 'roles of clients over Zenoh'),
   central: flag(
     false,
     'take intents, cancellations and answers to approvals from central (link.central_url)',

@@ -122,7 +122,7 @@ export const CONFIG_SPEC = {
   },
   sim: {
     world: choice(['maze', 'arm'], 'maze', 'a robot in a maze, or an arm at its table'),
-    camera_rate: integer(10, 'pictures of each camera of the arm in a second; 0: none', { min: 0, max: 100 }),
+    camera_rate: integer(10, 'images per second of each camera of the arm; 0: none', { min: 0, max: 100 }),
     seed: integer(1, 'seed of maze and noise, or of the starts of the arm', { min: 0, max: 4_294_967_295 }),
     width: integer(10, 'maze cells along x', { min: 2, max: 40 }),
     height: integer(10, 'maze cells along y', { min: 2, max: 40 }),
@@ -187,14 +187,14 @@ export const CONFIG_SPEC = {
     quota: quantity(
       'size',
       '0 B',
-      'pictures and long answers that events name, all together; those not put for longest go first; 0 B: no limit',
+      'images and long answers that events name, all together; those not put for longest go first; 0 B: no limit',
     ),
   },
   log: {
     keep: quantity(
       'duration',
       '90 d',
-      'events older than this go from the logs, once they are in the lake and nobody needs them; 0 s: none does',
+      'events older than this go from the logs, once they are in the lake and are no longer needed; 0 s: none does',
     ),
     max_bytes: quantity(
       'size',
@@ -204,14 +204,14 @@ export const CONFIG_SPEC = {
     archive: flag(false, 'what goes is written to events/archive as compressed JSON lines before'),
   },
   lake: {
-    engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension can be had'),
+    engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension is available'),
   },
   zenoh: {
     enabled: flag(true, 'open a Zenoh session and serve queryables'),
     driver: choice(
       ['auto', 'native', 'remote'],
       'auto',
-      'auto: the native driver, and where there is none a remote-api bridge that answers at remote_url',
+      'auto: the native driver, and without it a remote-api bridge that answers at remote_url',
     ),
     remote_url: text('ws://127.0.0.1:10000', 'WebSocket of a zenoh-bridge-remote-api', {
       match: /^wss?:\/\/.+$/,

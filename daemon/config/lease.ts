@@ -13,7 +13,7 @@ export const LEASE_KEYS = {
   resume: choice(
     ['on_request', 'after'],
     'on_request',
-    'when a run goes on that a takeover paused: a person resumes it, or it does so by itself after a lease that was given back',
+    'when a run continues that a takeover paused: a person resumes it, or it resumes automatically after a lease that was given back',
   ),
   resume_after: quantity(
     'duration',

@@ -14,7 +14,7 @@ const RULE_KEYS = {
     'write',
     'what a call does; actuate: a failed one stops the robot',
   ),
-  replay: choice(['never', 'safe'], 'never', 'whether a call that a restart cut off may be repeated'),
+  replay: choice(['never', 'safe'], 'never', 'whether a call that a restart interrupted may be repeated'),
   deadline: quantity('duration', '30 s', 'of one call', DURATION),
 } as const;
 
@@ -45,7 +45,7 @@ const SERVER_KEYS = {
     'a tool never seen before is taken, or waits for auraison mcp allow',
   ),
   deadline: quantity('duration', '30 s', 'of one call where no rule says otherwise', DURATION),
-  result_size: quantity('size', '64 KiB', 'of one result without pictures; longer text is cut', {
+  result_size: quantity('size', '64 KiB', 'of one result without images; longer text is cut', {
     min: 1_024,
     max: LIMITS.TOOL_RESULT_BYTES_MAX - 4_096,
   }),
@@ -54,7 +54,7 @@ const SERVER_KEYS = {
     'refuse',
     'questions of the server to a person: refused, or answered with the defaults it proposes',
   ),
-  idle_stop: quantity('duration', '10 min', 'stopped when nobody used it for so long; "0 s": never'),
+  idle_stop: quantity('duration', '10 min', 'stopped when it was unused for so long; "0 s": never'),
   rules: tables(
     'how calls of its tools are treated; the first that fits counts',
     rowReader(RULE_KEYS),

@@ -50,7 +50,7 @@ const MODEL_ROW_KEYS = {
     [],
     'kind pi: what its provider has to know beside the key, for example "CLOUDFLARE_ACCOUNT_ID=…"; no secrets',
   ),
-  vision: flag(false, 'it understands pictures'),
+  vision: flag(false, 'it understands images'),
   tools: flag(true, 'it can be given tools'),
   context: integer(8_192, 'tokens of prompt and answer together', { min: 128, max: 100_000_000 }),
   latency: choice(['any', 'low'], 'any', 'low: calls that ask for low latency prefer it'),

@@ -66,7 +66,7 @@ function readRow<Row extends { readonly name: string }>(
   for (const [key, value] of Object.entries(row)) {
     const spec = Object.hasOwn(specs, key) ? specs[key] : undefined;
     if (!spec) {
-      // The value of a key that nobody knows may be a secret.
+      // The value of an unknown key may be a secret.
       refuse(key, '', `one of the keys ${Object.keys(specs).join(', ')}${hint(key)}`);
       continue;
     }

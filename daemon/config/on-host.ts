@@ -26,13 +26,13 @@ const ROWS = [
 type Read = {
   readonly path: readonly [section: string, key: string];
   readonly values: (config: Config) => readonly string[];
-  /** What is expected instead, with what is wrong and how to mend it; undefined where it is right. */
+  /** What is expected instead, with what is wrong and how to fix it; undefined where it is right. */
   readonly fault: (value: string) => string | undefined;
 };
 
 const named = (value: string): readonly string[] => (value === '' ? [] : [value]);
 
-/** Files and folders that the daemon reads by themselves, and not as the secret of a row. */
+/** Files and folders that the daemon reads directly, and not as the secret of a row. */
 const READ: readonly Read[] = [
   {
     path: ['policy', 'grant_keys'],
@@ -162,7 +162,7 @@ function missing(path: string, error: unknown, what: 'file' | 'folder'): string 
   if (code === 'EACCES' || code === 'EPERM') return undefined;
   const place = isAbsolute(path) ? '' : ' (better an absolute path)';
   if (code === 'ENOENT') return `a ${what} that is there${place}`;
-  if (code === 'EISDIR' || code === 'ENOTDIR') return `a ${what}, and ${path} is none`;
+  if (code === 'EISDIR' || code === 'ENOTDIR') return `a ${what}, and ${path} is not one`;
   return `a ${what} that can be read: ${(error as Error).message}`;
 }
 

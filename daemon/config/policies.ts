@@ -65,7 +65,10 @@ export function readPolicies(body: unknown, fault: RowFault): readonly PolicyRow
   return readNamedRows<PolicyRow>(Array.isArray(body) ? body.map(withMemory) : body, POLICIES, fault);
 }
 
-/** A stock server of LeRobot has one state for all its clients: several of ours would mix up their episodes there. */
+/**
+ * A stock server of LeRobot has one state for all its clients: several clients of this daemon would mix up their
+ * episodes there.
+ */
 function withMemory(row: unknown): unknown {
   const { kind } = (row ?? {}) as { readonly kind?: unknown };
   return kind === 'lerobot' ? { memory: 'serial', ...(row as object) } : row;

@@ -1,4 +1,4 @@
-/** Quantities with their unit in the value (`"200 ms"`, `"512 MiB"`): nobody has to guess what 200 meant. */
+/** Quantities with their unit in the value (`"200 ms"`, `"512 MiB"`): no reader has to guess what 200 meant. */
 export type QuantityKind = 'duration' | 'size' | 'frequency' | 'speed' | 'angular_speed' | 'length';
 
 type Units = {

@@ -46,7 +46,7 @@ export const ROUTE_KEYS = {
   congestion: choice(
     ['block', 'drop'],
     'block',
-    'what Zenoh does when a link is full; what it drops nobody counts',
+    'what Zenoh does when a link is full; what it drops is not counted',
   ),
   express: flag(false, 'no batching: sooner by microseconds, more packets'),
   depth: integer(LIMITS.ROUTE_QUEUE_SAMPLES, 'samples of one topic that wait; then the oldest goes', {

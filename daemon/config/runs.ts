@@ -38,7 +38,7 @@ export const RUNS_KEYS = {
   pressure_wait: quantity(
     'duration',
     '30 s',
-    'longest that this holds back an agent while no other one is under way',
+    'longest that this holds back an agent while no other one is running',
     { max: 86_400_000 },
   ),
 } as const;

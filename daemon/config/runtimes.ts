@@ -38,7 +38,7 @@ export const RUNTIMES_KEYS = {
     min: 200,
     max: 60_000,
   }),
-  keep: quantity('duration', '60 s', 'how long a lost runtime may come back and go on where it was', {
+  keep: quantity('duration', '60 s', 'how long a lost runtime may come back and continue where it was', {
     min: 100,
     max: 3_600_000,
   }),

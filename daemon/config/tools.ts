@@ -10,9 +10,9 @@ const topic = (about: string) =>
 export const TOOLS_KEYS = {
   camera_topic: topic('camera of robot.look where an agent names none; empty: the first by name'),
   scan_topic: topic('scanner of robot.scan where an agent names none; empty: the first by name'),
-  image_size: integer(768, 'longer side of the pictures that models get, pixels; smaller ones stay', {
+  image_size: integer(768, 'longer side of the images that models get, pixels; smaller ones stay', {
     min: 32,
     max: 4_096,
   }),
-  image_quality: integer(80, 'JPEG quality of these pictures', { min: 10, max: 100 }),
+  image_quality: integer(80, 'JPEG quality of these images', { min: 10, max: 100 }),
 } as const;

@@ -73,7 +73,7 @@ const AGENT: Mandate = { role: 'agent', holder: 'agent' };
 
 /**
  * The motions of this robot, base and arm, under one actuation lease. A motion needs the lease to start, and ends when
- * the lease is lost. A holder keeps the lease while one of its motions is under way. A stop stops the whole robot, and
+ * the lease is lost. A holder keeps the lease while one of its motions is running. A stop stops the whole robot, and
  * is logged. While the emergency stop is engaged no motion starts.
  */
 export class Actuation {
@@ -85,7 +85,7 @@ export class Actuation {
   readonly #leases: MotionLeases;
   readonly #latch: StopLatch;
   readonly #times: LeaseTimes;
-  /** Stops of everything that are under way. */
+  /** Running stops of everything. */
   #stopsUnderWay = 0;
   #closed = false;
 
@@ -112,7 +112,7 @@ export class Actuation {
     this.#lease = new ActuationLease({
       clock: context.clock,
       word,
-      // Motions that wait for the lease go on waiting: the one that takes over starts after this stop.
+      // Motions that wait for the lease keep waiting: the one that takes over starts after this stop.
       safeStop: (reason) => this.#safeStop(reason, ({ hasLease }) => hasLease),
       contested: (priority) => priority > LEASE_PRIORITIES.autonomy && this.#moversMove(),
       onTakeover: (takeover) => context.bus.broadcast(TOPICS.leaseTaken, takeover),
@@ -133,7 +133,7 @@ export class Actuation {
     return this.#lease;
   }
 
-  /** Motions under way, by their id. Some of them may still wait for the lease. */
+  /** Running motions, by their id. Some of them may still wait for the lease. */
   get motions(): ReadonlyMap<string, Pick<Motion, 'told' | 'hasLease'>> {
     return this.#motions;
   }
@@ -142,7 +142,7 @@ export class Actuation {
     return this.#times;
   }
 
-  /** True while a stop of everything is under way. Commands that come meanwhile were made before the stop. */
+  /** True while a stop of everything is in progress. Commands that come meanwhile were made before the stop. */
   get stopping(): boolean {
     return this.#stopsUnderWay > 0;
   }
@@ -241,7 +241,7 @@ export class Actuation {
     await this.#whileStopping(() => this.#stopAll(reason, 'stop'));
   }
 
-  /** Stops the motions of this run for which `isOf` is true. Motions of others go on. Rejects as `stop`. */
+  /** Stops the motions of this run for which `isOf` is true. Motions of others continue. Rejects as `stop`. */
   async stopRun(
     run: string,
     reason: string,
@@ -253,9 +253,9 @@ export class Actuation {
     await this.#stopMotions(own, reason, 'stop');
   }
 
-  /** The emergency stop was engaged: no motion starts any more, and every motion ends. Rejects as `stop`. */
+  /** The emergency stop was engaged: no motion starts, and every motion ends. Rejects as `stop`. */
   async emergency(reason: string): Promise<void> {
-    // The former holder has to take the lease again: a release hands the robot to nobody.
+    // The former holder has to take the lease again: a release hands the robot to no holder.
     this.#lease.drop();
     this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'estop' } });
     await this.#stopAll(reason, 'emergency-stop');
@@ -313,7 +313,7 @@ export class Actuation {
     }
   }
 
-  /** Where nobody else commands the robot, it is stopped as by any stop. Else only these motions end. */
+  /** Where no other holder commands the robot, it is stopped as by any stop. Else only these motions end. */
   async #stopMotions(which: Which, reason: string, operation: string): Promise<void> {
     const { current, state } = this.#lease;
     const others =

@@ -2,7 +2,7 @@ import type { ArmFigure, ArmState, JointReading } from '../../contract/core.ts';
 import { LinkPoints, type UrdfModel } from '../../formats/urdf/index.ts';
 
 export type FigureSpec = {
-  /** Absent: nobody knows how the links hang together. */
+  /** Absent: it is unknown how the links are connected. */
   readonly model: UrdfModel | undefined;
   /** Why not, where there is one that cannot be read. */
   readonly fault?: string;

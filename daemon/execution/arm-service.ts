@@ -84,7 +84,7 @@ export class ArmService {
   ): Promise<MotionResult> {
     const { signal: stopped } = this.#untilStop;
     const check = (joints: ArmState['joints']) => this.#check(goal.points, joints);
-    // What is refused from where the arm is now ends nothing that moves. A motion that is under way is ended next, and
+    // What is refused from where the arm is now ends nothing that moves. A running motion is ended next, and
     // the arm comes to rest further on: what is refused from there does not start, and what it replaces is over.
     const before = async () => {
       const { joints, connected } = await arm.state();

@@ -13,7 +13,7 @@ export type PlayTarget = {
   sink(lease: number | undefined): PlaySink;
   /**
    * A robot may hear what arrives there. `bus`: only through others of this daemon, so commands are withheld; `robot`:
-   * its own middleware, so what nobody calls harmless is withheld too.
+   * its own middleware, so what is not declared harmless is withheld too.
    */
   readonly reaches: 'nobody' | 'bus' | 'robot';
   /** Given to receivers to be found before the first message, and to take the last one, milliseconds. */
@@ -26,7 +26,7 @@ export type BagPlayerParts = {
   /** Waits. */
   pause(ms: number): Promise<void>;
   every(ms: number, fire: () => void): { cancel(): void };
-  /** Takes the actuation lease before commands are played; rejects where nobody may move the robot now. */
+  /** Takes the actuation lease before commands are played; rejects where the robot may not be moved now. */
   hold?(from: CellName): Promise<LeaseHold>;
   /** What the topics of this robot are; absent: their types alone decide. */
   readonly topics?: TopicClasses;
@@ -82,7 +82,7 @@ export class BagPlay {
   /** Topics that are commands, as they are sent. */
   readonly #commands = new Set<string>();
   #published = 0;
-  // A closed bag answers nothing any more, so its last figures are kept.
+  // A closed bag no longer answers, so its last figures are kept.
   #total = 0;
   #startNs = 0n;
   #endNs = 0n;

@@ -53,7 +53,7 @@ export class BagPlayer {
     }
   }
 
-  /** Throws `run.not_found` for a play that nobody knows (any more). */
+  /** Throws `run.not_found` for a play that is not (or no longer) known. */
   state(id: string): PlayState {
     return this.#play(id).state();
   }
@@ -85,7 +85,7 @@ export class BagPlayer {
     return [...this.#plays.values()].filter((play) => play.isRunning).length;
   }
 
-  /** The playback that runs; undefined where there is none. */
+  /** The playback that runs; undefined where no bag is played. */
   current(): string | undefined {
     return [...this.#plays.values()].find((play) => play.isRunning)?.id;
   }
@@ -96,7 +96,7 @@ export class BagPlayer {
     return [...this.#plays.values()].some((play) => play.isRunning && play.playsCommands);
   }
 
-  /** The robot is stopped: a recording of commands would drive it on. Other plays go on. */
+  /** The robot is stopped: a recording of commands would drive it on. Other plays continue. */
   readonly stopCommands = async (): Promise<void> => {
     this.#stops += 1;
     const driving = [...this.#plays.values()].filter((play) => play.isRunning && play.playsCommands);

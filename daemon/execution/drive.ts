@@ -12,7 +12,7 @@ export interface Drive extends Robot {
   work(): WorkCounter;
   /**
    * A person steers under that lease: m/s and rad/s in `base_link`; it counts for `LIMITS.COMMAND_EXPIRY_MS` from
-   * `madeAtMs` on. False where nobody takes it now. Absent: this robot cannot be steered by hand from here.
+   * `madeAtMs` on. False where it is not accepted now. Absent: this robot cannot be steered by hand from here.
    */
   steer?(twist: Twist2d, lease: number, madeAtMs: number): boolean;
   /** Only where simulated time waits for its controller. */

@@ -44,7 +44,7 @@ export type ExecutionParts = {
   readonly sink: DoorPath | undefined;
   readonly topics: readonly TopicSpec[];
   readonly command: TopicSpec;
-  /** Topics that carry speeds of joints. Absent: there are none. */
+  /** Topics that carry speeds of joints. Absent: no such topics. */
   readonly speeds?: readonly TopicSpec[];
   readonly bus: SampleBus;
   readonly ledger: Ledger;
@@ -307,7 +307,7 @@ export class ExecutionCell implements Cell {
     this.#robot.record(receipts);
   }
 
-  /** Ends the motions that were under way when this cell was frozen: their callers have to ask again. */
+  /** Ends the motions that were running when this cell was frozen: their callers have to ask again. */
   #thawed(frozenMs: number): void {
     this.#actuation.frozen(frozenMs);
   }

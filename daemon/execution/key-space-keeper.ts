@@ -9,7 +9,7 @@ export type KeySpaceStatus = {
 /** Who lives on the session: declared again in each one. */
 export type KeySpaceUser = {
   readonly name: string;
-  /** May reject: it is then tried again in a while, and nobody else notices. */
+  /** May reject: it is then tried again in a while, and no other user notices. */
   attach(keySpace: KeySpace): Promise<unknown>;
   /** The session is gone; nothing has to be undeclared. */
   detach?(): void;
@@ -22,24 +22,24 @@ export type KeySpaceKeeperOptions = {
   /** Opens the key space; may fail for good (`zenoh.unavailable`) or for now. */
   open(): Promise<KeySpace>;
   readonly users: readonly KeySpaceUser[];
-  /** Told once per new reason. */
+  /** Called once per new reason. */
   onFault(error: EdgeError): void;
 };
 
 const RETRY_MS = 5_000;
-/** A session that is lost may not even be closed; nobody waits for it longer, milliseconds. */
+/** A session that is lost may not even be closed; it is not waited for longer, milliseconds. */
 const CLOSE_MS_MAX = 3_000;
 
 /**
  * Keeps the one session of this robot open, for all who use it: queryables, routes. A host without a driver says
- * so and goes on; a session that is lost is opened again, and everybody is declared in the new one.
+ * so and keeps working; a session that is lost is opened again, and everybody is declared in the new one.
  */
 export class KeySpaceKeeper {
   readonly #options: KeySpaceKeeperOptions;
   readonly #faults = new Map<string, string>();
   #keySpace: KeySpace | undefined;
   #reason = 'not started';
-  /** What was told last. */
+  /** What was reported last. */
   #told = '';
   #retry: Timer | undefined;
   #opening = false;
@@ -67,7 +67,7 @@ export class KeySpaceKeeper {
     return this.#keySpace;
   }
 
-  /** Tries once; on failure it goes on trying in the background. Never rejects. */
+  /** Tries once; on failure it keeps trying in the background. Never rejects. */
   async start(): Promise<void> {
     if (this.#closed || this.#keySpace || this.#opening) return;
     this.#opening = true;
@@ -93,7 +93,7 @@ export class KeySpaceKeeper {
     await Promise.all(this.#options.users.map((user) => this.#attach(user, keySpace)));
   }
 
-  /** The session `lost` is of no use any more: a new one is opened. Ignored for one that was replaced already. */
+  /** The session `lost` is no longer usable: a new one is opened. Ignored for one that was replaced already. */
   async reopen(lost: KeySpace, reason: string): Promise<void> {
     if (this.#keySpace !== lost || this.#closed) return;
     this.#keySpace = undefined;
@@ -166,7 +166,7 @@ export class KeySpaceKeeper {
     this.#told = error.message;
     this.#reason = error.message;
     if (isNews) this.#options.onFault(error);
-    // A missing driver does not appear by itself; everything else may pass.
+    // A missing driver stays missing; everything else may pass.
     if (error.code === 'zenoh.unavailable') return;
     this.#retry = this.#options.clock.after(delayMs, () => void this.start());
   }

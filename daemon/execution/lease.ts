@@ -46,9 +46,9 @@ export type LeaseDeps = {
 };
 
 /**
- * - `free`: nobody commands. - `held`: one holder commands. - `stopping`: the lease was lost and the robot is being
- * stopped. Nobody commands then, and requests are refused. The request that took the lease over is granted after the
- * stop.
+ * - `free`: no holder. - `held`: one holder commands. - `stopping`: the lease was lost and the robot is being
+ * stopped. No holder commands then, and requests are refused. The request that took the lease over is granted after
+ * the stop.
  */
 export type LeaseState = 'free' | 'held' | 'stopping';
 
@@ -154,7 +154,7 @@ export class ActuationLease {
     this.#end('returned');
   }
 
-  /** The same for a holder whose motions may still be under way: settles when they stand. */
+  /** The same for a holder whose motions may still be running: settles when they stand. */
   async surrender(id: number): Promise<void> {
     if (this.#lease?.id !== id) return;
     await this.#lose('returned', `${this.#lease.holder} released the lease`);
@@ -208,7 +208,7 @@ export class ActuationLease {
     try {
       await this.#deps.safeStop(reason);
     } catch {
-      // The watchdog of the base stops it when nobody commands. The lease becomes free even so.
+      // The watchdog of the base stops it when no commands come. The lease becomes free even so.
     } finally {
       this.#state = 'free';
     }

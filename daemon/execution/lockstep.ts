@@ -35,7 +35,7 @@ export class LockstepLink {
     });
   }
 
-  /** The robot is wanted, or its world has changed: nobody may stay waiting for it. */
+  /** The robot is wanted, or its world has changed: no caller may stay waiting for it. */
   wake(): void {
     this.#woken = true;
     this.#resume?.();

@@ -6,7 +6,9 @@ export type Mandate = { readonly role: LeaseRole; readonly holder: string };
 
 type Held = { readonly lease: Lease; readonly renewal: Timer };
 
-/** Leases of motions: taken with the first motion of a holder, renewed while one goes on, given back with the last. */
+/**
+ * Leases of motions: taken with the first motion of a holder, renewed while one is running, given back with the last.
+ */
 export class MotionLeases {
   readonly #lease: ActuationLease;
   readonly #clock: Clock;
@@ -46,7 +48,7 @@ export class MotionLeases {
     if (held) this.#lease.release(held.lease.id);
   }
 
-  /** Nothing is renewed any more. */
+  /** Renews nothing from now on. */
   close(): void {
     for (const { renewal } of this.#held.values()) renewal.cancel();
   }

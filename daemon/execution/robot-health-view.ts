@@ -130,7 +130,7 @@ export class RobotHealthView {
 function batteryOf(message: Readonly<Record<string, unknown>>): BatteryReading {
   const charge = finite(message['percentage']);
   return {
-    // Some drivers tell percent although the definition says 0 to 1.
+    // Some drivers report percent although the definition says 0 to 1.
     charge: charge === undefined ? undefined : Math.max(0, Math.min(1, charge > 1 ? charge / 100 : charge)),
     voltage: finite(message['voltage']),
     current: finite(message['current']),

@@ -27,7 +27,7 @@ export type RobotLinkParts = {
   readonly bus: SampleBus;
   /** Every sample of the robot, at once, after the bus has it. */
   onSample(sample: Sample): void;
-  /** The emergency stop is engaged: it is told to stand, whatever anybody asks. */
+  /** The emergency stop is engaged: it is commanded to stand, whatever is asked. */
   stopped?(): boolean;
   /** The robot came or went. */
   onChange(): void;
@@ -66,7 +66,7 @@ export class RobotLink {
     return this.#state;
   }
 
-  /** Opens source and sink; a robot that is not there is tried again, and the daemon goes on without. */
+  /** Opens source and sink; a robot that is not there is tried again, and the daemon runs without it. */
   async open(): Promise<void> {
     const { source, sink, command } = this.#parts;
     if (!source) return;
@@ -102,7 +102,7 @@ export class RobotLink {
 
   /**
    * From the start on, not from the first command on: an advertised speed is stopped by its sink, and joints
-   * may still be turning as the former life of this cell told them.
+   * may still be turning as the former life of this cell commanded them.
    */
   async #carrySpeeds(sink: Pick<DoorPath, 'advertise'>): Promise<void> {
     for (const topic of this.#parts.speeds ?? []) {
@@ -135,7 +135,7 @@ export class RobotLink {
   }
 
   /**
-   * `expiresAtMs`: until when a command counts, by the clock of the host. False when there is nobody to
+   * `expiresAtMs`: until when a command counts, by the clock of the host. False when no sink is open to
    * take it, or the door refused it.
    */
   send(asked: Twist2d, time: bigint, expiresAtMs?: number, origin?: DriveOrigin): boolean {

@@ -44,7 +44,7 @@ export function withMotion<K extends MotionKind>(
   });
 }
 
-/** A trace context that is none is left out: it says who asked, and no motion depends on it. */
+/** An invalid trace context is left out: it names the caller, and no motion depends on it. */
 function named(request: Record<string, unknown>): Omit<MotionRequest<unknown>, 'goal'> {
   const motionId = text(request['motionId'], '/motionId');
   const given = request['traceparent'];

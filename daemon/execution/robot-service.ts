@@ -63,7 +63,7 @@ export class RobotService {
     return { ...state, battery: state.battery ?? charge(), connected: state.connected && connected() };
   }
 
-  /** What the control thread decided by itself and the record has to know. */
+  /** What the control thread decided on its own and the record has to know. */
   record(receipts: readonly Receipt[]): void {
     const { actuation } = this.#parts;
     for (const receipt of receipts) {

@@ -137,7 +137,7 @@ export class RosGoals {
   /** Those whose servers did not answer. */
   async #cancelAll(): Promise<Kept[]> {
     for (const { gaveUp } of this.#sending) gaveUp.abort();
-    // One that we lost may be executed all the same, by a server that only the network hid. Nobody waits for it.
+    // A lost goal may still be executed, by a server that only the network hid. Nothing waits for it.
     for (const { handle } of this.#of('lost')) handle.cancel(CANCEL_MS).catch(() => {});
     const running = this.#of('running');
     const ended = await Promise.allSettled(running.map(({ handle }) => handle.cancel(CANCEL_MS)));

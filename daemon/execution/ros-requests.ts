@@ -27,7 +27,7 @@ export type RosParts = {
   readonly bus: SampleBus;
   /** Before a harmless goal is sent: throws while the emergency stop is engaged, or somebody has the robot alone. */
   admit?(operation: string, subject: string): void;
-  /** The lease for a goal that moves, for as long as it runs; rejects where nobody may move the robot now. */
+  /** The lease for a goal that moves, for as long as it runs; rejects where the robot may not be moved now. */
   hold?(from: CellName): Promise<LeaseHold>;
   readonly record?: RecordGoals | undefined;
   /** Judges goals and calls; absent: their types alone decide. */
@@ -39,8 +39,8 @@ const NO_LIMITS = { linearMax: Number.POSITIVE_INFINITY, angularMax: Number.POSI
 const TF_TYPE = 'tf2_msgs/msg/TFMessage';
 
 /**
- * What other cells may ask of the ROS graph, and the tree of frames as the samples of the bus tell it. Gives back
- * the goals that were sent, for whoever stops the robot; undefined where it is not reached by ROS.
+ * What other cells may ask of the ROS graph, and the tree of frames as the samples of the bus give it. Gives back
+ * the goals that were sent, for the code that stops the robot; undefined where it is not reached by ROS.
  */
 export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): RosGoals | undefined {
   const methods = METHODS.execution;

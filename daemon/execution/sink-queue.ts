@@ -37,7 +37,7 @@ export class SinkQueue {
     });
   }
 
-  /** Resolves when everything was taken, or nothing will be any more. */
+  /** Resolves when everything was taken, or nothing will be taken. */
   async empty(): Promise<void> {
     while (this.#draining) await this.#draining;
   }

@@ -12,7 +12,7 @@ type Connection = {
 /**
  * The connections of the API. Anonymous connections have a limit of their own: beyond it the oldest of the address
  * with the most connections is closed, so that a client with a token, and the emergency stop, always find one.
- * No connection holds more than its share, of requests under way and of answers that nobody reads.
+ * No connection holds more than its share, of open requests and of answers that are not read.
  */
 export class Connections {
   readonly #clock: Clock;

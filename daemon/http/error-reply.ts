@@ -105,7 +105,7 @@ export type ErrorReply = { readonly status: number; readonly body: ErrorBody; re
 
 /**
  * Turns any error into the answer of the API. Only an EdgeError is passed on; anything else
- * is a defect of ours, whose text stays inside (`defect` asks the caller to report it).
+ * is a defect of the daemon, whose text stays inside (`defect` asks the caller to report it).
  */
 export function errorReply(thrown: unknown, operation: string, requestId: string): ErrorReply {
   if (thrown instanceof EdgeError) {

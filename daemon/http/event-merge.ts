@@ -15,7 +15,7 @@ export class EventMerge {
   readonly #lanes: Record<CellName, Lane>;
   readonly #given: Record<CellName, number>;
 
-  /** Starts after `from`; with `until` it ends there, else it goes on as the logs grow. */
+  /** Starts after `from`; with `until` it ends there, else it continues as the logs grow. */
   constructor(logs: LogReaders, filter: ReadFilter, from: Cursor, until?: Cursor) {
     this.#logs = logs;
     this.#filter = filter;
@@ -26,7 +26,7 @@ export class EventMerge {
     ) as unknown as Record<CellName, Lane>;
   }
 
-  /** The next event; undefined where there is none for now. */
+  /** The next event; undefined where all were read. */
   next(): AgentEvent | undefined {
     let best: CellName | undefined;
     for (const cell of CELL_NAMES) {
@@ -44,7 +44,7 @@ export class EventMerge {
     for (const cell of CELL_NAMES) this.#lanes[cell].dry = false;
   }
 
-  /** Where a reader that has taken everything given so far goes on. */
+  /** Where a reader that has taken everything given so far continues. */
   cursor(): Cursor {
     return { ...this.#given };
   }

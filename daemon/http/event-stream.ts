@@ -75,7 +75,7 @@ async function give(options: StreamOptions, text: string): Promise<void> {
 }
 
 async function end(options: StreamOptions): Promise<StreamEnd> {
-  // It has an id even without an event: a client that reconnects goes on from here.
+  // It has an id even without an event: a client that reconnects continues from here.
   const id = formatCursor(options.merge.cursor());
   if (options.format === 'sse') await give(options, `event: end\nid: ${id}\ndata: {}\n\n`);
   return 'complete';

@@ -62,7 +62,7 @@ export class Gate {
   }
 }
 
-/** The name of a Host header without its port; undefined where it is none. */
+/** The name of a Host header without its port; undefined where it is invalid. */
 export function hostName(header: string): string | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?$/.exec(header);
   return (match?.[1] ?? match?.[2])?.toLowerCase();

@@ -67,7 +67,7 @@ export type HttpPorts = {
   readonly ask?: AskApi;
   /** Signed messages of other systems; absent: no webhook is configured. */
   readonly webhooks?: WebhooksApi;
-  /** Text of agents while it comes; absent: there are none. */
+  /** Text of agents while it comes; absent: not available. */
   readonly tokens?: RunTokensApi;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
@@ -75,7 +75,7 @@ export type HttpPorts = {
   readonly telemetry?: () => Readonly<Record<string, TelemetryStats>>;
   /** Foreign MCP servers; undefined: none is configured. */
   readonly mcpServers?: McpServers;
-  /** This robot as an MCP server; undefined: it is none. Answers the request by itself, also when it fails. */
+  /** This robot as an MCP server; undefined: it is not one. It sends the answer itself, also when it fails. */
   readonly mcp?: (
     request: IncomingMessage,
     response: ServerResponse,

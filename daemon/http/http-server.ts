@@ -301,8 +301,8 @@ function tooManyConnections(): EdgeError {
   return new EdgeError('cell.overloaded', {
     operation: 'open connection',
     subject: 'api',
-    message: `${LIMITS.API_CONNECTIONS_MAX} connections have requests under way`,
-    hint: 'close event streams that nobody reads; the emergency stop is still taken',
+    message: `${LIMITS.API_CONNECTIONS_MAX} connections have open requests`,
+    hint: 'close event streams that are not read; the emergency stop is still taken',
   });
 }
 

@@ -1,11 +1,13 @@
 import type { FastifyReply } from 'fastify';
 import { EdgeError } from '../../contract/index.ts';
 
-/** What happens where the caller goes away while the order is under way. */
+/** What happens where the caller goes away while the order is carried out. */
 export type HangUp<T> = {
   /** Called once, in that moment. */
   during?(): void;
-  /** Called once, when the order was carried out: nobody has its answer, so nobody could end what it started. */
+  /**
+   * Called once, when the order was carried out: no client has its answer, so no client could end what it started.
+   */
   after?(given: T): void;
 };
 
@@ -32,7 +34,7 @@ export async function judgedOrder<T>(
   try {
     await judge();
     if (isGone || reply.raw.destroyed)
-      throw new EdgeError('run.cancelled', { ...what, message: 'the caller hung up before it began' });
+      throw new EdgeError('run.cancelled', { ...what, message: 'the caller hung up before it started' });
     isGiven = true;
     const given = await give();
     if (isGone || reply.raw.destroyed) hangUp.after?.(given);

@@ -22,7 +22,7 @@ export class ModelMetrics {
   constructor(gauge: Make<Gauge>, counter: Make<Counter>) {
     this.#up = gauge('model_up', 'the model answers, as far as is known', ['model']);
     this.#inRow = gauge('model_failures_in_row', 'failures since it last answered', ['model']);
-    this.#running = gauge('model_calls_running', 'calls under way', ['model']);
+    this.#running = gauge('model_calls_running', 'running calls', ['model']);
     this.#waiting = gauge('model_calls_waiting', 'calls that wait, here and at its server', ['model']);
     this.#serverRunning = gauge('model_server_running', 'requests that its server works on', ['model']);
     this.#serverWaiting = gauge('model_server_waiting', 'requests that wait at its server', ['model']);
@@ -39,7 +39,7 @@ export class ModelMetrics {
 
   show(views: readonly ModelView[]): void {
     const gauges = [this.#up, this.#inRow, this.#running, this.#waiting, this.#serverRunning];
-    // A model that was taken out has no figures any more.
+    // A model that was taken out has no figures.
     for (const gauge of [...gauges, this.#serverWaiting, this.#cache]) gauge.reset();
     for (const counter of [this.#calls, this.#failures, this.#tokens, this.#cost]) counter.reset();
     for (const view of views) {

@@ -39,7 +39,7 @@ const streamQuery = {
   follow: Type.Optional(
     Type.Boolean({
       description:
-        'true (default): server-sent events, going on; false: up to now, as NDJSON or what Accept asks for',
+        'true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for',
     }),
   ),
   cursor: Type.Optional(
@@ -87,7 +87,9 @@ export const RunDetailsView = Type.Object(
     run: RunState,
     intent: Intent,
     app: Type.String(),
-    app_version: Type.Optional(Type.String({ description: 'of a package: the version that it began with' })),
+    app_version: Type.Optional(
+      Type.String({ description: 'of a package: the version that it started with' }),
+    ),
     app_digest: Type.Optional(Type.String({ description: 'SHA-256 of the files of that version' })),
     phase: Type.Optional(Type.String()),
     queued_ts: WireTime,

@@ -8,7 +8,7 @@ import type { Connections } from './connections.ts';
 export type StopOrder = {
   /** The reason, one line for people; may be empty. */
   readonly reason: string;
-  /** Faults of the request. The stop is carried out all the same. */
+  /** Faults of the request. The stop is still carried out. */
   readonly warnings: readonly string[];
   /** The fields of the body, if it is a JSON object: for ids, never for a refusal. */
   readonly fields: Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ const NAMES_MAX = 5;
 const NAME_CHARS_MAX = 32;
 
 /**
- * Reads the body of a stop request in any form: too long, not JSON, of another type, cut off, or
+ * Reads the body of a stop request in any form: too long, not JSON, of another type, truncated, or
  * empty. Never rejects, and waits no longer than `STOP_BODY_MS`: a stop does not fail on its reason, nor wait for it.
  */
 export async function readStopOrder(request: IncomingMessage, clock: Clock): Promise<StopOrder> {

@@ -5,7 +5,8 @@ type StopPorts = Pick<HttpPorts, 'runtime' | 'clock'> & { readonly bus: Pick<Htt
 
 /**
  * Stops the robot: it is stopped, and every run that could move it again is cancelled,
- * waiting ones included. `by`: the principal that asked, for the log. Rejects where the stop was not confirmed; the runs are cancelled all the same.
+ * waiting ones included. `by`: the principal that asked, for the log. Rejects where the stop was not confirmed; the
+ * runs are still cancelled.
  */
 export async function stopRobot(
   { bus, runtime, clock }: StopPorts,
@@ -22,7 +23,7 @@ export async function stopRobot(
   const [stopped] = await Promise.allSettled([
     // Goals sent through the ROS API and plays of commands end by it too.
     bus.request('execution', METHODS.execution.robotStop, order),
-    // A run that does not react cannot move the robot any more: its calls are refused.
+    // A run that does not react can no longer move the robot: its calls are refused.
     withDeadline(clock, LIMITS.CELL_REQUEST_MS, ended, 'cancel', 'runs'),
   ]);
   if (stopped.status === 'rejected') throw stopped.reason;

@@ -97,7 +97,7 @@ export class Streams {
     );
   }
 
-  /** A stalled reader may still take its farewell; after a grace its socket is closed all the same. */
+  /** A stalled reader may still take its farewell; after a grace its socket is closed anyway. */
   #finish(reply: FastifyReply): void {
     const { raw } = reply;
     raw.end();

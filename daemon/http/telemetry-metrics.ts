@@ -12,7 +12,7 @@ export class TelemetryMetrics {
 
   constructor(counter: Make) {
     this.#exported = counter('telemetry_spans_exported_total', 'spans that an exporter has taken', LABELS);
-    this.#dropped = counter('telemetry_spans_dropped_total', 'spans refused or given up', LABELS);
+    this.#dropped = counter('telemetry_spans_dropped_total', 'spans refused or dropped', LABELS);
     this.#failures = counter('telemetry_failures_total', 'tries to export that failed', LABELS);
   }
 

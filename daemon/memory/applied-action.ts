@@ -17,7 +17,7 @@ const STATES: ReadonlySet<unknown> = new Set<ExecutedGoal['state']>([
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The control step in a message; undefined where it is none: recordings come from anywhere. Fields that older
+ * The control step in a message; undefined for any other message: recordings come from anywhere. Fields that older
  * recordings do not hold yet (policy, kind, motion) are empty.
  */
 export function appliedAction(type: string, bytes: Uint8Array): AppliedAction | undefined {

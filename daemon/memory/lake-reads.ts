@@ -19,7 +19,7 @@ type Open = {
 
 /**
  * Statements whose rows are fetched page by page by another cell. A page is small, so no answer holds up the process
- * of either side; a statement from which nobody fetches is closed, so that its place is free again.
+ * of either side; a statement without fetches is closed, so that its place is free again.
  */
 export class LakeReads {
   readonly #clock: Clock;

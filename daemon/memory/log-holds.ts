@@ -14,7 +14,7 @@ export type LogHoldParts = {
   /** Names of the exporters of traces. */
   readonly exporters: readonly string[];
   openReader(cell: CellName): EventReader;
-  /** Sequence of the newest event of this kind whose payload has `value` in `field`; 0: there is none. */
+  /** Sequence of the newest event of this kind whose payload has `value` in `field`; 0: no such event. */
   newest(cell: CellName, kind: EventKind, field: string, value: string): number;
   /** Sequence up to which the traces of a cell are exported. */
   exported(exporter: string, cell: CellName): number;
@@ -62,7 +62,7 @@ function quotaHolds(
   return [{ who: isTotal ? 'a quota in total' : 'quotas', through: isTotal ? 0 : lastBefore(WINDOW_MS_MAX) }];
 }
 
-/** A schedule goes on from when it fired last. */
+/** A schedule continues from when it fired last. */
 function scheduleHolds({ schedules, newest }: LogHoldParts, cell: CellName): Hold[] {
   if (cell !== 'runtime') return [];
   return schedules.flatMap((name) => {

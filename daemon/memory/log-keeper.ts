@@ -32,7 +32,7 @@ export type Cutter = {
   close(): void;
 };
 
-/** Events up to `through` are not needed by it any more. */
+/** Events up to `through` are no longer needed by it. */
 export type Hold = { readonly who: string; readonly through: number };
 
 export type LogKeeperParts = {
@@ -48,7 +48,7 @@ export type LogKeeperParts = {
 
 /** A checkpoint is worth this many events. */
 const EVENTS_MIN = 1_000;
-/** Between two steps of a few milliseconds: whoever appends goes first. */
+/** Between two steps of a few milliseconds: appends go first. */
 const STEP_PAUSE_MS = 15;
 /** Of one round; the rest comes with the next one. */
 const STEPS_MAX = 2_000;
@@ -56,8 +56,8 @@ const EVERY_MS = 10 * 60_000;
 
 /**
  * Keeps the logs of all cells from growing for ever. Removes what is old, or too much, and no longer needed: it is in
- * the lake, central has acknowledged it where there is one, no open run is in it, nobody holds it. Each removal starts
- * with a signed checkpoint, and is an event itself.
+ * the lake, central has acknowledged it where there is one, no open run is in it, no other user holds it. Each
+ * removal starts with a signed checkpoint, and is an event itself.
  */
 export class LogKeeper {
   readonly #parts: LogKeeperParts;

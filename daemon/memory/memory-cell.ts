@@ -22,7 +22,7 @@ import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
 import { type OpenSegment, StepReader } from './step-reader.ts';
 
-/** How often the logs are looked at when nobody says that they grew. */
+/** How often the logs are looked at when no cell reports that they grew. */
 const POLL_MS = 2_000;
 /** Failing rounds are repeated after this, doubling up to the next. */
 const RETRY_FIRST_MS = 250;
@@ -282,7 +282,9 @@ export class MemoryCell implements Cell {
     throw this.#degraded.get('lake') ?? stopping();
   }
 
-  /** Joins the one under way: who did not wait for its end and asks again must not drop what it has filled. */
+  /**
+   * Joins a running rebuild: a caller that did not wait for its end and asks again must not drop what it has filled.
+   */
   #rebuild(): Promise<LakeSyncReply> {
     this.#rebuilding ??= this.#ask(true).finally(() => {
       this.#rebuilding = undefined;

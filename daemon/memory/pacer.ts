@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../contract/index.ts';
 
-/** Between two rounds that nobody waits for: small appends become one batch, one commit, one snapshot. */
+/** Between two rounds without a waiting caller: small appends become one batch, one commit, one snapshot. */
 const GAP_MS = 500;
 
 /** Decides when the next round is due. One waiter at a time. */

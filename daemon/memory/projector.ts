@@ -17,7 +17,7 @@ export type Round = {
   readonly events: number;
   /** Position reached in each log that exists. */
   readonly projected: Readonly<Partial<Record<CellName, number>>>;
-  /** Logs that could not be read; the others were projected all the same. */
+  /** Logs that could not be read; the others were still projected. */
   readonly faults: ReadonlyMap<CellName, EdgeError>;
   /** Cells whose rows were dropped and projected again, since the lake did not match their log. */
   readonly disagreed: readonly CellName[];
@@ -89,7 +89,7 @@ export class Projector {
     return this.lag();
   }
 
-  /** Drops what the logs can tell again. What was removed from them stays: the lake has it alone. */
+  /** Drops what the logs can restore. What was removed from them stays: the lake has it alone. */
   async rebuild(lake: Lake): Promise<void> {
     const cuts = CELL_NAMES.map((cell) => [cell, this.#cutThrough(cell)] as const);
     if (cuts.every(([, through]) => through === 0)) return await lake.rebuild();
@@ -122,7 +122,7 @@ export class Projector {
     return at;
   }
 
-  /** Where to go on in this log: at the cursor, unless the cursor belongs to another log. */
+  /** Where to continue in this log: at the cursor, unless the cursor belongs to another log. */
   #start(cell: CellName, cursor: LakeCursor | undefined): number {
     if (!cursor) return 0;
     return this.#read(cell, 0, 1)[0]?.event_id === cursor.epoch ? cursor.seq : 0;

@@ -49,7 +49,7 @@ type Waiting = { readonly dueMs: number; readonly tries: number; readonly isRefu
 
 /**
  * Carries control steps from sealed segments into the lake, one segment after the other, in slices between the
- * rounds of the projection: nobody who controls anything waits for it. Holds one batch of steps and the chunks of
+ * rounds of the projection: no control loop waits for it. Holds one batch of steps and the chunks of
  * one file at a time.
  */
 export class StepReader {

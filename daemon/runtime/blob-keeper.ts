@@ -59,11 +59,11 @@ const PUT_SHARE = 16;
 const LOOKS_MAX = 60;
 /** What was put this lately is spared, milliseconds: the event that names it may be on its way. */
 const SPARE_MS = 3_600_000;
-/** A trim that is not over after so many looks is told of: the disk does not answer, or is very slow. */
+/** A trim that is not over after so many looks is reported: the disk does not answer, or is very slow. */
 const SLOW_LOOKS = 15;
 /** What is wrong is said again after this, milliseconds. */
 const SAY_AGAIN_MS = 86_400_000;
-/** Of a disk that does not answer; the trim ends by itself when it does. */
+/** Of a disk that does not answer; the trim ends on its own when it does. */
 const STOP_MS = 1_000;
 
 /**
@@ -77,7 +77,7 @@ export class BlobKeeper implements BlobStore {
   #putBytes = 0;
   #looks = 0;
   #trimming: Promise<void> | undefined;
-  /** How often it was looked since the trim started that is under way. */
+  /** Looks since the running trim started. */
   #looksMeanwhile = 0;
   /** Removed and not in the log yet. */
   #untold = { blobs: 0, bytes: 0 };

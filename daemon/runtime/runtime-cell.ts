@@ -69,7 +69,7 @@ export type RuntimeOptions = {
   /** For applications whose harness is not `flow`. */
   readonly harnesses?: Partial<Record<Harness['kind'], (app: Application) => Harness>>;
   readonly versionOf?: LoadParts['versionOf'];
-  /** Called before unfinished runs go on, with their applications. Some of these are of older versions. */
+  /** Called before unfinished runs continue, with their applications. Some of these are of older versions. */
   readonly readyVersions?: (apps: readonly Application[]) => Promise<void>;
   /** How the execution cell records. Default: `off`. */
   readonly recording?: RunTools['recording'];
@@ -216,7 +216,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return blobsNamed(this.#store.unfinished().flatMap((view) => this.#store.session(view)));
   }
 
-  /** Runs that could start and appends under way count as waiting work. Runs that wait for their robot do not. */
+  /** Runs that could start and running appends count as waiting work. Runs that wait for their robot do not. */
   work(): readonly WorkCounter[] {
     const waiting = this.#scheduler.startable() + this.#appending;
     return [{ name: 'events', done: this.#written, waiting }];

@@ -13,7 +13,7 @@ import {
   traceparentOf,
 } from '../../contract/core.ts';
 
-/** Runs that are told at once at most; who follows more asks in parts. */
+/** Most runs in one answer; a client that follows more asks in parts. */
 const BRIEFS_MAX = 256;
 
 /** What other cells ask of the runtime for ROS nodes, the key space and central. */

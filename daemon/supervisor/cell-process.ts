@@ -21,7 +21,7 @@ export type SpawnCell = (name: CellName, events: CarrierEvents) => CellCarrier;
 export type CellProcess = {
   /** Flags of Node. */
   readonly flags: readonly string[];
-  /** Writable memory that the process may have; absent: no limit of ours. */
+  /** Writable memory that the process may have; absent: no limit by the daemon. */
   readonly dataBytesMax?: number;
   /** Variables beside those of this process. */
   readonly env?: Readonly<Record<string, string>>;

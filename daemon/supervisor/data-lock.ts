@@ -54,7 +54,7 @@ export function lockDataDir(dataDir: string, pid: number, work?: string): { rele
       try {
         rmSync(who, { force: true });
       } catch {
-        // It names nobody without the lock.
+        // It names no process without the lock.
       }
       held.close();
     },
@@ -63,8 +63,8 @@ export function lockDataDir(dataDir: string, pid: number, work?: string): { rele
 
 /**
  * The daemon that has this data directory now; its `pid` may be unknown. The lock says whether there is one: the file
- * outlives a daemon that is killed, and its number may by now be that of a stranger. Throws `host.missing` where the
- * lock cannot be looked at.
+ * outlives a daemon that is killed, and its number may by now be that of another process. Throws `host.missing` where
+ * the lock cannot be looked at.
  */
 export function daemonOf(dataDir: string): { readonly pid: number | undefined } | undefined {
   const path = join(dataDir, LOCK);

@@ -52,9 +52,9 @@ export function planReload(before: Sections, after: Sections): ReloadPlan {
   for (const section of changed) {
     const keys = changedKeys(before[section], after[section]);
     if (FRAME.includes(section)) later.push(...keys.map((key) => `${section}.${key}`));
-    // The simulated robot is another process, which goes on as it is.
+    // The simulated robot is another process, which keeps running.
     else if (section === 'robot' && keys.includes('source')) later.push('robot.source');
-    // Each policy is swapped by itself: nobody's question fails, and the robot is not stopped for it.
+    // Each policy is swapped alone: no question fails, and the robot is not stopped for it.
     else if (LIVE.includes(section)) live.push(section);
     else if (section === 'zenoh' && !isRosOverZenoh(before) && !keys.some((key) => ZENOH_PARTS.includes(key)))
       live.push(section);

@@ -22,7 +22,7 @@ export type ReloaderParts = {
 
 /**
  * Reads the configuration again and lets it count with as little disturbance as can be: sections that running cells
- * take are told to them, other cells restart one after the other, what only a new daemon can take is said. One
+ * take are sent to them, other cells restart one after the other, what only a new daemon can take is said. One
  * reload at a time; one that is asked for meanwhile follows.
  */
 export class Reloader {
@@ -73,7 +73,7 @@ export class Reloader {
     return told;
   }
 
-  /** Whole or not there: `auraison reload` waits for it. A full disk keeps nobody from reloading. */
+  /** Whole or not there: `auraison reload` waits for it. A full disk does not prevent a reload. */
   #write(told: Reloaded): void {
     const path = join(this.#parts.settings.current.dataDir, 'run', 'reload.json');
     try {

@@ -10,7 +10,7 @@ export function systemdNotifier(env: Readonly<Record<string, string | undefined>
   if (!socket) return { ready() {}, status() {}, reloading() {}, watchdog() {}, stopping() {} };
   const tell = (...fields: string[]) => {
     const child = spawn('systemd-notify', [`--pid=${pid}`, ...fields], { stdio: 'ignore' });
-    // Without the tool the unit's start times out and says so; the robot goes on.
+    // Without the tool the unit's start times out and says so; the robot keeps working.
     child.on('error', () => {});
   };
   return {
@@ -23,7 +23,7 @@ export function systemdNotifier(env: Readonly<Record<string, string | undefined>
   };
 }
 
-/** Half of systemd's watchdog time in milliseconds; 0 when there is none for this process. */
+/** Half of systemd's watchdog time in milliseconds; 0 when this process has no watchdog. */
 export function watchdogPeriodMs(env: Readonly<Record<string, string | undefined>>, pid: number): number {
   const usec = Number(env['WATCHDOG_USEC']);
   const forPid = env['WATCHDOG_PID'];

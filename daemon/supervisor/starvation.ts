@@ -12,7 +12,7 @@ export type Between = {
 export type Starvation = {
   /** Waits that are over, milliseconds. */
   readonly endedMs: number;
-  /** A wait for a processor that goes on: the kernel adds it to its account only at its end, milliseconds. */
+  /** A wait for a processor that still lasts: the kernel adds it to its account only at its end, milliseconds. */
   readonly pendingMs: number;
   /**
    * Time that was looked at and is neither excused nor spent on a processor, milliseconds. A wait that had not ended at the

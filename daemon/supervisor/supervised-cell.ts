@@ -36,7 +36,7 @@ export type SupervisedCellOptions = {
   onStarved?(silentMs: number, starvedMs: number): void;
 };
 
-/** Keeps one cell running: watches its heart, kills it when it is deaf, starts it again with back-off. */
+/** Keeps one cell running: watches its heart, kills it when it never answers, starts it again with back-off. */
 export class SupervisedCell {
   readonly #options: SupervisedCellOptions;
   #carrier: CellCarrier | undefined;
@@ -136,7 +136,7 @@ export class SupervisedCell {
 
   /**
    * Starts the cell again in a process of its own, at once: it is asked to stop first and killed after `deadlineMs`.
-   * Resolves as `start` does. One that is down comes back by itself.
+   * Resolves as `start` does. A cell that is down comes back on its own.
    */
   async renew(reason: string, deadlineMs: number): Promise<CellReport> {
     if (this.#stopWanted || !this.#carrier) return this.report();
@@ -153,7 +153,7 @@ export class SupervisedCell {
     return await up.finally(() => timer.cancel());
   }
 
-  /** Kills the process if it hangs; one that beats ends by itself when its supervisor is gone. */
+  /** Kills the process if it hangs; one that beats ends on its own when its supervisor is gone. */
   killIfSilent(silentMs: number): void {
     if (this.report().beatAgeMs > silentMs) this.#carrier?.kill();
   }
@@ -244,7 +244,7 @@ export class SupervisedCell {
     this.#failures++;
     this.#restarts++;
     this.#change('down', why);
-    // Callers that wait for the first start go on without this cell.
+    // Callers that wait for the first start continue without this cell.
     this.#tellWaiters();
     this.#retry = this.#options.clock.after(restartDelayMs(this.#failures), () => this.boot());
   }

@@ -125,7 +125,7 @@ export class Supervisor {
   }
 
   /**
-   * One cell after the other, so that what does not change goes on meanwhile. The robot stands while execution does.
+   * One cell after the other, so that what does not change keeps running. The robot stands while execution does.
    */
   async renew(names: readonly CellName[], reason: string): Promise<readonly CellReport[]> {
     const reports: CellReport[] = [];
@@ -142,7 +142,7 @@ export class Supervisor {
 
   /**
    * In reverse order, everything flushed, within the shutdown limit; may be called twice. The robot first: it
-   * stands when the runtime cell has ended its runs, and that waits for nobody.
+   * stands when the runtime cell has ended its runs, and that waits for nothing.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopOnce();
@@ -163,7 +163,7 @@ export class Supervisor {
   }
 
   /**
-   * For an exit without waiting: cells that hang are killed. The others flush and end by themselves as
+   * For an exit without waiting: cells that hang are killed. The others flush and end on their own as
    * soon as this process is gone.
    */
   abandon(): void {

@@ -15,7 +15,9 @@ export type JointTrajectory = {
   readonly joints: readonly string[];
   /** A joint without a position in a point is NaN there, so that a check of the points refuses it. */
   readonly points: readonly JointTarget[];
-  /** Of each point in the order of the joints, radians or metres per second; empty if there are none. */
+  /**
+   * Of each point in the order of the joints, radians or metres per second; empty if the message has no velocities.
+   */
   readonly velocities: readonly Float64Array[];
   /** Accelerations and efforts included. */
   readonly allFinite: boolean;

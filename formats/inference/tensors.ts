@@ -3,7 +3,7 @@ import { asMap, bad, onlyKnown } from './payload.ts';
 
 const RANK_MAX = 8;
 const FIELDS = ['shape', 'dtype', 'data'];
-/** A side of a picture; larger ones are a mistake. */
+/** A side of an image; larger ones are a mistake. */
 const SIDE_MAX = 16_384;
 
 /**
@@ -118,7 +118,7 @@ function pixels(data: unknown, path: string): Uint8Array {
 }
 
 function fromBase64(text: string, path: string): Uint8Array {
-  // Node skips what is no base64; a text that is cut or of another kind must not become another picture.
+  // Node skips characters outside base64; a truncated or wrong text must not become another image.
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
     throw bad(`${path}/data`, 'is not base64');
   return Buffer.from(text, 'base64');

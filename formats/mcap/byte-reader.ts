@@ -89,7 +89,11 @@ export class ByteReader {
 
   #claim(count: number): number {
     if (count > this.left) {
-      throw malformed(this.#subject, this.offset, `a field of ${count} bytes is cut off after ${this.left}`);
+      throw malformed(
+        this.#subject,
+        this.offset,
+        `a field of ${count} bytes is truncated after ${this.left}`,
+      );
     }
     const at = this.#at;
     this.#at += count;

@@ -88,7 +88,10 @@ function decompress(chunk: Chunk, hasCrc: boolean, offset: number, subject: stri
   throw fault ?? malformed(subject, offset, `unknown compression "${chunk.compression}"`);
 }
 
-/** Not a Buffer: its `slice` copies nothing, and a receiver that gives its copy to a thread would take ours along. */
+/**
+ * Not a Buffer: its `slice` copies nothing, and a receiver that gives its copy to a thread would take this buffer
+ * along.
+ */
 function unpackZstd(records: Uint8Array, sizeMax: number, finishFlush: number): Uint8Array {
   const unpacked = zstdDecompressSync(records, { finishFlush, maxOutputLength: Math.max(sizeMax, 1) });
   const { buffer, byteOffset, length } = unpacked;

@@ -21,7 +21,7 @@ import { Summary } from './summary.ts';
 
 /**
  * Bytes to append at `offset`. The writer counts them only when `commit` is called, so that a failed write
- * (full disk) can be cut off and leaves the summary true. One pending at a time.
+ * (full disk) can be truncated and leaves the summary true. One pending at a time.
  */
 export type Pending = {
   readonly offset: number;

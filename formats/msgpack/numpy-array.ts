@@ -92,7 +92,7 @@ export class NumpyArray {
     return Float32Array.from({ length: this.length }, (_, i) => read(view, i * width, little));
   }
 
-  /** Its bytes where it is an array of bytes (pictures); undefined otherwise. */
+  /** Its bytes where it is an array of bytes (images); undefined otherwise. */
   bytes(): Uint8Array | undefined {
     return this.dtype.slice(1) === 'u1' ? this.data : undefined;
   }

@@ -161,7 +161,7 @@ function readContent(value: unknown, path: string, mayLack: boolean): { words: s
   return { words: words.join('\n'), images };
 }
 
-/** Only pictures in the request itself: this robot fetches nothing from addresses in requests. */
+/** Only images in the request itself: this robot fetches nothing from addresses in requests. */
 function readImage(value: unknown, path: string): ToolImage {
   const { url } = asObject(value, path);
   const data =

@@ -50,7 +50,7 @@ export class ChunkWriter {
 
   /**
    * What ends the answer; with `usage` a last piece says what it cost. Throws `model.failed` where pieces went out that
-   * are none of it, as those of a model that broke off before another one answered: nobody can take them back.
+   * do not belong to it, as those of a model that failed before another one answered: they cannot be taken back.
    */
   end(end: Good, usage: boolean): object[] {
     const rest = this.#rest(end);
@@ -65,7 +65,7 @@ export class ChunkWriter {
     // Half a character is no text that can be kept: in the answer it is fixed already.
     const told = this.#told.toWellFormed();
     if (text.startsWith(told)) return text.slice(told.length);
-    // Calls that a model sent as text were streamed as text first; they are calls all the same.
+    // Calls that a model sent as text were streamed as text first; they are still calls.
     if (text === '' && toolCalls.length > 0) return '';
     throw new EdgeError('model.failed', {
       operation: 'chat',

@@ -10,7 +10,7 @@ import {
 } from '../../contract/core.ts';
 
 /**
- * A policy that is loaded when it is first asked: a queryable that nobody queries costs no memory. The
+ * A policy that is loaded when it is first asked: an unused queryable costs no memory. The
  * description is known before. A load that failed is tried again at the next question.
  */
 export class LazyPolicy implements Policy {

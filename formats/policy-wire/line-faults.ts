@@ -7,7 +7,7 @@ const WORDS_MAX = 512;
 export type LineFaults = {
   /** It answered, and not what was asked for: `model.failed`. */
   failed(message: string, cause?: unknown): EdgeError;
-  /** There is nobody to answer: `model.unavailable`. */
+  /** No server answers: `model.unavailable`. */
   unavailable(message: string, hint?: string, cause?: unknown): EdgeError;
 };
 

@@ -3,7 +3,7 @@ import { EdgeError, type Observation, type PolicyDescription } from '../../contr
 type Wanted = Pick<PolicyDescription, 'name' | 'inputs' | 'images'>;
 
 /**
- * Throws `model.bad_observation` naming the tensor or picture: missing, misshapen, of another length, unknown, or not
+ * Throws `model.bad_observation` naming the tensor or image: missing, misshapen, of another length, unknown, or not
  * finite. Leading axes of one are no difference: [1, 7] and [7] are the same seven numbers.
  */
 export function checkObservation(observation: Observation, policy: Wanted): void {
@@ -40,7 +40,7 @@ function checkPictures(observation: Observation, policy: Wanted): void {
   const images = observation.images ?? {};
   for (const [name, shape] of Object.entries(policy.images ?? {})) {
     const picture = Object.hasOwn(images, name) ? images[name] : undefined;
-    if (!picture) throw bad(policy.name, `/${name}: missing (a picture)`);
+    if (!picture) throw bad(policy.name, `/${name}: missing (an image)`);
     const [height, width] = shape;
     const fits = picture.shape.join() === shape.join() && picture.data.length === height * width * 3;
     if (!(fits && picture.data instanceof Uint8Array))

@@ -1,7 +1,7 @@
 import { LIMITS, type PolicyDescription } from '../../contract/core.ts';
 import { isMap, type WireKeysFile, wireKeysFault } from './wire-keys.ts';
 
-/** What a policy behind a server takes and gives, and its names there; from a file, or from a server of ours. */
+/** What a policy behind a server takes and gives, and its names there; from a file, or from an Auraison server. */
 export type RemoteCard = { readonly description: PolicyDescription; readonly keys: WireKeysFile };
 
 /** A card from a value that somebody sent or wrote; text: what is wrong with it. */

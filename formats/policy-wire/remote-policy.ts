@@ -15,10 +15,10 @@ import { untilWithdrawn } from './withdrawn.ts';
 
 /**
  * The way to one server. `ask` may take for ever: `drop` is called then, and what the way still brings is not looked
- * at. Both wires answer in order and name no question, so a connection is replaced once an answer was given up.
+ * at. Both wires answer in order and name no question, so a connection is replaced once an answer timed out.
  */
 export interface RemoteLine {
-  /** Rejects with `model.unavailable` (nobody there), `model.failed`, `model.bad_observation`. */
+  /** Rejects with `model.unavailable` (no server there), `model.failed`, `model.bad_observation`. */
   ask(observation: Observation): Promise<{ readonly actions: Tensor; readonly hash?: string }>;
   /** Starts a new episode at the server, where its protocol has a message for that. */
   reset(): Promise<void>;

@@ -3,7 +3,7 @@ import { EdgeError, type PolicyDescription } from '../../contract/core.ts';
 /** Some numbers of a tensor or an action under one name of a wire: `size` of them, in order. */
 export type WirePart = { readonly key: string; readonly size: number };
 
-/** How the tensors, pictures, task and actions of a policy are called on a wire that has names of its own. */
+/** How the tensors, images, task and actions of a policy are called on a wire that has names of its own. */
 export type WireKeys = {
   /** By the policy's input: the parts that it is made of, one behind the other. */
   readonly inputs: Readonly<Record<string, readonly WirePart[]>>;
@@ -20,7 +20,7 @@ export type WireKeysFile = {
   readonly actions?: readonly WirePart[];
 };
 
-/** openpi leaves names to its policies; ours are kept. */
+/** openpi leaves names to its policies; those of this project are kept. */
 export function openpiKeys(policy: PolicyDescription, given: WireKeysFile = {}): WireKeys {
   return withDefaults(policy, given, {
     input: (name) => name,

@@ -156,12 +156,12 @@ function newest<T extends Float32Array | Uint8Array>(
 function pictureOf(value: unknown, key: string, wanted: readonly [number, number, 3]): PictureTensor {
   const [height, width] = wanted;
   const bytes = value instanceof NumpyArray ? value.bytes() : undefined;
-  if (!(value instanceof NumpyArray) || !bytes) throw bad(`${key}: a picture of uint8 expected`);
+  if (!(value instanceof NumpyArray) || !bytes) throw bad(`${key}: an image of uint8 expected`);
   const data = newest(bytes, value.shape, height * width * 3, key);
   const axes = value.shape.slice(-3).join();
   if (axes === `${height},${width},3`) return { shape: wanted, data };
   if (axes === `3,${height},${width}`) return { shape: wanted, data: interleaved(data, height * width) };
-  throw bad(`${key}: a picture [${height}, ${width}, 3] expected, found [${value.shape.join(', ')}]`);
+  throw bad(`${key}: an image [${height}, ${width}, 3] expected, found [${value.shape.join(', ')}]`);
 }
 
 /** From planes to pixels: PyTorch's order to everybody else's. */

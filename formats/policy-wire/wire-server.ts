@@ -34,7 +34,7 @@ export type WireServer = {
   view(): WireServerView;
   /** True when the policies now take larger questions than this server accepts. The server then has to be restarted. */
   outgrown?(): boolean;
-  /** Clients are cut off; what they asked is dropped. May be called twice. */
+  /** Clients are disconnected; what they asked is dropped. May be called twice. */
   close(): Promise<void>;
 };
 
@@ -45,7 +45,8 @@ export function sameToken(given: string | undefined, token: string): boolean {
 }
 
 /**
- * Of the policy that answers in this session; undefined: nobody knows it, or it was taken away and the session is over.
+ * Of the policy that answers in this session; undefined: it is not known, or it was taken away and the session is
+ * over.
  */
 export function hashBehind(session: PolicySession): string | undefined {
   try {
@@ -57,11 +58,11 @@ export function hashBehind(session: PolicySession): string | undefined {
 
 /** Beside its arrays an observation has names and a task; a foreign policy's extra keys are let pass. */
 const SLACK_BYTES = 1024 * 1024;
-/** Arrays may come in eight bytes a number, pictures as several that only one is taken of. */
+/** Arrays may come in eight bytes a number, images in batches of which one is used. */
 const ROOM = 4;
 
 /**
- * The most that a question may have for the policies of this desk: what is larger is cut off before it is in memory.
+ * The most that a question may have for the policies of this desk: what is larger is refused before it is in memory.
  */
 export function questionBytesMax(desk: PolicyDesk): number {
   const sizes = desk.policies().map((policy) => ROOM * observationBytes(policy) + SLACK_BYTES);

@@ -1,6 +1,6 @@
 import { EdgeError } from '../../contract/core.ts';
 
-/** Settles when `signal` aborts, with `model.failed`; the work itself goes on and its result is dropped. */
+/** Settles when `signal` aborts, with `model.failed`; the work itself continues and its result is dropped. */
 export function untilWithdrawn<T>(
   work: Promise<T>,
   signal: AbortSignal | undefined,

@@ -6,8 +6,8 @@ export type RosValue = { [field: string]: unknown };
 
 /**
  * Decodes any message by its definition: the given text (`ros2msg` with dependencies), or the one this host
- * knows for `type`. Throws `sample.unknown_type` where there is none, `sample.malformed` where the bytes do not
- * fit. Memory is taken in proportion to the bytes at hand, whatever their length prefixes say.
+ * knows for `type`. Throws `sample.unknown_type` where no definition is known, `sample.malformed` where the bytes do
+ * not fit. Memory is taken in proportion to the bytes given, whatever their length prefixes say.
  */
 export function decodeAny(type: string, bytes: Uint8Array, definition?: string): RosValue {
   const codec = codecOf(type, definition);

@@ -21,7 +21,7 @@ const FIELD_LINE =
 const FIELD = /^[a-z][a-z0-9_]*$/;
 const CONSTANT = /^[A-Z][A-Z0-9_]*$/;
 
-/** Why a definition is not parsed, in words that go on after its type. */
+/** Why a definition is not parsed, in words that follow its type. */
 export class DefinitionFault extends Error {}
 
 /** The definition without comments and constants, and without defaults that take too long. Throws `DefinitionFault`. */

@@ -1,4 +1,4 @@
-/** How long a topic that nobody publishes keeps its place, milliseconds: a restarted node is back by then. */
+/** How long a topic without a publisher keeps its place, milliseconds: a restarted node is back by then. */
 export const RELEASE_AFTER_MS = 60_000;
 /**
  * Different names that discovery takes in the life of a source, a name once for each type. A place is given back; what
@@ -12,13 +12,13 @@ export const NAMES_EXHAUSTED = `discovery has taken ${DISCOVERED_NAMES_MAX} diff
 export type DiscoveryShortage = 'places' | 'names';
 
 /**
- * The topics that discovery has added: so many places, and each is given back when nobody has published its topic for
+ * The topics that discovery has added: so many places, and each is given back when its topic has had no publisher for
  * a while. On a robot that is up for months names come and go. Times are those of a monotonic clock.
  */
 export class DiscoveredTopics {
   readonly #topicsMax: number;
   readonly #releaseAfterMs: number;
-  /** Since when nobody publishes it; undefined while somebody does. */
+  /** Since when it has no publisher; undefined while it has one. */
   readonly #absentSinceMs = new Map<string, number | undefined>();
   /** Each topic and type that ever had a place. */
   readonly #names = new Set<string>();
@@ -50,7 +50,7 @@ export class DiscoveredTopics {
 
   /**
    * The graph is unavailable, or has no other node: the link broke, which does not mean that publishers are gone.
-   * Absence goes on with the next look.
+   * Absence counts again from the next look.
    */
   pause(nowMs: number): void {
     this.#pausedSinceMs ??= nowMs;

@@ -3,15 +3,15 @@ import { EdgeError } from '../../contract/core.ts';
 /** The type of a field as type_description_interfaces/FieldType has it. */
 export type FieldType = {
   readonly type_id: number;
-  /** Length of an array, bound of a sequence; 0 where there is none. */
+  /** Length of an array, bound of a sequence; 0 where it has no bound. */
   readonly capacity: number;
-  /** Bound of a string; 0 where there is none. */
+  /** Bound of a string; 0 where it has no bound. */
   readonly string_capacity: number;
   /** Full name (`geometry_msgs/msg/Point`) of a nested type, else empty. */
   readonly nested_type_name: string;
 };
 export type FieldDescription = { readonly name: string; readonly type: FieldType };
-/** One type by itself; its default values are no part of its hash and left out. */
+/** One type without those it uses; its default values are no part of its hash and left out. */
 export type IndividualType = { readonly type_name: string; readonly fields: readonly FieldDescription[] };
 
 const NESTED = 1;

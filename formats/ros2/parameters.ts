@@ -58,7 +58,7 @@ export class ServiceParameters implements RosParameters {
   ): Promise<Readonly<Record<string, ParameterValue>>> {
     const answer = await this.#call(node, 'get_parameters', 'GetParameters', { names }, options);
     const values = answer['values'] as MessageValue[];
-    // rclcpp answers with nothing at all when one of several is not declared: then each is asked for by itself.
+    // rclcpp answers with nothing at all when one of several is not declared: then each is asked for separately.
     if (values.length !== names.length && names.length > 1) {
       const each = names.map(async (name) => [name, (await this.get(node, [name], options))[name]!] as const);
       return Object.fromEntries(await Promise.all(each));

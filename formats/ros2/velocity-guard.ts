@@ -92,8 +92,8 @@ export class VelocityGuard {
   }
 
   /**
-   * A bounded stop is over once it was heard by as many as heard the motion, and nobody can still be on the way; in the
-   * end it is over with fewer of them.
+   * A bounded stop is over once it was heard by as many as heard the motion, and no other listener can still be
+   * connecting; in the end it is over with fewer of them.
    */
   #settle(nowMs: number): void {
     if (!this.#isBounded || this.#stopsOwed > 0 || this.#heardAt === undefined) return;

@@ -8,7 +8,7 @@ export type LinkPoint = {
   readonly z: number;
 };
 
-/** Where the origins of all links from a base to a tool are: for pictures, not for control loops. */
+/** Where the origins of all links from a base to a tool are: for drawings, not for control loops. */
 export class LinkPoints {
   /** Joints that have to be known. */
   readonly joints: readonly string[];

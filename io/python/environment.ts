@@ -24,7 +24,7 @@ export type EnvOptions = {
   /** The oldest Python 3 that will do; default 11. */
   readonly minor?: number;
   /**
-   * The requirements have hashes and name everything: each is loaded by itself, checked, and kept when the rest is
+   * The requirements have hashes and name everything: each is loaded separately, checked, and kept when the rest is
    * cancelled. What each is, for people who wait.
    */
   readonly parts?: readonly string[];

@@ -114,7 +114,7 @@ function dense(
   return out;
 }
 
-/** Gradients of weights, biases and, where wanted, of the inputs (zero where the layer before was cut off). */
+/** Gradients of weights, biases and, where wanted, of the inputs (zero where the layer before was clipped). */
 function backward(
   x: Float32Array,
   dy: Float32Array,

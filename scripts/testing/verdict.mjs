@@ -5,7 +5,7 @@
 
 /** More unsteady files than this fail the run: it says too little then. */
 export const UNSTEADY_FILES_MAX = 3;
-/** Repeating more files than this takes longer than it tells: something common to all is broken. */
+/** Repeating more files than this takes longer than it is worth: something common to all is broken. */
 export const REPEATED_FILES_MAX = 10;
 
 /** Which files have to run once more, and which failures no repetition can settle. */

@@ -46,7 +46,7 @@ export class ArmSimulation {
     return new ArmSimulation(await ArmPhysics.load(), seed);
   }
 
-  /** A new episode: the scene of this seed, the arm at rest at home. Time goes on. */
+  /** A new episode: the scene of this seed, the arm at rest at home. Time continues. */
   reset(seed: number): void {
     this.#scene = makeScene(seed);
     this.physics.reset(this.#scene, HOME);

@@ -9,7 +9,7 @@ const GRIPPER_DECELERATION = 0.8;
 const AHEAD_MAX = 0.2;
 const AHEAD_MAX_GRIPPER = 0.01;
 
-/** From a motion to rest: every joint goes on from its set point and loses its speed at a constant rate. */
+/** From a motion to rest: every joint continues from its set point and loses its speed at a constant rate. */
 export class BrakePath {
   readonly #from: Float64Array;
   readonly #speeds: Float64Array;

@@ -22,7 +22,7 @@ type Following = { readonly joints: JointPath; readonly begun: Nanoseconds };
 
 export type HostedArmOptions = {
   readonly seed: number;
-  /** Pictures of each camera in a second of simulation; 0: none. */
+  /** Images per second of simulation of each camera; 0: none. */
   readonly cameraHz: number;
 };
 
@@ -35,7 +35,7 @@ export class HostedArm implements HostedWorld {
   #pictures = 0;
   #told = '';
   #episode = 0;
-  /** A trajectory under way. */
+  /** The current trajectory. */
   #path: Following | undefined;
 
   private constructor(simulation: ArmSimulation, options: HostedArmOptions) {
@@ -98,7 +98,7 @@ export class HostedArm implements HostedWorld {
       this.#told = word;
       samples.push(...refereeSamples(simulation));
     }
-    // The picture of a window is the first one at or after its time: 30 Hz on a grid of 10 ms, on average exact.
+    // The image of a window is the first one at or after its time: 30 Hz on a grid of 10 ms, on average exact.
     const due = Math.floor((Number(elapsed) / 1e9) * this.#options.cameraHz + 1e-9);
     if (due > this.#pictures) samples.push(...this.#look());
     this.#pictures = due;

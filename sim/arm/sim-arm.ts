@@ -38,7 +38,7 @@ const SPEED_OVER_MS = 10;
 
 type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
-/** What is under way: it gets every joint state, sends commands, and says when it is over. */
+/** The current motion: it gets every joint state, sends commands, and says when it is over. */
 type Motion = {
   readonly begun: Nanoseconds;
   readonly path: JointPath;
@@ -81,7 +81,7 @@ export class SimArm implements Manipulator {
 
   observe(sample: Sample): void {
     if (sample.topic !== ARM_TOPICS.joints.topic || sample.type !== ARM_TOPICS.joints.type) return;
-    // This cell was frozen, and reads what waited for it: nothing goes on by that.
+    // This cell was frozen, and reads what waited for it: no motion continues from that.
     if (this.#motion && !this.#connected) this.#fellSilent(this.#motion);
     const told = decodeJointState(sample.bytes);
     const order = ALL_NAMES.map((name) => told.name.indexOf(name));
@@ -127,14 +127,14 @@ export class SimArm implements Manipulator {
     return this.#move('gripper', (from) => jointPath(points, from), signal);
   }
 
-  /** Rejects with `robot.unreachable` where nobody saw it stand within `LIMITS.STILL_WAIT_MS`. */
+  /** Rejects with `robot.unreachable` where it was not seen to stand within `LIMITS.STILL_WAIT_MS`. */
   async stop(reason: string): Promise<void> {
     this.#stops++;
     const moved = this.#motion !== undefined;
     if (this.#motion) this.#end({ outcome: 'stopped', message: reason });
     await this.#settled;
     this.#state = 'stopped';
-    // What is not a motion of ours is stopped by its mover; the answer waits for it all the same.
+    // A motion of another mover is stopped by that mover; the answer still waits for it.
     const confirmed = moved ? this.#isConfirmed : await this.#untilItStands();
     if (!confirmed) throw unconfirmed();
   }
@@ -202,7 +202,7 @@ export class SimArm implements Manipulator {
   }
 
   #fellSilent(motion: Motion): void {
-    const silent = { outcome: 'starved', message: 'joint states fell silent' } as const;
+    const silent = { outcome: 'starved', message: 'joint states stopped arriving' } as const;
     this.#finish(motion, motion.ending?.outcome ?? silent, motion.ending === undefined);
   }
 

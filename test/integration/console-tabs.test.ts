@@ -113,7 +113,7 @@ it('who looks elsewhere for long finds what is, and not all that was', async () 
   rig.logs.runtime.append(phase(4));
   await events.filter({ hasText: 'phase=p4' }).waitFor();
   const told = (await events.allInnerTexts()).map((text) => /phase=(\w+)/.exec(text)?.[1] ?? text);
-  expect(told).toEqual(['p4', expect.stringContaining('nobody looked'), 'p1']);
+  expect(told).toEqual(['p4', expect.stringContaining('the page was hidden'), 'p1']);
   holds = false;
   await held[0]!();
   await expect.poll(() => link.innerText()).toBe('live');

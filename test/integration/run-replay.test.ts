@@ -81,7 +81,7 @@ afterAll(async () => {
   directory.remove();
 }, 60_000);
 
-it('does a mission again to the last byte while the daemon runs, from the beginning and from a phase', async () => {
+it('does a mission again to the last byte while the daemon runs, from the start and from a phase', async () => {
   const whole = await replay([flow]);
   expect(whole).toMatchObject({ verdict: 'identical', attempts: 1, swapped: [] });
   expect(whole.replayed_sha256).toBe(whole.recorded_sha256);
@@ -157,7 +157,7 @@ it('does an agent again without its model, or with another one', async () => {
   const changed = await replay([agent, '--model', 'second']);
   expect(changed).toMatchObject({ verdict: 'changed', swapped: ['model'] });
   expect(changed.diff!.classes).toHaveProperty('model answer');
-  expect(changed.message).toContain('nobody ever called maze.list_frontiers');
+  expect(changed.message).toContain('the record has no call of maze.list_frontiers');
   expect(recorded.asked.length).toBe(asked[0]);
   expect(other.asked.length).toBe(asked[1]! + 1);
   const { headers } = other.asked.at(-1)!;

@@ -70,7 +70,7 @@ describe('a daemon under kill -9', () => {
     );
   });
 
-  it('finds the exit in the end: the run went on, attempt by attempt', { timeout: 300_000 }, async () => {
+  it('finds the exit in the end: the run continued, attempt by attempt', { timeout: 300_000 }, async () => {
     // Back at the entrance: how long the rest takes is then that of any other run.
     await rampage.kill('sim');
     for (const id of rampage.accepted)

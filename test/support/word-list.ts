@@ -7,7 +7,8 @@ export const PRIVATE_WORDS: readonly PrivateWord[] = [
   { word: 'told', pattern: /\btold\b/gi },
   { word: 'tell', pattern: /\b(?:tells?|telling)\b/gi },
   { word: 'anew', pattern: /\banew\b/gi },
-  { word: 'begin', pattern: /\b(?:begins?|began|begun|beginning)\b/gi },
+  // Not the BEGIN of SQL and of PEM files.
+  { word: 'begin', pattern: /\b(?:[Bb]egins?|[Bb]egan|[Bb]egun|[Bb]eginning)\b/g },
   { word: 'mend', pattern: /\bmend(?:s|ed|ing)?\b/gi },
   { word: 'whoever', pattern: /\bwho(?:m|se)?ever\b/gi },
   { word: 'asker', pattern: /\baskers?\b/gi },

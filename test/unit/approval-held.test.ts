@@ -65,7 +65,7 @@ describe('a call outside of a run that wants a person', () => {
     expect(second.id).not.toBe(first.id);
     for (let i = 0; i < 35; i++) await rig.clock.advance(1_000);
     await second.over;
-    expect(second.end()).toBe('nobody agreed in time');
+    expect(second.end()).toBe('no person agreed in time');
   });
 
   it('given up by its client asks nobody any more', async () => {

@@ -70,7 +70,7 @@ describe('a call that a person has to agree to', () => {
       await rig.finished();
       const { reason } = rig.of('run.finished')[0]!.payload;
       expect(reason).toMatch(
-        { no: /lena said no: too close/, time: /nobody agreed in time/, changed: /no more/ }[how],
+        { no: /lena said no: too close/, time: /no person agreed in time/, changed: /no more/ }[how],
       );
       expect(calls.filter((call) => call.startsWith('gate.open'))).toEqual([]);
       if (how === 'time')

@@ -102,13 +102,13 @@ describe('files that the daemon reads', () => {
 
   it.each([
     ['policy', 'dir', '"/nowhere/policies"', 'a folder that is there'],
-    ['policy', 'dir', `"${path('none.pem')}"`, 'is none'],
+    ['policy', 'dir', `"${path('none.pem')}"`, 'is not one'],
     ['policy', 'grants', '"/nowhere/grants"', 'a folder that is there'],
     ['policy', 'files', '["/nowhere/a.cedar"]', 'a file that is there'],
     ['policy', 'grant_keys', '["/nowhere/key.pem"]', 'a file that is there'],
     ['policy', 'grant_keys', `["${path('none.pem')}"]`, 'Ed25519'],
     ['gate', 'urdf', '"/nowhere/arm.urdf"', 'a file that is there'],
-    ['gate', 'urdf', `"${policies}"`, 'is none'],
+    ['gate', 'urdf', `"${policies}"`, 'is not one'],
     ['control', 'model', '"/nowhere/drive.onnx"', 'a file that is there'],
   ])('%s.%s = %s is told with its line', (section, key, value, expected) => {
     expect(faultsOf(`[${section}]\n${key} = ${value}\n`)).toEqual([

@@ -158,7 +158,7 @@ describe('the door', () => {
     ageMs: fc.constantFrom(undefined, 0, 299, 301, 60_000),
   });
 
-  it('lets nothing out that may not go, for any asker and any lease (property)', async () => {
+  it('lets nothing out that may not go, for any caller and any lease (property)', async () => {
     await fc.assert(
       fc.asyncProperty(asked, async ({ spec, bytes, kind, held, shown, stopped, ageMs }) => {
         const [topic, type, found] = spec;

@@ -82,7 +82,7 @@ describe('reading extensions again', () => {
     expect(names()).toEqual(['ext.a']);
     expect(view).toMatchObject({
       state: 'loaded',
-      reason: expect.stringContaining('the former version goes on'),
+      reason: expect.stringContaining('the former version stays in use'),
     });
     expect(states.at(-1)).toMatchObject({ state: 'failed' });
     folder.write('a.ts', toolNamed('better'));

@@ -95,7 +95,7 @@ describe('control of runs over the API', () => {
     const fork = await post('fork', { entry_id: 'e1', text: 'the other door' });
     expect(fork).toMatchObject({ status: 201, body: { status: 'queued' } });
     const waits = (await (await http.get(`/v1/runs/${String(fork.body['run_id'])}`)).json()) as RunDetails;
-    expect(waits.reason).toBe('waits: 1 of at most 1 runs of talk are under way');
+    expect(waits.reason).toBe('waits: 1 of at most 1 runs of talk are running');
     expect(await post('fork', { entry_id: 'none' })).toMatchObject({
       status: 404,
       body: { code: 'run.not_found' },

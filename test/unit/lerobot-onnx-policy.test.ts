@@ -81,7 +81,7 @@ describe('an ONNX policy', () => {
     const { policy, seen } = await counted(hastyClock(over));
     await expect(policy.infer(zeros, 1_000)).rejects.toMatchObject({
       code: 'model.failed',
-      message: expect.stringMatching(/given up/),
+      message: expect.stringMatching(/abandoned/),
     });
     over.delete(5_000);
     await expect(policy.infer(zeros, 0)).rejects.toMatchObject({ code: 'deadline.exceeded' });

@@ -64,7 +64,7 @@ describe('an MCP server with sessions', () => {
     server.sessions.clear();
     await expect(text()).rejects.toMatchObject({
       code: 'mcp.failed',
-      message: expect.stringMatching(/does not know our session/),
+      message: expect.stringMatching(/no longer knows our session/),
     });
     expect(rig.view('far').state).toBe('failed');
     // What was refused was not sent again by itself.

@@ -40,6 +40,6 @@ describe('models that an application misses', () => {
       model('mute', { vision: true, context: 200_000, tools: false }),
     ]);
     expect(lack).toMatchObject({ blocking: true, fix: 'auraison models add PROVIDER' });
-    expect(lack?.reason).toMatch(/blind: it sees no pictures; small: its context .* mute: it calls no tools/);
+    expect(lack?.reason).toMatch(/blind: it sees no images; small: its context .* mute: it calls no tools/);
   });
 });

@@ -191,7 +191,7 @@ describe('choice by declared need', () => {
     await expect(rig.run().complete(request({ need }))).rejects.toMatchObject({
       code: 'model.unavailable',
       retryable: false,
-      message: expect.stringMatching(/eyes: not asked for.*small: it sees no pictures/),
+      message: expect.stringMatching(/eyes: not asked for.*small: it sees no images/),
     });
   });
 });

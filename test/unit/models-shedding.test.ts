@@ -154,7 +154,7 @@ describe('models on this host give way', () => {
     expect((await under).model).toBe('near');
   });
 
-  it('last by ending what is under way: it is answered elsewhere, and the event counts it', async () => {
+  it('last by ending what is running: it is answered elsewhere, and the event counts it', async () => {
     const near = held('near');
     const busy = rig([near.model, new FakeLanguageModel('far', () => ({ text: 'far' }))]);
     const under = busy.run().complete(request({ deadlineMs: 60_000 }));

@@ -85,7 +85,7 @@ describe('a run of a Pi session', () => {
     expect(rig.of('run.finished')[0]!.payload).toMatchObject({ status: 'succeeded', reason: 'All is well.' });
   });
 
-  it('lets nothing coerced reach a tool, and tells the model why', async () => {
+  it('lets nothing coerced reach a tool, and shows the model why', async () => {
     const calls: unknown[] = [];
     const bad = ['null', 'true', '"15"', '[1]', '{"metres":null}', '{"metres":true}', '{"metres":"15"}'];
     const worse = [

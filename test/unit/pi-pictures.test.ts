@@ -88,6 +88,6 @@ describe('a picture of robot.look', () => {
   it('is told and not sent where the model sees nothing', async () => {
     const { messages } = await ran(false);
     expect(JSON.stringify(messages)).not.toContain('data:image');
-    expect(JSON.stringify(messages.at(-1))).toContain('[a picture, not shown]');
+    expect(JSON.stringify(messages.at(-1))).toContain('[an image, not shown]');
   });
 });

@@ -78,7 +78,7 @@ describe('a model of a Pi provider', () => {
     const text = `\`\`\`${' '.repeat(200_000)}x`;
     await asked(say({ text }), (url) =>
       expect(modelOf(url).complete(request({ answerSchema: { type: 'object' } }))).rejects.toMatchObject({
-        message: expect.stringMatching(/it is no JSON/),
+        message: expect.stringMatching(/it is not JSON/),
       }),
     );
   });

@@ -37,7 +37,7 @@ it('a planner is shown what the camera sees, and only who sees is asked', async 
   expect(asked[0]!.vision).toBe(true);
   expect(asked[0]!.images).toHaveLength(1);
   expect(Buffer.from(asked[0]!.images[0]!.data as Uint8Array)).toEqual(Buffer.from(PIXELS));
-  expect(asked[0]!.text).toMatch(/The picture shows what the robot sees now/);
+  expect(asked[0]!.text).toMatch(/The image shows what the robot sees now/);
   // Looking is a call like any other: in the log, judged by the policies.
   expect(rig.of('tool.called').map(({ payload }) => payload.tool)).toContain('robot.look');
 });

@@ -110,7 +110,7 @@ describe('an agent that is done again', () => {
       models: (hooks) => router(script(7), hooks).forRun,
     });
     expect(outcome).toMatchObject({ verdict: 'changed', swapped: ['model'] });
-    expect(outcome.message).toContain('nobody ever called do.write');
+    expect(outcome.message).toContain('the record has no call of do.write');
     expect(outcome.diff!.classes).toHaveProperty('model answer');
     expect(done).toBe(acts);
   });

@@ -197,7 +197,7 @@ describe('a run that waited for people, done again', () => {
     const strict = new AskFirst('gate.open', 'note.write');
     const outcome = await swapRun(parts(rig), run.run_id, undefined, { hooks: [strict] });
     expect(outcome.verdict).toBe('changed');
-    expect(outcome.message).toContain('nobody was ever asked for note.write');
+    expect(outcome.message).toContain('the record has no answer for note.write');
   });
 });
 

@@ -65,7 +65,7 @@ to = "bus:/*/map"
     return { rig, run, asked };
   }
 
-  it('notices a subscription that went deaf within 5 s, and rebuilds that route alone', async () => {
+  it('notices a subscription without samples within 5 s, and rebuilds that route alone', async () => {
     const { rig, session, run } = await pair();
     await run(3_000);
     expect(rig.routes.status().map(({ state }) => state)).toEqual(['up', 'up']);

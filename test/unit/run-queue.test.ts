@@ -109,22 +109,22 @@ describe('which run begins next', () => {
       queue.add(one);
       return queue.why(one.runId, free(0, more));
     };
-    expect(why(run('a'))).toBe('waits: 1 of at most 1 runs of a are under way');
+    expect(why(run('a'))).toBe('waits: 1 of at most 1 runs of a are running');
     expect(why(run('b', { key: 'arm' }))).toBe(`waits: run ${holder.runId} holds the key arm`);
-    expect(why(run('d'), { held: () => 'for somebody to go on with it' })).toMatch(/go on with it/);
+    expect(why(run('d'), { held: () => 'for a person to resume it' })).toMatch(/resume it/);
     expect(why(run('e', { agent: true }), { pressure: 'load is 9, at most 8' })).toBe(
       'waits: load is 9, at most 8',
     );
     const fresh = run('f');
-    expect(why(fresh)).toBe('begins now');
+    expect(why(fresh)).toBe('starts now');
     queue.add(run('c'));
     all(queue, free(0));
-    expect(why(run('c'))).toBe('waits: c begins at most 1 runs in 10 s; the next in 10 s');
+    expect(why(run('c'))).toBe('waits: c starts at most 1 runs in 10 s; the next in 10 s');
     const full = new RunQueue(rules({}, { runsMax: 1 }));
     full.enter(run('a'));
     const late = run('g');
     full.add(late);
-    expect(full.why(late.runId, free(0))).toBe('waits: 1 runs are under way, at most 1 may');
+    expect(full.why(late.runId, free(0))).toBe('waits: 1 runs are running, at most 1 may');
     expect(queue.why('nobody', free(0))).toBeUndefined();
   });
 

@@ -172,8 +172,8 @@ describe('a run that is cut off', () => {
     expect(unanswered(first)).toEqual(['robot.maneuver']);
     const rig = new RuntimeRig({ apps: [], robot, disk: first.disk });
     await rig.cell.start();
-    expect(rig.of('run.finished')[0]!.payload.error?.message).toMatch(/effects is not loaded any more/);
+    expect(rig.of('run.finished')[0]!.payload.error?.message).toMatch(/effects is no longer loaded/);
     expect(unanswered(rig)).toEqual([]);
-    expect(robot.orders.at(-1)).toMatch(/^stop .*not loaded/);
+    expect(robot.orders.at(-1)).toMatch(/^stop .*no longer loaded/);
   });
 });

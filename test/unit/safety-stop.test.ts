@@ -48,7 +48,7 @@ describe('the emergency stop', () => {
     expect(rig.told).toHaveLength(1);
   });
 
-  it('lets no command through, whoever sends it, but standing still', async () => {
+  it('lets no command through, from any sender, but standing still', async () => {
     const rig = new Rig(disk(), { commands: ['/cmd_vel', '/forward_position_controller/commands'] });
     const lidar: Sample = { ...twist(0), topic: '/scan', type: 'sensor_msgs/msg/LaserScan' };
     const joints: Sample = { ...lidar, topic: '/forward_position_controller/commands' };

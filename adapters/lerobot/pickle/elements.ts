@@ -26,11 +26,11 @@ export function readFloats(value: NdArray | TorchTensor): Float32Array {
   return out;
 }
 
-/** As bytes; for pictures only, whose elements are u1. */
+/** As bytes; for images only, whose elements are u1. */
 export function readPixels(value: NdArray | TorchTensor): Uint8Array {
   const layout = layoutOf(value);
   const { bytes, kind, shape } = layout;
-  if (kind !== 'u1') throw refused(`a picture of ${kind}, u1 expected`);
+  if (kind !== 'u1') throw refused(`an image of ${kind}, u1 expected`);
   const count = shape.reduce((a, b) => a * b, 1);
   if (isContiguous(layout)) return bytes.slice(layout.offset, layout.offset + count);
   const out = new Uint8Array(count);

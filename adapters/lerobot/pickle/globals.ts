@@ -73,7 +73,7 @@ function featureType(args: readonly PyValue[], _: ReadContext, at: number): PyVa
   return value;
 }
 
-/** The hooks of a tensor: there are none. */
+/** The hooks of a tensor: always empty. */
 function orderedDict(args: readonly PyValue[], _: ReadContext, at: number): PyValue {
   const [items] = args;
   const empty = args.length === 0 || (args.length === 1 && isPy(items, 'list') && items.items.length === 0);

@@ -24,7 +24,7 @@ export const PICKLE_LIMITS: PickleLimits = {
 };
 
 /**
- * Of an observation that a stranger sent: a pickle of that many opcodes holds the thread for some 10 ms, and nobody's
+ * Of an observation from any client: a pickle of that many opcodes holds the thread for some 10 ms, and no
  * robot has thousands of joints.
  */
 export const OBSERVATION_LIMITS: PickleLimits = { ...PICKLE_LIMITS, opcodesMax: 20_000, memoMax: 10_000 };

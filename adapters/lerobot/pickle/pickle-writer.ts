@@ -17,7 +17,7 @@ export class PickleWriter {
     this.#u8(4);
   }
 
-  /** Ends the pickle. The writer is not used any more. */
+  /** Ends the pickle. The writer must not be used afterwards. */
   finish(): Uint8Array {
     this.#code(OP.STOP);
     return this.#bytes.subarray(0, this.#at);

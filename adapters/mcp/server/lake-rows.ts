@@ -8,7 +8,7 @@ export const BAGS_SQL =
 
 const ANSWER_BYTES = 512 * 1024;
 
-/** Rows of one statement of ours as objects. Rejects as the lake does. */
+/** Rows of one statement of this room as objects. Rejects as the lake does. */
 export async function lakeRows(
   { bus, clock }: Pick<RobotMcpPorts, 'bus' | 'clock'>,
   sql: string,

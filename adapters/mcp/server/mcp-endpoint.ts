@@ -49,7 +49,7 @@ export class McpEndpoint {
     return this.#sessions.size;
   }
 
-  /** Answers by itself, also when it fails. `body` is the parsed body of a POST. */
+  /** Sends the answer itself, also when it fails. `body` is the parsed body of a POST. */
   readonly handle = async (
     request: IncomingMessage,
     response: ServerResponse,
@@ -71,7 +71,7 @@ export class McpEndpoint {
     }
   };
 
-  /** Ends every session; runs that clients waited for go on. */
+  /** Ends every session; runs that clients waited for continue. */
   async close(): Promise<void> {
     this.#closing = true;
     await Promise.allSettled([

@@ -23,7 +23,7 @@ export type SessionParts = {
   readonly sdk: Sdk;
   readonly clock: Clock;
   readonly offer: McpOffer;
-  /** The whole endpoint is stopping: calls cut off by that were not cancelled by a client. */
+  /** The whole endpoint is stopping: calls interrupted by that were not cancelled by a client. */
   readonly closing: () => boolean;
   readonly modern: boolean;
 };
@@ -106,7 +106,7 @@ async function callTool(
   }
 }
 
-/** Sent to the client, so that it does not give up while a person decides. */
+/** Sent to the client, so that it does not time out while a person decides. */
 function waiting(call: McpCall): (approvalId: string) => void {
   return (approvalId) => call.progress(`waits for a person: approval ${approvalId}`);
 }
@@ -124,7 +124,7 @@ function callOf(context: ServerContext, { closing, modern, sdk }: SessionParts):
       const params = { progressToken: token, progress: ++progress, message: message.slice(0, 512) };
       notify({ method: 'notifications/progress', params }).catch(() => {});
     },
-    // A broken connection is no cancel. In the newer protocol it means that nobody waits any more.
+    // A broken connection is no cancel. In the newer protocol it means that the client no longer waits.
     cancelled: () => !closing() && (modern || !(signal.reason instanceof sdk.SdkError)),
   };
 }

@@ -83,7 +83,7 @@ function runTools({ runtime, clock, who, approvals }: RobotMcpPorts): RobotTool[
       title: 'Ask the robot for something',
       description:
         'Opens a run for an intent, for example maze/find_exit. The robot may move. Policies and approvals apply. ' +
-        'With wait_s it answers when the run is over or the time is; a run that still goes on is no error.',
+        'With wait_s it answers when the run is over or the time is; a run that is still active is no error.',
       input: Type.Object(
         {
           type: Type.String({ maxLength: 128, description: 'type of the intent' }),
@@ -180,7 +180,7 @@ function runTools({ runtime, clock, who, approvals }: RobotMcpPorts): RobotTool[
       subject: 'approvals.list',
       title: 'What waits for a person',
       description:
-        'Questions that a person has to answer before a run goes on. They are answered elsewhere, not here.',
+        'Questions that a person has to answer before a run continues. They are answered elsewhere, not here.',
       input: Type.Object({}, closed),
       readOnly: true,
       run: async () => ({

@@ -21,7 +21,7 @@ type Request = {
 /**
  * Carries MCP between standard input and output and the daemon's `/mcp`. Speaks the protocol of 2025, which every
  * client that starts servers knows. When the daemon comes back after a restart the session is opened again as the
- * client opened it; requests under way are answered with an error, and never sent twice. Resolves with an exit
+ * client opened it; requests in progress are answered with an error, and never sent twice. Resolves with an exit
  * code when the input ends.
  */
 export async function bridgeStdio(endpoint: Endpoint, clock: Clock): Promise<number> {
@@ -105,7 +105,7 @@ export class Bridge {
     await http?.close().catch(() => {});
   }
 
-  /** A session that the daemon does not know any more is opened again, once. */
+  /** A session that the daemon no longer knows is opened again, once. */
   async #send(message: JSONRPCMessage): Promise<void> {
     try {
       // A connection that is being opened has no session yet.
@@ -157,7 +157,7 @@ export class Bridge {
   }
 
   /**
-   * A new connection to the daemon. Requests under way on the old one are answered with an error, and never sent twice.
+   * A new connection to the daemon. Open requests on the old one are answered with an error, and never sent twice.
    */
   async #fresh(): Promise<StreamableHTTPClientTransport> {
     const former = this.#http;

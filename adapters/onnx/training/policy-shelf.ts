@@ -100,7 +100,7 @@ export class PolicyShelf {
     throw new EdgeError('model.not_found', {
       operation: 'find policy',
       subject: wanted,
-      message: `no policy ${wanted} is registered; there ${names.length === 0 ? 'are none' : `are ${names.join(', ')}`}`,
+      message: `unknown policy ${wanted}; registered: ${names.length === 0 ? 'no policy' : names.join(', ')}`,
       hint: 'auraison policy list',
     });
   }

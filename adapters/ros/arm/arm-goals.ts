@@ -66,10 +66,10 @@ export function trajectoryOutcome({ status, result }: GoalResult): Outcome {
   if (status === 'canceled') return { outcome: 'preempted', message: 'another client cancelled the goal' };
   const { outcome, message } = TRAJECTORY_CODES[code] ?? {
     outcome: 'stuck' as const,
-    message: 'the controller gave up, or another client replaced the goal',
+    message: 'the controller aborted, or another client replaced the goal',
   };
-  const told = typeof result['error_string'] === 'string' ? result['error_string'] : '';
-  return { outcome, message: `${message} (${code})${told ? `: ${told}` : ''}`.slice(0, 512) };
+  const words = typeof result['error_string'] === 'string' ? result['error_string'] : '';
+  return { outcome, message: `${message} (${code})${words ? `: ${words}` : ''}`.slice(0, 512) };
 }
 
 export function gripperOutcome({ status, result }: GoalResult): Outcome {

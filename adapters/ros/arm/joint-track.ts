@@ -28,7 +28,7 @@ export class JointTrack {
   #time: Nanoseconds | undefined;
   /** Whether the arm stands: by measurements of all of its joints. */
   readonly rest = new RestWatch();
-  /** Joints that were measured again since `rest` was told last. */
+  /** Joints that were measured again since the last call of `rest`. */
   readonly #anew = new Set<string>();
   /** When each joint was measured last, by its stamps. */
   readonly #stamps = new Map<string, Nanoseconds>();
@@ -91,7 +91,7 @@ export class JointTrack {
         continue;
       }
       this.#joints.set(joint, { position: at, velocity: speed, effort: finite(effort[i]), atMs });
-      // One measurement that is told again and again says nothing new.
+      // A repeated message of the same measurement says nothing new.
       if (header.stamp === 0n || header.stamp !== this.#stamps.get(joint)) this.#anew.add(joint);
       this.#stamps.set(joint, header.stamp);
       if (header.stamp > 0n) this.#time = header.stamp;

@@ -165,7 +165,7 @@ export class TrajectoryArm implements Manipulator {
     if (signal?.aborted || this.#stops !== stops)
       return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const { clock } = this.#parts;
-    const pulse = { clock, track: this.#track, silence: 'joint states fell silent' };
+    const pulse = { clock, track: this.#track, silence: 'joint states stopped arriving' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
     const performed = Promise.withResolvers<void>();
     let braking: Promise<Rest> | undefined;
@@ -179,7 +179,7 @@ export class TrajectoryArm implements Manipulator {
     let reached = false;
     try {
       await this.#former;
-      // The looks of a stop that came meanwhile go on: they tell it whether the arm stands.
+      // The looks of a stop that came meanwhile continue: they show it whether the arm stands.
       if (!ends.signal.aborted) this.#brake.release();
       const end = ends.signal.aborted ? { ended: true as const } : await perform(ends);
       const outcome = 'ended' in end ? ends.outcome : end;

@@ -23,11 +23,11 @@ type Served = {
   readonly server: ActionServer;
   readonly cls: ActionClass;
   readonly goals: Map<string, Goal>;
-  /** Asked about, not yet answered: how the goal request goes on. */
+  /** Asked about, not yet answered: how the goal request continues. */
   readonly asked: Map<string, (accepted: boolean) => void>;
 };
 
-/** Action servers of ours: rclnodejs decides at once, we ask the adapter first. */
+/** Action servers of this daemon: rclnodejs decides at once, we ask the adapter first. */
 export class ActionServers {
   readonly #rcl: Rclnodejs;
   readonly #node: RosNode;
@@ -125,7 +125,7 @@ export class ActionServers {
     }
   }
 
-  /** A goal nobody asked to cancel cannot end as canceled in ROS: then it was aborted. */
+  /** A goal without a cancel request cannot end as canceled in ROS: then it was aborted. */
   #settle(handle: ServerGoal, status: GoalResult['status']): void {
     if (!handle.isActive) return;
     try {

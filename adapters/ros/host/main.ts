@@ -82,7 +82,7 @@ async function start(control: Extract<Control, { kind: 'start' }>): Promise<void
   }
   // Arguments of the daemon are not meant for ROS.
   await vendor.rcl.init(undefined, []);
-  // rclnodejs shuts down on SIGINT by itself; here the adapter says when, so that the stop comes first.
+  // rclnodejs shuts down on SIGINT automatically; here the adapter says when, so that the stop comes first.
   process.removeAllListeners('SIGINT');
   process.on('SIGINT', () => {});
   const node = makeNode(vendor, control);

@@ -4,7 +4,10 @@ import { pathToFileURL } from 'node:url';
 import { HostFault, messageOf } from './fault.ts';
 import type { EventClasses, Rclnodejs, Vendor } from './vendor.ts';
 
-/** Where rclnodejs looks for its addon, in its order: the build shipped for this ROS and Ubuntu, then ours. */
+/**
+ * Where rclnodejs looks for its addon, in its order: the build shipped for this ROS and Ubuntu, then the one built
+ * here.
+ */
 function addonCandidates(folder: string): string[] {
   const built = join(folder, 'build', 'Release', 'rclnodejs.node');
   const distro = process.env['ROS_DISTRO'];

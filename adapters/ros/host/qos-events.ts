@@ -6,7 +6,7 @@ import type { EventCallbacks, EventClasses, EventData, Node as RosNode } from '.
 
 type Direction = QosEvent['direction'];
 
-/** Names of rmw/events.h for a policy, where the other side is not in the graph any more. */
+/** Names of rmw/events.h for a policy, where the other side is no longer in the graph. */
 const POLICIES: Readonly<Record<number, string>> = {
   2: 'durability',
   4: 'deadline',
@@ -53,7 +53,7 @@ export function qosCallbacks(
         const { message, hint, others } = explain(node, spec, direction, event);
         send('incompatible', changed(event), message, hint, others);
       } catch {
-        // The node went away meanwhile, and there is nobody left to notify.
+        // The node went away meanwhile, and no receiver is left to notify.
       }
     });
   callbacks.incompatibleType = (event) =>
@@ -63,7 +63,7 @@ export function qosCallbacks(
       `a ${direction === 'in' ? 'publisher' : 'subscriber'} of this topic has a type other than ${spec.type}`,
       '`auraison ros topics` shows the types of a topic',
     );
-  // A deadline that nobody set is never missed; asking for the event would still cost an entity.
+  // A deadline that is not set is never missed; asking for the event would still cost an entity.
   if (spec.qos.deadlineMs !== undefined)
     callbacks.deadline = (event) =>
       send(

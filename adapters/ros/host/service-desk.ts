@@ -97,7 +97,7 @@ export class ServiceDesk {
     this.#served.set(server, { service, cls, name });
   }
 
-  /** False when it is not a service of ours. */
+  /** False when it is not a service of this daemon. */
   unserve(server: number): boolean {
     const served = this.#served.get(server);
     if (!served) return false;
@@ -116,7 +116,7 @@ export class ServiceDesk {
     waiting.response.send(toVendor(this.#rcl, served.cls.Response, value));
   }
 
-  /** Takes a place among the requests in flight; rejects when the caller gives up before. */
+  /** Takes a place among the requests in flight; rejects when the caller cancels before. */
   async #turn(cached: Cached, untilMs: number, signal: AbortSignal): Promise<void> {
     while (cached.inFlight >= IN_FLIGHT_MAX) {
       const { promise, resolve } = Promise.withResolvers<void>();

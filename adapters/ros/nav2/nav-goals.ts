@@ -129,7 +129,7 @@ export function outcomeOf({ status, result }: GoalResult): Outcome {
   const code = Number(result['error_code'] ?? 0);
   const told = typeof result['error_msg'] === 'string' ? result['error_msg'] : '';
   const [outcome, meaning] = meaningOf(code);
-  return { outcome, message: `Nav2 gave up (${code}): ${told || meaning}`.slice(0, 512) };
+  return { outcome, message: `Nav2 aborted (${code}): ${told || meaning}`.slice(0, 512) };
 }
 
 function meaningOf(code: number): readonly [MotionResult['outcome'], string] {

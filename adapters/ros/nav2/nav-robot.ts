@@ -172,7 +172,7 @@ export class NavRobot implements Robot {
       return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const pulse = { clock: this.#parts.clock, track: this.#track, silence: 'odometry stopped arriving' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
-    // The brake goes on at once; what is measured counts from when the server has answered.
+    // The brake starts at once; what is measured counts from when the server has answered.
     const performed = Promise.withResolvers<void>();
     let braking: Promise<Rest> | undefined;
     const brake = () => {
@@ -254,7 +254,7 @@ export class NavRobot implements Robot {
     return this.#goals.cancelAll(ours, timeoutMs);
   }
 
-  /** A daemon that died left its goals with Nav2: nobody holds a lease for them any more. */
+  /** A daemon that died left its goals with Nav2: no client holds a lease for them. */
   async #endFormer(): Promise<void> {
     await this.#brake.engage(this.#endAll(FORMER_MS));
   }

@@ -130,7 +130,7 @@ export class NavTrack {
       this.#distance += Math.hypot(now.x - before.x, now.y - before.y);
       this.#turned += turnBetween(before.yaw, now.yaw);
     }
-    // One measurement that is told again and again says nothing new.
+    // A repeated message of the same measurement says nothing new.
     if (!before || now.stamp === 0n || now.stamp !== before.stamp)
       this.rest.observe([now.x, now.y, this.#turned], this.#clock.monotonicMs(), [now.linear, now.angular]);
     this.#odometry = now;

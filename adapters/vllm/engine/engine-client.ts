@@ -14,7 +14,7 @@ export class EngineClient {
     this.#clock = clock;
   }
 
-  /** Undefined: nobody answers. */
+  /** Undefined: the server does not answer. */
   async health(ms = ASK_MS): Promise<number | undefined> {
     try {
       return (await this.#ask('GET', '/health', ms)).status;
@@ -44,7 +44,7 @@ export class EngineClient {
     await this.#order(`/sleep?level=${level}`, ms);
   }
 
-  /** Weights that were given up (level 2) are loaded again before the cache is. */
+  /** Discarded weights (level 2) are loaded again before the cache is. */
   async wake(level: 1 | 2, ms: number): Promise<void> {
     if (level === 1) return await this.#order('/wake_up', ms);
     await this.#order('/wake_up?tags=weights', ms);

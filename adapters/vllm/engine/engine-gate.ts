@@ -4,7 +4,7 @@ type Waiting = { readonly go: () => void; readonly refuse: (error: EdgeError) =>
 
 /**
  * The gate for calls to an engine. Closed while it sleeps or is away: a request to a sleeping engine would hang
- * forever. It counts calls under way, so that a sleep cuts none off.
+ * forever. It counts running calls, so that a sleep interrupts none of them.
  */
 export class EngineGate {
   readonly #clock: Clock;
@@ -58,7 +58,7 @@ export class EngineGate {
     };
   }
 
-  /** Resolves when no call is under way; false after `ms`. */
+  /** Resolves when no call is running; false after `ms`. */
   empty(ms: number): Promise<boolean> {
     if (this.#inside === 0) return Promise.resolve(true);
     return new Promise((resolve) => {

@@ -33,7 +33,7 @@ function ofGpu(program: string): Promise<number | undefined> {
   });
 }
 
-/** `MemAvailable`: what can be had without swapping, by the kernel's own estimate. */
+/** `MemAvailable`: what is available without swapping, by the kernel's own estimate. */
 async function ofHost(meminfo: string): Promise<number | undefined> {
   const text = await readFile(meminfo, 'utf8').catch(() => '');
   const found = /^MemAvailable:\s+(\d+) kB$/m.exec(text);

@@ -57,7 +57,7 @@ const RESTART_FIRST_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
 /** After being ready for this long its back-off is reset, milliseconds. */
 const FORGET_MS = 60_000;
-/** Calls under way have this long to end before a sleep, milliseconds; loading weights back takes long. */
+/** Running calls have this long to end before a sleep, milliseconds; loading weights back takes long. */
 const DRAIN_MS = 30_000;
 const WAKE_MS = 180_000;
 const LOG_LINES = 200;
@@ -150,7 +150,7 @@ export class SupervisedEngine implements EngineApi {
       if (this.#state !== 'ready') throw this.#unavailable(this.#away());
       const { client } = this.#parts;
       const { sleepLevel } = this.#options;
-      // From here on calls wait; those under way finish.
+      // From here on calls wait; running ones finish.
       this.gate.shut();
       if (!(await this.gate.empty(DRAIN_MS))) {
         this.gate.open();

@@ -25,7 +25,7 @@ const RESULT_FAILURES_MAX = 10;
 /** What was sent before a result may be read after it, milliseconds. */
 const FEEDBACK_SETTLES_MS = 20;
 /**
- * A goal that nobody holds is cancelled until its server has heard it: each call waits this long for the server to be
+ * A goal without a client is cancelled until its server has heard it: each call waits this long for the server to be
  * seen and to answer, the next starts so much later, for ten minutes, milliseconds.
  */
 const DISOWN_MS = 5_000;
@@ -54,7 +54,7 @@ const CANCEL_TERMINATED = 3;
 
 type OnFeedback = (value: MessageValue) => void;
 
-/** Goals of ours at one action server: three services and the feedback topic, as rcl_action composes them. */
+/** Goals of this daemon at one action server: three services and the feedback topic, as rcl_action composes them. */
 export class ActionClient {
   readonly #session: RosZenohSession;
   readonly #codec: MessageCodec;
@@ -97,7 +97,7 @@ export class ActionClient {
       answer = await this.#call('send_goal', `${this.#type}_SendGoal`, request, options);
     } catch (error) {
       this.#feedback.delete(goalId);
-      // It may have been accepted all the same: a goal that nobody holds is not left running.
+      // It may still have been accepted: a goal without a client is not left running.
       if (!(error instanceof EdgeError && NEVER_SENT.has(error.code))) void this.#disown(goalId);
       throw error;
     }
@@ -111,7 +111,7 @@ export class ActionClient {
       if (options.onFeedback) await pause(this.#session.clock, FEEDBACK_SETTLES_MS, this.#closing.signal);
       this.#feedback.delete(goalId);
     });
-    // The server may live and only the network have hidden it: it must not move on for nobody.
+    // The server may live and only the network have hidden it: it must not keep moving without a client.
     result.catch(() => void this.#disown(goalId));
     return {
       goalId,
@@ -213,7 +213,7 @@ export class ActionClient {
     return 'unknown';
   }
 
-  /** Nobody waits for this; it ends when we leave the graph. Never rejects. */
+  /** No caller waits for this; it ends when we leave the graph. Never rejects. */
   async #disown(goalId: string): Promise<void> {
     const { clock } = this.#session;
     const { signal } = this.#closing;
@@ -251,7 +251,7 @@ export class ActionClient {
     }
     this.#disowned -= 1;
     if (failure === undefined || signal.aborted) return;
-    // Out of sight all the time: nobody is alarmed.
+    // Never seen in this time: this is not reported.
     if (failure instanceof EdgeError && failure.code === 'ros.not_found') return;
     this.#tell(goalId, `has no client left and was not cancelled: ${text(failure)}`);
   }

@@ -37,7 +37,9 @@ type Goal = {
 /** Codes of action_msgs/srv/CancelGoal. */
 const CANCEL = { none: 0, unknownGoal: 2, terminated: 3 } as const;
 
-/** An action of ours, as rcl_action composes it: three services, feedback, and the latched status of all goals. */
+/**
+ * An action of this daemon, as rcl_action composes it: three services, feedback, and the latched status of all goals.
+ */
 export class ActionServer {
   readonly #session: RosZenohSession;
   readonly #codec: MessageCodec;
@@ -144,7 +146,7 @@ export class ActionServer {
   }
 
   #execute(own: Goal, goal: MessageValue): void {
-    // One that was cancelled before it started is executed all the same: the handler reports its result.
+    // One that was cancelled before it started is still executed: the handler reports its result.
     if (own.status === GOAL_STATUS.accepted) this.#turn(own, GOAL_STATUS.executing);
     const served: ServedGoal = {
       goalId: own.id,
@@ -175,7 +177,7 @@ export class ActionServer {
 
   #end(own: Goal, result: GoalResult): void {
     own.endedMs = this.#session.clock.monotonicMs();
-    // A goal that was accepted cannot be rejected any more.
+    // A goal that was accepted can no longer be rejected.
     const status = result.status === 'rejected' ? 'aborted' : result.status;
     own.status = GOAL_STATUS[status];
     own.done.resolve({ status, result: result.result });

@@ -42,7 +42,8 @@ type Publisher = {
 /** Publishers of one topic whose numbering is followed; beyond it the one not heard for longest is forgotten. */
 const PUBLISHERS_MAX = 64;
 /**
- * Nobody loses so many at once: a larger jump means that the number is invalid, or that the publisher started again.
+ * So many are never lost at once: a larger jump means that the number is invalid, or that the publisher started
+ * again.
  */
 const JUMP_MAX = 1_000_000;
 

@@ -91,7 +91,7 @@ export function ddsType(type: string): string {
   return `${pkg}::${kind}::dds_::${name}_`;
 }
 
-/** The reverse; a name that is none of that form stays as it is. */
+/** The reverse; a name of another form stays as it is. */
 export function rosType(dds: string): string {
   const match = /^(\w+)::(\w+)::dds_::(\w+)_$/.exec(dds);
   return match ? `${match[1]}/${match[2]}/${match[3]}` : dds;

@@ -30,7 +30,7 @@ export function peerFault(own: OwnSide, other: Entity): PeerFault | undefined {
   if (own.hash !== undefined && end.hash !== own.hash && end.hash !== NO_TYPE_HASH) {
     return {
       kind: 'type',
-      message: `${who} ${does} another definition of ${own.type} (${end.hash}, ours is ${own.hash}): nothing passes between them`,
+      message: `${who} ${does} another definition of ${own.type} (${end.hash}, here it is ${own.hash}): nothing passes between them`,
       hint: 'put its definition into a folder of ros.definitions',
     };
   }

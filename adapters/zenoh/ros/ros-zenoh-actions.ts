@@ -6,7 +6,7 @@ import { resolveName } from './names.ts';
 import type { ServiceCaller } from './service-caller.ts';
 import type { RosZenohSession } from './session.ts';
 
-/** Actions of ROS nodes on rmw_zenoh, and ours for them. */
+/** Actions of ROS nodes on rmw_zenoh, and those of this daemon for them. */
 export class RosZenohActions implements RosActions {
   readonly #session: RosZenohSession;
   readonly #codec: MessageCodec;

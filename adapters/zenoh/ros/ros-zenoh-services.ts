@@ -5,7 +5,7 @@ import type { ServiceCaller } from './service-caller.ts';
 import { type ServeOptions, ServiceServer } from './service-server.ts';
 import type { RosZenohSession } from './session.ts';
 
-/** Services of ROS nodes on rmw_zenoh, and ours for them. */
+/** Services of ROS nodes on rmw_zenoh, and those of this daemon for them. */
 export class RosZenohServices implements RosServices {
   readonly #session: RosZenohSession;
   readonly #codec: MessageCodec;

@@ -22,7 +22,7 @@ type Written = { readonly writer: TopicWriter; readonly guarded: Guarded | undef
 /**
  * Samples as publications for ROS nodes on rmw_zenoh. Velocity topics (Twist, TwistStamped, speeds of joints) are
  * guarded here: a command that is not renewed within `LIMITS.COMMAND_EXPIRY_MS` is answered by a stop, and so is every
- * start and the close, since the former controller of the robot may have died. What this process cannot do any more,
+ * start and the close, since the former controller of the robot may have died. What this process can no longer do,
  * `standby` does.
  */
 export class RosZenohSink implements SampleSink {

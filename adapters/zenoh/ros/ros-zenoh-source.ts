@@ -19,9 +19,9 @@ export type RosZenohSourceOptions = {
   readonly discover?: (topic: string) => boolean;
   /** Called with topics that discovery found, once they are read. */
   readonly onTopics?: (topics: readonly TopicSpec[]) => void;
-  /** Called with discovered topics that are read no more, for nobody has published them for a while. */
+  /** Called with discovered topics that are no longer read, because they had no publisher for a while. */
   readonly onReleased?: (topics: readonly string[]) => void;
-  /** How long a discovered topic is kept that nobody publishes, milliseconds; RELEASE_AFTER_MS if unset. */
+  /** How long a discovered topic is kept without a publisher, milliseconds; RELEASE_AFTER_MS if unset. */
   readonly releaseAfterMs?: number;
 };
 
@@ -174,9 +174,9 @@ export class RosZenohSource implements SampleSource {
   }
 
   /**
-   * Undefined where nobody but us publishes it. It keeps the type that is read as long as somebody publishes that, and
-   * of that type it is latched once one of its publishers is: a cache that is asked for again is recorded again. Zenoh
-   * passes messages whatever a subscription asks for, so other publishers change nothing.
+   * Undefined where no other node publishes it. It keeps the type that is read as long as somebody publishes that,
+   * and of that type it is latched once one of its publishers is: a cache that is asked for again is recorded again.
+   * Zenoh passes messages whatever a subscription asks for, so other publishers change nothing.
    */
   #offered({ topic, publishers }: GraphTopic): TopicSpec | undefined {
     const theirs = publishers.filter(
@@ -205,7 +205,7 @@ export class RosZenohSource implements SampleSource {
     );
   }
 
-  /** Unsubscribes topics that nobody has published for long; the graph does not change when that time is over. */
+  /** Unsubscribes topics that had no publisher for long; the graph does not change when that time is over. */
   #release(found: readonly TopicSpec[]): void {
     const { clock, graph } = this.#session;
     this.#lookAgain?.cancel();
@@ -240,7 +240,7 @@ export class RosZenohSource implements SampleSource {
     this.#session.report('error', `${topic}: ${message}`);
   }
 
-  /** `wasRead`: as another type, which nobody publishes any more. */
+  /** `wasRead`: as another type, which is no longer published. */
   #refuseName(topic: string, wasRead: boolean): void {
     if (wasRead) this.#options.onReleased?.([topic]);
     if (wasRead ? this.#toldNames.has(topic) : this.#toldNames.size > 0) return;

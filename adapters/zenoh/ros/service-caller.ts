@@ -88,9 +88,9 @@ export class ServiceCaller {
     const { clock, options } = this.#session;
     const key = dataKey(options.domain, name, type, server.entity.end!.hash);
     const [space, endpoint] = await Promise.all([this.#session.space(), client.endpoint]);
-    // The caller gave up: a request sent after that would have an effect that it does not expect.
+    // The caller cancelled: a request sent after that would have an effect that it does not expect.
     while (!isOver()) {
-      // Other requests of this client go on meanwhile.
+      // Other requests of this client continue meanwhile.
       client.sequence += 1n;
       const { sequence } = client;
       const attachment = makeAttachment(sequence, clock.now(), endpoint.gid);
@@ -131,12 +131,14 @@ export class ServiceCaller {
     const details = { operation: 'call a service', subject: name };
     const other = this.#servers.get(name)?.[0]?.entity;
     if (!other) {
-      const message = `nobody served it within ${timeoutMs} ms`;
+      const message = `no server answered within ${timeoutMs} ms`;
       return new EdgeError('ros.not_found', { ...details, message });
     }
     const theirs = other.end!;
     const what =
-      theirs.type === type ? `another definition of ${type} (${theirs.hash}, ours is ${hash})` : theirs.type;
+      theirs.type === type
+        ? `another definition of ${type} (${theirs.hash}, here it is ${hash})`
+        : theirs.type;
     return new EdgeError('ros.not_found', {
       ...details,
       message: `${nodeName(other)} serves ${what}, and not what was asked`,

@@ -18,7 +18,7 @@ const ANSWER_MARGIN_MS = 1_000;
 
 export type ServeOptions = { readonly timeoutMs?: number };
 
-/** A service of ours: a complete queryable, announced after it answers. */
+/** A service of this daemon: a complete queryable, announced after it answers. */
 export class ServiceServer {
   readonly #session: RosZenohSession;
   readonly #codec: MessageCodec;
@@ -52,7 +52,7 @@ export class ServiceServer {
     const space = await this.#session.space();
     this.#queryable = await space.queryable(key, (query) => this.#answer(query), {
       complete: true,
-      // Later than ours, so that one place decides.
+      // Later than the deadline here, so that one place decides.
       timeoutMs: this.#timeoutMs + ANSWER_MARGIN_MS,
     });
     try {

@@ -14,7 +14,7 @@ export type RosZenohOptions = {
   readonly domain: number;
   /** Security enclave of the node; empty: none. */
   readonly enclave?: string;
-  /** Another node of this daemon, in the same namespace: what it has counts as ours. */
+  /** Another node of this daemon, in the same namespace: what it has counts as this node's. */
   readonly companion?: string;
 };
 
@@ -30,7 +30,7 @@ export type RosZenohDeps = {
 /** Warnings remembered as reported; beyond it the oldest is forgotten, and reported again if it comes again. */
 const TOLD_MAX = 1_024;
 
-/** An endpoint of ours as others see it: its token is declared, its id goes into the attachments. */
+/** An endpoint of this node as others see it: its token is declared, its id goes into the attachments. */
 export type OwnEndpoint = { readonly gid: Uint8Array; undeclare(): Promise<void> };
 
 type Live = { readonly space: KeySpace; readonly gidOf: GidOf; readonly declared: Declaration[] };

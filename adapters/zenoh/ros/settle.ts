@@ -14,7 +14,7 @@ export async function settle<T>(
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    // A result that nobody waits for any more is dropped, its failure too.
+    // A result that no caller waits for is dropped, its failure too.
     work.catch(() => {});
     return await withDeadline(clock, timeoutMs, Promise.race([work, given.promise]), operation, subject);
   } finally {

@@ -34,7 +34,9 @@ const LEAVE_MS_MAX = 30_000;
 export type StandbyEvents = {
   /** Topics whose beat stayed away: zeros are on their way. */
   stopped(topics: readonly string[]): void;
-  /** The sender is gone, and nothing is left to do: all that moved was stopped, or nobody heard it for too long. */
+  /**
+   * The sender is gone, and nothing is left to do: all that moved was stopped, or no listener heard it for too long.
+   */
   done(): void;
 };
 

@@ -62,7 +62,7 @@ async function guard(topic: TopicSpec): Promise<void> {
 
 function fail(thrown: unknown): void {
   post({ fault: thrown instanceof Error ? thrown.message : String(thrown) });
-  // It is made again; while something moves and nobody else can stop it, what works goes on.
+  // It is made again; while something moves and no other process can stop it, what works continues.
   if (!desk.hasLeft) clock.after(FLUSH_MS, () => process.exit(1));
 }
 

@@ -132,12 +132,12 @@ export class TopicReader {
       return;
     if (end.type === this.spec.type) this.#follow(end.hash);
     const fault = peerFault(this.#own, entity);
-    // Nobody configured a discovered topic: it is enough that Zenoh delivers it.
+    // A discovered topic is not configured: it is enough that Zenoh delivers it.
     if (fault && !(this.#isDiscovered && fault.kind === 'incompatible')) this.#faults.push(fault);
     if (!this.#isDiscovered) this.tellFaults();
   }
 
-  /** A publisher of our type: the first hash of a type we do not know is ours, and Humble has a key of its own. */
+  /** A publisher of our type: the first hash of a type we do not know is adopted, and Humble has a key of its own. */
   #follow(hash: string): void {
     if (this.#own.hash === undefined) {
       if (!this.#endpoint) {

@@ -3,7 +3,7 @@ import type { RoundResult } from './flywheel.ts';
 export type FlywheelReport = {
   readonly task: string;
   readonly seed: number;
-  /** Longest prefix that the policies learned to go on from, in actions; 0: they take none. */
+  /** Longest prefix that the policies learned to continue from, in actions; 0: they take none. */
   readonly prefix: number;
   readonly folder: string;
   readonly rounds: readonly RoundResult[];
@@ -23,7 +23,7 @@ const LEFT = 52;
 const BOTTOM = 250;
 const TOP = 34;
 
-/** Success over rounds, each with its interval, as a picture of a kilobyte. */
+/** Success over rounds, each with its interval, as an image of a kilobyte. */
 export function reportSvg({ rounds, task, seed }: FlywheelReport): string {
   const step = (WIDTH - LEFT - 30) / Math.max(1, rounds.length);
   const y = (share: number) => BOTTOM - share * (BOTTOM - TOP);

@@ -5,7 +5,7 @@ import type { ArmWorld } from './world.ts';
 
 /** An expert that is not done by then has failed, control steps: it takes five seconds. */
 const TEACH_STEPS_MAX = 12 * HZ;
-/** The hand goes on for this long after success: a policy has to know that it is done. */
+/** The teacher keeps acting for this long after success: a policy has to know that it is done. */
 const AFTERWARDS = CHUNK;
 
 /** A demonstration of a start; undefined where the expert fails it. */

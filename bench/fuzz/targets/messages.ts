@@ -74,7 +74,7 @@ const hand: Target = {
   run: (input) => HAND[tagOf(input, HAND.length)]![0](input.subarray(2)),
 };
 
-/** Definitions come with a bag: strangers' too. */
+/** Definitions come with a bag, also with foreign bags. */
 const definition: Target = {
   name: 'definition',
   weight: 1,

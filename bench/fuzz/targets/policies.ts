@@ -12,7 +12,7 @@ import { actionsFrom, observationOf } from '../../../formats/policy-wire/wire-ob
 import { mutate } from '../mutate.ts';
 import type { Target } from '../target.ts';
 
-/** Questions and answers of openpi and GR00T: MessagePack with arrays of numpy, from strangers. */
+/** Questions and answers of openpi and GR00T: MessagePack with arrays of numpy, from unknown clients. */
 const policy: PolicyDescription = {
   name: 'fuzz',
   hash: '0'.repeat(64),

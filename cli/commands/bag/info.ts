@@ -105,7 +105,7 @@ function jsonView(view: View) {
   };
 }
 
-/** The loss ledger of a bag of ours: of all its segments, by topic. */
+/** The loss ledger of a bag of this daemon: of all its segments, by topic. */
 function ledgerOf(files: readonly BagFileInfo[]): Record<string, LedgerLine> | undefined {
   const lines = files.flatMap(({ metadata }) => Object.values(metadata['auraison.losses'] ?? {}));
   if (lines.length === 0) return undefined;
@@ -188,7 +188,7 @@ function fileNotes({ path, attachments, metadata, recoverable }: BagFileInfo): s
       }),
     ...(recoverable
       ? [
-          `${name}: ${recoverable.messages} messages can be read (${recoverable.ofCutChunk} of the chunk that was cut off), ${bytes(recoverable.lostBytes)} cannot`,
+          `${name}: ${recoverable.messages} messages can be read (${recoverable.ofCutChunk} of the truncated chunk), ${bytes(recoverable.lostBytes)} cannot`,
         ]
       : []),
   ];

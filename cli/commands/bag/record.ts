@@ -55,7 +55,7 @@ Examples:
           async () => sizeMax !== undefined && (await bagBytes(settings)) - from >= sizeMax,
         );
         const segments = (await seal(api)).filter((segment) => !before.has(segment.path));
-        return tell(out, settings, segments, flags);
+        return printEnd(out, settings, segments, flags);
       }),
     );
 }
@@ -68,7 +68,7 @@ function untilWhat({ duration, maxSize }: Flags): string {
   return ends.length === 0 ? 'until Ctrl-C' : `${ends.join(', ')}, or until Ctrl-C`;
 }
 
-async function tell(
+async function printEnd(
   out: Output,
   settings: Settings,
   segments: readonly SegmentInfo[],

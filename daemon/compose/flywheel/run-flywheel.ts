@@ -30,7 +30,7 @@ export type FlywheelRequest = {
   readonly evaluations: number;
   readonly rounds: number;
   readonly supervised: number;
-  /** Longest prefix that the policies learn to go on from, in actions; 0: they take none. */
+  /** Longest prefix that the policies learn to continue from, in actions; 0: they take none. */
   readonly prefix: number;
   readonly python: string | undefined;
   readonly fresh: boolean;
@@ -113,7 +113,7 @@ export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelRep
   }
 }
 
-/** The picture of the front camera after the last episode. */
+/** The image of the front camera after the last episode. */
 async function pictureOf({ physics }: ArmSimulation): Promise<Uint8Array> {
   const camera = CAMERAS.find(({ name }) => name === 'front')!;
   const { rgb } = new ArmCameras().render(camera, physics);

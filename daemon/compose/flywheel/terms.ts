@@ -5,5 +5,5 @@ export type { Task } from '../../../apps/ar4-physical-ai/expert.ts';
 export type { Progress } from '../../../apps/ar4-physical-ai/flywheel/flywheel.ts';
 export type { FlywheelReport } from '../../../apps/ar4-physical-ai/flywheel/report.ts';
 
-/** The longest prefix that a policy may learn to go on from, actions: one of a chunk is always new. */
+/** The longest prefix that a policy may learn to continue from, actions: one of a chunk is always new. */
 export const PREFIX_MAX = CHUNK - 1;

@@ -40,7 +40,7 @@ export class Ledger {
     this.#written += count;
   }
 
-  /** What was written is not there any more: evicted from a ring, discarded with its episode. */
+  /** Written samples no longer exist: evicted from a ring, discarded with its episode. */
   unwritten(topic: string, reason: DropReason, count: number): void {
     const gone = Math.min(count, this.#lines.get(topic)?.written ?? 0);
     if (gone === 0) return;

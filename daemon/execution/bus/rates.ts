@@ -2,7 +2,7 @@ const WINDOW_MS = 1_000;
 
 type Window = { since: number; count: number; rate: number };
 
-/** Messages per second by topic, over the last whole second; a topic that fell silent decays to zero. */
+/** Messages per second by topic, over the last whole second; a topic without new messages decays to zero. */
 export class Rates {
   readonly #topics = new Map<string, Window>();
 

@@ -77,7 +77,7 @@ export class SampleBus {
     return this.#last.get(topic);
   }
 
-  /** Topics that are not there any more: neither their newest sample nor their rate is kept. */
+  /** Topics that no longer exist: neither their newest sample nor their rate is kept. */
   forget(topics: readonly string[]): void {
     for (const topic of topics) {
       this.#last.delete(topic);

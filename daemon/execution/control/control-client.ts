@@ -32,11 +32,11 @@ export type ControlClientDeps = {
   /** Starts a thread. A throw counts as a thread that ended at once. */
   spawn(): ControlHandle;
   readonly topics?: RobotTopics;
-  /** The lease that is held now: a motion goes on under the lease that it started with. Absent: 0. */
+  /** The lease that is held now: a motion continues under the lease that it started with. Absent: 0. */
   lease?(): number;
   /** Every control step: the command goes to the robot, the receipts to the log. */
   onTick(result: TickResult, madeAtMs?: number): void;
-  /** Simulation time may go on. */
+  /** Simulation time may continue. */
   onWake(): void;
   /** A thread has its policy: the configured one, or another one because of `fault`. */
   onReady?(fault: EdgeError | undefined): void;
@@ -143,7 +143,7 @@ export class ControlClient implements Drive {
   /** Copies a sample to the thread; others than those it wants are ignored. */
   offer(sample: Sample): void {
     if (!this.#handle || !this.wants(sample)) return;
-    // A copy even of a Buffer, whose `slice` is none: what is transferred is gone for everybody else.
+    // A copy even of a Buffer, whose `slice` copies nothing: transferred memory is gone for everybody else.
     const bytes = new Uint8Array(sample.bytes);
     this.#post({ kind: 'sample', sample: { ...sample, bytes } }, [bytes.buffer]);
   }
@@ -161,7 +161,7 @@ export class ControlClient implements Drive {
     return this.#ask({ op: 'map' }, ANSWER_MS);
   }
 
-  /** It goes on as long as the lease that is held now. */
+  /** It continues as long as the lease that is held now. */
   navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
     const lease = this.#lease();
     return driveLegs(goal, (leg) =>
@@ -185,7 +185,7 @@ export class ControlClient implements Drive {
     return this.#ask({ op: 'stop', reason });
   }
 
-  /** Settles when the thread has ended: by itself, its policy before it, or terminated when that takes too long. */
+  /** Settles when the thread has ended: on its own, its policy before it, or terminated when that takes too long. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

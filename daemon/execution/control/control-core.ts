@@ -88,7 +88,7 @@ export class ControlCore {
   readonly #signals = new Signals();
   readonly #watch: SafetyWatch | undefined;
   readonly #steering: Steering;
-  /** Under which the motion goes on. */
+  /** The lease under which the motion continues. */
   #lease = 0;
   #bumped = false;
   #bumps = 0;

@@ -22,7 +22,7 @@ export type ControlOptions = {
   readonly inferEvery: number;
   /** A scan or odometry older than this (robot time) stops the base, milliseconds. */
   readonly scanStaleMs: number;
-  /** An inference later than this is given up, milliseconds. */
+  /** A later inference is abandoned, milliseconds. */
   readonly inferDeadlineMs: number;
   /** The tick waits for inference: only where the world waits too (lockstep simulation). */
   readonly lockstep: boolean;

@@ -28,7 +28,7 @@ export type ToControl =
     }
   | { readonly kind: 'close' };
 
-/** Questions with one answer each; a motion is answered when it has settled. It goes on only under its `lease`. */
+/** Questions with one answer each; a motion is answered when it has settled. It continues only under its `lease`. */
 export type Ask =
   | { readonly op: 'ping' }
   | { readonly op: 'state' }
@@ -68,7 +68,7 @@ export type FromControl =
       readonly madeAtMs?: number;
       readonly counts: CoreCounts;
     }
-  /** A motion starts after the last tick said `hold`: simulation time may go on. */
+  /** A motion starts after the last tick said `hold`: simulation time may continue. */
   | { readonly kind: 'wake' }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorBody };

@@ -14,7 +14,7 @@ const CALENDAR_FROM_NS = 100_000_000_000_000_000n;
  * the least of late counts. That is forgotten after a while, for a clock that was set or drifts must not stop the robot
  * for ever. Time that counts from zero is that of a simulation, whose rate is a little below that of our clock: its
  * samples would look later and later, so they are not late at all. A board that has no calendar also counts from zero;
- * it is told from a simulation by being said to have a clock of its own.
+ * the configuration distinguishes it from a simulation: it has a clock of its own.
  */
 export class SenseLateness {
   readonly #ownClock: boolean;

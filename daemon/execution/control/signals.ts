@@ -1,7 +1,9 @@
 import type { Sample } from '../../../contract/core.ts';
 import { BOOL, CdrReader } from '../../../formats/cdr/index.ts';
 
-/** Topics of one value, which applications get with the robot's state. More topics than this are not small any more. */
+/**
+ * Topics of one value, which applications get with the robot's state. More topics than this would no longer be small.
+ */
 export const SIGNALS_MAX = 64;
 
 const READERS: Readonly<Record<string, (reader: CdrReader) => boolean | number>> = {

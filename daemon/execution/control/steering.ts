@@ -33,7 +33,7 @@ export class Steering {
     this.#twist = undefined;
   }
 
-  /** Undefined: nobody steers, or may not any more. */
+  /** Undefined: no person steers, or may no longer steer. */
   at(now: bigint, mayMove: (lease: number) => boolean): Twist2d | undefined {
     // A clock that was set back would let it last until that time is there again.
     const over = now > this.#until || now < this.#from || this.#hostMs() > this.#untilMs;

@@ -26,5 +26,5 @@ export const NO_ORIGIN: StepOrigin = {
   policyHash: '',
 };
 
-/** As the control thread reports it: `by` is who asked in this step, under which lease. */
+/** As the control thread reports it: `by` is the caller of this step, under which lease. */
 export type DriveOrigin = StepOrigin & { readonly by: 'drive' | 'teleoperation'; readonly lease: number };

@@ -139,7 +139,7 @@ class ControlThread {
     return result;
   }
 
-  /** A thread that was frozen does not go on where it was: the robot stands, and whoever wants more asks again. */
+  /** A thread that was frozen does not continue where it was: the robot stands, and the caller has to ask again. */
   #thawed(frozenMs: number): void {
     const reason = `the control thread was suspended for ${frozenMs} ms`;
     this.#waking(() => this.#core.stop(reason)).catch(() => undefined);

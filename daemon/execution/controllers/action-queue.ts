@@ -39,7 +39,7 @@ const EPSILON = 1e-6;
 /**
  * The actions still to be executed, on a grid of the policy's steps. Each is for one slot and expires with it: what
  * is over is never given out, however late a chunk comes. As in LeRobot a newer chunk replaces what is queued, and
- * where both have an action for a slot that did not start yet they are aggregated. The slot under way stays as it is.
+ * where both have an action for a slot that did not start yet they are aggregated. The current slot stays as it is.
  */
 export class ActionQueue {
   readonly #options: QueueOptions;
@@ -75,7 +75,7 @@ export class ActionQueue {
     return this.#hash;
   }
 
-  /** Start of the slot under way: what an observation of now is for. Before the first chunk it is now. */
+  /** Start of the current slot: what an observation of now is for. Before the first chunk it is now. */
   anchor(nowMs: number): number {
     return this.#stepMs === 0 ? nowMs : this.#originMs + this.#slot(nowMs) * this.#stepMs;
   }
@@ -87,7 +87,8 @@ export class ActionQueue {
   }
 
   /**
-   * Writes the action for `nowMs` into `out`; returns the id of its chunk, or 0: there is none, and `out` is as it was.
+   * Writes the action for `nowMs` into `out`; returns the id of its chunk, or 0: no action exists, and `out` is as it
+   * was.
    */
   at(nowMs: number, out: Float64Array): number {
     if (this.#stepMs === 0) return 0;

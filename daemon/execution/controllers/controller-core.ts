@@ -19,7 +19,7 @@ export type Verdict = Gated['verdict'] | 'starved';
 
 /** One control step. The same object and memory at every step. */
 export type Step = {
-  /** There was a step at all: not before the first chunk of a run, and not when none is under way. */
+  /** There was a step at all: not before the first chunk of a run, and not when no run is active. */
   done: boolean;
   /** `applied` goes to the robot. */
   send: boolean;
@@ -179,7 +179,7 @@ export class ControllerCore {
     // A gap does not open the limits of the gate: it counts as two periods at most.
     const periodMs = Math.min(Math.max(sinceLast, 0), 2 * this.#periodMs);
     if (this.#braking) {
-      // Nobody commanded it meanwhile, so it stands: the speed of before would move it.
+      // It was not commanded meanwhile, so it stands: the speed of before would move it.
       if (sinceLast > LIMITS.COMMAND_EXPIRY_MS) this.#gate.reset();
       return this.#brakeStep(periodMs);
     }
@@ -247,7 +247,7 @@ export class ControllerCore {
     return { id, anchorMs, prefix: this.#queue.ahead(nowMs, pace?.prefix ?? 0), stepMs, policyHash };
   }
 
-  /** Undefined: nobody asked for it, or no more. */
+  /** Undefined: it was not requested, or no longer. */
   answer(
     { id, stepMs, actions, horizon, dimension, policyHash }: Answer,
     nowMs: number,

@@ -25,7 +25,7 @@ import { notConfirmed, type Run, RunEnding } from './run-ending.ts';
 import type { SharedState, StepRecord } from './shared-state.ts';
 import { StopSpeeds } from './stop-speeds.ts';
 
-/** A command that lay longer than this is not sent any more, milliseconds. */
+/** A command older than this is not sent, milliseconds. */
 const STALE_COMMAND_MS = 100;
 
 export type SlotDeps = {
@@ -246,7 +246,7 @@ export class ControllerSlot {
     const run = this.#run;
     if (step.run !== run?.number) return;
     const reason = this.#reasons.get(step.reason) ?? '';
-    // What was thought out before the thread heard of its end is not sent any more.
+    // An action computed before the thread heard of its end is not sent.
     if (run.ending && reason !== STOPPING) return;
     run.ending?.stepped();
     this.#counts.late.add(step.lateMs);
@@ -296,7 +296,7 @@ export class ControllerSlot {
 
   async close(): Promise<void> {
     this.#run?.settle('stopped', 'the execution cell is shutting down');
-    // What moves the robot was stopped before: here nobody waits.
+    // What moves the robot was stopped before: here nothing waits.
     this.#run?.ending?.finish(true);
     await this.inference.close();
     this.#standing.cancel();

@@ -1,6 +1,6 @@
 import type { Aggregation, Starvation } from '../../../contract/core.ts';
 
-/** How a picture of another size becomes what the policy takes. `pad`: black bars, `crop`: what juts out is cut. */
+/** How an image of another size becomes what the policy takes. `pad`: black bars, `crop`: what juts out is cut. */
 export type PictureFit = 'stretch' | 'crop' | 'pad';
 
 /** One input of a policy and where it comes from. Several of the same name are one vector, in this order. */
@@ -14,7 +14,7 @@ export type InputSpec = {
   /** An input older than this is stale, milliseconds. */
   readonly ageMaxMs: number;
   readonly fit: PictureFit;
-  /** Of the camera's picture, pixels [x, y, width, height], before it is resized; empty: all of it. */
+  /** Of the camera's image, pixels [x, y, width, height], before it is resized; empty: all of it. */
   readonly crop: readonly number[];
 };
 

@@ -55,7 +55,7 @@ export type ControllersDeskDeps = {
   note(event: NewEvent): void;
   report(level: 'info' | 'warn' | 'error', message: string, facts?: Readonly<Record<string, unknown>>): void;
   readonly actuation: ControllerLease;
-  /** Throws why a controller may not move anything, for example because nobody gave it limits. */
+  /** Throws why a controller may not move anything, for example because it has no limits. */
   admit?(spec: ControllerSpec): void;
   /** UUIDv7. */
   newId(): string;
@@ -292,7 +292,7 @@ export class ControllersDesk {
     }
   }
 
-  /** As long as something runs. Nobody is woken by a step: see `SharedState`. */
+  /** As long as something runs. A step wakes no thread: see `SharedState`. */
   #follow(): void {
     this.#looks ??= this.#deps.clock.every(LOOK_MS, () => {
       this.#relay();

@@ -10,7 +10,7 @@ import type { SharedState } from './shared-state.ts';
 export const VERDICTS: readonly Verdict[] = ['passed', 'limited', 'refused', 'starved'];
 /** Different reasons that are distinguished; there are a few for each joint. Further reasons count as the last one. */
 const REASONS_MAX = 1_024;
-/** With nothing to do it looks for messages this often all the same, milliseconds. */
+/** When idle it still looks for messages this often, milliseconds. */
 const IDLE_MS = 1_000;
 /** A step this near is due, milliseconds: to sleep for less is to be late. */
 const DUE_MS = 0.02;
@@ -122,7 +122,7 @@ export class ControllersThread {
   }
 
   /**
-   * A controller that may not move any more comes to rest; by the emergency stop nothing more of it is sent. What was
+   * A controller that may no longer move comes to rest; by the emergency stop nothing more of it is sent. What was
    * asked for before this thread was frozen is void.
    */
   #obey(seat: Seat, lateMs: number): void {

@@ -16,7 +16,7 @@ export class DelayWindow {
     return Math.min(this.#added, SIZE);
   }
 
-  /** Milliseconds, both. What is not a finite number above 0 is none. */
+  /** Milliseconds, both. A value that is not a finite number above 0 is ignored. */
   add(delayMs: number, nowMs: number): void {
     if (!Number.isFinite(delayMs) || delayMs < 0) return;
     this.#delays[this.#added % SIZE] = delayMs;

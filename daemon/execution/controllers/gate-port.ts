@@ -26,7 +26,7 @@ export interface StepGate {
    */
   farOutside?(actions: ArrayLike<number>, at: number, share: number): number;
   /**
-   * The run is over: the next step on the quickest way to rest within the limits. Absent: there is none, nothing is
+   * The run is over: the next step on the quickest way to rest within the limits. Absent: no such step, nothing is
    * sent.
    */
   readonly halt?: ((dtSeconds: number) => Gated) | undefined;

@@ -117,7 +117,7 @@ export class Inference {
     }
   }
 
-  /** Rows on another grid, or of another policy, are not what this one would go on from: it is told of none. */
+  /** Rows on another grid, or of another policy, cannot be continued by this one: it gets no prefix. */
   #prefix(
     { prefix, stepMs, policyHash }: Question,
     description: PolicyDescription,
@@ -130,9 +130,9 @@ export class Inference {
 
   /**
    * Between its description and its answer another policy may have come in its place: what that one says of itself
-   * counts. After a second swap nobody can say any more whose answer it is, also where the first policy is back. A
-   * server behind a card of ours names its own network in each answer: there the description stays, and nothing was
-   * swapped.
+   * counts. After a second swap it is unknown whose answer it is, also where the first policy is back. A
+   * server behind a card of this project names its own network in each answer: there the description stays, and
+   * nothing was swapped.
    */
   #checkOther(
     { policyHash }: ActionChunk,
@@ -143,7 +143,7 @@ export class Inference {
     const { hash, name } = this.#checked(session);
     const fits = hash === policyHash || (swaps === 0 && hash === asked.hash);
     if (!hasPrefix && swaps <= 1 && fits) return;
-    // What is fixed in its answer was fixed for the other one; or nobody knows any more what its numbers are.
+    // What is fixed in its answer was fixed for the other policy; or the meaning of its numbers is unknown.
     const message = `policy ${name} was replaced during the call: ${asked.hash} was called, ${policyHash} answered, ${hash} is loaded now`;
     throw new EdgeError('model.failed', { operation: 'infer', subject: this.#deps.spec.name, message });
   }

@@ -44,7 +44,7 @@ export type FromThread =
       readonly policyHash: string;
       readonly anchorMs: number;
     }
-  /** It may not move any more: the thread has ended it, and says why. */
+  /** It may no longer move: the thread has ended it, and says why. */
   | { readonly kind: 'ended'; readonly index: number; readonly run: number; readonly reason: string }
   /** It has no further steps on the way to rest. */
   | { readonly kind: 'rested'; readonly index: number; readonly run: number }

@@ -12,7 +12,7 @@ import type { ControllerSpec, InputSpec } from './controller-spec.ts';
 import { crop, type Rgb, resize } from './resize.ts';
 import { vectorOf } from './sample-values.ts';
 
-/** Opens a compressed picture; rejects with `sample.malformed`. Not in this process where a decoder may die. */
+/** Opens a compressed image; rejects with `sample.malformed`. Not in this process where a decoder may die. */
 export type PictureDecoder = (file: Uint8Array) => Promise<Rgb>;
 
 type Newest = { readonly sample: Sample; readonly atMs: number };
@@ -33,7 +33,7 @@ export class ObservationDesk {
   }
 
   /**
-   * Returns when the sample was measured, by the time line of `nowMs`. How long it took to get here is told by its
+   * Returns when the sample was measured, by the time line of `nowMs`. How long it took to get here is known from its
    * stamps; one that claims to be from the future is as far from now as one of the past.
    */
   offer(sample: Sample, nowMs: number, onInput: (input: number, atMs: number) => void): void {

@@ -8,7 +8,7 @@ export type Rgb = { readonly data: Uint8Array; readonly width: number; readonly 
 type Taps = { readonly from: Int32Array; readonly weights: readonly Float32Array[] };
 
 /**
- * A picture in the size that a policy takes. Bilinear, and where it gets smaller over all pixels that become one
+ * An image in the size that a policy takes. Bilinear, and where it gets smaller over all pixels that become one
  * (the triangle filter of Pillow and of torchvision with `antialias`), so that a policy sees what it was trained on.
  */
 export function resize(picture: Rgb, height: number, width: number, fit: PictureFit): PictureTensor {
@@ -44,7 +44,7 @@ export function resize(picture: Rgb, height: number, width: number, fit: Picture
   return { shape, data: out };
 }
 
-/** A part of a picture; what lies outside of it is cut off. */
+/** A part of an image; what lies outside of it is removed. */
 export function crop(picture: Rgb, left: number, top: number, width: number, height: number): Rgb {
   const x = Math.max(0, Math.min(picture.width - 1, left));
   const y = Math.max(0, Math.min(picture.height - 1, top));

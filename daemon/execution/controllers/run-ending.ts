@@ -11,7 +11,7 @@ import {
 
 /** How often it is looked whether the robot stands, milliseconds. */
 const LOOK_MS = 10;
-/** A way to rest of which no step came for this long does not come any more, milliseconds. */
+/** A way to rest without a step for this long has ended, milliseconds. */
 const SILENT_MS = 150;
 
 /** One run of a controller. */
@@ -23,7 +23,7 @@ export type Run = {
   readonly beganMs: number;
   /** Something of it went to the robot. */
   hasSent: boolean;
-  /** It may not act any more; it is over when this is. */
+  /** It may no longer act; it is over when this is. */
   ending: RunEnding | undefined;
   /** Whether the robot was measured to stand after it. */
   readonly stood: PromiseWithResolvers<boolean>;
@@ -41,7 +41,7 @@ export type RunEndingDeps = {
 };
 
 /**
- * The end of a run, from the moment on in which it may not act any more: its thread brings what it commanded to rest
+ * The end of a run, from the moment on in which it may no longer act: its thread brings what it commanded to rest
  * within the limits of the gate, and it is over when the robot is measured to stand, or after `LIMITS.STILL_WAIT_MS`.
  */
 export class RunEnding {

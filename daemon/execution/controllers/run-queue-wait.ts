@@ -10,7 +10,8 @@ export type ThreadView = { readonly tid: number; waitedMs(): number; close(): vo
 
 /**
  * Of Linux, by /proc/thread-self, without searching: its `schedstat` holds the time on a processor, the time ready
- * and waiting for one (nanoseconds, both), and how often it was given one. Where there is none: tid 0, and always 0.
+ * and waiting for one (nanoseconds, both), and how often it was given one. Where that file does not exist: tid 0, and
+ * always 0.
  */
 export function viewThisThread(): ThreadView {
   try {

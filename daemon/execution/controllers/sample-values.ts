@@ -45,7 +45,7 @@ const READERS: Readonly<Record<string, Read>> = {
   [BOOL]: (r) => [r.bool() ? 1 : 0],
 };
 
-/** The message types that become numbers; pictures are read elsewhere. */
+/** The message types that become numbers; images are read elsewhere. */
 export const VECTOR_TYPES: readonly string[] = [
   JOINT_STATE,
   ODOMETRY,
@@ -80,7 +80,7 @@ function jointsOf(sample: Sample, input: InputSpec): number[] {
   const state = decodeJointState(sample.bytes);
   const values = state[input.field];
   if (input.joints.length === 0) {
-    if (values.length !== state.name.length) throw bad(input, `${sample.topic} tells no ${input.field}`);
+    if (values.length !== state.name.length) throw bad(input, `${sample.topic} has no ${input.field}`);
     return [...values];
   }
   return input.joints.map((joint) => {
@@ -88,7 +88,7 @@ function jointsOf(sample: Sample, input: InputSpec): number[] {
     if (at < 0)
       throw bad(input, `${sample.topic} reports the joints ${state.name.join(', ')}, but not ${joint}`);
     const value = values[at];
-    if (value === undefined) throw bad(input, `${sample.topic} tells no ${input.field}`);
+    if (value === undefined) throw bad(input, `${sample.topic} has no ${input.field}`);
     return value;
   });
 }

@@ -39,8 +39,8 @@ export type StepRecord = {
  * of joints that met a writer reads again.
  *
  * While it steps, the thread takes no lock that the main thread ever holds: one that was put aside in the middle of it
- * would keep a real-time thread waiting for its turn. So the thread is not woken and wakes nobody, the main thread
- * looks for records by itself, and ports, which have locks, are read only when the count of messages says so.
+ * would keep a real-time thread waiting for its turn. So the thread is not woken and wakes no other, the main thread
+ * polls for records, and ports, which have locks, are read only when the count of messages says so.
  */
 export class SharedState {
   readonly #words: Int32Array;
@@ -71,7 +71,7 @@ export class SharedState {
     this.#records = new Float64Array(memory, at + 8 * specs.length * block, RECORDS * this.#stride);
   }
 
-  /** Nothing has come yet, and nobody may move. */
+  /** Nothing has come yet, and no controller may move. */
   clear(): void {
     this.#numbers.fill(-Infinity);
     for (let i = 0; i < this.#specs.length; i++) this.allow(i, 0);
@@ -150,7 +150,7 @@ export class SharedState {
     return -Infinity;
   }
 
-  /** False when nobody reads them: it is counted. */
+  /** False when they are not read: the record is counted as dropped. */
   write(record: StepRecord): boolean {
     const written = Atomics.load(this.#words, WRITTEN);
     Atomics.add(this.#words, STEPS, 1);
@@ -190,7 +190,7 @@ export class SharedState {
     return Atomics.load(this.#words, STEPS);
   }
 
-  /** The oldest record that was not read; undefined when there is none. Its arrays are copies. */
+  /** The oldest record that was not read; undefined when all were read. Its arrays are copies. */
   read(): StepRecord | undefined {
     const read = Atomics.load(this.#words, READ);
     if (read === Atomics.load(this.#words, WRITTEN)) return undefined;

@@ -71,7 +71,9 @@ export class SpeedGate implements StepGate {
   }
 }
 
-/** The greatest speed that still comes to rest within `room`, if it goes on as it is for `behind` seconds before. */
+/**
+ * The greatest speed that still comes to rest within `room`, if it continues as it is for `behind` seconds before.
+ */
 function stopsWithin(room: number, deceleration: number, behind: number): number {
   if (!(room > 0)) return 0;
   return deceleration * (Math.sqrt(behind * behind + (2 * room) / deceleration) - behind);

@@ -11,7 +11,7 @@ type Behaviour = Pick<ControllerSpec, 'starvation' | 'decelerateMs' | 'retract' 
 export type LastApplied = { readonly values: Float64Array; readonly rates: Float64Array };
 
 /**
- * The action of a step for which there is none, as declared. `sinceMs`: since the first of them; `periodMs` to the
+ * The declared action of a step that has none. `sinceMs`: since the first of them; `periodMs` to the
  * step before. Speeds are zero to hold; positions stay. `retract` goes straight in joint space at a bounded speed.
  */
 export function starvedAction(

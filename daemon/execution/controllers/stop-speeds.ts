@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../../contract/core.ts';
 
-/** A stop that nobody took is sent again this often, milliseconds, and so many times. */
+/** A stop that was not accepted is sent again this often, milliseconds, and so many times. */
 const AGAIN_MS = 50;
 const AGAIN_TIMES = 20;
 

@@ -20,7 +20,7 @@ import type { TopicClasses } from './topic-classes.ts';
 export type DoorParts = {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly latch: Pick<StopLatch, 'engaged'>;
-  /** Undefined before this cell has started, when nobody holds a lease. */
+  /** Undefined before this cell has started, when no lease is held. */
   lease(): Pick<ActuationLease, 'current'> | undefined;
   readonly topics: TopicClasses;
   readonly gate: DoorGate;
@@ -35,7 +35,7 @@ export type DoorParts = {
 export type DoorPath = {
   /** Rejects with `command.refused` for commands that this sender may never send. */
   advertise(topic: TopicSpec): Promise<void>;
-  /** Why no sample of this topic may pass. Undefined: each sample is judged by itself. */
+  /** Why no sample of this topic may pass. Undefined: each sample is judged separately. */
   refusal(topic: Pick<TopicSpec, 'topic' | 'type'>): EdgeError | undefined;
   send(sample: Sample, terms?: CommandTerms): Receipt;
   /**
@@ -222,7 +222,7 @@ export class Door {
     }
     // Braking is never refused, no matter who has the lease. A command of the base brakes if it slows the base.
     if (asker.kind === 'drive' && this.gate.slows(sample)) return undefined;
-    // Nobody has the lease: the other loops bring the robot to rest.
+    // No lease is held: the other loops bring the robot to rest.
     if (!current) return asker.kind === 'drive' ? leaseless(sample, asker) : undefined;
     const role = roleOf(current.priority);
     const theirs =

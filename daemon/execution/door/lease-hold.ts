@@ -1,7 +1,7 @@
 import type { CellName, MotionResult } from '../../../contract/core.ts';
 import type { Actuation } from '../actuation.ts';
 
-/** The actuation lease for something that goes on by itself: a goal of the robot's own nodes, a play of commands. */
+/** The actuation lease for something that runs on its own: a goal of the robot's own nodes, a play of commands. */
 export type LeaseHold = {
   readonly lease: number;
   /** Aborts when the lease is lost, or the robot is stopped. */

@@ -18,7 +18,10 @@ import {
   TOPICS,
 } from '../../../contract/core.ts';
 
-/** How often it is asked whether the runtime is there, milliseconds; an answer older than three of them is none. */
+/**
+ * How often it is asked whether the runtime is there, milliseconds; an answer older than three of them does not
+ * count.
+ */
 const PROBE_MS = 1_000;
 const PROBES_MISSED_MAX = 3;
 const AGAIN_MS = 250;
@@ -50,7 +53,7 @@ export class IntentDoor {
       const runtime = (body as readonly CellReport[]).find(({ name }) => name === 'runtime');
       if (!runtime || runtime.state === this.#told) return;
       this.#told = runtime.state;
-      // A question that was put before it came up may wait in vain for two seconds: nobody else shall.
+      // A question that was put before it came up may wait in vain for two seconds: no other caller shall.
       if (runtime.state === 'up') this.#answered();
       else this.#answeredMs = -Infinity;
     });
@@ -104,7 +107,7 @@ export class IntentDoor {
     return this.#ask(METHODS.runtime.runCancel, cancel, CANCEL_MS);
   }
 
-  /** Nobody wants it any more and its answer was lost: if it opened a run, that is cancelled when it is found. */
+  /** It is no longer wanted and its answer was lost: if it opened a run, the run is cancelled when it is found. */
   async disown(key: NonNullable<RunBriefsRequest['key']>, reason: string): Promise<void> {
     const { clock, report } = this.#parts;
     const endMs = clock.monotonicMs() + LOOK_FOR_MS;

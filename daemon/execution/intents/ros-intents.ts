@@ -32,7 +32,7 @@ export type RosIntentsParts = {
 
 /** An intent has to be durable by then, milliseconds; else its goal is aborted, and the run cancelled if there is one. */
 const SUBMIT_MS = 5_000;
-/** Nobody has held a client of the action for so long: its nodes are gone, milliseconds. */
+/** The action had no client for so long: its nodes are gone, milliseconds. */
 const GONE_MS = 3_000;
 /** What both middlewares say as the reason where it was the client that asked. */
 const BY_CLIENT = 'canceled by its client';
@@ -70,7 +70,7 @@ export class RosIntents {
     }
   }
 
-  /** The runs go on: who wants them ended says so. */
+  /** The runs continue: a client that wants them ended says so. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#watch?.cancel();
@@ -132,7 +132,7 @@ export class RosIntents {
           const { code, message } = EdgeError.from(thrown, 'internal.fault', 'cancel', runId);
           if (isFinished(last.status)) return;
           report('warn', `run ${runId} is not cancelled yet: ${message}`, { code });
-          // The runtime comes back, or the run goes on behind the back of who wanted it ended: asked until it ends.
+          // The runtime comes back, or the run continues although its end was requested: asked until it ends.
           if (code !== 'run.not_found' && code !== 'policy.denied') clock.after(1_000, () => cancel(reason));
         });
       };
@@ -148,7 +148,7 @@ export class RosIntents {
         resolve(resultOf(run, asked && byClient(served)));
       };
       const onCanceled = (): void => {
-        // A host of ours that died took the goal with it; the client is told so, and the run is no part of that.
+        // A ROS host that died took the goal with it; the client is notified, and the run is not affected.
         if (byClient(served) || clientGone === 'cancel') cancel('the client canceled its ROS goal');
       };
       this.#goals.add(goal);
@@ -204,7 +204,7 @@ function requestOf(goal: MessageValue, goalId: string): Record<string, unknown> 
     type: text('type'),
     params,
     priority: Number(goal['priority']),
-    // A goal has an id of its own: put twice, because an answer was lost, it opens one run all the same.
+    // A goal has an id of its own: put twice, because an answer was lost, it still opens one run.
     idempotency_key: text('idempotency_key') || `goal/${goalId}`,
     ...(sec === 0 && nanosec === 0
       ? {}

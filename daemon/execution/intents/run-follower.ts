@@ -21,7 +21,9 @@ type Watcher = {
   readonly onGone: () => void;
 };
 
-/** Tells how runs go on, to whoever watches one; asks the runtime once for all of them. Goes on when it restarts. */
+/**
+ * Reports the progress of runs to their watchers. Asks the runtime once for all of them. Continues when it restarts.
+ */
 export class RunFollower {
   readonly #door: IntentDoor;
   readonly #clock: Clock;
@@ -42,7 +44,7 @@ export class RunFollower {
 
   /**
    * `onChange` is called with each state that is seen and differs from the last; states in between may be missed.
-   * `onGone` is called when the runtime does not know the run any more, because its log was lost.
+   * `onGone` is called when the runtime no longer knows the run, because its log was lost.
    */
   watch(runId: string, onChange: (run: RunBrief) => void, onGone: () => void): { cancel(): void } {
     const watcher: Watcher = { runId, seen: '', onChange, onGone };

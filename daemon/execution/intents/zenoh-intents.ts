@@ -29,7 +29,7 @@ const OWNER = 'local';
 const JSON_ENCODING = 'application/json';
 /** An intent has to be durable by then, milliseconds. */
 const SUBMIT_MS = 5_000;
-/** Longest that one may wait for the end of a run in one query, milliseconds; who wants more asks again. */
+/** Longest that one may wait for the end of a run in one query, milliseconds; a client that needs more asks again. */
 export const WAIT_MS_MAX = 600_000;
 /** Queries that wait for the end of a run; more are refused. */
 const WAITING_MAX = 64;
@@ -37,9 +37,9 @@ const PAYLOAD_BYTES_MAX = LIMITS.INTENT_PARAMS_BYTES_MAX + 16 * 1024;
 const RUNS_SHOWN = 50;
 
 /**
- * The way in for whoever is in the key space: intents, runs and their end, as JSON. Declared again in each session.
+ * The way in for any client in the key space: intents, runs and their end, as JSON. Declared again in each session.
  *
- * `<base>/intent` puts one, `<base>/intent/schema` describes it, `<base>/runs` and `<base>/runs/<id>` tell,
+ * `<base>/intent` puts one, `<base>/intent/schema` describes it, `<base>/runs` and `<base>/runs/<id>` show them,
  * `<base>/runs/<id>/cancel` ends one that came this way.
  */
 export class ZenohIntents {
@@ -164,7 +164,9 @@ function parse(payload: Uint8Array): unknown {
   }
 }
 
-/** The W3C trace context in the note beside a query: as it is, or as `traceparent: <it>`; what is none is left out. */
+/**
+ * The W3C trace context in the note beside a query: as it is, or as `traceparent: <it>`; an invalid one is left out.
+ */
 function withTrace(request: unknown, attachment: Uint8Array | undefined): unknown {
   if (!attachment || attachment.byteLength > LIMITS.ROUTE_ATTACHMENT_BYTES_MAX) return request;
   const text = new TextDecoder().decode(attachment);
@@ -183,7 +185,7 @@ function invalid(message: string): EdgeError {
   return new EdgeError('schema.invalid', { operation: 'read query', subject: 'intent', message });
 }
 
-/** What is said of one run carries its trace context beside it, as the question carried that of who asked. */
+/** What is said of one run carries its trace context beside it, as the question carried that of the caller. */
 function json(value: unknown): Answer {
   const { traceparent } = value as Partial<RunBrief>;
   const payload = new TextEncoder().encode(JSON.stringify(value));

@@ -30,7 +30,7 @@ export type Pixels = {
 };
 
 /**
- * The pixels of a picture, made smaller by whole steps so that its longer side is at least `sideMax` where it was:
+ * The pixels of an image, made smaller by whole steps so that its longer side is at least `sideMax` where it was:
  * the encoder does the rest. Grey and colours are averaged. Distances are picked, since the mean of near and far is
  * a place where nothing is; they become grey from bright (near) to dark (far), black is unknown.
  */

@@ -9,8 +9,8 @@ export const MOTION_STATES = ['idle', 'moving', 'stopping'] as const;
 export type MotionState = (typeof MOTION_STATES)[number];
 
 /**
- * - `request`: somebody asks for a motion. - `finish`: the running motion reached its end by itself.
- * - `cancel`: its asker takes back the running motion. - `stop`: whoever it is, stand still now.
+ * - `request`: a caller asks for a motion. - `finish`: the running motion reached its own end.
+ * - `cancel`: its caller takes back the running motion. - `stop`: whatever it is, stand still now.
  * - `still`: the measured twist is about zero, or standing still was waited for long enough.
  */
 export const MOTION_EVENTS = ['request', 'finish', 'cancel', 'stop', 'still'] as const;
@@ -19,7 +19,7 @@ export type MotionEvent = (typeof MOTION_EVENTS)[number];
 /**
  * - `begin` starts the requested motion. - `queue` keeps it until the robot stands; one already queued is
  * answered `preempted`. - `end` notes the outcome of the running motion. - `unqueue` answers a queued motion
- * `stopped`. - `settle` answers the ended motion and everybody who asked to stop.
+ * `stopped`. - `settle` answers the ended motion and each caller of a stop.
  */
 export type MotionEffect = 'begin' | 'queue' | 'end' | 'unqueue' | 'settle';
 

@@ -10,9 +10,9 @@ export type MotionInput = {
   /** `base_link` in `odom`: continuous, so short motions are measured in it. */
   readonly odometry: Pose2d | undefined;
   readonly twist: Twist2d;
-  /** When the twist was measured, nanoseconds; absent: in each step anew. */
+  /** When the twist was measured, nanoseconds; absent: in this step. */
   readonly measuredAt?: bigint | undefined;
-  /** What the base was told last is to stand. Absent: it is told so as soon as a motion ends. */
+  /** The last command to the base was to stand. Absent: the command follows as soon as a motion ends. */
   readonly isHalted?: boolean;
   /** Metres driven since the start, by odometry. */
   readonly distance: number;
@@ -34,7 +34,7 @@ export type MotionEnd = { readonly outcome: MotionResult['outcome']; readonly me
 /** One step of a motion: something to do, or its end. */
 export type MotionStep = { readonly drive: Drive; readonly end?: MotionEnd };
 
-/** A motion under way. `step` is called once per control step until it returns an end; it must not throw. */
+/** A running motion. `step` is called once per control step until it returns an end; it must not throw. */
 export interface Motion {
   step(input: MotionInput): MotionStep;
 }

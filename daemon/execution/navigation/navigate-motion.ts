@@ -12,7 +12,7 @@ const PROGRESS_M = 0.08;
 const PROGRESS_MS = 20_000;
 /** A touch that lasts means that the way ahead is not what the lidar sees. */
 const BUMPED_MS = 500;
-/** Without an action to execute for this long the motion gives up; the robot stands already. */
+/** Without an action to execute for this long the motion fails; the robot stands already. */
 const STARVED_MS = 1_500;
 /** Metres off the path, for example after being pushed, that call for a new one. */
 const OFF_PATH_M = 0.35;
@@ -22,7 +22,10 @@ const REPLANS_MAX = 5;
 const ALIGN_RAD = 0.1;
 const ALIGN_RATE_MAX = 0.8;
 
-/** Drives to a place in the map: plans, follows, plans again when the way closes, and knows when to give up. */
+/**
+ * Drives to a place in the map: plans, follows, plans again when the way closes, and fails when the place cannot be
+ * reached.
+ */
 export class NavigateMotion implements Motion {
   readonly #goal: NavigateGoal;
   readonly #slam: Slam;
@@ -124,7 +127,7 @@ export class NavigateMotion implements Motion {
       this.#failedPlans = 0;
       this.#follower = new PathFollower(path, this.#slam.field);
       this.#checkedVersion = this.#slam.field.version;
-      // A new way may be longer; the time without progress goes on counting.
+      // A new way may be longer; the time without progress keeps counting.
       this.#best = this.#best && { remaining: Infinity, at: this.#best.at };
       return undefined;
     }

@@ -39,7 +39,7 @@ export class OdometryTrack {
   }
 
   /**
-   * `base_link` in `odom` at a time after the newest sample, if it has gone on with `twist` since; for `seconds` at
+   * `base_link` in `odom` at a time after the newest sample, if it has continued with `twist` since; for `seconds` at
    * most. Where a robot must be expected, not where it is matched with a map.
    */
   carriedOn(stamp: bigint, twist: Twist2d, seconds: number): Pose2d | undefined {

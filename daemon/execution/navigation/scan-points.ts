@@ -25,7 +25,7 @@ const SURFACE_GAP_M = 0.08;
 const SURFACE_ROUGHNESS_M = 0.025;
 /** Rays without a return clear the map this far, metres. */
 const FREE_TRUST_M = 5;
-/** A return from further away is none that anybody steers by, metres. */
+/** A return from further away is not used for steering, metres. */
 const HIT_MAX_M = 60;
 /** Share of rays that say something; a lidar that says less is covered, broken or dazzled. */
 const SEEING_SHARE = 0.1;
@@ -40,7 +40,7 @@ export function sees(scan: RangeScan): boolean {
 
 /**
  * One scan as points in `base_link`, with the direction of the surface where one can be fitted. The buffers
- * are reused from scan to scan: whoever needs points later copies them.
+ * are reused from scan to scan: a caller that needs points later copies them.
  */
 export class ScanPoints {
   count = 0;

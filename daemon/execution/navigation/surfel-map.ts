@@ -17,7 +17,7 @@ const SAME_SURFACE = 0.5;
  */
 export class SurfelMap {
   #layout: GridLayout;
-  /** First surfel of a cell plus one; 0 is none. */
+  /** First surfel of a cell plus one; 0: no surfel. */
   #first: Int32Array;
   #next = new Int32Array(1024);
   #data = new Float64Array(1024 * SURFEL_FLOATS);

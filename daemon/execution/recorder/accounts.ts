@@ -7,7 +7,7 @@ type Losses = EventPayload<'losses.recorded'>;
 
 /**
  * The thread's book: what became of each sample since the last sealed segment, for the ledger beside the
- * data, and since the session started, for the count after a kill. What no ledger has told yet survives a kill
+ * data, and since the session started, for the count after a kill. What no ledger has reported yet survives a kill
  * in the account file.
  */
 export class Accounts {
@@ -82,12 +82,14 @@ export class Accounts {
     return { bag, segment, topics: ledgerTopics(written, drops) };
   }
 
-  /** The ledger is sure to be told, or was. */
+  /** The ledger is sure to be reported, or was. */
   told({ segment = '' }: Losses): void {
     if (this.#closed.delete(segment)) this.#save();
   }
 
-  /** The drops of a ledger that will not be told, since its segment could not be ended: the next one tells them. */
+  /**
+   * The drops of a ledger that will not be reported, since its segment could not be ended: the next one reports them.
+   */
   putBack({ segment = '', topics }: Losses): void {
     this.#closed.delete(segment);
     for (const { topic, dropped } of topics) {
@@ -97,7 +99,7 @@ export class Accounts {
     this.#save();
   }
 
-  /** Whether there are drops that no ledger has told yet. */
+  /** Whether there are drops that no ledger has reported yet. */
   get hasDrops(): boolean {
     return this.#drops.size > 0;
   }

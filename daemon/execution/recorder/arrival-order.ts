@@ -6,7 +6,7 @@ import type { ChannelEntry } from './channel-table.ts';
  */
 const STEP_NS = 1_000_000_000n;
 /**
- * Only then is a clock taken for set back: it goes on, so many samples long and so long, and the later one is silent.
+ * Only then is a clock taken for set back: it runs for so many samples and so long, and the later one is silent.
  */
 const STEP_SAMPLES = 3;
 const STEP_MS = 1_000;
@@ -27,11 +27,11 @@ export type ArrivedSince = {
    * later.
    */
   readonly sequences: Readonly<Record<number, number>>;
-  /** By bag: its first segment of this life. Those of former lives are older, and count their samples by themselves. */
+  /** By bag: its first segment of this life. Those of former lives are older, and count their samples separately. */
   readonly segments: Readonly<Record<string, number>>;
 };
 
-/** The samples of one clock: times that go on from one to the next, or by as much as passed meanwhile. */
+/** The samples of one clock: times that continue from one to the next, or by as much as passed meanwhile. */
 type Line = {
   newestNs: bigint;
   /** When the last sample came, by our clock. */
@@ -52,7 +52,7 @@ type Step = {
 /**
  * The newest sample by the clock of the source, and what came before that clock was set back. Several clocks may come
  * in turn (simulation and wall time), and a single sample be far off: nothing is set back as long as the later clock
- * goes on. In doubt nothing was, and a clip holds more. No I/O.
+ * runs. In doubt nothing was, and a clip holds more. No I/O.
  */
 export class ArrivalOrder {
   readonly #clock: Clock;

@@ -173,7 +173,9 @@ export async function relist(dataDir: string, bag: string): Promise<void> {
   await (await BagFolder.open(dataDir, bag)).writeMetadata();
 }
 
-/** Bags whose metadata.yaml may lack sealed segments: it is not there, or their life ended before they were told. */
+/**
+ * Bags whose metadata.yaml may lack sealed segments: it is not there, or their life ended before they were reported.
+ */
 export async function unlistedBags(dataDir: string): Promise<string[]> {
   const isSealed = (name: string) => name.endsWith('.mcap') && segmentNumber(name) !== undefined;
   const isListed = (names: string[]) =>

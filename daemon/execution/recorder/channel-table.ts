@@ -12,7 +12,7 @@ export type ChannelEntry = {
   sequence: number;
 };
 
-/** A channel id has 16 bits in MCAP, and 0 is none of ours. */
+/** A channel id has 16 bits in MCAP, and 0 is never used here. */
 const CHANNELS_MAX = 65_535;
 
 /** Channel ids by topic and type, and what a channel's declaration says. A topic that changes its type gets another. */

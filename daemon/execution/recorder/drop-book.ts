@@ -2,13 +2,13 @@ import type { DropReason, EventPayload } from '../../../contract/core.ts';
 import type { Ledger } from '../bus/index.ts';
 import type { Drops } from './protocol.ts';
 
-/** Samples dropped before they reached the thread: counted at once, and told to it now and then, together. */
+/** Samples dropped before they reached the thread: counted at once, and reported to it now and then, together. */
 export class DropBook {
   readonly #ledger: Ledger;
   readonly #tell: (drops: readonly Drops[]) => boolean;
   readonly #untold = new Map<string, Drops>();
 
-  /** `tell`: false where there is nobody to be told; then they are told later. */
+  /** `tell`: false where no thread takes the report; then it is made later. */
   constructor(ledger: Ledger, tell: (drops: readonly Drops[]) => boolean) {
     this.#ledger = ledger;
     this.#tell = tell;

@@ -9,7 +9,7 @@ export function failureOf(error: unknown, sinceMs: number): Failure {
   return { reason: code === 'ENOSPC' || code === 'EDQUOT' ? 'disk_full' : 'write_failed', message, sinceMs };
 }
 
-/** Who has the recording sealed takes what is sealed for all there is: told while a segment is left. */
+/** A caller that seals the recording takes the sealed part for all of it: this error says that a segment is left. */
 export function unsealed(bag: string, failure: Failure | undefined): EdgeError {
   const message = `a segment is not sealed yet: ${failure?.message ?? ''}`;
   return new EdgeError('recorder.failed', { operation: 'seal', subject: bag, message });

@@ -20,7 +20,7 @@ import type { DropReason } from '../../../contract/core.ts';
  * The intake: how many samples of each topic were accepted, and how many of them were accounted for, in
  * files in memory (tmpfs) that survive this process but never block it like a disk would. After a kill, the
  * difference is what was lost, exactly. After a power cut it is gone, and the ledger knows only what the
- * segments hold. Drops that no ledger beside the data has told yet lie there too. Three files per session:
+ * segments hold. Drops that no ledger beside the data has reported yet are there too. Three files per session:
  * `.names` (one `id topic` a line) and `.accepted` (u64 by channel id) by the main thread, `.account` (JSON) by
  * the recorder thread.
  */
@@ -38,7 +38,7 @@ export type Account = {
 
 /** By reason. */
 export type Reasons = Partial<Record<DropReason, number>>;
-/** By topic. `segment`: its ledger tells them once it has its final name; undefined: none does yet. */
+/** By topic. `segment`: its ledger reports them once it has its final name; undefined: none does yet. */
 export type UntoldDrops = {
   readonly segment?: string;
   readonly topics: Readonly<Record<string, Reasons>>;
@@ -59,7 +59,7 @@ export function intakeFolder(dataDir: string, memoryRoot = '/dev/shm'): string {
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       const { uid, mode } = statSync(folder);
-      // A folder that somebody else made in a place that all may write to is not ours to trust.
+      // A folder that another user made in a place that all may write to cannot be trusted.
       if (process.getuid?.() === uid && (mode & 0o022) === 0) return folder;
     } catch {
       // The next place.
@@ -129,7 +129,9 @@ export function writeAccount(folder: string, session: string, account: Account):
   renameSync(`${path}.tmp`, path);
 }
 
-/** What this session accepted is settled otherwise; the drops in its account stay for whoever reads leftovers next. */
+/**
+ * What this session accepted is settled otherwise; the drops in its account stay for the next reader of leftovers.
+ */
 export function forgetAccepted(folder: string, session: string): void {
   try {
     writeFileSync(join(folder, `${session}.accepted`), '');

@@ -34,8 +34,8 @@ type Repaired = {
 /**
  * What former lives left behind: unsealed segments are repaired and sealed, what was lost with them is
  * counted from the intake, sealed ones that metadata.yaml may lack are entered, and events that may not have reached
- * the log are told again. A file that cannot be repaired is reported and stays as it is; these paths are resolved to.
- * To be called while no segment is open.
+ * the log are reported again. A file that cannot be repaired is reported and stays as it is; these paths are resolved
+ * to. To be called while no segment is open.
  */
 export async function settleLeftovers(
   options: ThreadOptions,
@@ -46,7 +46,7 @@ export async function settleLeftovers(
   const repaired: Repaired[] = [];
   const broken: string[] = [];
   for (const path of await unsealedSegments(options.dataDir)) {
-    // Whether a sync failed in that life nobody knows any more.
+    // Whether a sync failed in that life is unknown.
     if (isStart) repairs.suspect(path, 0);
     try {
       repaired.push(await repair(options, path, repairs, post));
@@ -107,7 +107,7 @@ async function repair(options: ThreadOptions, path: string, repairs: Repairs, po
     onProgress();
     let bytes = plan.keepBytes;
     if (!plan.complete) {
-      // Written over the damaged end before the rest is cut off: a kill in between loses nothing more.
+      // Written over the damaged end before the rest is truncated: a kill in between loses nothing more.
       writeAll(handle.fd, plan.append, plan.keepBytes);
       for (const { at, bytes: patch } of plan.patches) writeAll(handle.fd, [patch], at);
       bytes += plan.append.reduce((sum, buffer) => sum + buffer.length, 0);
@@ -174,7 +174,7 @@ export function sealedEvents(
   };
 }
 
-/** What a killed session accepted and neither wrote nor told; undefined when nothing is missing. */
+/** What a killed session accepted and neither wrote nor reported; undefined when nothing is missing. */
 async function lossesOf(
   dataDir: string,
   leftover: Leftover,
@@ -206,7 +206,7 @@ async function lossesOf(
   return { bag, segment: last?.path ?? `bags/${bag}`, topics: ledgerTopics(last?.counts ?? {}, drops) };
 }
 
-/** Drops of a killed session that no ledger tells: one in a segment with its final name does, by its note. */
+/** Drops of a killed session that no ledger reports: one in a segment with its final name does, by its note. */
 async function untoldDrops(dataDir: string, { account }: Leftover): Promise<Map<string, Reasons>> {
   const drops = new Map<string, Reasons>();
   for (const { segment, topics } of account.drops ?? []) {

@@ -13,7 +13,7 @@ export type ChannelDeclaration = {
   /** `ros2msg` and the text with its dependencies; both empty where the type is unknown on this host. */
   readonly schemaEncoding: string;
   readonly schemaText: string;
-  /** YAML as rosbag2 writes it; empty when nobody said how the topic is offered. */
+  /** YAML as rosbag2 writes it; empty when it is unknown how the topic is offered. */
   readonly qosProfiles: string;
 };
 
@@ -95,7 +95,7 @@ export type FromThread =
   | { readonly t: 'report'; readonly level: 'info' | 'warn' | 'error'; readonly message: string }
   /** A file is deleted; its note stands until the event is in the log. */
   | { readonly t: 'evicted'; readonly tombstone: Tombstone }
-  /** Something long goes on. */
+  /** A long operation makes progress. */
   | { readonly t: 'progress' }
   | { readonly t: 'done'; readonly ask: number; readonly result?: unknown }
   | { readonly t: 'refused'; readonly ask: number; readonly error: ErrorBody };

@@ -3,7 +3,7 @@ import { SystemClock } from '../../../adapters/clock/system-clock.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
 import { RecordingThread } from './recording-thread.ts';
 
-/** Entry of the recorder's worker thread. As an entry it makes its own clock: nobody is there to inject one. */
+/** Entry of the recorder's worker thread. As an entry it makes its own clock: no caller can inject one. */
 const port = parentPort!;
 const thread = new RecordingThread(workerData as ThreadOptions, new SystemClock(), (message: FromThread) =>
   port.postMessage(message),

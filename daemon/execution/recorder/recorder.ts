@@ -52,7 +52,7 @@ export class Recorder {
   readonly #events: EventQueue;
   readonly #asks: ThreadAsks;
   readonly #listeners: RecorderListener[] = [];
-  /** Sealed in this life and still there: what the ledger tells of them as written. */
+  /** Sealed in this life and still there: what the ledger counts of them as written. */
   readonly #live = new Set<string>();
   readonly #drops: DropBook;
   #segments: SegmentInfo[] = [];
@@ -189,7 +189,7 @@ export class Recorder {
     return this.#asks.ask('cut-clip', info.bag, post);
   }
 
-  /** Deletes sealed segments and tells the log so. */
+  /** Deletes sealed segments and writes that to the log. */
   async evict(eviction: Eviction): Promise<void> {
     this.#requireThread('evict');
     await this.#asks.ask('evict', this.#bag, (ask) => this.#post({ t: 'evict', ask, ...eviction }));
@@ -220,9 +220,9 @@ export class Recorder {
     if (worker) {
       try {
         await this.sealNow();
-        // A clip or an eviction that was asked for behind the seal is not cut off in the middle.
+        // A clip or an eviction that was asked for behind the seal is not interrupted.
         await this.#asks.idle();
-        // Whoever was left behind unsealed is repaired at the next start, which then knows what to expect.
+        // A segment left unsealed is repaired at the next start, which then knows what to expect.
         if (this.#state !== 'failed') removeIntake(this.#intakeDir, this.#session, true);
       } catch (error) {
         this.#options.report('error', 'the recorder did not seal all segments; the next start seals them', {
@@ -357,7 +357,7 @@ export class Recorder {
     this.#events.add(events, () => removeNote(this.#options.dataDir, path));
   }
 
-  /** What the ledger told as written is not there any more; of segments of former lives it told nothing. */
+  /** What the ledger counted as written no longer exists; segments of former lives were not counted. */
   #evicted(tombstone: Tombstone): void {
     const { path, topics, reason } = tombstone;
     const why = reason === 'discarded' ? 'discarded' : 'evicted';
@@ -375,7 +375,7 @@ export class Recorder {
     for (const listener of this.#listeners) listener.onFailed?.();
   }
 
-  /** The thread is gone: what it held is lost and counted; a new one repairs the file and goes on. */
+  /** The thread is gone: what it held is lost and counted; a new one repairs the file and continues. */
   #died(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;

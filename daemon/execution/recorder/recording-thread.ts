@@ -168,7 +168,7 @@ export class RecordingThread {
     await this.#open?.segment.syncWritten();
   }
 
-  /** Whoever asked takes what is sealed, or synced, for all there is: a segment that was left refuses it. */
+  /** The caller takes the sealed, or synced, part for all: it is refused while a segment is left. */
   #requireNoneLeft(): void {
     if (this.#hasLeftSegment) throw unsealed(this.#folder.bag, this.#failure);
   }
@@ -318,7 +318,7 @@ export class RecordingThread {
     chunk.clear();
   }
 
-  /** Ends the open segment now; hashing and naming it go on beside the next one. */
+  /** Ends the open segment now; hashing and naming it continue beside the next one. */
   async #sealOpen(): Promise<void> {
     const open = this.#open;
     this.#open = undefined;
@@ -348,7 +348,7 @@ export class RecordingThread {
     }
     this.#accounts.told(losses);
     this.#accounts.sealed(number, segment.summary.counts);
-    // Before it is told: its note stays until then, and by that a next life knows what the list may lack.
+    // Before it is reported: its note stays until then, and by that a next life knows what the list may lack.
     await this.#folder.enter(basename(relative), segment.summary).catch(({ message }: Error) => {
       this.#post({ t: 'report', level: 'warn', message: `metadata.yaml lacks ${relative}: ${message}` });
     });

@@ -1,4 +1,4 @@
-/** Tries to repair a segment that was left, one each `retryMs`, before the recording goes on without it. */
+/** Tries to repair a segment that was left, one each `retryMs`, before the recording continues without it. */
 const TRIES_MAX = 20;
 
 /** Which unsealed segments the recording waits for: not those of former lives, nor those tried often enough. */

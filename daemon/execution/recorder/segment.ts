@@ -15,7 +15,7 @@ import { syncFolder, writeAll } from './files.ts';
 export const ACTIVE = '.active';
 
 /**
- * One MCAP file being written. A failed write is cut off, so that the file ends with its last whole chunk
+ * One MCAP file being written. A failed write is truncated, so that the file ends with its last whole chunk
  * and the summary stays true; the caller then seals it. Calls come one after another, except `sync` and
  * `hashSome`, which may run beside writes.
  */
@@ -108,7 +108,7 @@ export class Segment {
     return this.#syncing;
   }
 
-  /** As `sync`, of all that is written now: also of what a sync under way does not cover. */
+  /** As `sync`, of all that is written now: also of what a running sync does not cover. */
   async syncWritten(): Promise<void> {
     for (const upTo = this.#writer.offset; this.#synced < upTo; ) {
       await this.sync();
@@ -134,12 +134,12 @@ export class Segment {
     return this.#syncFault === undefined ? undefined : this.#synced;
   }
 
-  /** Why a sync failed, whoever asked for it; undefined: none did. */
+  /** Why a sync failed, for any caller; undefined: none did. */
   get syncFault(): unknown {
     return this.#syncFault;
   }
 
-  /** The kernel tells of lost pages once: a sync of the same handle after that succeeds and says nothing. */
+  /** The kernel reports lost pages once: a sync of the same handle after that succeeds and says nothing. */
   #requireSynced(): void {
     if (this.#syncFault !== undefined) throw this.#syncFault;
   }

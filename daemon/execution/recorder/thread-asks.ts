@@ -7,7 +7,7 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 
-/** Repairing what a former life left takes long on a slow disk, and tells as it goes on. */
+/** Repairing what a former life left takes long on a slow disk, and reports its progress. */
 const READY_MS = 60_000;
 
 type Ask = {
@@ -86,7 +86,7 @@ export class ThreadAsks {
     while (this.#asks.size > 0) await Promise.all([...this.#asks.values()].map(({ over }) => over));
   }
 
-  /** Something that was asked for goes on. */
+  /** A requested operation makes progress. */
   progress(): void {
     this.#progressMs = this.#clock.monotonicMs();
   }

@@ -9,7 +9,7 @@ import { clipSpans, type Span } from './clip-file.ts';
 import { openForRead, replaceFile, syncFolder } from './files.ts';
 
 export type Tombstone = EventPayload<'segment.evicted'>;
-/** `isKept`: somebody has the samples all the same (central acknowledged them), the ledger stays as it is. */
+/** `isKept`: the samples still exist elsewhere (central acknowledged them), the ledger stays as it is. */
 export type Eviction = {
   readonly paths: readonly string[];
   readonly reason: Tombstone['reason'];
@@ -23,9 +23,9 @@ const noteOf = (dataDir: string, path: string) =>
 
 /**
  * Deletes sealed segments: first a durable note of what goes, then the files, then they leave metadata.yaml, then
- * the events by whoever is told, then `forgetTombstone`. A kill in between is finished at the next start: as long
- * as anything is to do there is a note. `open` is the bag being recorded. What is deleted is told, and what can be is
- * deleted, whatever fails beside it. Rejects not to be tried again where a file could not be deleted.
+ * the events by the receiver of the report, then `forgetTombstone`. A kill in between is finished at the next start:
+ * as long as anything is to do there is a note. `open` is the bag being recorded. What is deleted is reported, and
+ * what can be is deleted, whatever fails beside it. Rejects not to be tried again where a file could not be deleted.
  */
 export async function evict(
   dataDir: string,
@@ -67,7 +67,7 @@ function notDeleted(path: string, { message }: Error): EdgeError {
   return new EdgeError('recorder.failed', { operation, subject: path, message, retryable: false });
 }
 
-/** Metadata of a bag that lost segments; a bag that has none any more goes. */
+/** Metadata of a bag that lost segments; a bag without segments goes. */
 async function tidyBag(dataDir: string, bag: string): Promise<void> {
   const path = join(dataDir, 'bags', bag);
   const names = await readdir(path).catch(() => [] as string[]);
@@ -135,7 +135,7 @@ export async function forgetTombstone(dataDir: string, path: string): Promise<vo
   await unlink(noteOf(dataDir, path)).catch(() => {});
 }
 
-/** At start: finishes what a kill cut off, and gives back what has to be told again. */
+/** At start: finishes what a kill interrupted, and gives back what has to be reported again. */
 export async function pendingTombstones(dataDir: string): Promise<Tombstone[]> {
   const found: Tombstone[] = [];
   const names = await readdir(folderOf(dataDir)).catch(() => [] as string[]);
@@ -148,14 +148,16 @@ export async function pendingTombstones(dataDir: string): Promise<Tombstone[]> {
       // It is for the next start.
       continue;
     }
-    // The file is gone, and that is told also where its bag cannot be tidied now.
+    // The file is gone, and that is reported also where its bag cannot be tidied now.
     await tidyBag(dataDir, tombstone.bag).catch(() => {});
     found.push(tombstone);
   }
   return found;
 }
 
-/** Undefined where it cannot be read now, or was cut off while it was written: the file it would tell of is there. */
+/**
+ * Undefined where it cannot be read now, or was truncated while it was written: the file it would name still exists.
+ */
 async function noteIn(path: string): Promise<Tombstone | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   try {

@@ -40,7 +40,7 @@ export type ClipsOptions = {
 /** As it lies on the disk. `source`: the bag that was recorded when it was ordered; the next life has another. */
 type Order = ClipInfo & Pick<ClipSource, 'source' | 'since'>;
 
-/** How long a clip waits for samples of its end beyond the time itself: a source may have fallen silent. */
+/** How long a clip waits for samples of its end beyond the time itself: a source may have stopped sending. */
 const PATIENCE_MS = 2_000;
 const LOOK_MS = 20;
 /**
@@ -130,7 +130,7 @@ export class Clips {
 
   /**
    * Rejects `schema.invalid`, `cell.overloaded`, or `recorder.failed` where nothing is recorded, or it cannot be made
-   * durable: then it does not come. `isSpent`: nobody will ask again, and it is made as well as it can be.
+   * durable: then it does not come. `isSpent`: no further call will come, and it is made as well as it can be.
    */
   async record(request: ClipRequest, isSpent = false): Promise<ClipInfo> {
     const known = this.#pendingOf(request) ?? (await this.#onDisk(request)) ?? this.#pendingOf(request);
@@ -239,7 +239,7 @@ export class Clips {
       if (!(span >= 0 && span <= LIMITS.CLIP_SPAN_MS_MAX))
         throw fault('schema.invalid', `expected a span of 0 to ${LIMITS.CLIP_SPAN_MS_MAX} ms, found ${span}`);
     }
-    // Those that failed wait for their next try, and keep nobody from the first.
+    // Those that failed wait for their next try, and do not keep others from their first.
     const first = [...this.#pending.values()].filter(({ isFirst }) => isFirst).length;
     if (first >= LIMITS.CLIPS_PENDING_MAX || this.#pending.size >= PENDING_MAX)
       throw fault('cell.overloaded', `${this.#pending.size} clips are being recorded`);

@@ -35,7 +35,7 @@ type Gone = { readonly episode_id: string; readonly reason: string };
 const WHOLE = 'episode.json';
 /** Where it is alone, the episode was being recorded. */
 const OPEN = 'episode.open.json';
-/** Where it is, there is no episode any more, and its files go. */
+/** Where it exists, the episode is gone, and its files go. */
 const GONE = 'episode.discarded.json';
 
 /**
@@ -115,7 +115,9 @@ export class Episodes {
     });
   }
 
-  /** Resolves when the episode is whole and durable. When its recording failed it is none: `recorder.failed`. */
+  /**
+   * Resolves when the episode is whole and durable. When its recording failed there is no episode: `recorder.failed`.
+   */
   stop(order: EpisodeOrder): Promise<EpisodeInfo> {
     return this.#inTurn(async () => {
       const running = this.#requireSound('stop', order.episode_id);
@@ -166,7 +168,7 @@ export class Episodes {
     });
   }
 
-  /** Where that fails it goes on, and can be discarded later; also where it cannot go on any more. */
+  /** Where that fails it continues, and can be discarded later; also where it can no longer continue. */
   async #endRunning({ bag }: EpisodeInfo, gone: Gone): Promise<void> {
     const { recorder } = this.#options;
     recorder.paused = true;
@@ -182,7 +184,7 @@ export class Episodes {
     }
   }
 
-  /** Where that fails there is no mark, or, where not even that is sure, `onUnsure` is told. */
+  /** Where that fails there is no mark, or, where not even that is sure, `onUnsure` is called. */
   async #markGone(bag: string, gone: Gone, onUnsure: () => void = () => {}): Promise<void> {
     try {
       await this.#write(bag, GONE, gone);
@@ -218,7 +220,7 @@ export class Episodes {
     if (episode) await this.discard({ episode_id: episode.episode_id, reason });
   }
 
-  /** What is recorded now is no episode: nobody said that it is over. */
+  /** What is recorded now is no episode: it was not ended. */
   async end(): Promise<void> {
     await this.#last.catch(() => {});
     const running = this.#running;

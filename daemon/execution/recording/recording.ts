@@ -67,7 +67,7 @@ export class Recording {
     await this.#retention.start();
   }
 
-  /** The recorder and whoever watches; never throws. */
+  /** To the recorder and its watchers; never throws. */
   offer(sample: Sample): void {
     this.recorder.offer(sample);
     if (!this.#triggers.isEmpty) this.#triggers.offer(sample);

@@ -17,7 +17,7 @@ export type RetentionOptions = {
   readonly neededFromNs: (bag: string) => bigint | undefined;
   /** Whether a quota may delete a segment: not at all, as a loss, or because somebody else has it. */
   readonly mayEvict: (path: string) => 'no' | 'lost' | 'kept';
-  /** Bags that are more than their segments: given away as a whole, by whoever knows how. */
+  /** Bags that are more than their segments: removed as a whole, by their owner. */
   readonly isWhole: (bag: string) => boolean;
   readonly discard: (bag: string) => Promise<void>;
   readonly report: (level: 'info' | 'warn', message: string, facts?: Record<string, unknown>) => void;

@@ -11,7 +11,7 @@ type Watch = {
 
 /**
  * Conditions that record a clip: when one becomes true, and has rested since the last time. Only the topics
- * that a condition is about are decoded. A message that cannot be, or has no such field, is told of once.
+ * that a condition is about are decoded. A message that cannot be decoded, or has no such field, is reported once.
  */
 export class TriggerWatch {
   readonly #clock: Clock;

@@ -3,7 +3,7 @@ import type { Finding } from './canary.ts';
 
 type Key = {
   seen: number;
-  /** What the sender said at `sinceMs` that it had put; undefined when everything told has come. */
+  /** What the sender said at `sinceMs` that it had put; undefined when everything reported has come. */
   target: number | undefined;
   sinceMs: number;
   /** How far the sender was at a rebuild that was for this: no further one brings what came before. */
@@ -13,13 +13,13 @@ type Key = {
 type Sender = { alive: boolean; heardMs: number; readonly keys: Map<string, Key> };
 
 const SENDERS_MAX = 64;
-/** No sender is so far ahead of what came: a number that jumps further is no number of samples, whoever wrote it. */
+/** No sender is so far ahead of what came: a number that jumps further is no number of samples. */
 const JUMP_MAX = 1_000_000;
 const UNTRIED = { tried: 0, triedMs: 0 };
 
 /**
  * What came on one route from each sender, against what that sender says it sent. Pure; times are monotonic
- * milliseconds. A sender is another daemon's route (or ours): it numbers its samples, tells the numbers once a
+ * milliseconds. A sender is a route of this or another daemon: it numbers its samples, reports the numbers once a
  * second (its beacon), and holds a token while it lives.
  */
 export class Arrivals {
@@ -42,7 +42,7 @@ export class Arrivals {
     return missed > JUMP_MAX ? 0 : missed;
   }
 
-  /** The sender says how far it is, by key; keys that are none of ours must be left out. */
+  /** The sender says how far it is, by key; keys of other routes must be left out. */
   told(source: string, counts: Readonly<Record<string, number>>, nowMs: number): void {
     const sender = this.#sender(source);
     if (!sender) return;
@@ -76,7 +76,7 @@ export class Arrivals {
     for (const key of sender.keys.values()) key.target = undefined;
   }
 
-  /** Whether a living sender tells how much it sends under a key: then nobody has to guess. */
+  /** Whether a living sender reports how much it sends under a key: then no guess is needed. */
   isTold(key: string, nowMs: number): boolean {
     for (const { heardMs, keys } of this.#senders.values()) {
       if (keys.has(key) && nowMs - heardMs <= LIMITS.ROUTE_SILENT_MS) return true;
@@ -85,8 +85,8 @@ export class Arrivals {
   }
 
   /**
-   * Declared again. What was due may still come, from whoever keeps it or over a slow link; if not, `givenUp` tells
-   * it, or the gap before the next sample.
+   * Declared again. What was due may still come, from a sender that keeps it or over a slow link; if not, `givenUp`
+   * reports it, or the gap before the next sample.
    */
   restart(nowMs: number): void {
     for (const sender of this.#senders.values()) {
@@ -115,7 +115,7 @@ export class Arrivals {
     return lost;
   }
 
-  /** Time in which this process did not run is nobody's silence. */
+  /** Time in which this process did not run does not count as silence. */
   forgive(ms: number): void {
     for (const sender of this.#senders.values()) {
       sender.heardMs += ms;

@@ -16,7 +16,7 @@ export type BeaconEvents = {
 /**
  * What sending routes say about themselves, so that receiving ones notice what does not come: once a second how
  * many samples were put, by key (`@auraison/route/<source>/<route>/beacon`), and a token while they live. Chunks
- * that start with `@` are met by no wildcard: nobody hears this by chance.
+ * that start with `@` are met by no wildcard: no client hears this by chance.
  */
 export class Beacons {
   readonly #own: string;
@@ -45,8 +45,8 @@ export class Beacons {
   }
 
   /**
-   * Hears again: the subscription of the beacons may be the one that went deaf, and a sender whose end was missed is
-   * only told from one that is silent by asking who is there.
+   * Hears again: the subscription of the beacons may be the one that stopped delivering, and a sender whose end was
+   * missed is only distinguished from a silent one by asking which senders exist.
    */
   rebuild(): Promise<void> {
     this.#rebuilding ??= this.#rebuild().finally(() => {
@@ -74,7 +74,7 @@ export class Beacons {
     this.#declared.length = 0;
   }
 
-  /** Tells what each route has sent. Failures are the session's, which is looked after elsewhere. */
+  /** Reports what each route has sent. Failures are the session's, which is looked after elsewhere. */
   tell(senders: readonly Route[]): void {
     const keySpace = this.#keySpace;
     if (!keySpace) return;
@@ -127,7 +127,7 @@ function sourceOf(key: string): string | undefined {
   return /^@auraison\/route\/([0-9a-f]{1,64})\/[^/]+\/(?:token|beacon)$/.exec(key)?.[1];
 }
 
-/** Strangers may publish there too: what is no count is left out. */
+/** Any client may publish there too: what is no count is left out. */
 function readCounts(payload: Uint8Array): Record<string, number> | undefined {
   if (payload.length > BEACON_BYTES_MAX) return undefined;
   try {

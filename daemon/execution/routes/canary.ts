@@ -22,10 +22,10 @@ export type Change = { readonly state: RouteState; readonly reason: string };
  *
  * | state \ finding | fine                  | silent, diverged                  | down |
  * |-----------------|-----------------------|-----------------------------------|------|
- * | up, idle        | up; idle where a topic has stopped | told; rebuilt when the pause is over | down |
+ * | up, idle        | up; idle where a topic has stopped | reported; rebuilt when the pause is over | down |
  * | silent, diverged| up                    | rebuilt when the pause is over    | down |
- * | rebuilt         | up with progress, or after the pause | nothing within the grace, then told | down |
- * | down            | up                    | told; rebuilt                     | -    |
+ * | rebuilt         | up with progress, or after the pause | nothing within the grace, then reported | down |
+ * | down            | up                    | reported; rebuilt                     | -    |
  */
 export class Canary {
   #state: RouteState = 'down';
@@ -47,14 +47,14 @@ export class Canary {
     return this.#rebuilds;
   }
 
-  /** What has to be told, in order, and whether the route has to be declared again now. */
+  /** What has to be reported, in order, and whether the route has to be declared again now. */
   look(finding: Finding, nowMs: number): { readonly told: readonly Change[]; readonly rebuild: boolean } {
     if (finding.state === 'down') return { told: this.#to('down', finding.reason), rebuild: false };
     if (finding.state === 'fine')
       return { told: this.#fine(finding.progress, finding.idle ?? '', nowMs), rebuild: false };
     if (nowMs < this.#graceUntilMs) return { told: [], rebuild: false };
     const told = this.#to(finding.state, finding.reason);
-    // `once` is kept by whoever finds it: what was tried is not found again before it came back.
+    // `once` is kept by its finder: what was tried is not found again before it came back.
     if (finding.rebuild === 'never' || nowMs < this.#nextRebuildMs) return { told, rebuild: false };
     this.#rebuilds += 1;
     this.#graceUntilMs = nowMs + LIMITS.ROUTE_SILENT_MS;

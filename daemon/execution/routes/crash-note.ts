@@ -11,14 +11,17 @@ const REASON_CHARS_MAX = 64;
 
 /**
  * What of the ledger of the routes is not in the log yet, in a file in memory that survives a killed process. The
- * next one tells it: what was settled as it was, what was in flight as lost by the crash. The counts of the last
- * tenth of a second before a kill, and of the time since the last event before a power cut, are not known; those
+ * next process reports it: what was settled as it was, what was in flight as lost by the crash. The counts of the
+ * last tenth of a second before a kill, and of the time since the last event before a power cut, are not known; those
  * that were on their way into the log at a kill may be reported twice, since nothing is crossed out before it is there.
  */
 export class CrashNote {
   readonly #folder: string;
   readonly #path: string;
-  /** Of lives before this one, as their note has it: it stays in ours until the log has it. Undefined: not read yet. */
+  /**
+   * Of lives before this one, as their note has it: it stays in this note until the log has it. Undefined: not read
+   * yet.
+   */
   #former: readonly LedgerLine[] | undefined;
   #last = '';
 
@@ -45,7 +48,8 @@ export class CrashNote {
   }
 
   /**
-   * Leaves what is not told, for the next life. Without it the folder goes too, unless somebody has something in it.
+   * Leaves what is not reported, for the next life. Without it the folder goes too, unless somebody has something in
+   * it.
    */
   close(untold: readonly LedgerLine[]): void {
     this.write(untold);
@@ -56,7 +60,7 @@ export class CrashNote {
     }
   }
 
-  /** What former lives left, as events, until it is told. A spoilt note says nothing. */
+  /** What former lives left, as events, until it is reported. A spoilt note says nothing. */
   former(): Losses[] {
     const hops = new Map<string, Losses['topics'][number][]>();
     for (const line of this.#formerLines()) {
@@ -90,7 +94,7 @@ export class CrashNote {
     try {
       const text = readFileSync(this.#path, 'utf8');
       const lines: unknown = JSON.parse(text);
-      // What is on disk is the last that was written, whoever wrote it.
+      // What is on disk is the last that was written, by any process.
       this.#last = text;
       return Array.isArray(lines) ? lines.filter(isLine).slice(-LINES_MAX) : [];
     } catch {

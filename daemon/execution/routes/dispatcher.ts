@@ -56,7 +56,7 @@ export class Dispatcher {
     this.pump();
   }
 
-  /** A lane that was held may go on, or its transport is back. */
+  /** A lane that was held may continue, or its transport is back. */
   pump(): void {
     // A transport that answers at once may lead back here.
     if (this.#isPumping) return;
@@ -120,7 +120,7 @@ export class Dispatcher {
     } else this.#track(lane, owner, sample, sent);
   }
 
-  /** Back to its place: this lane waits a little, the others go on. */
+  /** Back to its place: this lane waits a little, the others continue. */
   #wait(lane: Lane, owner: LaneOwner, sample: Sample): void {
     const before = lane.queuedBytes;
     lane.unshift(sample);
@@ -161,7 +161,7 @@ export class Dispatcher {
     );
   }
 
-  /** Too much waits altogether: whoever holds most gives up its oldest. */
+  /** Too much waits altogether: the lane that holds most drops its oldest. */
   #relieve(): void {
     let fattest: Lane | undefined;
     for (const lane of this.#ready.keys()) {

@@ -5,10 +5,10 @@ import { LIMITS } from '../../../contract/core.ts';
 const REMEMBERED_MAX = 8_192;
 
 /**
- * Tells messages that came from the key space and were put into the robot's middleware from the robot's own. The
- * middleware tells no sender of a raw message, and another robot's bridge in the same ROS domain may hand it back:
- * so it is known by its topic and its bytes, for two seconds. A robot that says the same bytes on the same topic
- * within that time is taken for the echo: it is not sent where it came from, and is counted.
+ * Distinguishes messages that came from the key space and were put into the robot's middleware from the robot's own.
+ * The middleware gives no sender of a raw message, and another robot's bridge in the same ROS domain may hand it
+ * back: so it is known by its topic and its bytes, for two seconds. A robot that says the same bytes on the same
+ * topic within that time is taken for the echo: it is not sent where it came from, and is counted.
  */
 export class EchoMemory {
   /** When it came, by digest, oldest first. */

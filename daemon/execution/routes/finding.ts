@@ -13,7 +13,7 @@ export type Surroundings = {
   readonly isRobotConnected: boolean;
   readonly hasSink: boolean;
   publishersOf(topic: string): number | undefined;
-  /** A topic of the robot can be subscribed again by itself. */
+  /** A topic of the robot can be subscribed again alone. */
   readonly canResubscribe: boolean;
 };
 
@@ -63,7 +63,7 @@ export function quietNames(route: Route, nowMs: number): string[] {
     .map(({ name }) => name);
 }
 
-/** Nobody can try anything, or it was tried: a topic that stays away is left alone until it comes again. */
+/** Nothing can be tried, or it was tried: a topic that stays away is left alone until it comes again. */
 export function giveUpOn(route: Route, nowMs: number, afterMs: number): void {
   for (const { watch } of route.lanes()) if ((watch.silentMs(nowMs) ?? 0) > afterMs) watch.giveUp();
 }
@@ -84,7 +84,7 @@ function stuckLane(route: Route, nowMs: number): Finding | undefined {
   return undefined;
 }
 
-/** A sender that tells nothing about itself: only its pace is known, and it may as well have stopped. */
+/** A sender that reports nothing about itself: only its pace is known, and it may as well have stopped. */
 function quietTopic(route: Route, arrivals: Arrivals, nowMs: number): Finding | undefined {
   for (const { name, watch } of route.lanes()) {
     const silentMs = watch.silentMs(nowMs);

@@ -21,7 +21,7 @@ export class Inlet {
   readonly route: Route;
   readonly #clock: Clock;
   readonly #arrivals: Arrivals;
-  /** Told the topic of each value, our own ones included. */
+  /** Called with the topic of each value, also of values sent here. */
   readonly #onTopic: (topic: string) => void;
   /** What the notes of our own samples say. */
   readonly #own: string;
@@ -46,7 +46,7 @@ export class Inlet {
     return this.#subscription !== undefined;
   }
 
-  /** Why it could not be declared again: nobody but another rebuild brings it back. Empty: it is, or never was. */
+  /** Why it could not be declared again: only another rebuild brings it back. Empty: it is, or never was. */
   get fault(): string {
     return this.isOpen ? '' : this.#fault;
   }
@@ -62,7 +62,7 @@ export class Inlet {
     });
   }
 
-  /** Lets go of the subscription and makes it again; nobody else's is touched. */
+  /** Lets go of the subscription and makes it again; no other one is touched. */
   rebuild(): Promise<void> {
     return this.#inTurn(async () => {
       const keySpace = this.#keySpace;
@@ -90,7 +90,7 @@ export class Inlet {
     let dropped = (this.#subscription?.dropped() ?? this.#droppedTold) - this.#droppedTold;
     this.#droppedTold += dropped;
     for (const [topic, gap] of this.#gaps) {
-      // A gap that the driver made here is a full queue of ours; any other was lost on the way.
+      // A gap that the driver made here is a full queue of this daemon; any other was lost on the way.
       const ours = Math.min(gap, dropped);
       dropped -= ours;
       if (ours > 0) this.route.missed(topic, 'queue_full', ours);

@@ -5,18 +5,18 @@ type Told = { readonly forwarded: number; readonly dropped: Readonly<Record<stri
 export type LedgerNews = {
   /** One event per hop that has news. */
   readonly events: NewEvent<'losses.recorded'>[];
-  /** The log has the events: they count as told from here on, not before. */
+  /** The log has the events: they count as reported from here on, not before. */
   settle(): void;
 };
 
 /**
- * What of a route's ledger is in the log: each event tells the samples that were settled since the one before,
- * so that the sum over all events is the ledger. What is in flight is told when it is settled.
+ * What of a route's ledger is in the log: each event reports the samples that were settled since the one before,
+ * so that the sum over all events is the ledger. What is in flight is reported when it is settled.
  */
 export class LedgerTeller {
   readonly #told = new Map<string, Told>();
 
-  /** What the log has to be told. Asked again before it is settled it would be reported twice. */
+  /** What has to be reported to the log. Asked again before it is settled it would be reported twice. */
   news(lines: readonly LedgerLine[]): LedgerNews {
     const hops = new Map<string, EventPayload<'losses.recorded'>['topics'][number][]>();
     const telling = new Map<string, Told>();
@@ -48,7 +48,7 @@ export class LedgerTeller {
     };
   }
 
-  /** What is not told yet, what is in flight included; nothing counts as told by this. */
+  /** What is not reported yet, what is in flight included; nothing counts as reported by this. */
   untold(lines: readonly LedgerLine[]): LedgerLine[] {
     return lines.flatMap((line) => {
       const { topic, hop, received, forwarded = 0, dropped } = line;

@@ -27,7 +27,7 @@ export class Limiter {
   offer(nowMs: number): Verdict {
     if (!this.keeps()) return 'decimated';
     if (this.#periodMs === 0) return 'pass';
-    // One period of tolerance: whoever comes early by jitter has not come too often.
+    // One period of tolerance: a sample that is early by jitter has not come too often.
     const slack = this.#holds ? 0 : this.#periodMs;
     if (nowMs + slack >= this.#due) {
       this.#took(nowMs);
@@ -49,7 +49,7 @@ export class Limiter {
   }
 
   #took(nowMs: number): void {
-    // From the due time and not from now, so that a late timer does not slow the rate; after a pause, anew.
+    // From the due time and not from now, so that a late timer does not slow the rate; after a pause, from now.
     this.#due = nowMs - this.#due >= this.#periodMs ? nowMs + this.#periodMs : this.#due + this.#periodMs;
   }
 }

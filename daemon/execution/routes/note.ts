@@ -1,6 +1,6 @@
 import { LIMITS, type Nanoseconds } from '../../../contract/core.ts';
 
-/** The note beside a sample in the key space (its attachment): what the bytes alone do not tell. */
+/** The note beside a sample in the key space (its attachment): what the bytes alone do not say. */
 export type Note = {
   /** ROS type of the payload, for example `sensor_msgs/msg/LaserScan`. */
   readonly type: string;
@@ -22,7 +22,7 @@ export function encodeNote({ type, stamp, source, seq }: Note): Uint8Array {
   return encoder.encode(`{"type":"${type}","stamp":"${stamp}","source":"${source}","seq":${seq}}`);
 }
 
-/** What of a note can be believed; strangers may attach anything. Never throws. */
+/** What of a note can be believed; any client may attach anything. Never throws. */
 export function decodeNote(bytes: Uint8Array | undefined): Partial<Note> {
   if (!bytes || bytes.length === 0 || bytes.length > LIMITS.ROUTE_ATTACHMENT_BYTES_MAX || bytes[0] !== 0x7b)
     return {};
@@ -44,7 +44,7 @@ export function decodeNote(bytes: Uint8Array | undefined): Partial<Note> {
   };
 }
 
-/** `application/cdr;sensor_msgs/msg/LaserScan`: the type where no note tells it. */
+/** `application/cdr;sensor_msgs/msg/LaserScan`: the type where no note gives it. */
 export function encodingOf(type: string): string {
   return `${CDR};${type}`;
 }

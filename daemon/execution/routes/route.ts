@@ -37,7 +37,7 @@ const REASON: Readonly<Record<string, DropReason>> = {
 export const OTHER_TOPICS = '(other)';
 /** A name longer than an event may hold goes with them. */
 const NAME_CHARS_MAX = 256;
-/** A name that was not heard for so long makes room for a new one where there is none, milliseconds. */
+/** A name that was not heard for so long makes room for a new one when no place is free, milliseconds. */
 const IDLE_MS = 10 * 60_000;
 
 type Entry = {
@@ -50,7 +50,7 @@ type Entry = {
   held: { sample: Sample; readonly timer: Timer } | undefined;
 };
 
-/** One route: which samples it takes, in what pace, under which name they go on, and what became of each. */
+/** One route: which samples it takes, in what pace, under which name they are sent, and what became of each. */
 export class Route implements LaneOwner {
   readonly spec: RouteSpec;
   readonly ledger: Ledger;
@@ -129,7 +129,7 @@ export class Route implements LaneOwner {
 
   /** Takes a sample that came under `name`; `sample.topic` is what the ledger calls it. Never throws. */
   offer(name: string, sample: Sample, refused?: DropReason): void {
-    // What is refused makes no lane: strangers would use up the names of what can be sent.
+    // What is refused makes no lane: other clients would use up the names of what can be sent.
     const entry = refused ? this.#entries.get(name) : this.#entryOf(name, sample.topic);
     const isTaken = entry !== undefined || (refused !== undefined && this.#takenAs(name) !== undefined);
     this.#received(sample.topic);
@@ -281,9 +281,9 @@ export class Route implements LaneOwner {
     const known = this.#entries.get(name);
     if (known !== undefined) return known;
     const target = this.#takenAs(name);
-    // Names come from strangers: there is a line and a lane for so many of them, and no more.
+    // Names come from other clients: there is a line and a lane for so many of them, and no more.
     if (target === undefined || this.#isSpent(name)) return undefined;
-    // A receiver knows the numbers of this name: they go on where they were.
+    // A receiver knows the numbers of this name: they continue where they were.
     const seq = this.#former.get(name) ?? 0;
     if (this.#entries.size >= LIMITS.ROUTE_TOPICS_MAX && !this.#makeRoom()) return undefined;
     const limits = { samplesMax: this.spec.depth, bytesMax: LIMITS.ROUTE_QUEUE_BYTES_MAX };

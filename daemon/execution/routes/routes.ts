@@ -43,7 +43,7 @@ export type RoutesParts = {
   readonly report: CellContext['report'];
   /** Where the ledger is noted for a process that is killed; left out: it is not. */
   readonly crashNote?: CrashNote;
-  /** How many publishers the robot's middleware knows of a topic; undefined where nobody can tell. */
+  /** How many publishers the robot's middleware knows of a topic; undefined where it is unknown. */
   publishersOf?(topic: string): number | undefined;
   /** Subscribes a topic of the robot again. */
   resubscribe?(topic: string): Promise<void>;
@@ -55,9 +55,9 @@ const NOTE_MS = 100;
 const LOOK_MS = 500;
 /** A robot's topic that cannot be subscribed again counts as stopped after this silence, milliseconds. */
 const STOPPED_MS = 30_000;
-/** States that nobody has to look after. */
+/** States that need no attention. */
 const SOUND: ReadonlySet<RouteState> = new Set(['up', 'rebuilt', 'idle']);
-/** A look that comes later than this found a process that did not run: what it missed is nobody's fault. */
+/** A look that comes later than this found a process that did not run: what it missed is no fault of a sender. */
 const LATE_MS = 1_000;
 
 type Watched = {
@@ -74,7 +74,7 @@ export class Routes {
   readonly #dispatcher: Dispatcher;
   /**
    * What our samples are known by. Not the id of a session: that of a remote-api bridge is shared by all who use the
-   * bridge and changes when it restarts, and a session that was lost is replaced while its numbers go on.
+   * bridge and changes when it restarts, and a session that was lost is replaced while its numbers continue.
    */
   readonly #source = randomUUID().replaceAll('-', '');
   readonly #zenoh: ZenohOutlet;
@@ -127,7 +127,7 @@ export class Routes {
   /** Takes samples of the bus from here on. */
   start(links: {
     isRobotConnected(): boolean;
-    /** The session is of no use any more. */
+    /** The session is no longer usable. */
     onSessionLost(lost: KeySpace, reason: string): void;
   }): void {
     this.#isRobotConnected = () => links.isRobotConnected();
@@ -155,7 +155,7 @@ export class Routes {
     this.look();
   }
 
-  /** The session is gone. What is in flight fails by itself. */
+  /** The session is gone. What is in flight fails on its own. */
   detach(): void {
     this.#keySpace = undefined;
     this.#zenoh.use(undefined);
@@ -206,7 +206,7 @@ export class Routes {
     }
   }
 
-  /** Takes nothing more, counts what is left, tells the ledger. Settles within a second; may be called twice. */
+  /** Takes nothing more, counts what is left, reports the ledger. Settles within a second; may be called twice. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#untap?.();
@@ -342,7 +342,7 @@ export class Routes {
     this.#parts.crashNote?.write(this.#teller.untold(this.lines()));
   }
 
-  /** One at a time: what is on its way into the log is not told yet, and would be reported twice. */
+  /** One at a time: what is on its way into the log is not reported yet, and would be reported twice. */
   #tellLedger(): Promise<void> {
     this.#telling ??= this.#tellNews().finally(() => {
       this.#telling = undefined;
@@ -350,7 +350,7 @@ export class Routes {
     return this.#telling;
   }
 
-  /** What the log refuses is not told, stays in the note, and is told the next time. */
+  /** What the log refuses counts as not reported, stays in the note, and is reported the next time. */
   async #tellNews(): Promise<void> {
     const { crashNote } = this.#parts;
     const former = crashNote?.former() ?? [];

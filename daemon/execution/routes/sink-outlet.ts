@@ -25,7 +25,7 @@ export class SinkOutlet implements Outlet {
     readonly clock: Clock;
     readonly path: Pick<DoorPath, 'advertise' | 'refusal' | 'send'>;
     isConnected(): boolean;
-    /** Told before each sample that goes. */
+    /** Called before each sample that is sent. */
     onSend(sample: Sample): void;
   }) {
     this.#clock = parts.clock;

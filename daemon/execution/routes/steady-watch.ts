@@ -52,7 +52,7 @@ export class SteadyWatch {
     return this.#periodMs > 0 ? 1_000 / this.#periodMs : 0;
   }
 
-  /** Time in which this process did not run counts for nobody's silence. */
+  /** Time in which this process did not run does not count as silence. */
   forgive(ms: number): void {
     this.#lastMs += ms;
   }

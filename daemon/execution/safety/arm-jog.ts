@@ -30,7 +30,7 @@ export type ArmJogParts = {
   /** sensor_msgs/JointState that is measured, and std_msgs/Float64MultiArray that is commanded. */
   readonly states: string;
   readonly commands: string;
-  /** To the robot, and to whoever records it. */
+  /** To the robot, and to the recorder. */
   send(sample: Sample): boolean;
   mayMove(lease: number): boolean;
   note(event: NewEvent): void;
@@ -38,7 +38,7 @@ export type ArmJogParts = {
 
 /**
  * The joints of an arm under a person's hand: positions through the joint gate to a forward controller, from where
- * the arm is and no faster than it may. Who falls silent has it brought to rest.
+ * the arm is and no faster than it may. When no commands come, it is brought to rest.
  */
 export class ArmJog implements Mover {
   readonly #parts: ArmJogParts;
@@ -47,7 +47,7 @@ export class ArmJog implements Mover {
   readonly #target: Float64Array;
   /** Until when the last command of each joint counts, monotonic milliseconds. */
   readonly #untilMs: Float64Array;
-  /** 1 for each joint that nobody commands now. */
+  /** 1 for each joint that is not commanded now. */
   readonly #free: Uint8Array;
   #newest: { readonly sample: Sample; readonly atMs: number } | undefined;
   #timer: Timer | undefined;
@@ -79,7 +79,7 @@ export class ArmJog implements Mover {
 
   /**
    * A joint counts as commanded for `LIMITS.COMMAND_EXPIRY_MS` from `madeAtMs` on; then it comes to rest, and those
-   * that are not named stay. Throws `command.refused` for a joint that is none, and while it is being stopped.
+   * that are not named stay. Throws `command.refused` for an unknown joint, and while it is being stopped.
    */
   readonly jog = (joints: Readonly<Record<string, number>>, lease: number, madeAtMs: number): void => {
     const { clock, spec } = this.#parts;
@@ -132,16 +132,16 @@ export class ArmJog implements Mover {
     this.#lastMs = nowMs;
     for (let i = 0; i < this.#free.length; i++) this.#free[i] = nowMs <= this.#untilMs[i]! ? 0 : 1;
     const measured = this.#measured();
-    // Where an arm is that nobody measures, no hand may know.
+    // The place of an arm that is not measured is unknown.
     const goesOn = this.#free.includes(0) && mayMove(this.#lease) && measured !== undefined;
-    // Nobody may move it now: then no joint goes on to an old target when another one is named next.
+    // It may not be moved now: then no joint continues to an old target when another one is named next.
     if (!goesOn) this.#untilMs.fill(-Infinity);
     // This cell was frozen, and the arm stands: the speed of before would move it.
     if (!goesOn && seconds * 1_000 > LIMITS.COMMAND_EXPIRY_MS) this.#gate.reset();
     const answer = goesOn
       ? this.#gate.apply(this.#target, seconds, measured, this.#free)
-      : this.#gate.halt(seconds, 'nobody commands');
-    // What is written down as asked of a joint that nobody commands is where it is.
+      : this.#gate.halt(seconds, 'no command');
+    // What is written down as asked of a joint that is not commanded is where it is.
     for (let i = 0; i < this.#free.length; i++)
       if (this.#free[i] === 1) this.#target[i] = answer.applied[i] ?? Number.NaN;
     if (goesOn) this.#receipts.add(this.#target, answer);
@@ -175,7 +175,7 @@ export class ArmJog implements Mover {
     });
   }
 
-  /** Undefined: not every joint is told, or not lately. */
+  /** Undefined: not every joint is measured, or not lately. */
   #measured(): (Measured & { readonly velocities: readonly number[] }) | undefined {
     const newest = this.#newest;
     if (!newest || this.#parts.clock.monotonicMs() - newest.atMs > MEASURED_MS_MAX) return undefined;

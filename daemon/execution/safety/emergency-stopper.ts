@@ -102,7 +102,7 @@ export class EmergencyStopper implements EmergencyStop {
     const { latch, note } = this.#deps;
     if (!latch.engaged) return latch.state;
     this.#checkCauses(this.#causes(answers));
-    // From here on whoever asks for it is answered when it stands on disk behind this release, also who says it again.
+    // From here on each caller is answered when it stands on disk behind this release, also who says it again.
     this.#stopping = undefined;
     await this.#writeOrSay(RELEASED);
     // Asked for again while the disk worked, or a cause is back: then it stays, on disk too.
@@ -129,7 +129,7 @@ export class EmergencyStopper implements EmergencyStop {
     try {
       await this.#write(state);
     } catch (thrown) {
-      // Perhaps it is on disk all the same: then what still holds goes over it.
+      // Perhaps it is still on disk: then what still holds goes over it.
       this.#write(this.#deps.latch.state).catch(() => {});
       throw EdgeError.from(thrown, 'log.failed', 'release the emergency stop', 'estop');
     }

@@ -29,7 +29,7 @@ const TO_ACCELERATION_SECONDS = 0.05;
 
 /**
  * The limits of some joints, from the URDF and the configuration. Without a URDF the configuration has to give each
- * joint `lower`, `upper` and `velocity`. Throws `config.invalid`: a joint that nobody knows, a limit that would be
+ * joint `lower`, `upper` and `velocity`. Throws `config.invalid`: an unknown joint, a limit that would be
  * looser than the URDF's, one that is missing.
  */
 export function gateSpec(model: UrdfModel | undefined, wishes: GateWishes): JointGateSpec {

@@ -51,7 +51,7 @@ export class GateReceipts {
     if (this.#open.size > 0 && this.#clock.monotonicMs() - this.#sinceMs >= this.#periodMs) this.flush();
   }
 
-  /** What is open is told now. */
+  /** What is open is reported now. */
   flush(): void {
     this.#sinceMs = this.#clock.monotonicMs();
     for (const receipt of this.#open.values())

@@ -8,7 +8,7 @@ export type JointLimits = {
   readonly velocity: number;
   readonly acceleration: number;
   readonly jerk: number;
-  /** Newton metres or newtons, as JointState tells it; beyond it the joint yields. `Infinity`: not watched. */
+  /** Newton metres or newtons, as JointState reports it; beyond it the joint yields. `Infinity`: not watched. */
   readonly effort: number;
 };
 
@@ -57,6 +57,6 @@ export type JointVerdict = {
 export type Measured = {
   /** In the order of the joints. */
   readonly positions: ArrayLike<number>;
-  /** NaN, or absent, where the robot does not tell. */
+  /** NaN, or absent, where the robot does not report it. */
   readonly efforts?: ArrayLike<number> | undefined;
 };

@@ -14,8 +14,8 @@ const BEHIND_SECONDS = 0.2;
 /**
  * One joint of the gate: a continuous reference within limits of position, velocity, acceleration and jerk. The
  * promise that carries over from step to step: from where it is, the quickest way to rest stays within all limits.
- * A step is taken only if that still holds after it; else the joint goes on along its way to rest, for which it holds
- * by itself. So the promise does not depend on what is asked, nor on how regular the steps are.
+ * A step is taken only if that still holds after it; else the joint continues along its way to rest, for which it
+ * holds in any case. So the promise does not depend on what is asked, nor on how regular the steps are.
  */
 export class JointAxis {
   readonly limits: JointLimits;
@@ -114,7 +114,7 @@ export class JointAxis {
     return Math.abs(asked - this.position) > velocity * (BEHIND_SECONDS + dt);
   }
 
-  /** Nobody asks for anything: the next target is taken as it comes, without a velocity. */
+  /** Nothing is commanded: the next target is taken as it comes, without a velocity. */
   forget(): void {
     this.#target = Number.NaN;
   }

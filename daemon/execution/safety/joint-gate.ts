@@ -5,7 +5,7 @@ import { WorkspaceGuard } from './workspace.ts';
 
 type Kind = 'position' | 'velocity' | 'acceleration' | 'jerk' | 'effort' | 'not a number';
 
-/** Told again and again by a broken policy: made once, so that a control step allocates nothing. */
+/** Reported again and again for a broken policy: made once, so that a control step allocates nothing. */
 const KINDS: readonly Kind[] = ['position', 'velocity', 'acceleration', 'jerk', 'effort', 'not a number'];
 /** A command is looked at this much earlier than the rate allows: steps are not exactly equal. */
 const EARLY = 0.5;
@@ -23,7 +23,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  * The numeric gate before the joints of an arm: whatever is asked, what comes out is finite, within the limits of
  * position, velocity, acceleration and jerk of each joint, keeps the tool point in its workspace, and can be brought
  * to rest within all of them. One gate per controlled set of joints: it remembers what it let through. The same calls
- * give bit-equal answers; the answer is one object that the next call fills anew.
+ * give bit-equal answers; the answer is one object that the next call fills again.
  */
 export class JointGate {
   readonly spec: JointGateSpec;
@@ -37,7 +37,7 @@ export class JointGate {
   #held = false;
   #owed = 0;
 
-  /** Throws `TypeError` for limits that are none: it is made from checked ones (`gateSpec`). */
+  /** Throws `TypeError` for invalid limits: it is made from checked ones (`gateSpec`). */
   constructor(spec: JointGateSpec) {
     check(spec);
     this.spec = spec;
@@ -68,7 +68,7 @@ export class JointGate {
   /**
    * `asked`: positions in the order of the joints. `dtSeconds` since the last call. `measured` is needed for the
    * first command, after a hold, a gap and a reset; without it then nothing is let through. `free`: other than 0 for a
-   * joint that nobody commands, whatever is asked of it: it goes to rest on the quickest way, and stays there.
+   * joint that is not commanded, whatever is asked of it: it goes to rest on the quickest way, and stays there.
    */
   apply(
     asked: ArrayLike<number>,
@@ -106,7 +106,7 @@ export class JointGate {
     });
   }
 
-  /** Nobody asks, or nobody may: on the quickest way to rest, and there. */
+  /** No command, or none is permitted: on the quickest way to rest, and there. */
   halt(dtSeconds: number, reason = 'halt'): JointVerdict {
     if (!this.#begun || !(dtSeconds > 0)) return this.#say('refused', reason, -1);
     this.#brake(Math.min(STEP_SECONDS_MAX, dtSeconds), reason, -1);

@@ -2,8 +2,9 @@ import { EdgeError } from '../../../contract/core.ts';
 import type { ActuationLease, Lease } from '../lease.ts';
 
 /**
- * The number of a lease is no secret: who asks (`by` of the body, where it is told) uses his own alone, or that of one
- * of his programs. Throws `policy.denied`; for a lease that is not held nothing, that is told elsewhere.
+ * The number of a lease is no secret: a caller (`by` of the body, where it is given) uses its own alone, or that of
+ * one of its programs. Throws `policy.denied`. For a lease that is not held it throws nothing: other code reports
+ * that.
  */
 export function checkOwner(lease: Pick<ActuationLease, 'current'>, id: number, body: unknown): void {
   const { by } = (body ?? {}) as Record<string, unknown>;

@@ -11,7 +11,7 @@ export type Asker = { readonly rank: number; readonly isHolder: boolean };
 
 /**
  * Whether this ends a lease of that rank. Only its holder, its expiry, a higher rank and the emergency stop do. A stop
- * brakes what moves; whose lease it leaves may go on with new commands.
+ * brakes what moves; a holder whose lease stays may continue with new commands.
  */
 export function endsLease(cause: LeaseCause, asker: Asker, holderRank: number): boolean {
   switch (cause) {

@@ -29,7 +29,7 @@ export class SafetyWord {
     Atomics.store(this.#slots, STOP, stopped ? 1 : 0);
   }
 
-  /** Id of the lease that is held; 0: nobody's. */
+  /** Id of the lease that is held; 0: no lease. */
   get lease(): number {
     return Atomics.load(this.#slots, LEASE);
   }
@@ -40,7 +40,7 @@ export class SafetyWord {
     Atomics.store(this.#slots, LEASE, lease);
   }
 
-  /** The holder is alive. Threads stop by themselves when they see none of this for as long as the lease lives. */
+  /** The holder is alive. Threads stop on their own when they see none of this for as long as the lease lives. */
   renew(): void {
     Atomics.add(this.#slots, BEATS, 1);
   }
@@ -54,8 +54,8 @@ export const EMERGENCY_STOP = 'emergency stop';
 export type Forbidden = '' | typeof EMERGENCY_STOP | 'the lease was lost' | 'the lease was not renewed';
 
 /**
- * The same seen from a control thread. Its own clock decides when a lease is over that nobody renews: the main thread
- * may hang. Nothing is allocated.
+ * The same seen from a control thread. Its own clock decides when a lease that is not renewed is over: the main
+ * thread may hang. Nothing is allocated.
  */
 export class SafetyWatch {
   readonly #slots: Int32Array;

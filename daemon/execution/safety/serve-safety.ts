@@ -71,7 +71,7 @@ async function take({ actuation, check }: SafetyParts, body: unknown): Promise<L
   if (typeof holder !== 'string' || !HOLDER.test(holder)) throw bad('/holder', 'a name');
   const fits = typeof ttlMs === 'number' && ttlMs >= TTL_MS_MIN && ttlMs <= times.ttlMsMax;
   if (!fits) throw bad('/ttlMs', `${TTL_MS_MIN} to ${times.ttlMsMax} milliseconds`);
-  // A release hands the robot to nobody, not to one who waited for it either.
+  // A release hands the robot to no holder, not to a waiting one either.
   check('take the lease', holder);
   const { id } = await lease.acquire(
     holder,
@@ -108,7 +108,7 @@ function idOf(body: unknown): number {
   throw bad('/leaseId', 'a number of a lease');
 }
 
-/** One that is no press of ours was never shown to anybody: it answers none. */
+/** An unknown press was never shown to a person: it answers none. */
 function pressOf(body: unknown): string | undefined {
   const { press } = (body ?? {}) as Record<string, unknown>;
   if (press === undefined) return undefined;

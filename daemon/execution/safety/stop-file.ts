@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock, Timer } from '../../../contract/core.ts';
 
 const NAME = 'estop';
-/** Beside the notice of the kernel, which may fail: not every file system tells, and their number is limited. */
+/** Beside the notice of the kernel, which may fail: not every file system sends it, and their number is limited. */
 const LOOK_MS = 250;
 const WORDS_BYTES_MAX = 512;
 /** A shell makes the file first and fills it then. An empty one counts after this, milliseconds. */

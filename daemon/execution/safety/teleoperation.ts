@@ -13,7 +13,7 @@ import { checkOwner } from './lease-owner.ts';
 export type TeleoperationParts = {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly actuation: Pick<Actuation, 'lease' | 'stopping'>;
-  /** Absent: this robot cannot be steered by hand from here. False: nobody takes it now. */
+  /** Absent: this robot cannot be steered by hand from here. False: it is not accepted now. */
   readonly steer?: ((twist: Twist2d, lease: number, madeAtMs: number) => boolean) | undefined;
   /** Absent: this robot has no arm that takes positions. */
   readonly jog?:

@@ -18,9 +18,9 @@ const TURN = 2 * Math.PI;
  * A trajectory is carried out by the robot's own controller and does not pass through the joint gate step by step: it
  * is looked at as a whole before it starts, from where the joints are. Throws `command.refused` with the joint, or the
  * point, that does not fit: positions, the mean velocities between points, and the tool on straight lines of the joints
- * between them. A joint without ends may be told by another turn where the trajectory starts: it is the same place, and
- * controllers take it so. A joint that a point leaves out is taken to stay, as it does. Joints that the gate does not
- * know are the controller's business.
+ * between them. A joint without ends may be given by another turn where the trajectory starts: it is the same place,
+ * and controllers take it so. A joint that a point leaves out is taken to stay, as it does. Joints that the gate does
+ * not know are the controller's business.
  */
 export function checkTrajectory(
   spec: JointGateSpec,
@@ -28,7 +28,7 @@ export function checkTrajectory(
   measured: ArmState['joints'],
 ): void {
   const { joints, workspace, startTolerance = START_TOLERANCE } = spec;
-  /** Where each joint is at the point before; not a number where nobody knows. */
+  /** Where each joint is at the point before; not a number where it is unknown. */
   const from = Float64Array.from(joints, ({ name }) =>
     Object.hasOwn(measured, name) ? measured[name]!.position : Number.NaN,
   );
@@ -99,7 +99,7 @@ class ToolWay {
     this.#positions = new Float64Array(spec.joints.length);
   }
 
-  /** On a straight line of the joints. Each call goes on where the one before it ended. */
+  /** On a straight line of the joints. Each call continues where the one before it ended. */
   check(from: Float64Array, to: Float64Array, where: string): void {
     for (const { joint } of this.#links) if (joint >= 0) known(to[joint]!, this.#spec.joints[joint]!.name);
     if (Number.isNaN(this.#deepest)) this.#deepest = this.#depth(from, from, 0);

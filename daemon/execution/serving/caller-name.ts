@@ -3,8 +3,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}$/;
 const ATTACHMENT_BYTES_MAX = 1_024;
 
 /**
- * Who asks: `caller=NAME` among the parameters of the selector, or a line `caller: NAME` in the attachment. Zenoh tells
- * a queryable nothing of the session that asked: all who name nobody are one, `anonymous`.
+ * The caller: `caller=NAME` among the parameters of the selector, or a line `caller: NAME` in the attachment. Zenoh
+ * shows a queryable nothing of the session that asked: all callers without a name are one, `anonymous`.
  */
 export function callerName(parameters: string, attachment: Uint8Array | undefined): string {
   const named = /(?:^|[;&])caller=([^;&]*)/.exec(parameters)?.[1];

@@ -16,7 +16,7 @@ export type DeskOptions = {
   report(level: 'info' | 'warn', message: string, facts: Readonly<Record<string, unknown>>): void;
 };
 
-/** What could not be had is tried again so often, milliseconds. */
+/** What was not available is tried again so often, milliseconds. */
 const RETRY_MS = 3_000;
 
 /** The policies of this robot, for every wire. See `PolicyDesk`. */
@@ -32,9 +32,9 @@ export class ExecutionPolicyDesk implements PolicyDesk {
       this.#served.set(spec.name, new ServedPolicyQueue(spec, options.clock));
   }
 
-  /** Finds out what each policy is. Never rejects: what cannot be had says so in `policies()`. */
+  /** Finds out what each policy is. Never rejects: what is not available says so in `policies()`. */
   async start(): Promise<void> {
-    // A server that was not there comes up, a session opens: nobody has to ask first for it to be known.
+    // A server that was not there comes up, a session opens: it becomes known without a question.
     this.#retry = this.#options.clock.every(RETRY_MS, () => {
       for (const queue of this.#served.values()) if (queue.view().state === 'failed') void queue.warm();
     });
@@ -59,7 +59,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
 
   /**
    * Other policies count from now on. One that stays and changed is swapped without failing a question; one that cannot
-   * be made leaves the former one in place and is told. Sessions of one that is gone end.
+   * be made leaves the former one in place and is reported. Sessions of one that is gone end.
    */
   async apply(specs: readonly PolicySpec[]): Promise<void> {
     const { clock, report } = this.#options;
@@ -121,7 +121,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
     return this.#swapTold(queue, spec).catch(() => {});
   }
 
-  /** How it ended is reported, also to nobody who waits for it any more. */
+  /** How it ended is reported, also when no caller waits for it. */
   async #swapTold(queue: ServedPolicyQueue, spec: PolicySpec): Promise<void> {
     const { report } = this.#options;
     try {

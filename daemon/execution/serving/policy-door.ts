@@ -42,7 +42,7 @@ export class PolicyDoor {
     this.#clock = clock;
   }
 
-  /** Without a name the default policy. `model.not_found`, `model.unavailable` while nobody knows what it is. */
+  /** Without a name the default policy. `model.not_found`, `model.unavailable` while its description is unknown. */
   describe(policy?: string): PolicyDescription {
     const all = this.#desk.policies();
     const found = policy === undefined ? all[0] : all.find(({ name }) => name === policy);

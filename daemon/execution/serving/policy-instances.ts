@@ -36,12 +36,13 @@ export type Place = { readonly caller: PolicyCaller; closed: boolean };
 
 /** A policy that could not be made is not tried again before, milliseconds. */
 const RETRY_MS = 1_000;
-/** Nobody waits longer for one that is to close, milliseconds. */
+/** Closing an instance is not waited for longer, milliseconds. */
 const CLOSE_MS = 2_000;
 /** An instance of its own starts its first episode by then, milliseconds. */
 const BEGIN_MS = 30_000;
 /**
- * Generation of one that is being reset for the session that gets it: nobody else may have it, nobody may ask it yet.
+ * Generation of one that is being reset for the session that gets it: no other session may have it, no caller may ask
+ * it yet.
  */
 const CLAIMED = -1;
 
@@ -61,7 +62,7 @@ export class PolicyInstances {
   /** Counts swaps: an instance of an older one is out of date. */
   #generation = 0;
   readonly #own = new Map<Place, Own>();
-  /** Under way for a session: who asks again meanwhile waits for the same. */
+  /** In preparation for a session: another call meanwhile waits for the same. */
   readonly #preparing = new Map<Place, Promise<void>>();
   /** SHA-256 that each has to be of, by what was configured when it was made. */
   readonly #pins = new WeakMap<Policy, string>();
@@ -106,7 +107,7 @@ export class PolicyInstances {
   }
 
   remembers(): boolean {
-    // The one that all share may have been given up; what a session has of its own still remembers.
+    // The shared one may have been abandoned; what a session has of its own still remembers.
     return this.#own.size > 0 || this.#shared?.policy.reset !== undefined;
   }
 
@@ -211,7 +212,7 @@ export class PolicyInstances {
     return true;
   }
 
-  /** It did not keep its promise to settle: nobody trusts it again. */
+  /** It did not keep its promise to settle: it is not trusted again. */
   giveUp(place: Place, policy: Policy): void {
     if (this.#shared?.policy === policy) {
       this.#shared = undefined;
@@ -239,7 +240,7 @@ export class PolicyInstances {
     const own = this.#own.get(place);
     this.#own.delete(place);
     if (this.#holder === place) this.#holder = undefined;
-    // The first of them stays for whoever comes next.
+    // The first of them stays for the next caller.
     if (own && own.policy !== this.#shared?.policy) this.#retired.add(own.policy);
   }
 

@@ -28,15 +28,18 @@ type Job = {
   settle: (result: unknown, error: Error | undefined) => void;
 };
 
-/** A policy settles by the deadline it is given; one that has not a while after it is deaf, milliseconds. */
+/**
+ * A policy settles by the deadline it is given; one that has not settled this long after it counts as unresponsive,
+ * milliseconds.
+ */
 const GRACE_MS = 250;
 /** A new episode starts by then, milliseconds. */
 const RESET_MS = 5_000;
 
 /**
- * One policy and who waits for it. One question at a time: the control loop's first, then the callers in turns. Who
- * needs an instance that has to be made has no turn before. What is late before it starts is never computed; a deaf
- * policy is given up and made again.
+ * One policy and its callers. One question at a time: the control loop's first, then the callers in turns. Who
+ * needs an instance that has to be made has no turn before. What is late before it starts is never computed; an
+ * unresponsive policy is abandoned and recreated.
  */
 export class ServedPolicyQueue {
   readonly #clock: Clock;
@@ -63,7 +66,7 @@ export class ServedPolicyQueue {
     return this.#wanted;
   }
 
-  /** Throws `model.unavailable` while nobody knows what it is, and to a place that is closed. */
+  /** Throws `model.unavailable` while its description is unknown, and to a place that is closed. */
   describe(place: Place): PolicyDescription {
     if (place.closed || this.#closed) throw this.#gone();
     return this.#instances.describe();
@@ -162,8 +165,8 @@ export class ServedPolicyQueue {
   }
 
   /**
-   * Another policy in its place, without failing a question. Rejects as `make` does; the former one goes on then. Of
-   * several the one that was asked for last counts; false: this is not it.
+   * Another policy in its place, without failing a question. Rejects as `make` does; the former one then stays in
+   * use. Of several the one that was asked for last counts; false: this is not it.
    */
   async swap(spec: PolicySpec): Promise<boolean> {
     this.#wanted = spec;
@@ -245,8 +248,8 @@ export class ServedPolicyQueue {
   }
 
   /**
-   * Whether there is an instance for this one. Where not it is made while others have their turns: nobody waits for a
-   * stranger's. If that fails, so does the question.
+   * Whether there is an instance for this one. Where not it is made while others have their turns: no caller waits
+   * for another one's. If that fails, so does the question.
    */
   #atHand(job: Job): boolean {
     if (this.#instances.of(job.place)) return true;

@@ -40,8 +40,8 @@ const OPEN_PER_CALLER_MAX = 4;
 const CALL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
 
 /**
- * Models and plans of the runtime cell, for nodes that ask this one. Whatever that cell does, the asker is answered by
- * its deadline: by the answer, or by a typed error; and what nobody waits for any more is ended there.
+ * Models and plans of the runtime cell, for nodes that ask this one. Whatever that cell does, the caller is answered
+ * by its deadline: by the answer, or by a typed error; and what no caller waits for is ended there.
  */
 export class System2Door {
   readonly #parts: System2Parts;
@@ -53,7 +53,7 @@ export class System2Door {
     this.#parts = parts;
   }
 
-  /** `onDelta` is told of what comes, as it comes. */
+  /** `onDelta` is called with what comes, as it comes. */
   chat(
     asker: Asker,
     ask: ChatAsk,
@@ -101,7 +101,7 @@ export class System2Door {
     for (;;) {
       const next = { callId, waitMs: FETCH_MS };
       const { deltas, end } = await bus.request('runtime', chatNext, next, FETCH_MS + SPARE_MS);
-      // Who was told that it is over hears nothing more.
+      // A caller that was notified of the end gets nothing more.
       if (over.aborted) throw cancelled('chat');
       for (const delta of deltas) onDelta(delta);
       if (end?.ok) return end;

@@ -3,7 +3,8 @@ export type Waiting = { readonly caller: string; readonly first: boolean };
 
 /**
  * Who waits, in turns: those that are `first` before the others, among equals the callers one after the other, and
- * within a caller in order. One who asks much does not keep the others waiting. Pure: no time, no promises.
+ * within a caller in order. A caller with many questions does not keep the others waiting. Pure: no time, no
+ * promises.
  */
 export class Turns<T extends Waiting> {
   readonly #first = new Map<string, T[]>();
@@ -42,7 +43,7 @@ export class Turns<T extends Waiting> {
     return undefined;
   }
 
-  /** False where it does not wait any more. */
+  /** False where it no longer waits. */
   remove(item: T): boolean {
     const side = item.first ? this.#first : this.#others;
     const queue = side.get(item.caller);

@@ -24,7 +24,7 @@ export type WireServersParts = {
   changed(body: unknown): WireConfig | undefined;
 };
 
-/** An address that cannot be had now may be free later, milliseconds. */
+/** An address that is not available now may be free later, milliseconds. */
 const RETRY_MS = 5_000;
 /** Each kind of fault of foreign clients is logged once in this time; the rest is counted; milliseconds. */
 const QUIET_MS = 10_000;
@@ -76,7 +76,7 @@ export function serveWires(parts: WireServersParts): Serving {
         ...(await config.options(wire, address)),
         ...{ clock, onFault: quietly(wire) },
       });
-      // What is configured may be another by now, its token too: this one belongs to nobody.
+      // What is configured may be another by now, its token too: this one has no owner.
       if (closed || mine !== generation) return await server.close();
       open.set(wire, server);
       report('info', `policies are served to clients of ${wire}`, { address: addressOf(server.view()) });

@@ -37,7 +37,7 @@ const REPORT_MS = 60_000;
 
 /**
  * Publishes on the bus what agents, flows and safety decided. It reads the logs: what is durable there, once, in order.
- * The log is the queue, so a cell that writes events waits for nobody. It starts at the end of each log: a recording
+ * The log is the queue, so a cell that writes events never waits. It starts at the end of each log: a recording
  * shows what happened while it was made.
  */
 export class EventFeed {
@@ -94,7 +94,7 @@ export class EventFeed {
   }
 
   #read(cell: CellName, reader: EventReader): boolean {
-    // A robot whose clock nobody has seen yet: its events wait, since there is nothing beside which they could stand.
+    // A robot whose clock is not known yet: its events wait, since there is nothing beside which they could stand.
     if (this.#time.at(this.#parts.clock.now()) === undefined) {
       this.#skip(cell, reader);
       return false;
@@ -138,7 +138,7 @@ export class EventFeed {
       const nowMs = this.#parts.clock.monotonicMs();
       if (nowMs - this.#reportedMs < REPORT_MS) return;
       this.#reportedMs = nowMs;
-      const { code, message } = EdgeError.from(thrown, 'log.failed', 'tell events', cell);
+      const { code, message } = EdgeError.from(thrown, 'log.failed', 'publish events', cell);
       this.#parts.report('warn', `events of the ${cell} cell are not recorded: ${message}`, { code });
     }
   }

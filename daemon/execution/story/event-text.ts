@@ -19,7 +19,7 @@ const LINES: { readonly [K in EventKind]?: Say<K> } = {
   'intent.accepted': ({ intent, app }) => info(`intent ${intent.type} for ${app}`),
   'intent.refused': ({ type, error: { code, message } }) =>
     warn(`intent ${type} refused: ${code}: ${message}`),
-  'run.started': ({ attempt }) => info(attempt > 1 ? `run goes on, attempt ${attempt}` : 'run started'),
+  'run.started': ({ attempt }) => info(attempt > 1 ? `run continues, attempt ${attempt}` : 'run started'),
   'run.phase': ({ phase, reason }) => info(`phase ${phase}${because(reason)}`),
   'run.status': ({ status, reason }) => info(`run ${status}${because(reason)}`),
   'run.finished': ({ status, reason }) =>

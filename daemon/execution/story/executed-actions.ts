@@ -21,11 +21,11 @@ type Motion = {
 };
 
 export type ExecutedActionsParts = {
-  /** To whoever records it; bounded there. */
+  /** To the recorder; bounded there. */
   publish(sample: Sample): void;
   /** What moves base or arm now, and for which run. */
   motion(mover: 'base' | 'arm'): Motion | undefined;
-  /** Joints of a topic of joint commands, in their order; empty where nobody knows them. */
+  /** Joints of a topic of joint commands, in their order; empty where they are unknown. */
   joints(topic: string): readonly string[];
 };
 
@@ -35,7 +35,7 @@ type Values = Pick<AppliedAction, 'kind' | 'names' | 'asked' | 'applied' | 'reas
 
 /**
  * Each command that the door gave to the robot, as an applied action beside those of the controllers: asked and
- * applied values, chunk, observation, policy, lease and motion. Controllers record their steps by themselves.
+ * applied values, chunk, observation, policy, lease and motion. Controllers record their own steps.
  */
 export class ExecutedActions {
   readonly #parts: ExecutedActionsParts;
@@ -118,7 +118,7 @@ function velocityOf({ type, bytes }: Sample): readonly number[] {
   return [linear.x, angular.z];
 }
 
-/** What moves base or arm now, among the motions under way. */
+/** What moves base or arm now, among the running motions. */
 export function motionUnderWay(motions: Motions, mover: Mover): Motion | undefined {
   return motionsOf(motions, mover)[0];
 }

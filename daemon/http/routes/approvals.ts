@@ -17,7 +17,7 @@ const ApprovalView = Type.Object(
     reason: Type.String({ description: 'why it has to be' }),
     facts: Type.Record(Type.String(), Type.Unknown(), { description: 'its arguments' }),
     tenant: Type.String(),
-    principal: Type.String({ description: 'who wants it' }),
+    principal: Type.String({ description: 'the caller that needs it' }),
     asked_ts: Nanoseconds,
     expires_ts: Nanoseconds,
     state: Type.Enum(['waiting', 'allowed', 'denied', 'expired']),
@@ -71,7 +71,7 @@ export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpP
     {
       schema: {
         operationId: 'answerApproval',
-        summary: 'Agree or refuse; the run goes on or gets the refusal. Policies say who may',
+        summary: 'Agree or refuse; the run continues or gets the refusal. Policies say who may',
         tags: ['governance'],
         params: Params,
         body: Body,

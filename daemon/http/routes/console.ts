@@ -11,7 +11,7 @@ const FILES: readonly (readonly [path: string, name: string, type: string])[] = 
   ...SCRIPTS.map((name) => [`/${name}.js`, `${name}.js`, 'text/javascript; charset=utf-8'] as const),
 ];
 
-/** The page may load from and call only this server, run no inline code and be framed by nobody. */
+/** The page may load from and call only this server, run no inline code and not be framed. */
 export const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -35,7 +35,7 @@ const PlanBox = Type.Object(
     model: Type.Optional(Type.String()),
     steps: Steps,
     dropped: Type.Array(Type.Object({ subgoal: Type.String(), reason: Type.String() }, closed)),
-    given_up: Type.Array(Type.String(), { description: 'why plans were given up, oldest first' }),
+    given_up: Type.Array(Type.String(), { description: 'why plans were abandoned, oldest first' }),
   },
   { ...closed, title: 'PlanStatus' },
 );
@@ -109,7 +109,7 @@ export function planRoutes(app: FastifyInstance, { plans }: HttpPorts): void {
     '/v1/plans/:runId',
     {
       schema: {
-        ...describe('getPlan', 'A plan step by step: which is under way, which failed and why'),
+        ...describe('getPlan', 'A plan step by step: which is running, which failed and why'),
         params: Params,
         response: { 200: PlanBox, ...errors },
       },

@@ -125,11 +125,11 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
       },
     );
   steer('pause', 'pausePlay', 'Hold a play where it is', StopBody);
-  steer('resume', 'resumePlay', 'Let a held play go on', CancelBody);
+  steer('resume', 'resumePlay', 'Continue a held play', CancelBody);
   steer(
     'seek',
     'seekPlay',
-    'Go on from another place of the bag, with what latched topics held there',
+    'Continue from another place of the bag, with what latched topics held there',
     SeekBody,
   );
   steer('rate', 'setPlayRate', 'Play faster or slower', RateBody);

@@ -14,9 +14,9 @@ const QuestionView = Type.Object(
     run_id: Type.String(),
     text: Type.String(),
     choices: Type.Array(Type.String(), { description: 'the answer is one of these; empty: free text' }),
-    fallback: Type.Optional(Type.String({ description: 'what counts when nobody answers' })),
+    fallback: Type.Optional(Type.String({ description: 'what counts when no answer comes' })),
     tenant: Type.String(),
-    principal: Type.String({ description: 'who wanted the run' }),
+    principal: Type.String({ description: 'the caller of the run' }),
     asked_ts: Nanoseconds,
     expires_ts: Nanoseconds,
     state: Type.Enum(['waiting', 'answered', 'expired', 'withdrawn']),
@@ -65,7 +65,7 @@ export function questionRoutes(app: FastifyInstance, { questions }: HttpPorts): 
     {
       schema: {
         operationId: 'answerQuestion',
-        summary: 'Answer a question; the run goes on. The same answer may be given again',
+        summary: 'Answer a question; the run continues. The same answer may be given again',
         tags: ['runs'],
         params: Params,
         body: AnswerBody,

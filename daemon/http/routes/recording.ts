@@ -118,7 +118,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
 
   app.post(
     '/v1/episodes',
-    describe('startEpisode', 'Begin an episode: from now on samples are recorded', {
+    describe('startEpisode', 'Start an episode: from now on samples are recorded', {
       body: LabelBody,
       response: { 201: EpisodeView, ...errors },
     }),

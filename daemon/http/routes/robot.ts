@@ -11,7 +11,7 @@ import { stopRobot } from '../stop-robot.ts';
 const REBUILD_MS = 15_000;
 
 const RebuildView = Type.Object({
-  done: Type.Boolean({ description: 'false: it goes on; the status shows how far the lake is behind' }),
+  done: Type.Boolean({ description: 'false: it continues; the status shows how far the lake is behind' }),
 });
 
 /** Requests that other cells answer: robot and lakehouse. */

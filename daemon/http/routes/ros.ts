@@ -195,7 +195,7 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
     '/v1/ros/actions/goals/:id',
     {
       schema: {
-        ...describe('getRosGoal', 'How a goal goes on: state, feedback since a number, result'),
+        ...describe('getRosGoal', 'Progress of a goal: state, feedback since a number, result'),
         params: GoalParams,
         querystring: GoalQuery,
         response: { 200: GoalBox, ...errors },

@@ -110,7 +110,7 @@ export function runControlRoutes(app: FastifyInstance, { control, clock }: HttpP
     'Stop the robot, then hold the run, and those it asked for, where they are',
     (run, reason, by) => control.pause(run, reason, by),
   );
-  order('resume', 'Go on with a paused run', (run, _, by) => control.resume(run, undefined, by));
+  order('resume', 'Continue a paused run', (run, _, by) => control.resume(run, undefined, by));
   talkRoutes(app, control, settle);
   treeRoutes(app, control);
 }
@@ -123,7 +123,7 @@ function talkRoutes(app: FastifyInstance, control: RunControlApi, settle: Settle
     {
       schema: {
         operationId: 'messageRun',
-        summary: 'Say something to a run that is under way',
+        summary: 'Say something to a run in progress',
         tags: ['runs'],
         params: RunParams,
         body: MessageBody,
@@ -143,7 +143,7 @@ function talkRoutes(app: FastifyInstance, control: RunControlApi, settle: Settle
     {
       schema: {
         operationId: 'forkRun',
-        summary: 'Open a new run that goes on from an entry of the session of this one',
+        summary: 'Open a new run that continues from an entry of the session of this one',
         tags: ['runs'],
         params: RunParams,
         body: ForkBody,

@@ -30,7 +30,7 @@ const View = Type.Object(
         agent: Type.String(),
         state: Type.Enum(['waiting', 'spawning', 'working']),
         calls: Count('tool calls in this attempt'),
-        open_calls: Count('under way'),
+        open_calls: Count('in progress'),
         said: Type.String({ description: 'the last characters of its stream' }),
       }),
     ),
@@ -76,7 +76,7 @@ export function runtimeRoutes(app: FastifyInstance, { runtimes }: HttpPorts): vo
     {
       schema: {
         operationId: 'disconnectRuntime',
-        summary: 'End the session of a runtime; its runs go on as their applications say',
+        summary: 'End the session of a runtime; its runs continue as their applications say',
         tags: ['runs'],
         params: Type.Object({ name: NAME }),
         body: Type.Object(

@@ -45,7 +45,7 @@ const EngagedView = Type.Object(
       }),
     ),
     confirmed: Type.Optional(
-      Type.Literal(false, { description: 'engaged, and nobody has measured that the robot stands' }),
+      Type.Literal(false, { description: 'engaged, and it is not measured that the robot stands' }),
     ),
   },
   closed,

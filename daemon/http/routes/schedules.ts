@@ -20,7 +20,7 @@ const ScheduleView = Type.Object(
         {
           due: Nanoseconds,
           action: Type.Enum(['known', 'run', 'skipped', 'refused']),
-          missed: Type.Integer({ description: 'times before it that nobody makes up for' }),
+          missed: Type.Integer({ description: 'times before it that are not made up for' }),
           reason: Type.String(),
           run_id: Type.Optional(Type.String()),
         },

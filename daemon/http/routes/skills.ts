@@ -27,7 +27,7 @@ export function skillRoutes(app: FastifyInstance, { skills }: HttpPorts): void {
     {
       schema: {
         operationId: 'listSkills',
-        summary: 'Skills of the applications, and packages that are none with what is wrong with them',
+        summary: 'Skills of the applications, and invalid packages with what is wrong with them',
         tags: ['runs'],
         response: {
           200: Type.Object({ skills: Type.Array(SkillView), faults: Type.Array(FaultView) }),

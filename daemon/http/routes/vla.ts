@@ -30,7 +30,7 @@ const MSGPACK_BYTES_MAX = LIMITS.POLICY_PAYLOAD_BYTES_MAX;
 
 /**
  * `POST /v1/inference/vla`, with the two encodings of the key space and the limit of each: JSON for small questions,
- * MessagePack for pictures. Long JSON is read in one go by the thread that runs agents.
+ * MessagePack for images. Long JSON is read in one go by the thread that runs agents.
  */
 export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void {
   let large = 0;
@@ -115,7 +115,7 @@ function busy(request: FastifyRequest): EdgeError {
   return new EdgeError('cell.overloaded', {
     operation: `${request.method} ${request.routeOptions.url}`,
     subject: 'request body',
-    message: `${LIMITS.INFERENCE_LARGE_MAX} questions above ${LIMITS.INFERENCE_LARGE_BYTES / MIB} MiB are under way already`,
+    message: `${LIMITS.INFERENCE_LARGE_MAX} questions above ${LIMITS.INFERENCE_LARGE_BYTES / MIB} MiB are already open`,
     hint: 'ask again when one was answered; questions with a content-length that are shorter are taken',
   });
 }
@@ -127,6 +127,6 @@ function refuseTooLarge(error: Error, request: FastifyRequest, _reply: FastifyRe
     operation: `${request.method} ${request.routeOptions.url}`,
     subject: 'request body',
     message: `the request body is above the limit: ${JSON_BYTES_MAX / MIB} MiB as JSON, ${MSGPACK_BYTES_MAX / MIB} MiB as MessagePack`,
-    hint: 'send pictures as application/msgpack, see docs/inference.md',
+    hint: 'send images as application/msgpack, see docs/inference.md',
   });
 }

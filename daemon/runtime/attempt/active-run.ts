@@ -131,7 +131,7 @@ export class ActiveRun {
     await Promise.race([this.#done, this.#end.refused]);
   }
 
-  /** When this settles, the robot stands and the pause is durable. Motions under way end as stopped. */
+  /** When this settles, the robot stands and the pause is durable. Running motions end as stopped. */
   pause(reason: string, by?: string): Promise<void> {
     return this.pauses.pause(reason, by);
   }
@@ -154,7 +154,7 @@ export class ActiveRun {
     const resumed = view.startedTs !== undefined;
     const refusal = refusalOf(view, app, this.#parts.clock.now());
     if (refusal) {
-      // A motion of the previous attempt may still be under way, and its calls have no end in the log yet.
+      // A motion of the previous attempt may still be running, and its calls have no end in the log yet.
       if (resumed) this.#standing = await this.#safeState(refusal.message);
       await this.#append(endsOfOpenCalls(view, refusal.message));
       return await this.#finish({ status: 'failed', reason: refusal.message, summary: {} }, refusal);
@@ -165,7 +165,7 @@ export class ActiveRun {
       { kind: 'run.started', run_id: this.#runId, payload: { attempt, ...from } },
       ...(view.state.status === 'paused' ? [this.pauses.event('paused', 'running', view.reason)] : []),
     ]);
-    // A motion of the previous attempt may still be under way: the robot does not know of the restart.
+    // A motion of the previous attempt may still be running: the robot does not know of the restart.
     if (resumed) await this.#stopRobot('the run is resumed').catch(() => undefined);
     const timer = this.#armDeadline();
     try {
@@ -189,7 +189,7 @@ export class ActiveRun {
       const refused = await approvals?.beforeFirstStep();
       if (refused) throw refused;
       outcome = await this.#outcome(await this.#context(attempt, gate));
-      // A success while paused is reported when the run goes on, unless the run is ended before.
+      // A success while paused is reported when the run continues, unless the run is ended before.
       if (outcome.status === 'succeeded') await this.pauses.pass(this.#abort.signal).catch(() => {});
     } catch (thrown) {
       fault = EdgeError.from(thrown, 'internal.fault', 'execute', this.#parts.app.name);

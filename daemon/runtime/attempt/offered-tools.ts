@@ -9,7 +9,7 @@ import {
 } from '../../../contract/index.ts';
 
 /**
- * The record of the tools of an attempt, for the first event that it writes. Empty where there are none, and where
+ * The record of the tools of an attempt, for the first event that it writes. Empty without tools, and where
  * there are more than an event can list. Without a blob store, or with one that takes nothing, the names alone are
  * recorded: a run does not fail because its tools cannot be described.
  */

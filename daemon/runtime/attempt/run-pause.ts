@@ -10,7 +10,7 @@ export type RunPauseParts = {
   readonly over: () => boolean;
   /** Tries to stop the robot. Always resolves: false where it was not confirmed that the robot stands. */
   readonly stopRobot: () => Promise<boolean>;
-  /** True while calls are under way. */
+  /** True while calls are running. */
   readonly busy: () => boolean;
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
 };
@@ -29,7 +29,7 @@ export class RunPause {
     if (this.#paused) this.#gate.close();
   }
 
-  /** Rejects when the pause could not be logged. The run goes on then. */
+  /** Rejects when the pause could not be logged. The run then continues. */
   pause(reason: string, by?: string): Promise<void> {
     this.#gate.close();
     return this.#inTurn(async () => {

@@ -108,7 +108,7 @@ const NOT_BEGUN: MotionResult = {
   distance: 0,
   durationMs: 0,
   time: 0n,
-  message: 'the motion was cancelled before it began',
+  message: 'the motion was cancelled before it started',
 };
 
 function both(ends: AbortSignal, signal: AbortSignal | undefined): AbortSignal {

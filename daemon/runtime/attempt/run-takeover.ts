@@ -26,7 +26,7 @@ const LOOKS_MAX = 100;
 
 /**
  * Pauses a run while a holder of a higher rank has the robot. A person has to resume it. A run that moves is paused at
- * once. A run that has not moved yet is paused before its first motion, so that a run without motions goes on.
+ * once. A run that has not moved yet is paused before its first motion, so that a run without motions continues.
  */
 export class RunTakeover {
   readonly #parts: RunTakeoverParts;

@@ -32,7 +32,7 @@ export type ToolBoxParts = {
   readonly intent: Intent;
   readonly clock: Clock;
   readonly gate: ToolGate;
-  /** Where pictures are stored. Without it a tool that returns pictures fails. */
+  /** Where images are stored. Without it a tool that returns images fails. */
   readonly blobs: BlobStore | undefined;
   readonly tools: readonly Tool[];
   /** For tools of applications. */
@@ -119,7 +119,7 @@ export class GatedToolBox implements ToolBox {
     return this.#parts.gate.refuse({ tool: name, args: shown(args), originId }, error);
   }
 
-  /** Stores pictures before an event names them, and makes results fit for the log. */
+  /** Stores images before an event names them, and makes results fit for the log. */
   async #kept(
     { result, images = [], stored = [] }: ToolReturn,
     name: string,
@@ -149,7 +149,7 @@ export class GatedToolBox implements ToolBox {
     return { result: plain, images: notes };
   }
 
-  /** Adds the bytes of pictures: those of this call are in memory, those of a logged answer are read. */
+  /** Adds the bytes of images: those of this call are in memory, those of a logged answer are read. */
   async #whole({ result, images }: Answered, fresh: ReadonlyMap<string, Uint8Array>): Promise<ToolAnswer> {
     if (!images) return { result };
     const found: ToolImage[] = [];

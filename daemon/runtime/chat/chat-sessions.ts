@@ -62,7 +62,7 @@ export class ChatSessions {
 
   async next({ callId, waitMs }: ChatNext): Promise<ChatNextReply> {
     const entry = this.#open.get(callId);
-    if (!entry) throw unknown(callId, 'no such call: it ended, or nobody fetched what it said');
+    if (!entry) throw unknown(callId, 'no such call: it ended, or its answer was not fetched');
     entry.idle.cancel();
     if (entry.deltas.length === 0 && !entry.end) await this.#something(entry, waitMs);
     const { deltas, end } = entry;

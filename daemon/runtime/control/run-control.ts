@@ -175,7 +175,7 @@ export class RunControl implements RunControlApi {
       about,
       runId,
     } as const;
-    // Nobody is kept from stopping.
+    // No policy may prevent a stop.
     const verdict = stops ? { refusal: undefined, events: [] } : await hooks.ask(asked, runId);
     if (verdict.refusal) {
       await append(verdict.events);
@@ -306,7 +306,7 @@ export class RunControl implements RunControlApi {
       throw new EdgeError('run.not_supported', {
         operation: 'message',
         subject: runId,
-        message: `nobody talks with this run, so there is nothing to ${kind}`,
+        message: `no person talks with this run, so there is nothing to ${kind}`,
         hint: `auraison runs cancel ${runId}`,
       });
     this.#refuseLoop(view);

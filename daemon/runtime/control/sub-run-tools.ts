@@ -59,7 +59,7 @@ export function subRunTools(runs: SubRuns): readonly Tool[] {
     {
       spec: {
         name: 'run.spawn',
-        description: `Asks for another run and goes on at once; answers with its id. ${about}`,
+        description: `Asks for another run and continues at once; answers with its id. ${about}`,
         input: Spawn,
         effect: 'write',
         replay: 'safe',

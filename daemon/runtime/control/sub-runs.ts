@@ -41,7 +41,7 @@ export type SubRunParts = {
   readonly clock: Clock;
   /** The application of a run, in the version of that run. */
   readonly appOf: (view: RunView) => Application | undefined;
-  /** Whether this run is under way and not about to end. */
+  /** Whether this run is running and not about to end. */
   readonly goesOn: (runId: string) => boolean;
   readonly submit: (request: unknown, context: PolicyContext, opening: Opening) => Promise<Submitted>;
   readonly cancel: (runId: string, reason: string) => Promise<void>;

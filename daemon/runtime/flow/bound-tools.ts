@@ -8,7 +8,7 @@ import type {
 
 /**
  * Tools whose calls by name end with the signal of one state, as motions do: what outlived it would act beside the next.
- * `note` is told of each result.
+ * `note` gets each result.
  */
 export class BoundTools implements RunTools {
   readonly recording: RunTools['recording'];

@@ -28,7 +28,7 @@ export type DegradingOptions = {
  * An agent with a flow that stands by. When no model answers, or the model does nothing that can be done, the robot is
  * stopped first; then the flow carries the mission on, from its start in the world as it is now. The run says so:
  * by a phase `degraded`, in the reason of every later phase, and in its reason and summary. Between two states of the
- * flow the model is tried again after a while; when it answers, the robot is stopped and the agent goes on. Each
+ * flow the model is tried again after a while; when it answers, the robot is stopped and the agent continues. Each
  * relief doubles that while, so that two minds do not take turns at one robot.
  */
 export class DegradingHarness implements Harness {
@@ -62,7 +62,7 @@ export class DegradingHarness implements Harness {
         const end = await this.#byAgent(session.context(resume));
         if (!('fault' in end)) return end;
         await relieve(context, end.fault);
-        // A pause holds for the flow too, whoever ordered it.
+        // A pause holds for the flow too, whatever ordered it.
         await context.unpaused();
         resume = undefined;
       }
@@ -70,7 +70,7 @@ export class DegradingHarness implements Harness {
       if (outcome !== RETURN) return outcome;
       waitMs = Math.min(waitMs * 2, LIMITS.AGENT_RETURN_MS_MAX);
       const facts = { returned: returns };
-      await stopped(context, 'a model answers again: the agent goes on');
+      await stopped(context, 'a model answers again: the agent continues');
       const payload = { phase: AGENT, previous: DEGRADED, reason: 'a model answers again', facts };
       await context.emit([{ kind: 'run.phase', run_id: context.runId, payload }]);
       // A pause holds for the agent too.
@@ -157,7 +157,9 @@ async function relieve(context: RunContext, fault: string): Promise<void> {
   await context.emit([{ kind: 'run.phase', run_id: context.runId, payload }]);
 }
 
-/** A stop that is not confirmed keeps nobody from going on: each later motion is refused by a robot out of reach. */
+/**
+ * A stop that is not confirmed keeps no run from continuing: each later motion is refused by a robot out of reach.
+ */
 async function stopped({ robot, clock }: RunContext, reason: string): Promise<void> {
   const stop = robot.stop(reason.slice(0, 256));
   await withDeadline(clock, LIMITS.ROBOT_STOP_MS, stop, 'robot.stop', 'robot').catch(() => undefined);

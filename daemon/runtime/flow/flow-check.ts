@@ -7,7 +7,7 @@ import {
   LIMITS,
 } from '../../../contract/index.ts';
 
-/** Events the harness raises by itself. */
+/** Events that the harness itself raises. */
 export const FLOW_ERROR = 'error';
 export const FLOW_DEADLINE = 'deadline';
 /** The tool that runs the branches of a state. */

@@ -27,7 +27,7 @@ type Entry = FlowPosition & {
   readonly robotTime: Nanoseconds | undefined;
 };
 
-/** A deaf state is left behind this long after its deadline: its motions settle first. */
+/** A state that does not end is left behind this long after its deadline: its motions settle first. */
 const STATE_GRACE_MS = LIMITS.MOTION_CANCEL_MS + LIMITS.RUN_SETTLE_MS;
 
 /**
@@ -119,7 +119,7 @@ export class FlowHarness implements Harness {
 
   /**
    * One state with its retries; each retry is entered, and announced, again. A state whose motion was taken over is
-   * entered again when the run goes on, as after a cut; that is no failure of it.
+   * entered again when the run continues, as after an interruption; that is no failure of it.
    */
   async #enter(context: RunContext, position: FlowPosition, state: FlowState): Promise<FlowStep> {
     const { times, delayMs, delayMsMax } = state.retry ?? { times: 0, delayMs: 0, delayMsMax: 0 };
@@ -203,7 +203,7 @@ export class FlowHarness implements Harness {
       await withDeadline(
         context.clock,
         LIMITS.ROBOT_STOP_MS,
-        context.robot.stop(`state ${name} is deaf`),
+        context.robot.stop(`state ${name} does not end`),
         'robot.stop',
         'robot',
       ).catch(() => undefined);

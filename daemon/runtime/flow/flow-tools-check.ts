@@ -5,7 +5,7 @@ import { matches, toolsOf } from '../gate/tool-names.ts';
 const LATER: ReadonlySet<string> = new Set(['ext', 'mcp', 'plan', 'world']);
 const HINT_MAX = 512;
 
-/** Applications by name that take no intents for what their flow lacks, each with the reason. The others go on. */
+/** Applications by name that take no intents for what their flow lacks, each with the reason. The others work. */
 export function refusedApps(
   apps: readonly Application[],
   house: (app: Application) => readonly Tool[],
@@ -24,10 +24,10 @@ export function refusedApps(
 }
 
 /**
- * Tells of the tools that a flow names and nobody has, before a run finds out in its middle. A name that nothing can
- * bring later is a fault of the application whose harness the flow is: gives `config.invalid`. What may still come, what
- * a flow lacks that is only the fallback, and patterns, which ask for what there is, are reported. `house`: all tools
- * beside those of the application itself.
+ * Reports the tools that a flow names and that do not exist, before a run finds out in its middle. A name that
+ * nothing can bring later is a fault of the application whose harness the flow is: gives `config.invalid`. What may
+ * still come, what a flow lacks that is only the fallback, and patterns, which ask for what there is, are reported.
+ * `house`: all tools beside those of the application itself.
  */
 export function flowToolsFault(
   app: Application,

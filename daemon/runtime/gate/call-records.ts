@@ -20,12 +20,12 @@ export function interruption(call: CallView, why: string): EdgeError {
   return new EdgeError('run.interrupted', {
     operation: 'call',
     subject: call.tool,
-    message: `the call was cut off by a restart: ${why}`,
+    message: `the call was interrupted by a restart: ${why}`,
     retryable: false,
   });
 }
 
-/** Ends for the calls that a restart left open, in a run that does not go on. */
+/** Ends for the calls that a restart left open, in a run that does not continue. */
 export function endsOfOpenCalls({ state, calls }: RunView, why: string): NewEvent[] {
   return calls
     .filter(({ answer }) => answer === undefined)

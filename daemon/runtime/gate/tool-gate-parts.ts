@@ -26,7 +26,7 @@ export type Ask = {
 
 export type Result = Readonly<Record<string, unknown>>;
 
-/** A picture as the log knows it; its bytes are a blob. */
+/** An image as the log knows it; its bytes are a blob. */
 export type ImageNote = {
   readonly mime: 'image/jpeg' | 'image/png';
   readonly sha256: string;
@@ -40,7 +40,7 @@ export type Answered = { readonly result: Result; readonly images?: readonly Ima
 export type Effect<R = Answered> = Ask & {
   /** Executes the call. The signal aborts when the run ends or the deadline passes. A repeated call has the same id. */
   work(signal: AbortSignal, callId: string): Promise<R>;
-  /** For `probe`: finds out whether a call that a restart cut off has happened. Returns its result if so. */
+  /** For `probe`: finds out whether a call that a restart interrupted has happened. Returns its result if so. */
   probe?(signal: AbortSignal, callId: string): Promise<R | undefined>;
 };
 
@@ -50,7 +50,7 @@ export type Instead = ((
   callId: string,
   signal: AbortSignal,
 ) => Promise<Answered> | undefined) & {
-  /** True where the record goes on after a restart, so that its open calls were judged again. */
+  /** True where the record continues after a restart, so that its open calls were judged again. */
   readonly judgedAgain?: boolean;
 };
 

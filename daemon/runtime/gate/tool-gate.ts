@@ -19,7 +19,7 @@ import type { Answered, Ask, Effect, Result, ToolGateParts } from './tool-gate-p
 
 export type { Answered, Effect, ImageNote, Instead, ToolGateParts } from './tool-gate-parts.ts';
 
-/** What is known about the effect of a call that a restart cut off. */
+/** What is known about the effect of a call that a restart interrupted. */
 type Known = 'not happened' | { readonly answer: Answered } | { readonly unknown: string };
 
 const CHANGED = 'its tool has another replay class by now';
@@ -32,10 +32,10 @@ const CHANGED = 'its tool has another replay class by now';
 export class ToolGate {
   readonly #parts: ToolGateParts;
   readonly #log: CallEvents;
-  /** Aborts the calls under way when the run ends, also when it ends well. */
+  /** Aborts the running calls when the run ends, also when it ends well. */
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
-  /** Calls that are being logged or are under way, by id: their tool, and when their work started. */
+  /** Calls that are being logged or are running, by id: their tool, and when their work started. */
   readonly #inFlight = new Map<string, { readonly tool: string; readonly began?: number }>();
   #closed = false;
   /** True when a call of this run may have moved the robot. */
@@ -47,7 +47,7 @@ export class ToolGate {
     this.#signal = AbortSignal.any([parts.signal, this.#over.signal]);
   }
 
-  /** True while calls are under way or about to start. */
+  /** True while calls are running or about to start. */
   get busy(): boolean {
     return this.#inFlight.size > 0;
   }
@@ -78,7 +78,7 @@ export class ToolGate {
     await this.#parts.unpaused().catch(() => {});
   }
 
-  /** For effects without pictures. */
+  /** For effects without images. */
   async call(effect: Effect<Result>): Promise<Result> {
     const { probe, ...ask } = effect;
     const wrapped: Effect = {
@@ -104,7 +104,7 @@ export class ToolGate {
     const known = journal.recall(effect.tool, effect.args, effect.originId);
     if (known.kind === 'answered') return replayed(known.call);
     if (known.kind === 'open') return await this.#again(effect, known.call);
-    await this.#settleAbandoned('the run decided anew after the cut');
+    await this.#settleAbandoned('the run decided again after the interruption');
     const paused = this.#pausedMs();
     const callId = await this.#open(effect, this.#parts.ids.next<string>());
     return await this.#perform(effect, callId, paused);
@@ -133,7 +133,7 @@ export class ToolGate {
     ]);
   }
 
-  /** Refuses all later calls, and aborts the calls under way. From here on no call of this run starts. */
+  /** Refuses all later calls, and aborts the running calls. From here on no call of this run starts. */
   shut(why: string): void {
     this.#closed = true;
     if (!this.#over.signal.aborted)
@@ -162,15 +162,16 @@ export class ToolGate {
     if (open.length > 0) await this.#parts.emit(open.map((call) => this.#interrupted(call, why)));
   }
 
-  /** The end of a call that a restart cut off and that must not be repeated. */
+  /** The end of a call that a restart interrupted and that must not be repeated. */
   #interrupted(call: CallView, why: string): NewEvent {
     const error = interruption(call, why).toBody();
     return this.#log.returned(call.callId, call.tool, 0, { ok: false, error });
   }
 
   /**
-   * Handles a call that a restart cut off. Its replay class decides what may happen to it. A call is repeated only if
-   * it is safe or known not to have happened: a `never` call, or a `probe` call whose probe fails, is not repeated.
+   * Handles a call that a restart interrupted. Its replay class decides what may happen to it. A call is repeated
+   * only if it is safe or known not to have happened: a `never` call, or a `probe` call whose probe fails, is not
+   * repeated.
    */
   async #again(effect: Effect, call: CallView): Promise<Answered> {
     this.#inFlight.set(call.callId, { tool: effect.tool });
@@ -268,7 +269,7 @@ export class ToolGate {
     return hooks.ask({ ...question, facts: { ...args, ...motionFactsOf(tool, args) }, about, runId }, runId);
   }
 
-  /** Logs the call and, if it is refused, its end. From here on it counts as under way, and it ends with the run. */
+  /** Logs the call and, if it is refused, its end. From here on it counts as running, and it ends with the run. */
   async #write(effect: Effect, callId: string, { refusal, events }: Verdict): Promise<string> {
     this.#refuseClosed(effect);
     const called = this.#log.called(callId, effect);

@@ -5,7 +5,7 @@ import type { CallView } from '../runs/run-view.ts';
 export type Recalled =
   /** The call was answered before the restart. The answer counts, and nothing happens again. */
   | { readonly kind: 'answered'; readonly call: CallView }
-  /** The call was cut off and may be repeated under its old id. */
+  /** The call was interrupted and may be repeated under its old id. */
   | { readonly kind: 'open'; readonly call: CallView }
   /** A new decision. */
   | { readonly kind: 'new' };

@@ -50,7 +50,7 @@ export type ApprovalDeskParts = {
 
 /**
  * Questions to people. What it knows is folded from the log: a restart asks on with the time that is left, never
- * twice, and finds the answer that was given meanwhile. Nobody having answered in time is a denial.
+ * twice, and finds the answer that was given meanwhile. No answer in time is a denial.
  */
 export class ApprovalDesk implements ApprovalApi {
   readonly #parts: ApprovalDeskParts;
@@ -75,7 +75,7 @@ export class ApprovalDesk implements ApprovalApi {
       [...this.#notes.values()].flatMap(({ runId }) => (runId === undefined ? [] : [runId])),
     );
     const over: NewEvent[] = [];
-    // A caller outside of a run waited in a process that is gone: his answer would move nobody.
+    // A caller outside of a run waited in a process that is gone: an answer would have no effect.
     for (const note of this.#notes.values()) if (note.runId === undefined) this.#used.add(note.approvalId);
     over.push(...this.#endOf(undefined));
     for (const runId of runs) {
@@ -90,7 +90,7 @@ export class ApprovalDesk implements ApprovalApi {
     for (const page of eachPage(reader, { runId, kinds: ['tool.called'] })) this.observe(page);
   }
 
-  /** Told every event that became durable, in order. */
+  /** Called with every event that became durable, in order. */
   observe(events: readonly AgentEvent[]): void {
     for (const event of events) {
       if (event.kind === 'approval.requested') this.#asked(event);
@@ -179,7 +179,7 @@ export class ApprovalDesk implements ApprovalApi {
     });
   }
 
-  /** Nobody waits for it any more: its run is cancelled, its call was given up. */
+  /** It is no longer waited for: its run is cancelled, its call was abandoned. */
   async withdraw(approvalId: string, reason: string): Promise<void> {
     if (this.#notes.get(approvalId)?.answer === undefined)
       await this.#write(approvalId, { decision: 'deny', by: '', reason }, 'run', []);
@@ -280,7 +280,7 @@ export class ApprovalDesk implements ApprovalApi {
     if (this.#notes.has(note.approvalId)) return;
     this.#notes.set(note.approvalId, note);
     const { clock } = this.#parts;
-    // The time that is left by the wall clock, and never more than was given: a clock set back gives nobody longer.
+    // The time that is left by the wall clock, and never more than was given: a clock set back gives no more time.
     const asked = toMs(note.expires - BigInt(event.ts));
     const left = Math.min(toMs(note.expires - clock.now()), asked);
     this.#due.set(note.approvalId, clock.monotonicMs() + Math.max(0, left));
@@ -321,7 +321,7 @@ export class ApprovalDesk implements ApprovalApi {
           decision: 'deny' as const,
           by: '',
           origin: 'run',
-          reason: runId ? 'the run is over' : 'who asked waits no more',
+          reason: runId ? 'the run is over' : 'the caller no longer waits',
         },
       }));
   }

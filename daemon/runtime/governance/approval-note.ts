@@ -32,9 +32,9 @@ export type Outcome = {
   readonly reason: string;
 };
 
-export const EXPIRED: Outcome = { decision: 'expired', by: '', reason: 'nobody answered in time' };
+export const EXPIRED: Outcome = { decision: 'expired', by: '', reason: 'no answer came in time' };
 
-/** A question to a person, as the log tells it. */
+/** A question to a person, as the log shows it. */
 export type ApprovalNote = {
   readonly approvalId: string;
   readonly runId: string | undefined;
@@ -122,7 +122,8 @@ export function refusalOf({ decision, by, reason }: Outcome, subject: string): E
   return new EdgeError('policy.denied', {
     operation: 'ask for approval',
     subject,
-    message: decision === 'expired' ? 'nobody agreed in time' : `${by === '' ? 'nobody' : by} said no${why}`,
+    message:
+      decision === 'expired' ? 'no person agreed in time' : `${by === '' ? 'nobody' : by} said no${why}`,
     retryable: false,
   });
 }
@@ -149,7 +150,7 @@ export function answerDenied(note: Answerable, who: PolicyContext, why: string |
     subject: note.approvalId,
     message: why ?? `only who has the role ${note.roles.join(' or ')} may answer this`,
     hint: own
-      ? 'nobody answers what was asked in their own name, unless a policy permits it: give people tokens of their own ([[policy.principals]]), or see docs/policies.md'
+      ? 'a person cannot answer a question asked in their own name, unless a policy permits it: give people tokens of their own ([[policy.principals]]), or see docs/policies.md'
       : 'auraison policy explain shows which policy decided',
   });
 }

@@ -30,7 +30,7 @@ export type GovernanceParts = {
   readonly grants: GrantBook;
   /** Signed grants of local files, as they are; unreadable ones are reported and left out. */
   readonly localGrants: () => readonly unknown[];
-  /** What other cells tell of what was spent; undefined: no quota asks for it. */
+  /** What other cells report as spent; undefined: no quota asks for it. */
   readonly elsewhere?: SpentElsewhere | undefined;
   readonly rejudge: (request: RejudgeRequest) => Promise<Rejudged>;
   /** Other policies are in force. */
@@ -113,7 +113,7 @@ export class Governance implements GovernanceApi {
     this.#parts.quotas.endCall(callId);
   }
 
-  /** An intent is in the log, or was refused: it holds no place in a quota any more. */
+  /** An intent is in the log, or was refused: it no longer holds a place in a quota. */
   endIntent(intentId: string): void {
     this.#parts.quotas.release(intentId);
   }

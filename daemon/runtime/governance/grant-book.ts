@@ -96,7 +96,7 @@ export class GrantBook {
     if (grant.robots.length > 0 && !grant.robots.includes(this.#parts.robot))
       throw refuse('it is for other robots');
     if (fromWireTime(grant.issued_ts) >= fromWireTime(grant.expires_ts))
-      throw refuse('it ends before it begins');
+      throw refuse('it ends before it starts');
     if (this.#leftMs(grant) <= 0) throw refuse('it is over');
     const known = this.#held.get(grant.grant_id);
     if (known) {

@@ -9,8 +9,8 @@ export type HeldCall = Omit<Asked, 'runId' | 'callId'> & {
 
 /**
  * Holds a call that belongs to no run (one of an MCP client) until a person has answered. `onAsked` hears which
- * question it waits for. Rejects with `policy.denied`, and with the reason of the signal: then nobody is asked any
- * more. A restart ends such questions: the answer would reach nobody.
+ * question it waits for. Rejects with `policy.denied`, and with the reason of the signal: then the question
+ * is withdrawn. A restart ends such questions: the answer would reach no caller.
  */
 export async function holdCall(
   desk: Pick<ApprovalDesk, 'open' | 'outcome' | 'withdraw'>,
@@ -29,7 +29,7 @@ export async function holdCall(
     if (refusal) throw refusal;
   } catch (thrown) {
     // A word that cannot be written ends by the clock.
-    if (signal.aborted) await desk.withdraw(approvalId, 'who asked waits no more').catch(() => {});
+    if (signal.aborted) await desk.withdraw(approvalId, 'the caller no longer waits').catch(() => {});
     throw thrown;
   }
 }

@@ -11,7 +11,7 @@ import { eachEvent } from '../../../history/each-event.ts';
 /** Before this software was. A host without a battery boots with the clock of its image, until somebody sets it. */
 const SET_SINCE = BigInt(Date.UTC(2025, 0, 1)) * 1_000_000n;
 
-/** More than this on a clock that nobody had set is a step of it, nanoseconds: a month. */
+/** More than this on a clock that was not set is a step of it, nanoseconds: a month. */
 const STEP = 31n * 86_400_000_000_000n;
 
 /** Whether a clock that shows this may have been set. */
@@ -21,7 +21,7 @@ export function mayBeSet(moment: Nanoseconds): boolean {
 
 /**
  * The later of what the wall clock shows and what it must show since a moment that is known, by the clock that never
- * steps: setting the clock back gives nobody more time, setting it forward ends what would have ended then.
+ * steps: setting the clock back gives no more time, setting it forward ends what would have ended then.
  */
 export class LatestTime {
   readonly #clock: Clock;
@@ -87,7 +87,7 @@ export class LatestTime {
   }
 }
 
-/** When events of a log were, milliseconds, asked in their order: while no clock was set time passed all the same. */
+/** When events of a log were, milliseconds, asked in their order: while no clock was set time still passed. */
 export function dating(): (event: AgentEvent) => number {
   let moment = 0n;
   let shown = 0n;

@@ -1,9 +1,9 @@
 import { type AgentEvent, type EventKind, fromWireTime, toMs } from '../../../contract/index.ts';
 
-/** Motions under way that are remembered. */
+/** Running motions that are remembered. */
 const OPEN_MAX = 4_096;
 
-/** Events that tell of motions. */
+/** Events about motions. */
 export const MOTION_KINDS: readonly EventKind[] = ['run.started', 'tool.called', 'tool.returned'];
 
 type Motion = {
@@ -17,12 +17,12 @@ type Motion = {
 
 /**
  * Calls that move the robot, from their start to their end in the log. How long a call moved it says its end; of
- * one that a cut ended nobody knows: it counts until the robot was stopped at the restart.
+ * for one that an interruption ended it is unknown: it counts until the robot was stopped at the restart.
  */
 export class OpenMotions {
   readonly #open = new Map<string, Motion>();
 
-  /** Milliseconds of motion that an event tells of. */
+  /** Milliseconds of motion that an event reports. */
   take(event: AgentEvent): number {
     const now = toMs(fromWireTime(event.ts));
     switch (event.kind) {
@@ -41,7 +41,7 @@ export class OpenMotions {
         const motion = this.#open.get(call_id);
         if (!motion) return 0;
         this.#open.delete(call_id);
-        // The end of a run that could not go on: no attempt started that would have told of the cut.
+        // The end of a run that could not continue: no attempt started that would have reported the interruption.
         const unseen = error?.code === 'run.interrupted' && !motion.cut;
         return unseen ? lasted(motion, now) : duration_ms;
       }
@@ -50,7 +50,7 @@ export class OpenMotions {
     }
   }
 
-  /** Another attempt starts: whatever the one before left under way was cut off, and may be repeated from here. */
+  /** Another attempt starts: whatever the one before left running was interrupted, and may be repeated from here. */
   #cutOff(runId: string | undefined, now: number): number {
     let sum = 0;
     for (const motion of this.#open.values()) {
@@ -63,7 +63,7 @@ export class OpenMotions {
   }
 }
 
-/** At most its deadline, and that where the clock was set back and tells nothing. */
+/** At most its deadline, and that where the clock was set back and gives nothing. */
 function lasted({ sinceMs, deadlineMs }: Motion, now: number): number {
   return now < sinceMs ? deadlineMs : Math.min(now - sinceMs, deadlineMs);
 }

@@ -29,10 +29,10 @@ const KINDS: readonly EventKind[] = [
   'segment.sealed',
   ...MOTION_KINDS,
 ];
-/** Between its starts and stops it shows how much time passed on a clock that nobody had set. */
+/** Between its starts and stops it shows how much time passed on a clock that was not set. */
 const PAST_KINDS: readonly EventKind[] = [...KINDS, 'cell.started', 'cell.stopped'];
 const READ_BATCH = 1_000;
-/** How long an intent may take from its decision into the log where nobody tells of its end, milliseconds. */
+/** How long an intent may take from its decision into the log where its end is not reported, milliseconds. */
 const INTENT_RESERVED_MS = 300_000;
 /** Beyond the deadline of a call: the log may be slow. Then its caller is lost, milliseconds. */
 const CALL_RESERVED_SPARE_MS = 60_000;
@@ -74,7 +74,7 @@ export class QuotaBook implements Budget {
   #rules: readonly QuotaRule[];
   readonly #spent = new Map<string, Spent>();
   readonly #motions = new OpenMotions();
-  /** What was spent nobody knows when, while the past is read. */
+  /** What was spent at an unknown time, while the past is read. */
   readonly #undated = new Map<string, { tenant: string; metric: QuotaMetric; sum: number }>();
   readonly #tenantsOfRuns = new Map<string, string | undefined>();
   readonly #reserved = new Map<string, Reserved>();
@@ -299,7 +299,7 @@ function keyOf({ metric, window, tenant }: QuotaRule): string {
   return `${metric}|${window}|${tenant}`;
 }
 
-/** Seconds and bytes add up to tails of binary digits that nobody wants to read. */
+/** Seconds and bytes add up to tails of binary digits that are not readable. */
 function round(value: number, metric: QuotaMetric): number {
   const parts = metric === 'usd' ? 1_000_000 : 1_000;
   return Math.round(value * parts) / parts;
@@ -331,7 +331,7 @@ async function readOn(
 
 /**
  * The sequence of the first event at or after a time, milliseconds, or of one before it; the log is in order, but for
- * stepping clocks. What a clock wrote that nobody had set says nothing of what stands before it; what stands right
+ * stepping clocks. What a clock wrote that was not set says nothing of what stands before it; what stands right
  * before the one that is found was written by one that was set.
  */
 function firstSince(reader: EventReader, ms: number): number {

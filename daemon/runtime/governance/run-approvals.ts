@@ -78,7 +78,7 @@ export class RunApprovals {
     return refusalOf(await this.#wait(approvalId, [], 'a person has to agree to it', undefined), intent.type);
   }
 
-  /** Settles when nobody waits any more and the log knows it. */
+  /** Settles when no caller waits and the log knows it. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#waits);
   }
@@ -127,12 +127,12 @@ export class RunApprovals {
       return outcome;
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'run.cancelled', 'ask for approval', runId);
-      // A restart asks on; whoever is cancelled, late or given up asks no more.
+      // A restart asks on; a caller that is cancelled, late or timed out asks no more.
       if (error.operation === 'shutdown') throw error;
       await desk.withdraw(approvalId, error.message).catch(() => {});
-      // A call was given up, the run was not.
+      // A call was abandoned, the run was not.
       if (this.#waiting === 1 && !signal.aborted && !paused())
-        await append([status('running', 'waiting_approval', 'the question was given up')]).catch(() => {});
+        await append([status('running', 'waiting_approval', 'the question was withdrawn')]).catch(() => {});
       throw error;
     } finally {
       this.#waiting--;

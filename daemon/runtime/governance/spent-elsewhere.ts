@@ -13,8 +13,8 @@ export type SpentElsewhereParts = {
 };
 
 /**
- * Folds into the quotas what the log of another cell tells: recordings are sealed in the one that drives the robot.
- * Reads that log beside its writer, so nothing is lost when either of them restarts.
+ * Folds into the quotas what the log of another cell contains: recordings are sealed in the one that drives the
+ * robot. Reads that log beside its writer, so nothing is lost when either of them restarts.
  */
 export class SpentElsewhere {
   readonly #parts: SpentElsewhereParts;

@@ -153,7 +153,7 @@ export function intentBody(intent: Intent): string {
     .digest('hex');
 }
 
-/** Keys belong to whoever sent them: one principal cannot find or block another's. */
+/** Keys belong to their sender: one principal cannot find or block another's. */
 export function keyOf(intent: Intent): string | undefined {
   if (intent.idempotency_key === undefined) return undefined;
   const { tenant, principal } = intent.policy_ctx;

@@ -86,7 +86,7 @@ export async function judgeAction(
 
 /**
  * Asks the policies about one motion, as if it were a call of its own. Emits what was decided before it settles;
- * rejects with `policy.denied` or `policy.needs_approval`: nobody is asked in the middle of a tool.
+ * rejects with `policy.denied` or `policy.needs_approval`: no person is asked in the middle of a tool.
  */
 export async function judgeMotion<K extends MotionKind>(
   hooks: Pick<PolicyGate, 'ask'>,

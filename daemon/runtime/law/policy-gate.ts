@@ -118,7 +118,7 @@ function stricter(known: (ApprovalTerms & { reason: string }) | undefined, answe
   const roles = known.roles.length === 0 || next.roles.length === 0 ? either : both;
   return {
     timeoutMs: Math.min(known.timeoutMs, next.timeoutMs),
-    // No single person can satisfy both hooks. `nobody` is no role, so nobody can approve.
+    // No single person can satisfy both hooks. `nobody` is no role, so no person can approve.
     roles: roles.length === 0 && either.length > 0 ? ['nobody'] : roles,
     reason: `${known.reason}; ${answer.reason}`,
   };

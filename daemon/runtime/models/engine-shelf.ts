@@ -22,8 +22,8 @@ export class EngineShelf {
   readonly wrap = (model: LanguageModel): LanguageModel => this.#now?.wrap(model) ?? model;
 
   /**
-   * The server with this key from now on; the same key is the same server, which goes on as it is. `make` comes first:
-   * where it rejects, the former server goes on. The new one is started by `start`.
+   * The server with this key from now on; the same key is the same server, which keeps running. `make` comes first:
+   * where it rejects, the former server keeps running. The new one is started by `start`.
    */
   async take(key: string, make: () => Promise<RunningEngine | undefined>): Promise<void> {
     if (key === this.#key) return;

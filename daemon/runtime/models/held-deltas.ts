@@ -1,8 +1,8 @@
 import type { ModelDelta } from '../../../contract/core.ts';
 
 /**
- * What a model tells, on its way to the listener of its caller. It is held back, in order, until the log has the
- * question; where the log refuses the question nobody ever hears of it. A model bounds its answer, and so what is held.
+ * What a model says, on its way to the listener of its caller. It is held back, in order, until the log has the
+ * question; where the log refuses the question it is dropped. A model bounds its answer, and so what is held.
  */
 export class HeldDeltas {
   readonly #tell: (delta: ModelDelta) => void;
@@ -18,7 +18,7 @@ export class HeldDeltas {
     else this.#tell(delta);
   }
 
-  /** The log has the question: what was held is told, and all that follows at once. */
+  /** The log has the question: what was held is passed on, and all that follows at once. */
   open(): void {
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -19,7 +19,7 @@ export class LiveModels {
     this.#engine = engine;
   }
 
-  /** Rejects where a model cannot be made; the former models go on then. */
+  /** Rejects where a model cannot be made; the former models then stay in use. */
   take(plan: ModelsPlan): Promise<void> {
     const done = this.#last.then(async () => {
       await this.#engine.take(plan.engine.key, plan.engine.make);

@@ -26,7 +26,7 @@ export type WantedModel = {
   make(): Promise<ModelSpec>;
 };
 
-/** How often a model that was taken out is looked at for calls under way, and how long at most; milliseconds. */
+/** How often a model that was taken out is looked at for running calls, and how long at most; milliseconds. */
 const RETIRE_LOOK_MS = 1_000;
 const RETIRE_MS = 600_000;
 
@@ -81,8 +81,8 @@ export class ModelRouter implements ModelsApi {
   }
 
   /**
-   * These models from now on, in this order. What is as it was goes on; calls under way at a model that is taken out
-   * come to their end. Rejects where one cannot be made: then nothing changed.
+   * These models from now on, in this order. What is unchanged keeps running; running calls at a model that is taken
+   * out come to their end. Rejects where one cannot be made: then nothing changed.
    */
   async take(wanted: readonly WantedModel[]): Promise<void> {
     refuseTwins(wanted.map(({ name }) => name));
@@ -192,7 +192,7 @@ export class ModelRouter implements ModelsApi {
     );
   }
 
-  /** Nobody answered a call. */
+  /** No model answered a call. */
   noneLeft(reason: string): void {
     if (this.#noneLeft) return;
     this.#noneLeft = true;
@@ -207,7 +207,7 @@ export class ModelRouter implements ModelsApi {
     return new AnswerCache(this.options.cacheBytes, () => this.options.ids.next<string>());
   }
 
-  /** Closed when no call uses it any more. */
+  /** Closed when no call uses it. */
   #retire(entry: ModelEntry): void {
     const { clock } = this.options;
     const since = clock.monotonicMs();

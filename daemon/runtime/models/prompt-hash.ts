@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, type ModelRequest } from '../../../contract/core.ts';
 
-/** SHA-256 of what a model is asked: messages with their pictures, tools, schema. Parameters are told beside it. */
+/** SHA-256 of what a model is asked: messages with their images, tools, schema. Parameters are logged beside it. */
 export function promptHash(request: ModelRequest): string {
   return sha256(canonicalJson(prompt(request)));
 }

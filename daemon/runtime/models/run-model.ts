@@ -34,21 +34,23 @@ type Call = {
   readonly attempts: Attempt[];
   /** Decisions of hooks that are not in the log yet. */
   readonly decided: NewEvent[];
-  /** A call of a tool was told: nobody else may be asked. */
+  /** A call of a tool was passed on: no other model may be asked. */
   toldCall: boolean;
   /** What the listener of the caller threw. */
   thrown: EdgeError | undefined;
 };
 
-/** A server that asks for patience is waited for once, this long at most, where nobody else answers; milliseconds. */
+/**
+ * A server that asks for patience is waited for once, this long at most, where no other model answers; milliseconds.
+ */
 const PATIENCE_MS_MAX = 10_000;
 /** A model's own deadline comes first: its error says more. */
 const SPARE_MS = 250;
 
 /**
  * The models as one run sees them: one after the other until one answers. Each is judged by the hooks before it is
- * asked; the log holds the call before a word of its answer goes on, and its end is on its way there before anybody has
- * the whole. Once a call of a tool was told no other model is asked: the effect may have happened.
+ * asked; the log holds the call before a word of its answer is passed on, and its end is on its way there before
+ * anybody has the whole. Once a call of a tool was passed on no other model is asked: the effect may have happened.
  */
 export class RunModel implements LanguageModel {
   readonly info: ModelInfo;
@@ -113,10 +115,10 @@ export class RunModel implements LanguageModel {
     }
     const took = clock.monotonicMs() - admitted;
     const returned = await returnedEvent(note, outcome, took, call.attempts, blobs);
-    // A call that no hook let through was none: only the decisions are in the log.
+    // A call that no hook let through does not count as a call: only the decisions are in the log.
     this.#told = emit([...call.decided, ...(this.#wasCalled(call, outcome) ? [returned] : [])]);
     this.#told.catch(() => {});
-    // Nobody acts on an answer before what comes behind it in the log is durable; a failure waits for nothing.
+    // No caller acts on an answer before what comes behind it in the log is durable; a failure waits for nothing.
     if (!error) return (outcome as Outcome & { ok: true }).answer;
     await this.#told;
     throw error;
@@ -157,7 +159,7 @@ export class RunModel implements LanguageModel {
     call: Call,
     begin: (entry: ModelEntry) => Promise<void>,
   ): Promise<{ answer: ModelAnswer; entry: ModelEntry }> {
-    // Who rests comes last: nobody else may be left. Passing takes the turn of a half-open one.
+    // A resting model comes last: no other may be left. Passing takes the turn of a half-open one.
     const [ready, resting] = [[] as ModelEntry[], [] as ModelEntry[]];
     for (const entry of entries) (entry.breaker.state === 'open' ? resting : ready).push(entry);
     const order = [...ready, ...resting];
@@ -211,7 +213,7 @@ export class RunModel implements LanguageModel {
     return verdict.refusal;
   }
 
-  /** One model; its answer, or why there is none. */
+  /** One model; its answer, or why it did not answer. */
   async #try(
     entry: ModelEntry,
     call: Call,
@@ -259,7 +261,7 @@ export class RunModel implements LanguageModel {
       const work = model.complete(this.#request(call), options);
       // A log that refuses ends it at once; one that is slow has no part in its deadline.
       const ended = begun ? Promise.race([work, begun.then(() => work)]) : work;
-      // A model settles by itself; one that breaks this promise does not take its place with it.
+      // A model settles on its own; one that breaks this promise does not take its place with it.
       const answer = await withDeadline(clock, this.#left(call) + SPARE_MS, ended, 'complete', entry.name);
       const tookMs = clock.monotonicMs() - began;
       await begun;
@@ -268,7 +270,7 @@ export class RunModel implements LanguageModel {
       this.#router.changed(entry, entry.answered());
       return { ...answer, model: entry.name };
     } catch (failed) {
-      // A log that refuses the call says more than a model that was cut off for it.
+      // A log that refuses the call says more than a model that was interrupted for it.
       const thrown = begun
         ? await begun.then(
             () => failed,
@@ -302,7 +304,7 @@ export class RunModel implements LanguageModel {
     this.#router.failed(entry, told);
   }
 
-  /** Nobody else is asked: the caller is gone, out of time, or was told a call of a tool; or no model can help. */
+  /** No other model is asked: the caller is gone, out of time, or has got a call of a tool; or no model can help. */
   #isOver(call: Call, error: EdgeError): boolean {
     if (call.thrown || call.toldCall || call.signal.aborted) return true;
     if (error.code === 'deadline.exceeded' && this.#left(call) <= 0) return true;

@@ -7,7 +7,7 @@ const AGAIN_MS = 500;
 /**
  * Where calls of models on this host pass: open, or held while control loops are late. `queue`: a call waits as it
  * would for a place, then goes elsewhere. `fallback`: it goes elsewhere at once; who has nowhere to go waits. `cancel`:
- * those under way are ended too, and go elsewhere.
+ * running ones are ended too, and go elsewhere.
  */
 export class ShedGate {
   readonly #clock: Clock;
@@ -25,7 +25,7 @@ export class ShedGate {
     return this.#level;
   }
 
-  /** Calls that wait for it to open, and those that it let through and are under way. */
+  /** Calls that wait for it to open, and those that it let through and are running. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -33,7 +33,7 @@ export class ShedGate {
     return this.#under;
   }
 
-  /** Aborts when calls under way have to end. Taken again for each call. */
+  /** Aborts when running calls have to end. Taken again for each call. */
   get signal(): AbortSignal {
     return this.#cancel.signal;
   }
@@ -54,8 +54,8 @@ export class ShedGate {
   }
 
   /**
-   * Passes when it is open. `queueMs`: how long a call waits for a place; `leftMs`: how long at all. `lastOne`: nobody
-   * else is left to be asked. `model.unavailable` for who has to go elsewhere, `run.cancelled`.
+   * Passes when it is open. `queueMs`: how long a call waits for a place; `leftMs`: how long at all. `lastOne`: no
+   * other model is left to be asked. `model.unavailable` for who has to go elsewhere, `run.cancelled`.
    */
   async enter(
     wait: { readonly queueMs: number; readonly leftMs: number; readonly lastOne: boolean },

@@ -15,9 +15,9 @@ export type ShedState = {
 export const UNSHED: ShedState = { level: 'none', quietSinceMs: undefined };
 
 /**
- * What models on this host have to give up for the control loops. `late` is the share of its period by which the worst
- * loop is late; undefined: none runs. `first` is where it starts: there calls wait, at twice that they go elsewhere, at
- * three times those under way are ended. Up at once, down one level at a time. Pure.
+ * What models on this host have to release for the control loops. `late` is the share of its period by which the
+ * worst loop is late; undefined: none runs. `first` is where it starts: there calls wait, at twice that they go
+ * elsewhere, at three times running ones are ended. Up at once, down one level at a time. Pure.
  */
 export function nextShed(
   state: ShedState,

@@ -50,7 +50,7 @@ export type ShedWatchParts = {
 
 /**
  * Looks at the control loops while models on this host work or want to, and has them give way before a loop misses a
- * step. Each change of level is an event. Where nothing is heard of the loops nobody gives way for long.
+ * step. Each change of level is an event. Where nothing is heard of the loops no model gives way for long.
  */
 export class ShedWatch {
   readonly #parts: ShedWatchParts;

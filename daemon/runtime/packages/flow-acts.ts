@@ -88,7 +88,7 @@ function failureOf(step: FlowFileStep, result: Json): string | undefined {
   if (step.parallel) return brokenBranch(step, result);
   if (step.approve !== undefined && step.on_denied === undefined && answer !== APPROVE)
     return `not approved (${byWhom(result)})`;
-  // A robot that did not arrive does not go on as if it had, unless the flow says where to.
+  // A robot that did not arrive does not continue as if it had, unless the flow says where to.
   if (outcome === undefined || GOOD.has(outcome)) return undefined;
   const words = typeof message === 'string' && message !== '' ? `: ${message}` : '';
   return `${step.tool ?? step.id} ended with ${String(outcome)}${words}`;

@@ -127,9 +127,9 @@ function referenceFaults(
     if (root === 'steps' && owner && !(isBeside && owner.branch!.of === list.branch!.of)) continue;
     const problem =
       root === 'params'
-        ? `{/params/${name ?? ''}} is no parameter of an intent: ${[...params].join(', ') || 'there are none'}`
+        ? `{/params/${name ?? ''}} is no parameter of an intent: ${[...params].join(', ') || 'it has no parameters'}`
         : root !== 'steps'
-          ? `{/${root}} leads nowhere; references begin with /params, /steps, /error or /loop`
+          ? `{/${root}} leads nowhere; references start with /params, /steps, /error or /loop`
           : owner
             ? `{/steps/${name}} belongs to a part that runs at the same time; its result is known after both`
             : `{/steps/${name ?? ''}} is no step with a result`;

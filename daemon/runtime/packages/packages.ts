@@ -107,7 +107,7 @@ export class Packages implements AppsApi {
     });
   }
 
-  /** Before runs go on: servers of all that may be used. */
+  /** Before runs continue: servers of all that may be used. */
   async ready(apps: readonly Application[]): Promise<void> {
     const fresh: Promise<unknown>[] = [];
     for (const app of apps) {
@@ -131,7 +131,7 @@ export class Packages implements AppsApi {
     await this.#tell();
     const { bus, clock } = this.#parts.context;
     bus.onBroadcast(TOPICS.configChanged, () => void this.reloadApps().catch(() => {}));
-    // A package that was installed while this cell started: nobody could ask it to reload.
+    // A package that was installed while this cell started: no command could ask it to reload.
     const now = this.#parts.stamp();
     if (now !== this.#stamp) this.#readChanged(now);
     if (!this.#parts.watch) return;
@@ -173,7 +173,7 @@ export class Packages implements AppsApi {
     const before = this.today();
     this.#parts.shelf.read();
     const today = this.today();
-    // The former ones stay ready until nothing can start with them any more.
+    // The former ones stay ready until nothing can start with them.
     await takers.ready([...today, ...before, ...takers.inUse()]);
     takers.take([...this.#parts.builtIn, ...today]);
     const used = [...today, ...takers.inUse()];
@@ -273,7 +273,7 @@ function goneEvent(name: string): NewEvent<'app.state'> {
     app: nameOf(name),
     version: '',
     state: 'removed',
-    reason: 'it is not there any more',
+    reason: 'it no longer exists',
   } as const;
   return { kind: 'app.state', payload };
 }

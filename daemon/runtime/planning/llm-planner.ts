@@ -18,7 +18,7 @@ export type PlannerOptions = {
   readonly stepsMax: number;
   /** Robot time of all steps together, milliseconds. */
   readonly budgetMs: number;
-  /** Answers of models that are looked at for one plan: what is wrong with one is told for the next. */
+  /** Answers of models that are looked at for one plan: what is wrong with one is sent for the next. */
   readonly answersMax: number;
   readonly maxTokens: number;
 };
@@ -49,7 +49,7 @@ export class LlmPlanner implements Planner {
       const leftMs = until - clock.monotonicMs();
       if (leftMs <= 0) throw late(request.goal);
       const answer = await this.#ask(request, messages, stepsMax, asked, leftMs).catch((thrown: unknown) => {
-        // One that does not fit is as good as a plan with faults: it may do better when it is told.
+        // One that does not fit is as good as a plan with faults: it may do better when it gets the faults.
         if (thrown instanceof EdgeError && thrown.code === 'model.failed' && asked < answersMax)
           return thrown;
         throw thrown;

@@ -40,7 +40,7 @@ export function checkedAsk(raw: unknown): PlanAsk {
 function wordsFault({ goal, plan, dry_run, subgoals, world }: PlanAsk): string | undefined {
   if (goal === undefined && plan === undefined) return '/goal: missing; say what is wanted, or give a plan';
   if (goal !== undefined && goal.trim() === '') return '/goal: empty';
-  // Subgoals of a stranger are words; carried out they would be calls of tools by whatever name.
+  // Subgoals of another client are words; carried out they would be calls of tools by whatever name.
   if (subgoals && dry_run !== true) return '/subgoals: only of a plan that is not carried out (dry_run)';
   if (world && dry_run !== true) return '/world: only of a plan that is not carried out (dry_run)';
   return undefined;

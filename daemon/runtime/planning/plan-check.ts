@@ -12,7 +12,7 @@ export type PlanRules = {
   readonly budgetMs: number;
 };
 
-/** Faults that are told at a time; more would only be noise. */
+/** Faults that are reported at a time; more would only be noise. */
 const FAULTS_MAX = 8;
 /** Bytes of one plan, serialized: it travels in what a run knows. */
 export const PLAN_BYTES_MAX = 12 * 1024;

@@ -51,7 +51,9 @@ export class PlanDesk implements PlansApi {
     return this.#parts.runtime.run(run.run_id);
   }
 
-  /** Makes a plan and waits for it; nobody carries it out. A caller who is gone or out of time leaves no run behind. */
+  /**
+   * Makes a plan and waits for it; it is not carried out. A caller who is gone or out of time leaves no run behind.
+   */
   async infer(
     ask: unknown,
     who: PolicyContext,
@@ -61,7 +63,7 @@ export class PlanDesk implements PlansApi {
     const { clock, runtime } = this.#parts;
     const until = clock.monotonicMs() + deadlineMs;
     const asked = typeof ask === 'object' && ask !== null && !Array.isArray(ask) ? ask : undefined;
-    // Whoever asks here wants the plan and nothing of it done.
+    // This caller needs the plan and nothing of it done.
     const params = {
       ...checkedAsk(asked ? { ...asked, dry_run: true } : ask),
       deadline_ms: Math.max(1, Math.floor(Math.min(600_000, deadlineMs))),
@@ -69,15 +71,13 @@ export class PlanDesk implements PlansApi {
     const opened = this.#opened(params, who, options.traceparent);
     const { run } = await withDeadline(clock, deadlineMs, opened, 'plan', 'plan').catch((thrown: unknown) => {
       // It may come to be after all.
-      opened
-        .then((late) => runtime.cancel(late.run.run_id, 'who asked does not wait any more'))
-        .catch(() => {});
+      opened.then((late) => runtime.cancel(late.run.run_id, 'the caller no longer waits')).catch(() => {});
       throw thrown;
     });
     const over = await this.#over(run.run_id, until, options.signal);
     if (over) return this.#reply(over);
     const gone = options.signal?.aborted === true;
-    const why = gone ? 'who asked is gone' : 'no plan by the deadline';
+    const why = gone ? 'the caller is gone' : 'no plan by the deadline';
     runtime.cancel(run.run_id, why).catch(() => {});
     throw new EdgeError(gone ? 'run.cancelled' : 'deadline.exceeded', {
       operation: 'plan',
@@ -98,7 +98,7 @@ export class PlanDesk implements PlansApi {
     throw new EdgeError('run.not_found', {
       operation: 'find plan',
       subject: runId,
-      message: 'this run is none of a plan',
+      message: 'this run is not one of a plan',
     });
   }
 

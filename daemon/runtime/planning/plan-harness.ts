@@ -43,7 +43,7 @@ export class PlanHarness implements Harness {
         position = made;
         first = true;
       }
-      // Here and not where it was made: a run that was cut off comes back with its plan.
+      // Here and not where it was made: an interrupted run comes back with its plan.
       if (ask.dry_run === true) return drawn(position);
       const step = position.plan?.steps[position.at];
       if (!step) return reached(position);
@@ -130,7 +130,7 @@ export class PlanHarness implements Harness {
     const end = await runStep(context, step, subgoal, this.#parts);
     if (signal.aborted) throw new EdgeError('run.cancelled', { operation: 'plan', subject: runId });
     const left = this.#canReplan(context) ? this.#replansMax(context) - position.replans : 0;
-    // A pause stops what moves: that is no fault of the step, it is started again when the run goes on.
+    // A pause stops what moves: that is no fault of the step, it is started again when the run continues.
     const paused = end.outcome === 'failed' && end.paused;
     const cut = isCut(end);
     const again = (paused && position.attempt < ATTEMPTS_MAX) || (resumed && cut && position.attempt === 1);
@@ -196,7 +196,7 @@ export class PlanHarness implements Harness {
   }
 }
 
-/** A step that was cut off is started again, once: what it left open says that it was interrupted. */
+/** An interrupted step is started again, once: what it left open says that it was interrupted. */
 function isCut({ outcome, reason }: StepEnd): boolean {
   return outcome === 'failed' && reason.startsWith('run.interrupted');
 }

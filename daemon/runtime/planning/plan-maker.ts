@@ -60,7 +60,7 @@ export type Refused = { readonly refused: Failed };
 /** Makes plans that can and may be carried out: by a model or as the caller wrote them, checked against world and policies. */
 export class PlanMaker {
   readonly #parts: MakerParts;
-  /** Of runs that go on: what was asked stays as it is, and is asked about again for each plan and step. */
+  /** Of runs that continue: what was asked stays as it is, and is asked about again for each plan and step. */
   readonly #asks = new WeakMap<object, PlanAsk>();
 
   constructor(parts: MakerParts) {
@@ -153,7 +153,7 @@ export class PlanMaker {
       });
     if (images.length === 0) return await plan([]);
     return await plan(images).catch((thrown: unknown) => {
-      // Nobody who sees is there: a blind plan is better than none, but for who asked for pictures.
+      // No model that sees is available: a blind plan is better than none, except for a caller that requires images.
       const away = thrown instanceof EdgeError && thrown.code === 'model.unavailable';
       if (!away || ask.camera === true || context.signal.aborted) throw thrown;
       return plan([]);
@@ -168,7 +168,7 @@ export class PlanMaker {
     try {
       return (await context.toolBox.call('robot.look', {})).images ?? [];
     } catch (thrown) {
-      // Who asked for pictures wants them; else a blind plan is better than none.
+      // A caller that requires images gets no blind plan; else a blind plan is better than none.
       if (context.signal.aborted || ask.camera === true) throw thrown;
       return [];
     }

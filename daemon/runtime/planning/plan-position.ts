@@ -3,13 +3,13 @@ import type { Plan, PlanStep } from '../../../contract/plan.ts';
 export type Failed = { readonly step: PlanStep; readonly reason: string };
 
 /**
- * Where a plan stands: written into the log with each phase, so that a run which was cut off goes on with exactly this.
+ * Where a plan stands: written into the log with each phase, so that an interrupted run continues with exactly this.
  */
 export type PlanPosition = {
   readonly plan: Plan | null;
   /** Plans before this one. */
   readonly revision: number;
-  /** Step that is under way or next, from 0. */
+  /** Step that is running or next, from 0. */
   readonly at: number;
   /** Times that this step was started. */
   readonly attempt: number;
@@ -21,7 +21,7 @@ export type PlanPosition = {
   readonly model: string;
 };
 
-/** Failures that a model is told; older ones are in the log. */
+/** Failures that are sent to a model; older ones are in the log. */
 const FAILED_MAX = 4;
 const REASON_MAX = 300;
 

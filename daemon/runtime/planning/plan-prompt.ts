@@ -9,7 +9,7 @@ replan (ask you again), skip it, or abort the plan. Use few steps. Do not ask fo
 const FACTS_MAX = 96;
 const REASON_MAX = 300;
 
-/** What a model is told: rules, subgoals, facts, what failed before and why, and pictures. Pure. */
+/** What is sent to a model: rules, subgoals, facts, what failed before and why, and images. Pure. */
 export function planMessages({
   goal,
   subgoals,
@@ -28,7 +28,7 @@ export function planMessages({
     `Subgoals: ${JSON.stringify(offered)}`,
     `Facts: ${JSON.stringify(facts)}`,
     ...(tried.length > 0 ? [`Tried and failed, oldest first: ${JSON.stringify(tried)}`] : []),
-    ...(images && images.length > 0 ? ['The picture shows what the robot sees now.'] : []),
+    ...(images && images.length > 0 ? ['The image shows what the robot sees now.'] : []),
     `Goal: ${goal}`,
   ];
   return [
@@ -37,7 +37,7 @@ export function planMessages({
   ];
 }
 
-/** What a model is told of a plan that does not fit. */
+/** What is sent to a model about a plan that does not fit. */
 export function mendMessage(faults: readonly string[]): ModelMessage {
   return {
     role: 'user',

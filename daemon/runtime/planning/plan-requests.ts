@@ -13,7 +13,7 @@ export function servePlans(bus: Pick<CellBus, 'handle'>, desk: Pick<PlanDesk, 'i
       throw new EdgeError('deadline.exceeded', {
         operation: 'plan',
         subject: 'plan',
-        message: 'the deadline was over before it began',
+        message: 'the deadline was over before it started',
       });
     }
     const abort = new AbortController();

@@ -10,7 +10,7 @@ export type StepEnd = {
   readonly outcome: StepOutcome;
   readonly reason: string;
   readonly facts: Readonly<Record<string, unknown>>;
-  /** The run was paused while it was under way: what moved was stopped, and that is no fault of the step. */
+  /** The run was paused during the step: what moved was stopped, and that is no fault of the step. */
   readonly paused: boolean;
 };
 
@@ -31,7 +31,7 @@ const TURNS = 12;
 /**
  * One step: what it is to reach may be true already; else its subgoal is called through the gate, which judges, logs
  * and bounds it; then the world is asked whether it is reached. A tool that failed while the world says that all is as
- * wanted has succeeded. Throws only where the run itself is over, or is cut off by a log that refuses its events.
+ * wanted has succeeded. Throws only where the run itself is over, or is interrupted by a log that refuses its events.
  */
 export async function runStep(
   context: RunContext,
@@ -41,7 +41,7 @@ export async function runStep(
 ): Promise<StepEnd> {
   const before = await readFacts(context);
   if (allHold(step.success, before)) return ended('already', 'it was true before', step, before);
-  if (!subgoal) return ended('failed', `${step.subgoal} is not offered any more`, step, before);
+  if (!subgoal) return ended('failed', `${step.subgoal} is no longer offered`, step, before);
   const watch = new StepWatch(step.deadline_ms, watchParts);
   let fault: string | undefined;
   let paused = false;
@@ -168,12 +168,12 @@ function ended(
   return { outcome, reason: reason.slice(0, 512), facts: factsOf(step.success, world), paused };
 }
 
-/** Motions tell the time of the robot that they took: in a fast simulation it is over before anybody looked. */
+/** Motions report the robot time that they took: in a fast simulation it is over before it could be checked. */
 function tookTooLong({ duration_ms: took }: Readonly<Record<string, unknown>>, step: PlanStep): boolean {
   return typeof took === 'number' && took > step.deadline_ms;
 }
 
-/** Waits until the run goes on, and says whether it stood. */
+/** Waits until the run continues, and says whether it stood. */
 async function wasPaused(context: RunContext): Promise<boolean> {
   let open = false;
   const opened = context.unpaused().then(() => {

@@ -11,13 +11,13 @@ const LOOK_MS = 250;
 
 export type WatchParts = {
   readonly clock: Clock;
-  /** Time of the robot now; undefined where there is none, then wall time counts. */
+  /** Time of the robot now; undefined where it has none, then wall time counts. */
   readonly robotTime: () => Promise<Nanoseconds | undefined>;
 };
 
 /**
  * Ends a step when its time is over, by the clock of the robot: a simulation that runs at a quarter of real time has
- * four times the wall time, and never more. Where the robot tells no time, wall time counts.
+ * four times the wall time, and never more. Where the robot has no time, wall time counts.
  */
 export class StepWatch {
   readonly #abort = new AbortController();

@@ -76,7 +76,7 @@ function narrowed(
   };
 }
 
-/** Learned policies that may act here, as `robot.facts` tells them. */
+/** Learned policies that may act here, as `robot.facts` lists them. */
 function controllersOf(world: WorldFacts): readonly string[] {
   return Object.keys(world).flatMap((fact) => /^controllers\.(.+)\.state$/.exec(fact)?.[1] ?? []);
 }

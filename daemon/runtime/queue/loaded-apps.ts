@@ -58,7 +58,7 @@ export class LoadedApps {
     return this.#today.get(name)?.app;
   }
 
-  /** The application of this run and its harness. Undefined: it is not loaded any more. */
+  /** The application of this run and its harness. Undefined: it is no longer loaded. */
   of(run: WhoseRun): Loaded | undefined {
     const { app, digest } = run;
     if (digest === undefined) return this.#today.get(app);

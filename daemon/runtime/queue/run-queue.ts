@@ -21,7 +21,7 @@ export type QueueRules = {
   /** A waiting run gains one level of priority each time this has passed, milliseconds. */
   readonly agingMs: number;
   /**
-   * An agent that waited this long starts although host or models are busy, if no other agent is under way,
+   * An agent that waited this long starts although host or models are busy, if no other agent is running,
    * milliseconds.
    */
   readonly pressureWaitMs: number;
@@ -30,7 +30,7 @@ export type QueueRules = {
 /** The conditions at the moment of a decision. */
 export type Conditions = {
   readonly nowMs: number;
-  /** Why a person holds a waiting run back. Undefined: nobody does. */
+  /** Why a person holds a waiting run back. Undefined: it is not held. */
   held(runId: string): string | undefined;
   /** Why no agent should start; undefined: one may. */
   readonly pressure: string | undefined;
@@ -94,7 +94,7 @@ export class RunQueue {
     return this.#slots.has(runId);
   }
 
-  /** A run that goes on takes its slot, whatever the limits are. */
+  /** A run that continues takes its slot, whatever the limits are. */
   enter(run: SlotRun): void {
     this.#slots.enter(run);
   }
@@ -103,7 +103,7 @@ export class RunQueue {
     this.#slots.leave(runId);
   }
 
-  /** A start that the log tells of. */
+  /** A start that is in the log. */
   began(app: string, atMs: number, nowMs: number): void {
     this.#throttle.began(app, atMs, this.#rules.share(app).throttle, nowMs);
   }
@@ -132,7 +132,7 @@ export class RunQueue {
     const run = this.#waiting.get(runId);
     if (!run) return undefined;
     const obstacle = this.#obstacle(run, conditions);
-    return obstacle ? `waits: ${obstacle.text}` : 'begins now';
+    return obstacle ? `waits: ${obstacle.text}` : 'starts now';
   }
 
   /** Takes out what waited too long. */
@@ -201,11 +201,11 @@ export class RunQueue {
     const opensAtMs = this.#throttle.opensAtMs(run.app, throttle, nowMs);
     if (opensAtMs === undefined || !throttle) return undefined;
     const left = Math.max(1, Math.ceil((opensAtMs - nowMs) / 1000));
-    const text = `${run.app} begins at most ${throttle.starts} runs in ${throttle.withinMs / 1000} s; the next in ${left} s`;
+    const text = `${run.app} starts at most ${throttle.starts} runs in ${throttle.withinMs / 1000} s; the next in ${left} s`;
     return { kind: 'throttle', text, holders: [] };
   }
 
-  /** Children are not held back: the run that waits for them is under way already. */
+  /** Children are not held back: the run that waits for them is already running. */
   #pressed(run: Waiting, { pressure, nowMs }: Conditions): Obstacle | undefined {
     if (pressure === undefined || !run.agent || run.ancestors.length > 0) return undefined;
     const patient = nowMs - run.sinceMs < this.#rules.pressureWaitMs;

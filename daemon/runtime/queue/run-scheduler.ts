@@ -31,7 +31,7 @@ export type { SchedulerParts } from './scheduler-parts.ts';
 
 /**
  * Starts runs in the order of the queue, and ends them. When a run ends, the runs that it asked for end too. Runs that
- * a restart cut off get their slots before new runs start.
+ * a restart interrupted get their slots before new runs start.
  */
 export class RunScheduler {
   readonly queue: RunQueue;
@@ -83,7 +83,7 @@ export class RunScheduler {
     else this.#fill();
   }
 
-  /** Whether a run is under way and not about to end. */
+  /** Whether a run is running and not about to end. */
   goesOn(runId: string): boolean {
     return this.#active.get(runId)?.ending === false;
   }
@@ -110,7 +110,7 @@ export class RunScheduler {
     }
   }
 
-  /** A holder of a higher rank has the robot: runs under way pause, at once or before their next motion. */
+  /** A holder of a higher rank has the robot: running runs pause, at once or before their next motion. */
   async takenOver(reason: string): Promise<void> {
     const runs = [...this.#active].map(([runId, run]) =>
       run.takenOver(reason).catch((thrown: unknown) => {
@@ -129,7 +129,7 @@ export class RunScheduler {
     this.#fill();
   }
 
-  /** Messages of people to a run that is under way. */
+  /** Messages of people to a run in progress. */
   messages(runId: string): ActiveRun['messages'] | undefined {
     return this.#active.get(runId)?.messages;
   }
@@ -168,7 +168,7 @@ export class RunScheduler {
     return [...ends, ...this.#torn.waiting()];
   }
 
-  /** Aborts the runs under way. They stay unfinished in the log. */
+  /** Aborts the running runs. They stay unfinished in the log. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#sweeper?.cancel();
@@ -193,7 +193,7 @@ export class RunScheduler {
     const { store } = this.#parts;
     const view = store.get(runId);
     if (!view) return undefined;
-    if (this.#holding.has(runId) || view.state.status === 'paused') return 'for somebody to go on with it';
+    if (this.#holding.has(runId) || view.state.status === 'paused') return 'for a person to resume it';
     const paused = store.ancestors(view).find((id) => store.get(id)?.state.status === 'paused');
     return paused === undefined ? undefined : `run ${paused}, which asked for it, is paused`;
   }
@@ -262,7 +262,9 @@ export class RunScheduler {
     if (status === undefined || isFinished(status)) await this.cancel(view.state.run_id, ORPHANED);
   }
 
-  /** The log refused events of a run. The run keeps its slot, its robot stands, and it goes on when the log accepts. */
+  /**
+   * The log refused events of a run. The run keeps its slot, its robot stands, and it continues when the log accepts.
+   */
   #retry(runId: string, run: ActiveRun, thrown: unknown): void {
     if (this.#stopping) return;
     this.#torn.hold(runId, thrown, () => {
@@ -287,7 +289,7 @@ export class RunScheduler {
    */
   #sweep(): void {
     for (const { runId, expires } of this.queue.takeExpired(this.#parts.clock.now())) {
-      const message = `the deadline ${expires} passed before the run began`;
+      const message = `the deadline ${expires} passed before the run started`;
       const error = new EdgeError('intent.expired', { operation: 'start', subject: runId, message });
       this.#settleOrPutBack(runId, 'failed', error).catch((thrown: unknown) =>
         this.#tellUnwritten(runId, thrown),
@@ -328,15 +330,15 @@ export class RunScheduler {
     }
   }
 
-  /** Ends a run whose application is not loaded any more. */
+  /** Ends a run whose application is no longer loaded. */
   async #settleHomeless(view: RunView): Promise<void> {
     const error = new EdgeError('run.interrupted', {
       operation: 'resume',
       subject: view.app,
       message:
         view.digest === undefined
-          ? `application ${view.app} is not loaded any more`
-          : `application ${view.app} is not here in the version that the run began with (${view.digest.slice(0, 12)})`,
+          ? `application ${view.app} is no longer loaded`
+          : `application ${view.app} is not here in the version that the run started with (${view.digest.slice(0, 12)})`,
       retryable: false,
     });
     if (view.startedTs !== undefined)
@@ -348,7 +350,7 @@ export class RunScheduler {
     await this.#settle(view.state.run_id, 'failed', error);
   }
 
-  /** Writes the end of a run that is not under way. */
+  /** Writes the end of a run that is not running. */
   async #settle(runId: string, status: End, error: EdgeError, by?: string): Promise<void> {
     const told = { status, reason: error.message.slice(0, 512), summary: {}, error: error.toBody() };
     const payload = { ...told, ...(by === undefined ? {} : { by }) };
@@ -356,7 +358,7 @@ export class RunScheduler {
   }
 
   /**
-   * Reports that the log refused an end. The run stays unfinished in the log, and goes on after a restart at the
+   * Reports that the log refused an end. The run stays unfinished in the log, and continues after a restart at the
    * latest.
    */
   #tellUnwritten(runId: string, thrown: unknown): void {

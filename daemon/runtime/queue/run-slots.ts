@@ -34,7 +34,7 @@ export class RunSlots {
     return this.#active.has(runId);
   }
 
-  /** Unconditional: what a restart cut off takes its slot before anything new starts. */
+  /** Unconditional: what a restart interrupted takes its slot before anything new starts. */
   enter(run: SlotRun): void {
     this.#active.set(run.runId, { ...run, carrier: this.#carrier(run) });
   }
@@ -43,7 +43,7 @@ export class RunSlots {
     this.#active.delete(runId);
   }
 
-  /** Agents under way that nobody but a person or a schedule asked for. */
+  /** Running agents that a person or a schedule asked for. */
   agents(): number {
     return [...this.#active.values()].filter((run) => run.agent && run.ancestors.length === 0).length;
   }
@@ -57,7 +57,7 @@ export class RunSlots {
     if (run.ancestors.length > 0) return undefined;
     const roots = [...this.#active.values()].filter((other) => other.ancestors.length === 0);
     if (roots.length < max) return undefined;
-    const text = `${roots.length} runs are under way, at most ${max} may`;
+    const text = `${roots.length} runs are running, at most ${max} may`;
     return { kind: 'total', text, holders: roots.map(({ runId }) => runId) };
   }
 
@@ -67,7 +67,7 @@ export class RunSlots {
       (other) => other.app === run.app && !this.#rides(other),
     );
     if (holders.length < max) return undefined;
-    const text = `${holders.length} of at most ${max} runs of ${run.app} are under way`;
+    const text = `${holders.length} of at most ${max} runs of ${run.app} are running`;
     return { kind: 'app', text, holders: holders.map(({ runId }) => runId) };
   }
 

@@ -5,7 +5,7 @@ const AGAIN_MS = 3_000;
 
 type Torn = { timer: Timer | undefined; run: UnwrittenRun };
 
-/** Runs of which the log refused an attempt: their robots stand, and they go on when the log does. */
+/** Runs of which the log refused an attempt: their robots stand, and they continue when the log does. */
 export class TornRuns {
   readonly #clock: Clock;
   readonly #torn = new Map<string, Torn>();

@@ -32,7 +32,7 @@ export function openConnection(link: RuntimeLink, { name, clock, admit, refused 
     refused(error);
     link.send(JSON.stringify({ type: 'error', error: error.toBody() }));
     const code = error instanceof Misbehaved ? error.close : RUNTIME_CLOSE.malformed;
-    // A runtime that breaks the contract does not go on with what it broke.
+    // A runtime that breaks the contract does not continue with what it broke.
     if (session) session.end(code, error.message);
     else link.close(code, error.message.slice(0, 100));
   };

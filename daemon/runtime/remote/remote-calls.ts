@@ -59,7 +59,7 @@ export class RemoteCalls {
     for (const past of parts.context.past ?? []) this.#recall(past);
   }
 
-  /** Calls under way. */
+  /** Calls in progress. */
   get open(): number {
     return this.#open;
   }
@@ -92,7 +92,7 @@ export class RemoteCalls {
     );
   }
 
-  /** Ends the motions under way. */
+  /** Ends the running motions. */
   stopMotions(error: EdgeError): void {
     for (const { effect, abort, ended } of this.#known.values())
       if (effect === 'actuate' && !ended) abort.abort(error);
@@ -142,7 +142,7 @@ export class RemoteCalls {
       return say('runtime.refused', `the id ${id} was used for another call`, 'use each id once in a run');
     if (tool === STOP) return undefined;
     if (this.#open >= RUNTIME_LIMITS.CALLS_AT_ONCE)
-      return say('cell.overloaded', `${this.#open} calls of this run are under way`, 'wait for a result');
+      return say('cell.overloaded', `${this.#open} calls of this run are in progress`, 'wait for a result');
     if (this.#known.size >= RUNTIME_LIMITS.CALLS_PER_PHASE)
       return say(
         'cell.overloaded',
@@ -178,7 +178,7 @@ export class RemoteCalls {
     return known.done;
   }
 
-  /** A new decision waits for calls that are repeated: the gate gives up the open ones when something new comes. */
+  /** A new decision waits for calls that are repeated: the gate abandons the open ones when something new comes. */
   async #afterRepeated(id: string, tool: string, given: unknown, abort: AbortController): Promise<Ended> {
     if (tool !== STOP) {
       for (const [cut, past] of this.#cutOff) this.#giveUp(cut, past);
@@ -189,7 +189,7 @@ export class RemoteCalls {
   }
 
   #giveUp(id: string, { tool, args }: PastCall): void {
-    const message = 'it was cut off and the runtime did something else since';
+    const message = 'it was interrupted and the runtime did something else since';
     const error = new EdgeError('run.interrupted', { operation: 'call', subject: tool, message });
     this.#recall({ originId: id, tool, args, answer: { ok: false, error: error.toBody() } });
   }

@@ -19,7 +19,7 @@ const ENTRY_BYTES_MAX = 128 * 1024;
 
 export type RemoteEventsParts = {
   readonly context: Pick<RunContext, 'runId' | 'emit' | 'resume'>;
-  /** Calls under way. */
+  /** Calls in progress. */
   readonly openCalls: () => number;
   readonly newPhase: () => void;
 };
@@ -81,7 +81,7 @@ export class RemoteEvents {
       if (next !== this.#now && this.#parts.openCalls() > 0)
         throw new EdgeError('runtime.refused', {
           ...{ operation: 'events', subject: next?.phase ?? '' },
-          message: `${this.#parts.openCalls()} calls are under way: a phase is entered between calls`,
+          message: `${this.#parts.openCalls()} calls are in progress: a phase is entered between calls`,
         });
       if (fresh.length > 0) await this.#parts.context.emit(fresh);
       if (next !== this.#now) this.#parts.newPhase();

@@ -302,7 +302,7 @@ export class RemoteRun {
     if (!session) return;
     session.detach(context.runId, this.#sink);
     const { aborted, reason } = context.signal;
-    // The run goes on after the daemon's next start: the runtime hears of that by its lost connection.
+    // The run continues after the daemon's next start: the runtime hears of that by its lost connection.
     if (aborted && reason instanceof EdgeError && reason.operation === 'shutdown') return;
     const words = aborted && reason instanceof Error ? reason.message : 'the run is over';
     session.post({ type: 'destroy', run: context.runId, code, reason: words.slice(0, 512) });

@@ -20,7 +20,7 @@ export type RemoteRuntimesParts = {
   readonly heartbeatMs: number;
   /** How long a session without a connection is kept, milliseconds. */
   readonly keepMs: number;
-  /** A fresh id that nobody can guess. */
+  /** A fresh id that cannot be guessed. */
   readonly sessionId: () => string;
   readonly report: (
     level: 'info' | 'warn',
@@ -113,7 +113,7 @@ export class RemoteRuntimes implements RuntimesApi {
     return () => runs.delete(view);
   }
 
-  /** Why there is nobody. */
+  /** Why no runtime is there. */
   absence(name: string, agent: string): string {
     const { session, reason } = this.#place(name);
     if (session?.connected)

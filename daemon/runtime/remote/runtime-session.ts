@@ -52,7 +52,7 @@ export class Misbehaved extends EdgeError {
 
 /**
  * What daemon and runtime have said to each other, over one connection after another. Messages are numbered and kept
- * until they are acknowledged, so that a new connection goes on where the last one broke.
+ * until they are acknowledged, so that a new connection continues where the last one broke.
  */
 export class RuntimeSession {
   readonly #parts: SessionParts;
@@ -116,7 +116,7 @@ export class RuntimeSession {
     return this.#hello.agents.some((one) => one === '*' || one === agent);
   }
 
-  /** True where a runtime that has taken all up to `received` can go on with this session. */
+  /** True where a runtime that has taken all up to `received` can continue this session. */
   fits(received: number): boolean {
     const first = this.#outbox[0]?.seq ?? this.#lastSeq + 1;
     return !this.#ended && received >= first - 1 && received <= this.#lastSeq;
@@ -209,7 +209,7 @@ export class RuntimeSession {
     for (const { acked } of left) acked?.();
   }
 
-  /** Breaks the connection off; the session is kept, and the runtime may go on with it. */
+  /** Breaks the connection off; the session is kept, and the runtime may continue it. */
   drop(code: number, reason: string): void {
     this.#link?.close(code, reason.slice(0, 100));
     if (this.#link) this.#closed(this.#link);

@@ -1,6 +1,6 @@
 import { type EdgeError, RUNTIME_LIMITS, type ToolAnswer } from '../../../contract/index.ts';
 
-/** How a call ended; it does not change any more. */
+/** How a call ended; it no longer changes. */
 export type Ended =
   | { readonly ok: true; readonly answer: ToolAnswer }
   | { readonly ok: false; readonly error: EdgeError };
@@ -9,7 +9,7 @@ export type Ended =
 const ENVELOPE_BYTES = 4_096;
 const ROOM = RUNTIME_LIMITS.FRAME_BYTES_MAX - ENVELOPE_BYTES;
 
-/** The fields of a `result`; pictures as far as they fit into one frame. */
+/** The fields of a `result`; images as far as they fit into one frame. */
 export function wireAnswer(ended: Ended): Record<string, unknown> {
   if (!ended.ok) return { ok: false, error: ended.error.toBody() };
   const { result, images = [] } = ended.answer;

@@ -99,7 +99,7 @@ function packageOf(reader: EventReader, runId: string): { name: string; digest: 
   return pkg && { name, digest: pkg.digest };
 }
 
-/** A replay without its pictures is a different one, so the verdict says that they are missing. */
+/** A replay without its images is a different one, so the verdict says that they are missing. */
 function withMissing(outcome: ReplayOutcome, missing: ReadonlySet<string>): ReplayOutcome {
   return missing.size === 0 ? outcome : { ...outcome, missing_blobs: [...missing] };
 }

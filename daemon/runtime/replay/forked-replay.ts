@@ -32,7 +32,7 @@ type Reply =
 /** A replay with a live model or a simulation takes as long as these do, milliseconds. */
 const SWAP_MS = 16 * 60_000;
 
-/** A replay that is told to end stops the simulation that it started by then, milliseconds. */
+/** A replay that has to end stops the simulation that it started by then, milliseconds. */
 const STOP_MS = 15_000;
 
 export function swapsIn({ model, policy, policies, sim }: ReplayRequest): boolean {
@@ -85,7 +85,7 @@ export class ForkedReplayApi implements ReplayApi {
       throw new EdgeError('cell.overloaded', {
         operation: question.what,
         subject: question.run,
-        message: `${AT_ONCE_MAX} replays are under way`,
+        message: `${AT_ONCE_MAX} replays are running`,
       });
     this.#running++;
     try {

@@ -49,7 +49,7 @@ export class RecordedCalls {
     return this.#byId.get(callId);
   }
 
-  /** The first call of this tool with these arguments that nobody took yet, wherever it stands in the record. */
+  /** The first call of this tool with these arguments that was not taken yet, wherever it stands in the record. */
   takeAlike({ tool, args }: Asked): RecordedCall | undefined {
     const text = canonicalJson(args);
     const at = this.#unused.findIndex(

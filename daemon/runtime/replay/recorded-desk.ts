@@ -22,7 +22,7 @@ export type RecordedDeskParts = {
 
 /**
  * The desk of a record: what people were asked they are asked again, and answer what they answered, when they
- * did. Nobody is there and nothing is written.
+ * did. No person is asked and nothing is written.
  */
 export class RecordedDesk implements RunDesk {
   readonly #parts: RecordedDeskParts;
@@ -33,7 +33,7 @@ export class RecordedDesk implements RunDesk {
   readonly #used = new Set<string>();
   readonly #answers = new Map<string, Outcome>();
   readonly #waiters = new Map<string, ((outcome: Outcome) => void)[]>();
-  #strangers = 0;
+  #unrecorded = 0;
 
   constructor(parts: RecordedDeskParts) {
     const { before, events, clock } = parts;
@@ -77,7 +77,7 @@ export class RecordedDesk implements RunDesk {
     }
     this.#parts.unknown(asked.subject);
     const { callId } = asked;
-    return { note: { approvalId: `stranger ${++this.#strangers}`, callId }, events: [] };
+    return { note: { approvalId: `unrecorded ${++this.#unrecorded}`, callId }, events: [] };
   }
 
   ofIntent(runId: string): string | undefined {

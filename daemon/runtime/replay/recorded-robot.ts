@@ -37,7 +37,7 @@ export class RecordedRobot implements Robot {
   #origin: { readonly clock: number; readonly record: number } | undefined;
   #lastTime: Nanoseconds | undefined;
   #skipped: Promise<void> | undefined;
-  /** The last map that was read is not here; the maps that build on it cannot be had either. */
+  /** The last map that was read is not here; the maps that build on it are not available either. */
   #mapIsLost = false;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -122,7 +122,7 @@ export class RecordedRobot implements Robot {
     return decodeMap(this.#memory, value && { ...value, ...cells });
   }
 
-  /** The clock of the record goes on between two reads: how often was looked may hang on it. */
+  /** The clock of the record continues between two reads: how often was looked may hang on it. */
   #reach(record: number): void {
     const { clock } = this.#parts;
     if (!clock) return;

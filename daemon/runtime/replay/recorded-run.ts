@@ -63,7 +63,7 @@ export function findEntry(events: readonly AgentEvent[], from: string): number |
   const firstStart = events.findIndex((event) => event.kind === 'run.started');
   if (index >= 0 && index < events.length && firstStart >= 0) {
     const at = Math.max(index, firstStart);
-    // Before its first phase a run has nothing to go on from: it starts.
+    // Before its first phase a run has nothing to continue from: it starts.
     return events.slice(0, at + 1).some((event) => event.kind === 'run.phase') ? at + 1 : undefined;
   }
   throw new EdgeError('schema.invalid', {
@@ -75,8 +75,8 @@ export function findEntry(events: readonly AgentEvent[], from: string): number |
 }
 
 /**
- * The place closest to `begin` at which a run can be entered as after a restart, and goes on as it did: a turn of an
- * agent starts with its phase, and retries of a state with its first try. Undefined: only the start.
+ * The place closest to `begin` at which a run can be entered as after a restart, and continues as it did: a turn of
+ * an agent starts with its phase, and retries of a state with its first try. Undefined: only the start.
  */
 export function knotBefore(events: readonly AgentEvent[], begin: number): number | undefined {
   const isAgent = viewOf(events)?.state.harness === 'pi';
@@ -109,7 +109,7 @@ const TOGETHER: ReadonlySet<EventKind> = new Set([
   'approval.answered',
 ]);
 
-/** Also while it waited for a person: whoever is asked again has not been asked yet. */
+/** Also while it waited for a person: the person who is asked again has not been asked yet. */
 function isBetween({ kind, payload }: AgentEvent): boolean {
   if (kind !== 'run.status') return TOGETHER.has(kind);
   const { status, previous } = payload as AgentEvent<'run.status'>['payload'];
@@ -122,7 +122,7 @@ function nameIn(event: AgentEvent): string | undefined {
   return event.kind === 'run.phase' ? event.payload.phase : undefined;
 }
 
-/** A log as it was when one run had come so far: of that run nothing later than `seq` is told. */
+/** A log as it was when one run had come so far: of that run nothing later than `seq` is given. */
 export class ReaderBefore implements EventReader {
   readonly #reader: EventReader;
   readonly #runId: string;

@@ -26,7 +26,7 @@ export type RecordedTools = {
 /**
  * The tools of an attempt: the names and their order are those of the record, the definitions are those of today. A tool
  * that does not exist here, such as one of a server that a replay does not reach, is restored from the record. A tool
- * that is new is not offered: nobody knows what the model would have done with it.
+ * that is new is not offered: it is unknown what the model would have done with it.
  */
 export async function recordedTools(
   { tools: house, blobs }: { readonly tools: readonly Tool[]; readonly blobs: BlobStore | undefined },
@@ -98,7 +98,7 @@ function restored(spec: ToolSpec): Tool {
   const fault = new EdgeError('cell.unavailable', {
     operation: 'replay',
     subject: spec.name,
-    message: 'a replay reaches nobody',
+    message: 'a replay reaches no tool',
   });
   return { spec: { ...spec, deadlineMs: DEADLINE_MS }, run: () => Promise.reject(fault) };
 }

@@ -12,7 +12,7 @@ import { isWithinTool } from '../law/motion-law.ts';
 import { comparedLine, LineMemory } from './compared-line.ts';
 import type { ReplayClock } from './replay-clock.ts';
 
-/** Turns of the event loop without a word from the run before its clock goes on. */
+/** Turns of the event loop without a word from the run before its clock continues. */
 const QUIET_TURNS = 6;
 /** Real time after which answers are brought although the record says that it is too early: its wall clock was set. */
 const IMPATIENT_MS = 250;
@@ -26,7 +26,7 @@ export type Divergence = {
   readonly entry: number;
   readonly event_id: string | undefined;
   readonly message: string;
-  /** The line of the record, and the line of the replay; absent where there was none. */
+  /** The line of the record, and the line of the replay; absent where it has none. */
   readonly expected: string | undefined;
   readonly actual: string | undefined;
 };
@@ -71,10 +71,10 @@ export class ReplayAttempt {
   /** What is given to the run once its harness has started; undefined: it has. */
   #later: (() => Promise<unknown>)[] | undefined;
   #hasBegun = false;
-  /** The run was cancelled here: it is again, once what it started is under way. */
+  /** The run was cancelled here: it is again, once what it started is running. */
   #cancel: string | undefined;
   #over: AttemptEnd | undefined;
-  /** Why the run pauses once the call that was under way then has returned: a pause holds calls that start. */
+  /** Why the run pauses once the call that was running then has returned: a pause holds calls that start. */
   #pauseDue: string | undefined;
 
   /** Why it was cancelled, if it was; and the last thing that it started before. */
@@ -150,10 +150,10 @@ export class ReplayAttempt {
       if (clock.fireNext(this.#due())) continue;
       const quiet = host.monotonicMs() - since;
       if (quiet > IMPATIENT_MS && clock.fireNext(Number.MAX_SAFE_INTEGER, 'answers')) continue;
-      if (quiet > SILENT_MS) this.#diverge('the replay came to a stand where the record goes on');
+      if (quiet > SILENT_MS) this.#diverge('the replay came to a stand where the record continues');
       else await pause(host, 1);
     }
-    // What still runs is left behind: it can reach nothing and nobody hears it.
+    // What still runs is left behind: it can reach nothing and it is not heard.
     void this.#run.end('shutdown', 'the replay is over').catch(() => {});
     return this.#over;
   }
@@ -218,7 +218,7 @@ export class ReplayAttempt {
       if (this.#cancelNow()) throw new EdgeError('run.cancelled', { operation: 'replay', subject: 'run' });
       const message = next
         ? `${what(next.event)}: the record and the replay differ`
-        : `the replay goes on with ${what(written)} where the record ends`;
+        : `the replay continues with ${what(written)} where the record ends`;
       this.#diverge(message, line);
       return;
     }
@@ -252,7 +252,7 @@ export class ReplayAttempt {
     }
     if (this.#cursor <= this.#lastBegin) return;
     this.#cancel = this.#cancelled;
-    // Nothing was under way: the cancel came before the run could start anything else.
+    // Nothing was running: the cancel came before the run could start anything else.
     if (this.#cursor > this.#lastOpen) this.#cancelNow();
   }
 
@@ -267,7 +267,7 @@ export class ReplayAttempt {
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
     if (status === 'paused') {
-      // A pause holds calls that start: one that came while a call was under way comes behind its return.
+      // A pause holds calls that start: one that came while a call was running comes behind its return.
       if (this.#next()?.event.kind === 'tool.returned') this.#pauseDue = reason;
       else this.#give(() => this.#run.pause(reason));
     } else if (status !== 'running' || previous !== 'paused') return;
@@ -277,7 +277,7 @@ export class ReplayAttempt {
 
   #ended(): void {
     const next = this.#next();
-    if (next) this.#diverge(`the replay ended where the record goes on with ${what(next.event)}`);
+    if (next) this.#diverge(`the replay ended where the record continues with ${what(next.event)}`);
     else this.#over ??= { kind: 'reproduced' };
   }
 
@@ -295,13 +295,13 @@ export class ReplayAttempt {
   }
 }
 
-/** The end of a call that an earlier cut left open; a run writes it by itself, and also when it is cancelled. */
+/** The end of a call that an earlier cut left open; a run itself writes it, and also when it is cancelled. */
 function isInterrupted({ kind, payload }: AgentEvent): boolean {
   if (kind !== 'tool.returned') return false;
   return (payload as EventPayload<'tool.returned'>).error?.code === 'run.interrupted';
 }
 
-/** A run that was cancelled starts none of these any more. */
+/** A run that was cancelled starts none of these. */
 const BEGINS: ReadonlySet<AgentEvent['kind']> = new Set([
   'tool.called',
   'model.called',

@@ -10,7 +10,7 @@ type Pending = {
 };
 
 /**
- * The clock of a recorded run: it stands where the record stands and goes on only when it is told to. Timers fire
+ * The clock of a recorded run: it stands where the record stands and continues only on request. Timers fire
  * in the order of their time, also those with which recorded answers are delivered, so that a deadline that was
  * passed then is passed again.
  */
@@ -19,7 +19,7 @@ export class ReplayClock implements Clock {
   #ms = 0;
   #order = 0;
   #timers: Pending[] = [];
-  /** Counts whatever was asked of it: something is going on. */
+  /** Counts whatever was asked of it: something is happening. */
   asked = 0;
 
   constructor(start: Nanoseconds) {
@@ -88,7 +88,7 @@ export class ReplayClock implements Clock {
 
   /**
    * Fires the next timer that is due by `until`, milliseconds since the start; `only` those that bring answers.
-   * False where there is none.
+   * False where no timer is due.
    */
   fireNext(until: number, only?: 'answers'): boolean {
     this.#timers = this.#timers.filter((timer) => timer.live);

@@ -58,10 +58,10 @@ export type ReplayParts = {
 };
 
 /**
- * Does a recorded run again with the answers of the record: every attempt of it, each up to the place where it was cut
- * off. Nothing is reached: no bus, no robot, no model, no tool. Throws `run.not_found`, `schema.invalid`.
+ * Does a recorded run again with the answers of the record: every attempt of it, each up to the place where it was
+ * interrupted. Nothing is reached: no bus, no robot, no model, no tool. Throws `run.not_found`, `schema.invalid`.
  *
- * With `from` the attempt is done again from its start all the same, and the verdict is about what comes after the
+ * With `from` the attempt is done again still from its start, and the verdict is about what comes after the
  * entry: so the run stands there as it stood then. Where the part before comes out otherwise, the run is entered as
  * after a restart, with that part taken from the record.
  */
@@ -221,7 +221,7 @@ function recordedParts(
   };
 }
 
-/** Every call gets the answer it got, when it got it; one that was cut off gets none. */
+/** Every call gets the answer it got, when it got it; an interrupted call gets none. */
 function answering(calls: RecordedCalls, clock: ReplayClock): Instead {
   return (ask, callId, signal) => {
     const known = calls.byId(callId);
@@ -237,7 +237,7 @@ function answering(calls: RecordedCalls, clock: ReplayClock): Instead {
 const FREE = { turns: undefined, tokens: undefined };
 const SPENT = { turns: 0, tokens: 0 };
 
-/** The rest of a run after `begin`: the attempt it lies in goes on from there, the later ones follow whole. */
+/** The rest of a run after `begin`: the attempt it lies in continues from there, the later ones follow whole. */
 function enteredAt(events: readonly AgentEvent[], all: readonly Stretch[], begin: number): Stretch[] {
   const at = all.findLastIndex((stretch) => stretch.before.length < begin);
   const { before, events: own, cut } = all[at]!;
@@ -273,7 +273,7 @@ function isClip(event: AgentEvent): boolean {
   return event.kind === 'tool.called' && event.payload.tool === 'clip_recording';
 }
 
-/** Nobody is there. */
+/** No other cell exists. */
 export const NO_BUS: RunParts['bus'] = {
   request: (_to: CellName, method: string) => Promise.reject(notHere(method)),
 };
@@ -282,7 +282,7 @@ function notHere(subject: string): EdgeError {
   return new EdgeError('cell.unavailable', {
     operation: 'replay',
     subject,
-    message: 'a replay reaches nobody',
+    message: 'a replay reaches no cell',
   });
 }
 
@@ -290,7 +290,7 @@ function neverBegan(runId: string): EdgeError {
   return new EdgeError('run.interrupted', {
     operation: 'replay',
     subject: runId,
-    message: 'the run never began: there is nothing to do again',
+    message: 'the run never started: there is nothing to do again',
     retryable: false,
   });
 }

@@ -73,7 +73,7 @@ const KIND_CLASS: Readonly<Record<string, DifferenceClass>> = {
   message: 'session',
 };
 
-/** Of two lines of different kinds the one that a run writes first tells what differs. */
+/** Of two lines of different kinds the one that a run writes first shows what differs. */
 function earlier(a: Record<string, unknown>, b: Record<string, unknown>): string {
   const order = [
     'intent',

@@ -40,7 +40,7 @@ export type Swaps = {
 /**
  * Does a run again with something live in place of the record, and shows what becomes of it beside the original. What
  * is not swapped is answered from the record: a call of the same tool with the same arguments gets the answer it
- * got. Where the run wants something that nobody ever did, it ends: the record cannot know what would have come.
+ * got. Where the run wants something that is not in the record, it ends: the record cannot know what would have come.
  */
 export async function swapRun(
   parts: ReplayParts,
@@ -130,7 +130,7 @@ class SwappedRun {
         ...{ before, events, clock: undefined },
         unknown: (subject) =>
           this.#finish(
-            `it ends where the record does: nobody was ever asked for ${subject} with these arguments`,
+            `it ends where the record does: the record has no answer for ${subject} with these arguments`,
           ),
       }),
       instead: this.#answer,
@@ -160,7 +160,7 @@ class SwappedRun {
       const { returned } = known;
       return this.#within(returned.call_id).then(() => answerOf(returned));
     }
-    this.#finish(`it ends where the record does: nobody ever called ${ask.tool} with these arguments`);
+    this.#finish(`it ends where the record does: the record has no call of ${ask.tool} with these arguments`);
     return new Promise<never>(() => {});
   };
 

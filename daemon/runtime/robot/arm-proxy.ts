@@ -25,7 +25,7 @@ import { askExecution, askMotion, whenFree } from './ask-execution.ts';
 
 /**
  * The arm of the execution cell, over the cell bus. Aborting a motion cancels it there; one that does not settle
- * then is told to stop. Errors of the bus and of the arm (`robot.not_supported` without one) pass through.
+ * then gets the order to stop. Errors of the bus and of the arm (`robot.not_supported` without one) pass through.
  */
 export class ArmProxy {
   readonly #bus: Pick<CellBus, 'request'>;

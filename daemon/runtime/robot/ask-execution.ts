@@ -12,7 +12,7 @@ import {
 import { currentCall } from '../trace/trace-scope.ts';
 
 const TO = 'execution';
-/** The bus keeps its own deadline; ours is a little later and holds even if the bus is deaf. */
+/** The bus keeps its own deadline; this one is a little later and holds even if the bus never answers. */
 const LATER_MS = 100;
 
 export type ExecutionPort = { readonly bus: Pick<CellBus, 'request'>; readonly clock: Clock };
@@ -51,7 +51,7 @@ export async function askMotion<N extends MotionCall>(
 
 /**
  * Starts a motion of the run that is being worked for. While somebody of a higher rank has the robot the run is paused,
- * and the motion is asked for again when it goes on: a refused motion has not moved anything.
+ * and the motion is asked for again when it continues: a refused motion has not moved anything.
  */
 export async function whenFree<T>(start: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   const wait = currentCall()?.waitForRobot;

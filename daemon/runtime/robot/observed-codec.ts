@@ -3,7 +3,10 @@ import { deflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { EdgeError, LIMITS, type MapSnapshot, type RobotState, toWireTime } from '../../../contract/index.ts';
 
 const deflate = promisify(deflateRaw);
-/** Deflated at once, in up to 20 ms: another thread would take longer to wake up. Larger ones hold nobody up there. */
+/**
+ * Deflated at once, in up to 20 ms: another thread would take longer to wake up. Larger ones are deflated in another
+ * thread and block nothing.
+ */
 const AT_ONCE_CELLS = 512 * 512;
 
 type Plain = Record<string, unknown>;
@@ -75,7 +78,7 @@ async function deflated(cells: Uint8Array): Promise<Buffer> {
   return cells.length <= AT_ONCE_CELLS ? deflateRawSync(cells, options) : await deflate(cells, options);
 }
 
-/** Throws `replay.diverged` for a record that is not one of ours. */
+/** Throws `replay.diverged` for a record of another format. */
 export function decodeMap(memory: ObservedMemory, value: Plain | undefined): MapSnapshot | undefined {
   if (value === undefined) return memory.map;
   if (value['none'] === true) {
@@ -102,7 +105,7 @@ export function decodeMap(memory: ObservedMemory, value: Plain | undefined): Map
   const cells = new Int8Array(size);
   for (let i = 0; i < size; i++) cells[i] = delta ? raw[i]! + before!.cells[i]! : raw[i]!;
   memory.map = { time: BigInt(String(value['time_ns'])), ...shape, cells };
-  // Whoever reads a map may write into it; the next difference is to what was recorded.
+  // The reader of a map may write into it; the next difference is to what was recorded.
   return { ...memory.map, cells: cells.slice() };
 }
 

@@ -17,7 +17,7 @@ const YAW_TOLERANCE = 0.2;
 const JOINT_TOLERANCE = 0.02;
 
 /**
- * Whether a drive that was cut off has arrived: the robot is asked once it stands and knows where it is. Resolves
+ * Whether an interrupted drive has arrived: the robot is asked once it stands and knows where it is. Resolves
  * with `undefined` where it stands elsewhere. Rejects with `robot.unreachable` when `signal` aborts before the
  * robot could say: cells that restart get until then.
  */

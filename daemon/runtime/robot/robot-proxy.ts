@@ -82,7 +82,7 @@ export class RobotProxy implements Robot {
     await this.#stop(this.#run === undefined ? { reason, role: 'agent' } : { reason, run: this.#run });
   }
 
-  /** Everything that moves is to stand, whoever moves it. */
+  /** Everything that moves is to stand, whatever moves it. */
   async stopEverything(reason: string): Promise<void> {
     await this.#stop({ reason, role: 'agent' });
   }
@@ -152,6 +152,6 @@ export class RobotProxy implements Robot {
   }
 }
 
-function notBegun(time: Nanoseconds, message = 'the motion was cancelled before it began'): MotionResult {
+function notBegun(time: Nanoseconds, message = 'the motion was cancelled before it started'): MotionResult {
   return { outcome: 'stopped', pose: undefined, distance: 0, durationMs: 0, time, message };
 }

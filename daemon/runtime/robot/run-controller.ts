@@ -25,7 +25,7 @@ export function controllerDeadlineMs(seconds: number): number {
 }
 
 /**
- * Lets a controller act until its signal is true, it ends by itself, or its time is over; it is stopped before this
+ * Lets a controller act until its signal is true, it ends on its own, or its time is over; it is stopped before this
  * settles, whatever ends it; where that was not confirmed the reason says so. Rejects as `controller.start` does (an
  * unknown controller, another holder of the robot), with `run.cancelled` on abort, and with the errors of a cell out of
  * reach.
@@ -74,7 +74,7 @@ export async function runController(
   try {
     await whenFree(() => askExecution(port, execution.controllerStart, order, START_MS), signal);
   } catch (error) {
-    // Refused is refused; whoever did not answer may have started.
+    // Refused is refused; a controller that did not answer may have started.
     if (EdgeError.from(error, 'internal.fault', 'start', controller).code === 'deadline.exceeded')
       await stop();
     throw signal.aborted ? cancelled() : error;
@@ -86,7 +86,7 @@ export async function runController(
       const view = await viewOf(port, controller);
       if (until !== undefined && (await signalIs(port, until))) return told('succeeded', view);
       if (view.state === 'failed' || view.state === 'stopped') return told('stopped', view);
-      // It ended by itself: its time is over.
+      // It ended on its own: its time is over.
       if (view.state === 'idle') return told('time_over', view);
       await pause(port.clock, LOOK_MS, signal);
       if (signal.aborted) throw cancelled();

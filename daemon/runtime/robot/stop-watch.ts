@@ -23,7 +23,7 @@ export type StopWatchParts = {
 const ASK_MS = 500;
 
 /**
- * No run outlives an emergency stop: a release starts nothing by itself. Runs are cancelled when it is engaged, and
+ * No run outlives an emergency stop: a release starts nothing. Runs are cancelled when it is engaged, and
  * those that are there at the start while it is.
  */
 export class StopWatch {

@@ -20,7 +20,10 @@ export type TakeoverWatchParts = {
     takenRuns(): readonly string[];
     resume(runId: string, reason: string): Promise<unknown>;
   };
-  /** How long after the lease was given back runs go on by themselves, milliseconds; undefined: a person resumes them. */
+  /**
+   * How long after the lease was given back runs continue automatically, milliseconds; undefined: a person resumes
+   * them.
+   */
   readonly resumeAfterMs: number | undefined;
   report(level: 'warn', message: string, facts?: Readonly<Record<string, unknown>>): void;
 };

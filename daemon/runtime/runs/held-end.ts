@@ -24,7 +24,7 @@ export type HeldEndParts = {
 
 /**
  * The end of one run on its way into the log. Where the log refuses it (a full disk) it is kept and tried again until
- * the log takes it: what was done is not done again, and who was cancelled does not go on.
+ * the log takes it: what was done is not done again, and a cancelled run does not continue.
  */
 export class HeldEnd {
   readonly #parts: HeldEndParts;
@@ -37,7 +37,7 @@ export class HeldEnd {
 
   constructor(parts: HeldEndParts) {
     this.#parts = parts;
-    // It may be that nobody waits for it.
+    // Possibly no caller waits for it.
     this.#refused.promise.catch(() => {});
   }
 
@@ -46,7 +46,7 @@ export class HeldEnd {
     return this.#waiting;
   }
 
-  /** Rejects when the log refuses the end for the first time: who waits for it is told, and need not wait on. */
+  /** Rejects when the log refuses the end for the first time: a waiting caller gets this, and need not wait on. */
   get refused(): Promise<never> {
     return this.#refused.promise;
   }
@@ -71,7 +71,9 @@ export class HeldEnd {
     }
   }
 
-  /** Writes the end with what goes before it, in one go. Settles when it is durable; rejects when it was given up. */
+  /**
+   * Writes the end with what goes before it, in one go. Settles when it is durable; rejects when it was abandoned.
+   */
   async write(
     before: readonly NewEvent[],
     outcome: RunOutcome,

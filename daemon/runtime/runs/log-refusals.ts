@@ -19,13 +19,13 @@ export class LogRefusals {
     return error;
   }
 
-  /** The one that ended the work: one that its asker was told of, and lived with, does not. */
+  /** The one that ended the work: one that its caller got, and tolerated, does not. */
   cutOff(fault: EdgeError | undefined): EdgeError | undefined {
     return fault && this.#byCode.get(fault.code);
   }
 }
 
-/** It is no failure of the work: the log refused an event of this run, which goes on where the log is. */
+/** It is no failure of the work: the log refused an event of this run, which continues where the log is. */
 export function isRefusalOfLog(thrown: unknown, runId: string): boolean {
   let error = thrown;
   for (let depth = 0; depth < CAUSES_MAX && error instanceof EdgeError; depth++) {

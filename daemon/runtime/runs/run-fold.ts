@@ -113,7 +113,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
   }
 }
 
-/** A kind of a newer version changes nothing; the compiler complains if one of ours is forgotten. */
+/** A kind of a newer version changes nothing; the compiler complains if a known kind is forgotten. */
 function unknownKind(_event: never, view: RunView): RunView {
   return view;
 }
@@ -182,7 +182,7 @@ function started(view: RunView, payload: EventPayload<'run.started'>, ts: string
 }
 
 /**
- * A pause is over only when somebody goes on with the run: what says that another wait is over leaves it. An
+ * A pause is over only when a person resumes the run: what says that another wait is over leaves it. An
  * attempt that came as far as its pause was not idle.
  */
 function stated(view: RunView, payload: EventPayload<'run.status'>): RunView {

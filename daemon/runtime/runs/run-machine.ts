@@ -1,6 +1,6 @@
 import type { RunStatus } from '../../../contract/index.ts';
 
-/** What can happen to a run. `start` also continues a run that was cut off by a restart. */
+/** What can happen to a run. `start` also continues a run that a restart interrupted. */
 export type RunSignal = 'start' | 'ask' | 'pause' | 'proceed' | 'requeue' | 'succeed' | 'fail' | 'cancel';
 
 type Row = Readonly<Record<RunSignal, RunStatus | undefined>>;

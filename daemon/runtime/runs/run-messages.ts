@@ -9,7 +9,7 @@ export class RunMessages {
   #waiting: SaidMessage[];
   #untaken = 0;
   #last: Promise<void> = Promise.resolve();
-  /** What came once never comes again: it may be told by the log and by who said it. */
+  /** What came once never comes again: it may come from the log and from its sender. */
   readonly #known: Set<string>;
 
   /** `said`: what the log holds already; a harness that knows some of them by id leaves them out. */

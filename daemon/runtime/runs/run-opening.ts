@@ -5,9 +5,9 @@ export type Opening = {
   /** The run that asked for it. */
   readonly parent?: string;
   readonly budget?: NonNullable<EventPayload<'run.queued'>['budget']>;
-  /** The entry of another run's session from which it goes on. */
+  /** The entry of another run's session from which it continues. */
   readonly forkedFrom?: NonNullable<EventPayload<'run.queued'>['forked_from']>;
-  /** What it is told before its first turn. */
+  /** What it gets before its first turn. */
   readonly messages?: readonly RunMessage[];
   /** What is to be done before a new run is opened; not where its idempotency key has one. */
   readonly before?: () => Promise<void>;

@@ -36,15 +36,15 @@ export class RunStore {
   readonly #onFold: (view: RunView) => void;
   readonly #finishing = new Map<string, Set<() => void>>();
 
-  /** `onOpened` is told each run once, when its intent is folded in. */
+  /** `onOpened` gets each run once, when its intent is folded in. */
   constructor(reader: EventReader, onOpened: (view: RunView) => void) {
     this.#reader = reader;
     this.#onFold = onOpened;
   }
 
   /**
-   * Reads the log from its start; called once, before anything is appended. Whole only for runs that go
-   * on: a log of months has millions of events, and the heart has to beat meanwhile.
+   * Reads the log from its start; called once, before anything is appended. Whole only for runs that
+   * continue: a log of months has millions of events, and the heart has to beat meanwhile.
    */
   async load(): Promise<void> {
     for await (const page of eachPageInTurns(this.#reader, { kinds: LIFE_KINDS })) this.apply(page);
@@ -189,7 +189,7 @@ export class RunStore {
     for (const call of calls ?? []) call();
   }
 
-  /** Finished runs beyond the limit leave memory, the oldest first; not those that a run under way asked for. */
+  /** Finished runs beyond the limit leave memory, the oldest first; not those that a running run asked for. */
   #forget(): void {
     const finished = [...this.#views.values()].filter(
       ({ state }) => isFinished(state.status) && !this.#goesOn(state.parent_run_id),

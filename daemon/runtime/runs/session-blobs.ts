@@ -2,7 +2,7 @@ import { type AgentEvent, type BlobStore, EdgeError } from '../../../contract/co
 
 type Entry = AgentEvent<'session.entry'>;
 
-/** SHA-256 of the blobs that entries of a session name: entries too long for an event, pictures. */
+/** SHA-256 of the blobs that entries of a session name: entries too long for an event, images. */
 export function blobsNamed(entries: readonly Entry[]): ReadonlySet<string> {
   const named = new Set<string>();
   const look = (value: unknown): void => {
@@ -18,7 +18,7 @@ export function blobsNamed(entries: readonly Entry[]): ReadonlySet<string> {
 
 /**
  * Counts the blobs that a branch names as put just now, so that none is removed while a run is forked from it; from then
- * on that run keeps them. Throws `run.interrupted` where an entry cannot be had any more; pictures may be gone.
+ * on that run keeps them. Throws `run.interrupted` where an entry is no longer available; images may be gone.
  */
 export async function renewBlobs(branch: readonly Entry[], blobs: BlobStore | undefined): Promise<void> {
   if (!blobs) return;

@@ -55,5 +55,5 @@ function textOf(content: unknown): string {
   if (words) return words['text'] as string;
   const calls = parts.filter(({ type }) => type === 'toolCall').map(({ name }) => String(name));
   if (calls.length > 0) return `calls ${calls.join(', ')}`;
-  return parts.some(({ type }) => type === 'image') ? 'a picture' : '';
+  return parts.some(({ type }) => type === 'image') ? 'an image' : '';
 }

@@ -14,9 +14,10 @@ export type AutoStartParts = StartRecordParts & {
 const AGAIN_MS = 3_000;
 
 /**
- * Gives the robot one intent at each start of the daemon (`runs.auto_start`). A run of an earlier start that goes on
- * stands for it: only where that could not go on after its cut the intent is sent. It is sent under a key of this
- * start, so a cell that restarts sends none a second time, and one that died before it was sent sends it.
+ * Gives the robot one intent at each start of the daemon (`runs.auto_start`). A run of an earlier start that
+ * continues stands for it: only where that could not continue after its interruption the intent is sent. It is sent
+ * under a key of this start, so a cell that restarts sends none a second time, and one that died before it was sent
+ * sends it.
  */
 export class AutoStart {
   readonly #parts: AutoStartParts;
@@ -56,7 +57,7 @@ export class AutoStart {
   async #settled(): Promise<boolean> {
     const { type, robot, start, runtime, report } = this.#parts;
     try {
-      // Before the log is read: what is over by now, it tells.
+      // Before the log is read: it shows what is over by now.
       if (unfinishedRuns(runtime, robot).some(({ intent }) => intent.type === type)) return false;
       if ((await this.#record.isSettled(() => this.#stopped)) || this.#stopped) return true;
       await runtime.submit(

@@ -6,7 +6,7 @@ import { dueTimes } from './due-times.ts';
 export type DueDecision = {
   readonly dueMs: number;
   readonly action: 'run' | 'skipped';
-  /** Times before this one that nobody makes up for. */
+  /** Times before this one that are not made up for. */
   readonly missed: number;
   readonly reason: string;
 };

@@ -170,7 +170,7 @@ export class ScheduleRunner {
     }
   }
 
-  /** New, or told otherwise than before: what was due by the old words is nobody's business any more. */
+  /** New, or changed: what was due by the old words is no longer due. */
   async #know(standing: Standing): Promise<void> {
     const due_ns = wireOf(toMs(this.#parts.clock.now()));
     const reason = standing.book.isKnown ? 'the schedule was changed' : 'the schedule is new';
@@ -191,7 +191,10 @@ export class ScheduleRunner {
     await this.#settle(standing, standing.pending);
   }
 
-  /** True when the time is settled. A power cut or a log that refuses may have kept it until nobody wants its run. */
+  /**
+   * True when the time is settled. A power cut or a log that refuses may have kept it until its run is no longer
+   * wanted.
+   */
   async #settle(standing: Standing, fired: Fired): Promise<boolean> {
     const { spec, book } = standing;
     const { clock, robot } = this.#parts;
@@ -253,7 +256,7 @@ export class ScheduleRunner {
     book.take(event as AgentEvent<'schedule.fired'>);
   }
 
-  /** The clock may jump meanwhile: nobody sleeps longer than it takes to notice. */
+  /** The clock may jump meanwhile: the sleep is short enough to notice. */
   #restMs(): number {
     const { clock, robot } = this.#parts;
     const nowMs = Number(clock.now() / 1_000n) / 1_000;

@@ -27,7 +27,9 @@ type Found = { readonly daemonSeq: number; readonly cellSeq: number; readonly is
 /** Right before a refusal stand the decisions that led to it, at most one of each hook. */
 const DECISIONS_MAX = 8;
 
-/** What the log of this cell tells of the intent of one start of the daemon. Each look goes on where the last ended. */
+/**
+ * What the log of this cell has of the intent of one start of the daemon. Each look continues where the last ended.
+ */
 export class StartRecord {
   readonly #parts: StartRecordParts;
   #found: Found | undefined;
@@ -38,8 +40,8 @@ export class StartRecord {
   }
 
   /**
-   * Whether this start had its run, or one that stood for it, or was told in an earlier process of this cell that it
-   * gets none. What this process was told itself it knows.
+   * Whether this start had its run, or one that stood for it, or learned in an earlier process of this cell that it
+   * gets none. What this process learned itself it knows.
    */
   async isSettled(stopped: () => boolean): Promise<boolean> {
     const found = this.#found ?? (await this.#find());
@@ -81,7 +83,7 @@ export class StartRecord {
     return oldest === undefined || fromWireTime(oldest.ts) >= started;
   }
 
-  /** Ours, whatever became of it, or one of an earlier start that this start did not cut off. */
+  /** Of this start, whatever became of it, or one of an earlier start that this start did not interrupt. */
   #stands({ run_id: runId, payload }: AgentEvent<'run.finished'>, { daemonSeq }: Found): boolean {
     const { type, robot } = this.#parts;
     const accepted = runId === undefined ? undefined : this.#first(runId, 'intent.accepted');
@@ -91,7 +93,10 @@ export class StartRecord {
     return accepted.seq > daemonSeq || !this.#wasCutOff(runId, payload.error, daemonSeq);
   }
 
-  /** It could not go on after the cut, or its time was over by then. Time that runs out later is an end of its own. */
+  /**
+   * It could not continue after the interruption, or its time was over by then. Time that runs out later is an end of
+   * its own.
+   */
   #wasCutOff(runId: string, error: ErrorBody | undefined, daemonSeq: number): boolean {
     if (error?.code === 'run.interrupted') return true;
     if (error?.code !== 'deadline.exceeded' || error.subject !== runId) return false;
@@ -109,7 +114,7 @@ export class StartRecord {
       const who = event.payload.request?.['principal'] as { id?: unknown; origin?: unknown } | undefined;
       if (who) return who.id === this.#parts.robot && who.origin === 'schedule';
     }
-    // Nobody says who asked: rather no mission than one that was refused.
+    // The caller is unknown: rather no mission than one that was refused.
     return true;
   }
 

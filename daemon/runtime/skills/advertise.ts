@@ -4,8 +4,8 @@ import type { SkillShelf } from '../../../contract/index.ts';
 const CHARS_MAX = 16_000;
 
 /**
- * The block of a prompt that tells which skills there are: name and description of each, as the Agent Skills format
- * shows them to models. Undefined where there are none. What a package says of itself is escaped: it cannot close
+ * The block of a prompt that lists the skills: name and description of each, as the Agent Skills format
+ * shows them to models. Undefined without skills. What a package says of itself is escaped: it cannot close
  * the list or open another.
  */
 export function advertiseSkills(shelf: SkillShelf): string | undefined {

@@ -39,7 +39,7 @@ export function armTools(arm: ArmProxy, clock: Clock): readonly Tool[] {
         'Opens or closes the gripper. One that holds something before it is as narrow as asked has reached it.',
       input: motionSchemas.GripperArgs,
       effect: 'actuate',
-      // A hand that is as wide as its object may hold it or not: joint states do not tell what was grasped.
+      // A hand that is as wide as its object may hold it or not: joint states do not show what was grasped.
       replay: 'never',
       deadlineMs: motionDeadlineMs(MOTION_DEFAULTS.GRIPPER_MS),
       run: async (args, { signal }) => ({

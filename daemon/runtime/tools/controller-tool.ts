@@ -32,7 +32,7 @@ export function controllerTool(port: {
       'this returns. Ends with an outcome: succeeded, time_over or stopped.',
     input: ControllerRunArgs,
     effect: 'actuate',
-    // What a policy did to the world before a cut, nobody can tell from here.
+    // What a policy did to the world before an interruption is unknown here.
     replay: 'never',
     deadlineMs: controllerDeadlineMs(SECONDS_MAX),
     callDeadlineMs: ({ seconds }) => controllerDeadlineMs(seconds),

@@ -63,7 +63,7 @@ function predictTool(parts: ForesightParts, predictor: WorldPredictor): Tool {
   return houseTool({
     name: 'world.predict',
     description:
-      'A film of what may be seen next, from a picture and words. Imagined: nothing of it has happened.',
+      'A film of what may be seen next, from an image and words. Imagined: nothing of it has happened.',
     input: Type.Object(
       {
         picture_sha256: Sha256('picture'),
@@ -122,7 +122,7 @@ function reasonTool(parts: ForesightParts, reasoner: WorldReasoner): Tool {
   const { reasonMs } = parts.times;
   return houseTool({
     name: 'world.reason',
-    description: `How promising what a picture or a film shows is, 0 to ${SCORE_MAX}, whether the way is blocked, and why.`,
+    description: `How promising what an image or a film shows is, 0 to ${SCORE_MAX}, whether the way is blocked, and why.`,
     input: Type.Object(
       {
         question: Words(PROMPT_CHARS, 'what is to be judged'),
@@ -174,7 +174,7 @@ function unknownBlob(sha256: string): EdgeError {
   return new EdgeError('tool.failed', {
     operation: 'find blob',
     subject: sha256,
-    message: 'this robot holds no such picture or film',
+    message: 'this robot holds no such image or film',
     retryable: false,
   });
 }

@@ -13,7 +13,7 @@ export function personTool(desk: QuestionDesk): Tool {
     name: 'person.ask',
     description:
       'Asks a person and waits for the answer. For what only people can know or decide. The robot stands ' +
-      'meanwhile unless something else moves it. When nobody answers in time the result says so.',
+      'meanwhile unless something else moves it. When no answer comes in time the result says so.',
     input: Type.Object(
       {
         question: Words(2_000, 'one question, with what is needed to answer it'),
@@ -25,7 +25,7 @@ export function personTool(desk: QuestionDesk): Tool {
             description: 'the answer is one of these; absent: free text',
           }),
         ),
-        otherwise: Type.Optional(Words(200, 'what counts when nobody answers in time')),
+        otherwise: Type.Optional(Words(200, 'what counts when no answer comes in time')),
         timeout_s: Type.Optional(
           Seconds(5, 86_400, `how long an answer is waited for; ${TIMEOUT_S} where absent`),
         ),
@@ -36,7 +36,7 @@ export function personTool(desk: QuestionDesk): Tool {
       closed,
     ),
     effect: 'write',
-    // Under the same call it is the same question: nobody is asked twice.
+    // Under the same call it is the same question: no person is asked twice.
     replay: 'safe',
     deadlineMs: TIMEOUT_S * 1_000 + GRACE_MS,
     callDeadlineMs: ({ timeout_s = TIMEOUT_S }) => timeout_s * 1_000 + GRACE_MS,
@@ -58,7 +58,7 @@ export function personTool(desk: QuestionDesk): Tool {
         result: {
           answered,
           answer: settled.answer ?? null,
-          ...(answered ? { by: settled.by } : { note: 'nobody answered in time' }),
+          ...(answered ? { by: settled.by } : { note: 'no answer came in time' }),
         },
       };
     },

@@ -71,7 +71,7 @@ export function planTool({ robot, clock, history }: PlanParts): Tool {
   return houseTool({
     name: 'plan.step',
     description:
-      'Declares a step of the plan, or tells how it goes: what it is to achieve, until when, and how to see that ' +
+      'Declares a step of the plan, or reports its progress: what it is to achieve, until when, and how to see that ' +
       'it did. A step that is said to be done is checked against its success condition. Answers with the plan.',
     input,
     effect: 'write',

@@ -19,11 +19,11 @@ export type PlanStep = {
   readonly verified: boolean | undefined;
 };
 
-/** Steps of one run; what is beyond is a plan that nobody follows. */
+/** Steps of one run; what is beyond is a plan that is not followed. */
 export const STEPS_MAX = 64;
 
 /**
- * The plan of a run as its log tells it: each `plan.step` that returned well, in order. A step keeps its place and
+ * The plan of a run as its log has it: each `plan.step` that returned well, in order. A step keeps its place and
  * what a later call does not say again.
  */
 export function foldPlan(events: Iterable<AgentEvent>): readonly PlanStep[] {

@@ -67,7 +67,7 @@ export class QuestionDesk implements QuestionApi {
     this.#parts = parts;
   }
 
-  /** What the log holds; once, before runs go on. Questions of runs that ended are over. */
+  /** What the log holds; once, before runs continue. Questions of runs that ended are over. */
   async load(): Promise<void> {
     const kinds = ['question.asked', 'question.answered', 'run.finished'] as const;
     for await (const page of eachPageInTurns(this.#parts.reader, { kinds }))
@@ -237,7 +237,7 @@ export class QuestionDesk implements QuestionApi {
       },
     ]);
     const ended = write.then(() => void this.#questions.set(question_id, { ...question, ...end }));
-    // Whoever waits for it looks at what stands afterwards; the failure is told to the one who writes.
+    // A waiting caller looks at the state afterwards; the writer gets the failure.
     this.#ending.set(
       question_id,
       ended.catch(() => undefined),
@@ -251,7 +251,7 @@ export class QuestionDesk implements QuestionApi {
     this.#listeners.get(question_id)?.();
   }
 
-  /** The run is over or the daemon stops: nobody waits here any more. The log knows which of the two it was. */
+  /** The run is over or the daemon stops: no caller waits here. The log knows which of the two it was. */
   #withdraw(question: Question): void {
     this.#questions.set(question.question_id, { ...question, state: 'withdrawn' });
   }

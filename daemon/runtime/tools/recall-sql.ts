@@ -24,7 +24,7 @@ export function recallSql({ among, text, sinceNs, tenant }: Recall): string {
         `${mine}SELECT strftime(called.ts::TIMESTAMP, '%Y-%m-%dT%H:%M:%SZ') AS noted_at, called.run_id, ` +
         "called.args->>'$.text' AS note, called.args->>'$.tags' AS tags FROM tool_events called " +
         "WHERE called.kind = 'tool.called' AND called.tool = 'memory.note' AND called.run_id IN (FROM mine) " +
-        // A note that a policy refused is none.
+        // A note that a policy refused does not count.
         "AND called.call_id IN (SELECT call_id FROM tool_events WHERE kind = 'tool.returned' AND ok)" +
         `${since.replace('ts', 'called.ts')}${has('called.args')} ORDER BY called.ts DESC`
       );

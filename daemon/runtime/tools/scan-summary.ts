@@ -1,4 +1,4 @@
-/** What a summary is made of: a scan as sensor_msgs/LaserScan tells it; angles in radians, ranges in metres. */
+/** What a summary is made of: a scan as in sensor_msgs/LaserScan; angles in radians, ranges in metres. */
 export type Rays = {
   readonly angle_min: number;
   readonly angle_increment: number;
@@ -15,7 +15,7 @@ export type Sector = {
   readonly nearest_m: number | null;
   /** Where that is, radians; null as above. */
   readonly at_rad: number | null;
-  /** `clear`: rays went out to `range_max` and met nothing; `blind`: no ray of it told anything. */
+  /** `clear`: rays went out to `range_max` and met nothing; `blind`: no ray of it has a value. */
   readonly view: 'hit' | 'clear' | 'blind';
 };
 
@@ -23,8 +23,8 @@ type Found = { nearest: number; at: number; clear: number };
 
 /**
  * A scan as a ring of sectors. By REP-117: `Infinity` and what is beyond `range_max` is clear, `-Infinity` is
- * nearer than the scanner can measure (told as `range_min`), NaN and zero tell nothing. A sector without a ray that
- * tells something is blind, which is not the same as free.
+ * nearer than the scanner can measure (given as `range_min`), NaN and zero say nothing. A sector without a ray that
+ * says something is blind, which is not the same as free.
  */
 export function scanSectors(scan: Rays, count: number): readonly Sector[] {
   const width = (2 * Math.PI) / count;

@@ -41,8 +41,8 @@ export function sightTools(parts: SightParts): readonly Tool[] {
     houseTool({
       name: 'robot.look',
       description:
-        'Takes what a camera sees now as a picture. Of a depth camera: near is bright, black is unknown, and the ' +
-        'result says what bright and dark mean in metres. Look at age_s: an old picture is not what is there.',
+        'Takes what a camera sees now as an image. Of a depth camera: near is bright, black is unknown, and the ' +
+        'result says what bright and dark mean in metres. Look at age_s: an old image is not what is there.',
       input: Type.Object(
         { topic: Type.Optional(Topic('camera; absent: the configured or the only one')) },
         closed,
@@ -131,7 +131,7 @@ export function sightTools(parts: SightParts): readonly Tool[] {
   ];
 }
 
-/** How old a sample is, by the clock of the samples, seconds: how far newer ones have gone on since. */
+/** How old a sample is, by the clock of the samples, seconds: how far newer ones have advanced since. */
 function age({ time, newest }: { readonly time: bigint; readonly newest: bigint }): number {
   return rounded(Number(newest - time) / 1e9);
 }

@@ -1,7 +1,7 @@
 /**
  * Names of spans and attributes. OpenTelemetry's GenAI conventions still change: this file is the only one that knows
- * them. Read in November 2026 (semantic conventions 1.37, `gen_ai.*` in development); what is ours starts with
- * `auraison.`.
+ * them. Read in November 2026 (semantic conventions 1.37, `gen_ai.*` in development); what is of this project starts
+ * with `auraison.`.
  */
 export const ATTRIBUTES = {
   operation: 'gen_ai.operation.name',

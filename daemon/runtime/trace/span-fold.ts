@@ -26,7 +26,7 @@ const RUNS_MAX = 4_096;
 /** Steps of one run that are open at a time. */
 const STEPS_MAX = 1_024;
 
-/** A finished span, and whether whoever started its trace wants it kept; undefined: nobody said. */
+/** A finished span, and whether the caller that started its trace wants it kept; undefined: not said. */
 export type DoneSpan = { readonly span: TraceSpan; readonly sampled: boolean | undefined };
 
 /**
@@ -43,7 +43,7 @@ export class SpanFold {
     return least;
   }
 
-  /** What is under way, as far as it is known. */
+  /** Open spans, as far as it is known. */
   unfinished(): TraceSpan[] {
     return [...this.#runs.values()].flatMap(({ run, phase, steps }) => [
       run,
@@ -275,7 +275,7 @@ function open(
 }
 
 function begin(traced: Traced, id: string, span: Open): TraceSpan[] {
-  // A call that is repeated under its id goes on with its span.
+  // A call that is repeated under its id continues its span.
   if (!traced.steps.has(id) && traced.steps.size < STEPS_MAX) traced.steps.set(id, span);
   return [];
 }

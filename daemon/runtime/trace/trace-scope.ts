@@ -8,7 +8,7 @@ export type CallScope = {
   readonly runId?: string;
   /**
    * The robot refused a motion since somebody has the lease. Where that holder is above the rank of an agent the run
-   * pauses, and this settles when it goes on. Rejects with `refusal` where waiting does not help.
+   * pauses, and this settles when it continues. Rejects with `refusal` where waiting does not help.
    */
   readonly waitForRobot?:
     | ((refusal: EdgeError, signal: AbortSignal | undefined) => Promise<void>)

@@ -12,15 +12,15 @@ import {
 import { SpanFold } from './span-fold.ts';
 
 const BATCH_EVENTS = 500;
-/** How often the log is looked at, milliseconds. Nobody watches traces more closely. */
+/** How often the log is looked at, milliseconds. Traces need no closer look. */
 const LOOK_MS = 1_000;
 /** Between two tries at an exporter that fails, doubling, milliseconds. */
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 60_000;
-/** Spans that were not taken for this long are given up and counted, milliseconds. */
+/** Spans that were not taken for this long are dropped and counted, milliseconds. */
 const KEPT_MS = 3_600_000;
 
-/** Where reading goes on after a restart: from `from`, with what ends up to `done` exported already. */
+/** Where reading continues after a restart: from `from`, with what ends up to `done` exported already. */
 export type ShipperPlace = { readonly from: number; readonly done: number };
 
 export type TraceShipperParts = {
@@ -136,7 +136,7 @@ export class TraceShipper {
     return Number.parseInt(traceId.slice(-14, -1), 16) / 16 ** 13 < this.#parts.ratio;
   }
 
-  /** True once they are delivered, or given up; false where this ends before. */
+  /** True once they are delivered, or dropped; false where this ends before. */
   async #deliver(spans: readonly TraceSpan[]): Promise<boolean> {
     const { exporter, clock, report } = this.#parts;
     let wait = RETRY_MS;

@@ -34,7 +34,7 @@ export const ACTIONS: Readonly<Record<string, string>> = {
     'sensor_msgs/JointState command\n---\nsensor_msgs/JointState state\nbool stalled\nbool reached_goal\n---\nsensor_msgs/JointState state',
   'control_msgs/action/PointHead':
     'geometry_msgs/PointStamped target\ngeometry_msgs/Vector3 pointing_axis\nstring pointing_frame\nbuiltin_interfaces/Duration min_duration\nfloat64 max_velocity\n---\n---\nfloat64 pointing_angle_error',
-  // Ours: launch/auraison_interfaces, without its comments.
+  // Of this project: launch/auraison_interfaces, without its comments.
   'auraison_interfaces/action/RunIntent':
     'string type\nstring params_json\nstring idempotency_key\nuint8 priority 5\nbuiltin_interfaces/Time deadline\nstring traceparent\n---\nstring run_id\nstring status\nstring reason\nstring error_code\nfloat64 score\nstring summary_json\n---\nstring run_id\nstring status\nstring phase\nstring reason',
   'example_interfaces/action/Fibonacci': 'int32 order\n---\nint32[] sequence\n---\nint32[] sequence',

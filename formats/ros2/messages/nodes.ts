@@ -25,7 +25,7 @@ export const NODES: Readonly<Record<string, string>> = {
     'int8 STATUS_UNKNOWN=0\nint8 STATUS_ACCEPTED=1\nint8 STATUS_EXECUTING=2\nint8 STATUS_CANCELING=3\nint8 STATUS_SUCCEEDED=4\nint8 STATUS_CANCELED=5\nint8 STATUS_ABORTED=6\nGoalInfo goal_info\nint8 status',
   'action_msgs/GoalStatusArray': 'GoalStatus[] status_list',
   'unique_identifier_msgs/UUID': 'uint8[16] uuid',
-  // Ours: launch/auraison_interfaces, without its comments.
+  // Of this project: launch/auraison_interfaces, without its comments.
   'auraison_interfaces/NamedTensor': 'string name\nuint32[] shape\nfloat32[] data',
   'service_msgs/ServiceEventInfo':
     'uint8 REQUEST_SENT=0\nuint8 REQUEST_RECEIVED=1\nuint8 RESPONSE_SENT=2\nuint8 RESPONSE_RECEIVED=3\nuint8 event_type\nbuiltin_interfaces/Time stamp\nchar[16] client_gid\nint64 sequence_number',
@@ -34,7 +34,7 @@ export const NODES: Readonly<Record<string, string>> = {
 /** Services of ROS 2 Jazzy by full name: request, then response. */
 export const SERVICES: Readonly<Record<string, string>> = {
   'std_srvs/srv/Empty': '---',
-  // Ours: launch/auraison_interfaces, without its comments.
+  // Of this project: launch/auraison_interfaces, without its comments.
   'auraison_interfaces/srv/Infer':
     'string policy\nstring caller\nstring session\nbool reset\nstring task\nbuiltin_interfaces/Time stamp\nfloat64 deadline_ms\nauraison_interfaces/NamedTensor[] tensors\nstring[] image_names\nsensor_msgs/Image[] images\n---\nbool success\nstring error_code\nstring message\nbool retryable\nauraison_interfaces/NamedTensor actions\nfloat64 step_ms\nbuiltin_interfaces/Time stamp\nstring policy_hash',
   'auraison_interfaces/srv/Chat':

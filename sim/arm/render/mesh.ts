@@ -3,7 +3,7 @@ import type { Shape } from './shapes.ts';
 /** Triangles of a body in its own frame: nine numbers each, counter-clockwise from outside. */
 export type Mesh = Float64Array;
 
-/** Sides of round bodies: at 320 pixels nobody counts them. */
+/** Sides of round bodies: at 320 pixels the difference is not visible. */
 const SIDES = 16;
 const RINGS = 5;
 

@@ -65,7 +65,7 @@ export const BOUNDS = {
     of: ({ robot }: Terms) => braked(robot, 0),
   },
   'cut at once': {
-    why: 'no command after two control steps; the drives brake by themselves',
+    why: 'no command after two control steps; the drives brake on their own',
     of: ({ robot }: Terms) => dropped(robot, 0),
   },
   'cut by file': {
@@ -101,7 +101,7 @@ export const BOUNDS = {
     of: (): Bound => ({ commandsMs: 0, restMs: 0 }),
   },
   limits: {
-    why: 'motion may go on, within the limits of the robot',
+    why: 'motion may continue, within the limits of the robot',
     of: (): Bound => ({ commandsMs: undefined, restMs: undefined }),
   },
 } as const satisfies Record<string, { why: string; of(terms: Terms): Bound }>;

@@ -81,7 +81,7 @@ export function faultCard({ rows, commands }: CardParts): string {
     '- **Covered lidars** are tried with the control loop of this daemon; a controller of `[[controllers]]` looks at no lidar.',
     '- **Nav2**, ROS over Zenoh, lockstep, several faults at once, power cuts, and hardware of any kind.',
     '- **A freeze shorter than a second** ends no motion, and one below 0.4 s no command of a hand. They are judged up to their end.',
-    '- **A policy that repeats its answer** within the limits of the robot moves it: nobody can see that it is wrong.',
+    '- **A policy that repeats its answer** within the limits of the robot moves it: no check can see that it is wrong.',
     '',
   ].join('\n');
 }

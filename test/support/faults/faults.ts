@@ -121,7 +121,7 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
   {
     ...{
       id: 'takeover',
-      what: 'a person takes the robot over from a program that goes on asking',
+      what: 'a person takes the robot over from a program that keeps asking',
       pace: virtual,
     },
     ...{
@@ -135,20 +135,24 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
   {
     ...{
       id: 'lease.expires',
-      what: 'the lease of a hand expires; the hand goes on',
+      what: 'the lease of a hand expires; the hand keeps sending',
       pace: virtual,
       motions: HAND,
     },
     bound: 'stopped',
   },
   {
-    ...{ id: 'lease.returned', what: 'the lease of a hand is given back; the hand goes on', pace: virtual },
+    ...{
+      id: 'lease.returned',
+      what: 'the lease of a hand is given back; the hand keeps sending',
+      pace: virtual,
+    },
     ...{ motions: HAND, bound: 'stopped' },
   },
   {
     ...{
       id: 'lease.taken',
-      what: 'a higher rank takes the lease of a hand; the hand goes on',
+      what: 'a higher rank takes the lease of a hand; the hand keeps sending',
       pace: virtual,
     },
     ...{ motions: HAND, bound: 'stopped' },
@@ -156,27 +160,27 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
   { id: 'stop.robot', what: 'robot.stop, or arm.stop', pace: virtual, motions: ALL, bound: 'stopped' },
   { id: 'stop.run', what: 'the stop of a run', pace: virtual, motions: ASKED, bound: 'stopped' },
   {
-    ...{ id: 'estop.api', what: 'the emergency stop by the API; everybody goes on asking', pace: virtual },
+    ...{ id: 'estop.api', what: 'the emergency stop by the API; every caller keeps asking', pace: virtual },
     ...{ motions: ALL, bound: 'cut at once' },
   },
   {
-    ...{ id: 'estop.file', what: 'the emergency stop by its file; everybody goes on asking', pace: virtual },
+    ...{ id: 'estop.file', what: 'the emergency stop by its file; every caller keeps asking', pace: virtual },
     ...{ motions: ALL, bound: 'cut by file' },
   },
   {
-    ...{ id: 'estop.topic', what: 'the emergency stop by a topic; everybody goes on asking', pace: virtual },
+    ...{ id: 'estop.topic', what: 'the emergency stop by a topic; every caller keeps asking', pace: virtual },
     ...{ motions: ALL, bound: 'cut at once' },
   },
   {
     ...{
       id: 'estop.key',
-      what: 'the emergency stop by its Zenoh key; everybody goes on asking',
+      what: 'the emergency stop by its Zenoh key; every caller keeps asking',
       pace: virtual,
     },
     ...{ motions: ALL, bound: 'cut at once' },
   },
   {
-    ...{ id: 'estop.empty', what: 'its file, empty as a full disk leaves it; everybody goes on asking' },
+    ...{ id: 'estop.empty', what: 'its file, empty as a full disk leaves it; every caller keeps asking' },
     ...{ pace: virtual, motions: ALL, bound: 'cut by file' },
   },
   {
@@ -214,7 +218,7 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
     motions: { base: ['navigate', 'drive', 'teleop'] },
   },
   {
-    ...{ id: 'senses.silent', what: 'scan and odometry, or joint states, fall silent', pace: virtual },
+    ...{ id: 'senses.silent', what: 'scan and odometry, or joint states, stop arriving', pace: virtual },
     motions: { base: BASE, arm: ['trajectory', 'teleop', 'controller'] },
     bound: (motion) => (motion === 'controller' ? 'starved of senses' : 'old senses'),
   },
@@ -294,7 +298,7 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
     ...{ motions: { ros: ['teleop'] }, bound: 'expired' },
   },
   {
-    ...{ id: 'daemon.takeover', what: 'a person takes the robot over from a run; its caller goes on asking' },
+    ...{ id: 'daemon.takeover', what: 'a person takes the robot over from a run; its caller keeps asking' },
     ...{ pace: real, motions: { base: RUNS, ros: ['ordered'] }, bound: 'limits' },
   },
   {
