@@ -16,9 +16,9 @@ export type McpClient = {
   readonly title: string;
   /** The key of the file under which the servers stand. */
   readonly key: 'mcpServers' | 'servers';
-  /** Its file for all folders of this person; absent: it has none that another program may write. */
+  /** Its file for all folders of this person; absent: only the client itself writes it. */
   file?(places: Places): string;
-  /** Its file for one folder; absent: it has none. */
+  /** Its file for one folder; absent: the client has no such file. */
   projectFile?(places: Places): string;
   /** What a person does next. */
   readonly next: string;

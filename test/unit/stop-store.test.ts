@@ -19,7 +19,14 @@ vi.mock('node:fs/promises', async (original) => {
   return { ...real, open };
 });
 
-const ENGAGED: EStopState = { engaged: true, since_ns: '7', source: 'api', by: 'max', reason: '', press: '7' };
+const ENGAGED: EStopState = {
+  engaged: true,
+  since_ns: '7',
+  source: 'api',
+  by: 'max',
+  reason: '',
+  press: '7',
+};
 const RELEASED: EStopState = { engaged: false, since_ns: '', source: '', by: '', reason: '' };
 let dir: string;
 let store: StopStore;
