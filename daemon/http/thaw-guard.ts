@@ -1,5 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type Clock, EdgeError, FREEZE_LOOK_MS, FreezeWatch, LIMITS, type Timer } from '../../contract/index.ts';
+import {
+  type Clock,
+  EdgeError,
+  FREEZE_LOOK_MS,
+  FreezeWatch,
+  LIMITS,
+  type Timer,
+} from '../../contract/index.ts';
 
 /**
  * How long the guard refuses after a freeze: what waited in sockets is read within these turns of a timer. They are
