@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { EdgeError } from '../../contract/core.ts';
-import { checkHere, type CheckReply } from './policy-check.ts';
+import { type CheckReply, checkHere } from './policy-check.ts';
 import type { PolicyFile } from './policy-text.ts';
 
 /** The thread of `checkAside`: one set of policies is checked, then it ends. */

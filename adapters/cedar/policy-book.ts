@@ -197,7 +197,11 @@ async function lastGood({ lastGood: kept, clock, check }: PolicyBookParts): Prom
   const source = kept?.read();
   if (!source) return { set: closedPolicySet(), fallback: closed };
   try {
-    return { set: await openPolicySet(source, check ?? checkAside(clock)), source, fallback: 'the last good policies' };
+    return {
+      set: await openPolicySet(source, check ?? checkAside(clock)),
+      source,
+      fallback: 'the last good policies',
+    };
   } catch (thrown) {
     // A broken copy counts as none, and is named.
     const why = (thrown as Error).message;
