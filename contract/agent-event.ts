@@ -47,22 +47,7 @@ export type NewEvent<K extends EventKind = EventKind> = {
 }[K];
 
 /** A checker per kind: far cheaper and far clearer in its messages than the whole union. */
-const perKind = new Map<string, ReturnType<typeof checker>>();
 const payloadPerKind = new Map<string, ReturnType<typeof checker>>();
-
-/** `undefined` when the event fits, else `path: problem`. */
-export function agentEventFault(value: unknown): string | undefined {
-  const kind = (value as { kind?: unknown } | null)?.kind;
-  if (typeof kind !== 'string' || !Object.hasOwn(EVENT_PAYLOADS, kind))
-    return `/kind: unknown event kind ${String(kind)}`;
-  let check = perKind.get(kind);
-  if (!check) {
-    const payload = EVENT_PAYLOADS[kind as EventKind];
-    check = checker(Type.Object({ ...envelope, kind: Type.Literal(kind), payload }, closed));
-    perKind.set(kind, check);
-  }
-  return check.fault(value);
-}
 
 /** `undefined` when `payload` fits the kind, else `path: problem`. */
 export function payloadFault(kind: EventKind, payload: unknown): string | undefined {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { Count, closed, Name, Text } from './common.ts';
+import { By, Count, closed, Name, Text } from './common.ts';
 
 const Milliseconds = (description: string) => Type.Number({ minimum: 0, description });
 const PolicyHash = Text(128, 'SHA-256 of the policy, as it reports it; empty before its first answer');
@@ -12,6 +12,7 @@ export const CONTROL_PAYLOADS = {
       state: Text(64, 'running, or how it ended'),
       reason: Text(512, 'the task where it starts, why where it ends'),
       policy_hash: PolicyHash,
+      by: By,
     },
     closed,
   ),

@@ -39,7 +39,6 @@ export const Intent = Type.Object(
   { ...closed, $id: 'auraison/v1/intent', title: 'Intent' },
 );
 export type Intent = Static<typeof Intent>;
-export const intentChecker = checker(Intent);
 
 /** What a client sends: the daemon adds the id and the policy context. */
 export const IntentRequest = Type.Object(

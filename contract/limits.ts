@@ -302,6 +302,8 @@ export const LIMITS = {
   /** Cedar policies of one set (more take too long), and the height of an expression (Cedar overflows from 400). */
   CEDAR_POLICIES_MAX: 2_000,
   CEDAR_DEPTH_MAX: 160,
+  /** The check of one set of policies, in a thread of its own, milliseconds. */
+  CEDAR_CHECK_MS: 120_000,
   /** One policy hook. A hook that is later than this denies, milliseconds. */
   POLICY_HOOK_MS: 1_000,
   /** One query of the lakehouse, milliseconds, and the rows it may return. */

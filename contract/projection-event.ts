@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox';
-import { checker } from './check.ts';
 import { closed, Json, Name, Uuid } from './common.ts';
 import { WireTime } from './time.ts';
 
@@ -19,4 +18,3 @@ export const ProjectionEvent = Type.Object(
   { ...closed, $id: 'auraison/v1/projection-event', title: 'ProjectionEvent' },
 );
 export type ProjectionEvent = Static<typeof ProjectionEvent>;
-export const projectionEventChecker = checker(ProjectionEvent);

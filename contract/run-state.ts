@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox';
-import { checker } from './check.ts';
 import { closed, StopConfirmed, Text, Uuid } from './common.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
@@ -29,4 +28,3 @@ export const RunState = Type.Object(
   { ...closed, $id: 'auraison/v1/run-state', title: 'RunState' },
 );
 export type RunState = Static<typeof RunState>;
-export const runStateChecker = checker(RunState);

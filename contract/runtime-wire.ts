@@ -22,8 +22,6 @@ export const RUNTIME_CLOSE = {
   flood: 4429,
 } as const;
 
-export const RUNTIME_CAPABILITIES = ['stream', 'messages'] as const;
-
 const open = { additionalProperties: true } as const;
 const Seq = Type.Integer({
   minimum: 1,

@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox';
-import { checker } from './check.ts';
 import { closed, Name, Text, Uuid } from './common.ts';
 
 /** A packaged procedure an agent can load: SKILL.md instructions plus tools. */
@@ -23,4 +22,3 @@ export const Skill = Type.Object(
   { ...closed, $id: 'auraison/v1/skill', title: 'Skill' },
 );
 export type Skill = Static<typeof Skill>;
-export const skillChecker = checker(Skill);

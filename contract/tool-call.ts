@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox';
-import { checker } from './check.ts';
 import { closed, Json, Name, Uuid } from './common.ts';
 import { ErrorBody } from './errors.ts';
 
@@ -27,4 +26,3 @@ export const ToolCall = Type.Object(
   { ...closed, $id: 'auraison/v1/tool-call', title: 'ToolCall' },
 );
 export type ToolCall = Static<typeof ToolCall>;
-export const toolCallChecker = checker(ToolCall);

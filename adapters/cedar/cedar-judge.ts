@@ -33,13 +33,20 @@ export class CedarJudge implements PolicyJudge {
   /** Of the engine when it got this set. */
   #generation = 0;
 
-  /** Throws `policy.invalid` with file, line and policy id. `extra`: further input of the hash. */
-  constructor(engine: CedarEngine, files: readonly PolicyFile[], extra: readonly PolicyFile[] = []) {
+  /**
+   * Throws `policy.invalid` with file, line and policy id. `extra`: further input of the hash. `checked`: what
+   * `checkPolicies` gave for these files, where it was called before.
+   */
+  constructor(
+    engine: CedarEngine,
+    files: readonly PolicyFile[],
+    extra: readonly PolicyFile[] = [],
+    checked: readonly ParsedPolicy[] = checkPolicies(engine, files),
+  ) {
     this.#engine = engine;
-    this.policies = parsePolicies(engine, files);
+    this.policies = checked;
     this.#rules = new Map(this.policies.map((policy) => [policy.id, { ...policy, ...termsOf(policy) }]));
     const first = files[0]?.file ?? 'policies';
-    callOn(engine, first, (cedar) => validate(cedar, this.policies));
     this.sha256 = hashOf([...files, ...extra]);
     this.#slot = free.pop() ?? `set-${++made}`;
     try {
@@ -107,6 +114,14 @@ export class CedarJudge implements PolicyJudge {
       return { decision: 'allow', reason: `permitted by ${determining[0]}`, determining };
     return { decision: 'needs_approval', reason: reasonOf(asks), determining, approval: strictest(asks) };
   }
+}
+
+/** Parses the policies and checks them against the schema: most of the time that a set takes. Throws `policy.invalid`. */
+export function checkPolicies(engine: CedarEngine, files: readonly PolicyFile[]): readonly ParsedPolicy[] {
+  const policies = parsePolicies(engine, files);
+  for (const policy of policies) termsOf(policy);
+  callOn(engine, files[0]?.file ?? 'policies', (cedar) => validate(cedar, policies));
+  return policies;
 }
 
 type Response = Extract<ReturnType<Cedar['statefulIsAuthorized']>, { type: 'success' }>['response'];

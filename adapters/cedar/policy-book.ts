@@ -10,6 +10,7 @@ import {
   toWireTime,
 } from '../../contract/core.ts';
 import { resourceOf } from './cedar-request.ts';
+import { checkAside, type PolicyCheck } from './policy-check.ts';
 import {
   closedPolicySet,
   entitiesOf,
@@ -28,6 +29,8 @@ export type PolicyBookParts = {
   readonly clock: Clock;
   /** Reads the files; throws `policy.invalid` where it cannot. */
   readonly read: () => PolicySource;
+  /** Where the policies are parsed and checked; absent: many of them in a thread of their own. */
+  readonly check?: PolicyCheck;
   readonly standing: (context: HookQuestion['context']) => Standing;
   /** The fastest that the gate lets the base drive (m/s) and turn (rad/s): a fact of every motion of the base. */
   readonly base?: { readonly speedMax: number; readonly turnMax: number };
@@ -58,6 +61,8 @@ export class PolicyBook implements PolicyHook {
   readonly #parts: PolicyBookParts;
   #held: Held;
   #fault: string | undefined;
+  #reloading: Promise<boolean> | undefined;
+  #reloadNext: Promise<boolean> | undefined;
 
   private constructor(parts: PolicyBookParts, held: Held, fault: string | undefined) {
     this.#parts = parts;
@@ -94,8 +99,26 @@ export class PolicyBook implements PolicyHook {
     return { ...this.#held.view, loaded_ts: this.#held.loadedTs, reload_error: this.#fault };
   }
 
-  /** True where other policies are in force now. Throws `policy.invalid`; then those before stay. */
-  async reload(): Promise<boolean> {
+  /**
+   * True where other policies are in force now. Rejects with `policy.invalid`; then those before stay. Those before
+   * judge until the others are checked. Reloads come one after another; those that wait are one.
+   */
+  reload(): Promise<boolean> {
+    if (this.#reloading) {
+      const next = () => {
+        this.#reloadNext = undefined;
+        return this.reload();
+      };
+      this.#reloadNext ??= this.#reloading.then(next, next);
+      return this.#reloadNext;
+    }
+    this.#reloading = this.#reload().finally(() => {
+      this.#reloading = undefined;
+    });
+    return this.#reloading;
+  }
+
+  async #reload(): Promise<boolean> {
     let next: Held;
     try {
       next = await load(this.#parts);
@@ -156,9 +179,9 @@ export class PolicyBook implements PolicyHook {
   }
 }
 
-async function load({ read, clock, lastGood: kept }: PolicyBookParts): Promise<Held> {
+async function load({ read, clock, lastGood: kept, check }: PolicyBookParts): Promise<Held> {
   const source = read();
-  const held = hold(await openPolicySet(source), source, clock);
+  const held = hold(await openPolicySet(source, check ?? checkAside(clock)), source, clock);
   kept?.write(source);
   return held;
 }
@@ -169,12 +192,16 @@ function hold(set: PolicySet, source: PolicySource | undefined, clock: Clock): H
 
 type LastGood = { readonly set: PolicySet; readonly source?: PolicySource; readonly fallback: string };
 
-async function lastGood({ lastGood: kept }: PolicyBookParts): Promise<LastGood> {
+async function lastGood({ lastGood: kept, clock, check }: PolicyBookParts): Promise<LastGood> {
   const closed = 'nothing but reading and stopping';
   const source = kept?.read();
   if (!source) return { set: closedPolicySet(), fallback: closed };
   try {
-    return { set: await openPolicySet(source), source, fallback: 'the last good policies' };
+    return {
+      set: await openPolicySet(source, check ?? checkAside(clock)),
+      source,
+      fallback: 'the last good policies',
+    };
   } catch (thrown) {
     // A broken copy counts as none, and is named.
     const why = (thrown as Error).message;

@@ -4,6 +4,7 @@ import { BUILT_IN, BuiltInJudge } from './built-in.ts';
 import { CedarJudge, hashOf } from './cedar-judge.ts';
 import { NAMESPACE, resourceOf, userId } from './cedar-request.ts';
 import { EntityFile } from './entity-file.ts';
+import { checkHere, type PolicyCheck } from './policy-check.ts';
 import type { PolicyFile } from './policy-text.ts';
 import { loadCedar } from './wasm.ts';
 
@@ -32,8 +33,14 @@ const WARM_UP: PolicyRequest = {
   entities: [],
 };
 
-/** The one loader of policies. Throws `policy.invalid` with the file, the place in it and the fault. */
-export async function openPolicySet({ policies, entities }: PolicySource): Promise<PolicySet> {
+/**
+ * The one loader of policies. Throws `policy.invalid` with the file, the place in it and the fault. `check`: where the
+ * policies are parsed and checked.
+ */
+export async function openPolicySet(
+  { policies, entities }: PolicySource,
+  check: PolicyCheck = checkHere,
+): Promise<PolicySet> {
   const known = new EntityFile(entities.file, entities.text);
   if (policies.length === 0 && entities.text === '') {
     const judge = new BuiltInJudge();
@@ -46,7 +53,8 @@ export async function openPolicySet({ policies, entities }: PolicySource): Promi
     return { judge, entities: known, view };
   }
   const texts = policies.length === 0 ? BUILT_IN : policies;
-  const judge = new CedarJudge(await loadCedar(), texts, entities.text === '' ? [] : [entities]);
+  const checked = await check(texts);
+  const judge = new CedarJudge(await loadCedar(), texts, entities.text === '' ? [] : [entities], checked);
   // The first question of all compiles much of Cedar: it is asked here, so that no later question pays for it.
   judge.judge(WARM_UP);
   const listed = judge.policies.map(({ id, effect, line }) => ({ id, effect, line }));

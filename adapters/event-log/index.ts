@@ -9,7 +9,6 @@ export { KEEP_EVENTS, LogCutter } from './log-cutter.ts';
 export type { ExportEnd, ExportProgress, ExportRange } from './log-export.ts';
 export { exportLogs } from './log-export.ts';
 export { eventsDirectory, logPath } from './log-schema.ts';
-export { setLogAside } from './set-log-aside.ts';
 export type { CommitThread, EventLogOptions, EventLogStats } from './sqlite-event-log.ts';
 export type { ExportVerdict } from './verify-export.ts';
 export { verifyExport } from './verify-export.ts';

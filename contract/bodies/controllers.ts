@@ -23,6 +23,7 @@ export const ControllerStop = ask({
   controller: Type.Optional(Words),
   reason: Type.Optional(Words),
   motionId: Type.Optional(Words),
+  by: Type.Optional(Type.String({ maxLength: 128, description: 'principal that asked for it' })),
 });
 
 export const ControllerView = reply({

@@ -38,7 +38,7 @@ async function loadPolicy(): Promise<{ readonly policy: Policy; readonly fault?:
 
 const loaded = await loadPolicy();
 shrinkHeap();
-const watch = safety && new SafetyWatch(safety, clock);
+const watch = safety && new SafetyWatch(safety, clock, options.control.lockstep);
 await runControlWorker(parentPort as unknown as ControlPort, { ...loaded, clock, options, watch });
 // Closed: the thread ends on its own, so that nothing terminates it, or its policy's thread, in the midst of
 // something.

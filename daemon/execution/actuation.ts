@@ -14,6 +14,7 @@ import {
 } from '../../contract/core.ts';
 import { ActuationLease, LEASE_PRIORITIES, roleOf } from './lease.ts';
 import { type Mandate, MotionLeases } from './motion-leases.ts';
+import { reasonWith } from './robot-requests.ts';
 import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
 import { StopLatch } from './safety/stop-latch.ts';
@@ -236,21 +237,19 @@ export class Actuation {
    */
   async stop(reason: string, role: LeaseRole = 'teleoperation', by?: string): Promise<void> {
     this.#dismiss(role);
-    const payload = { reason: reason.slice(0, 512), source: 'request', ...(by === undefined ? {} : { by }) };
-    this.note({ kind: 'safety.stopped', payload });
-    await this.#whileStopping(() => this.#stopAll(reason, 'stop'));
+    this.noteStop(reason, by);
+    await this.#whileStopping(() => this.#stopAll(reasonWith(reason, by), 'stop'));
   }
 
-  /** Stops the motions of this run for which `isOf` is true. Motions of others continue. Rejects as `stop`. */
+  /** Stops the motions of this run for which `isOf` is true. Motions of others continue. `by` and rejects as `stop`. */
   async stopRun(
     run: string,
     reason: string,
-    isOf: (told: MotionTold) => boolean = () => true,
+    { by, isOf = () => true }: { by?: string | undefined; isOf?: (told: MotionTold) => boolean } = {},
   ): Promise<void> {
     const own: Which = ({ told }) => told?.run === run && isOf(told);
-    if ([...this.#motions.values()].some(own))
-      this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'request' } });
-    await this.#stopMotions(own, reason, 'stop');
+    if ([...this.#motions.values()].some(own)) this.noteStop(reason, by);
+    await this.#stopMotions(own, reasonWith(reason, by), 'stop');
   }
 
   /** The emergency stop was engaged: no motion starts, and every motion ends. Rejects as `stop`. */
@@ -290,6 +289,12 @@ export class Actuation {
     );
     await this.#whileStopping(() => this.#stopThem(stops, reason, 'stop'));
     return moved;
+  }
+
+  /** A stop on request is in the log. `by`: the principal that asked. */
+  noteStop(reason: string, by: string | undefined): void {
+    const payload = { reason: reason.slice(0, 512), source: 'request', ...(by === undefined ? {} : { by }) };
+    this.note({ kind: 'safety.stopped', payload });
   }
 
   note(event: NewEvent): void {

@@ -11,7 +11,7 @@ import {
   type TrajectoryGoal,
 } from '../../contract/core.ts';
 import type { Actuation, MotionTold } from './actuation.ts';
-import { parseStop, withMotion } from './robot-requests.ts';
+import { parseStop, reasonWith, withMotion } from './robot-requests.ts';
 
 /**
  * The arm as the other cells know it: the methods of `METHODS.execution.arm*`, each motion under the actuation
@@ -60,12 +60,11 @@ export class ArmService {
       });
     });
     bus.handle(methods.armStop, async (body) => {
-      const { reason, run, role } = parseStop(body);
-      if (run !== undefined) return await this.#actuation.stopRun(run, `arm: ${reason}`, isOfArm);
-      this.#actuation.note({
-        kind: 'safety.stopped',
-        payload: { reason: `arm: ${reason}`.slice(0, 512), source: 'request' },
-      });
+      const { reason: asked, run, role, by } = parseStop(body);
+      if (run !== undefined)
+        return await this.#actuation.stopRun(run, `arm: ${asked}`, { by, isOf: isOfArm });
+      this.#actuation.noteStop(`arm: ${asked}`, by);
+      const reason = reasonWith(asked, by);
       // Controllers and hands move the same joints, also of an arm that takes no trajectories.
       const movers = this.#actuation.stopMovers(reason, role);
       movers.catch(() => {});

@@ -75,6 +75,11 @@ export function parseStop(body: unknown): StopRequest {
   };
 }
 
+/** Of a stop, as motions and controllers answer it: with the principal that asked, where it is known. */
+export function reasonWith(reason: string, by: string | undefined): string {
+  return by === undefined ? reason : `${reason} (by ${by})`;
+}
+
 function reasonOf(given: unknown, otherwise: string): string {
   return typeof given === 'string' && given !== '' ? given.slice(0, TEXT_MAX) : otherwise;
 }

@@ -52,7 +52,7 @@ export class RobotService {
     });
     bus.handle(methods.robotStop, async (body) => {
       const { reason, run, role, by } = parseStop(body);
-      await (run === undefined ? actuation.stop(reason, role, by) : actuation.stopRun(run, reason));
+      await (run === undefined ? actuation.stop(reason, role, by) : actuation.stopRun(run, reason, { by }));
       return stopWarnings(this.#parts.hasRobot ?? true);
     });
   }

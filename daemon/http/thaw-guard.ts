@@ -1,8 +1,19 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type Clock, EdgeError, FREEZE_LOOK_MS, FreezeWatch, LIMITS } from '../../contract/index.ts';
+import {
+  type Clock,
+  EdgeError,
+  FREEZE_LOOK_MS,
+  FreezeWatch,
+  LIMITS,
+  type Timer,
+} from '../../contract/index.ts';
 
-/** How long the guard refuses after a freeze, milliseconds: what waited in sockets is read within it. */
-const REFUSE_MS = 100;
+/**
+ * How long the guard refuses after a freeze: what waited in sockets is read within these turns of a timer. They are
+ * counted rather than timed, because the process may stall again before it has read its sockets.
+ */
+const REFUSE_TURNS = 10;
+const TURN_MS = 10;
 /** A freeze of `COMMAND_EXPIRY_MS` is seen at least as this long, since it may start between two looks. */
 const SHORTEST_MS = LIMITS.COMMAND_EXPIRY_MS - FREEZE_LOOK_MS;
 
@@ -69,19 +80,13 @@ function submits(message: unknown): boolean {
 export class ThawGuard {
   readonly #clock: Clock;
   readonly #freeze: FreezeWatch;
-  #thawedAtMs = -Infinity;
-  #frozenMs = 0;
+  /** The freezes whose orders may still wait in a socket. A later, shorter freeze does not make them younger. */
+  #freezes: { readonly frozenMs: number; turns: number }[] = [];
+  #timer: Timer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#freeze = new FreezeWatch(
-      clock,
-      (frozenMs) => {
-        this.#thawedAtMs = clock.monotonicMs();
-        this.#frozenMs = frozenMs;
-      },
-      SHORTEST_MS,
-    );
+    this.#freeze = new FreezeWatch(clock, (frozenMs) => this.#thawed(frozenMs), SHORTEST_MS);
   }
 
   /** Guards the routes of this server until it closes. */
@@ -90,11 +95,29 @@ export class ThawGuard {
     // No order waits in a socket that is not open yet: a slow start is no freeze.
     app.addHook('onListen', async () => {
       this.#freeze.look();
-      this.#thawedAtMs = -Infinity;
+      this.#forget();
     });
-    app.addHook('onClose', async () => this.#freeze.close());
+    app.addHook('onClose', async () => {
+      this.#freeze.close();
+      this.#forget();
+    });
     // The body is in: what is late is late whatever it says, unless it stops.
     app.addHook('preValidation', async (request) => this.#check(request));
+  }
+
+  #thawed(frozenMs: number): void {
+    this.#freezes.push({ frozenMs, turns: REFUSE_TURNS });
+    this.#timer ??= this.#clock.every(TURN_MS, () => {
+      for (const freeze of this.#freezes) freeze.turns -= 1;
+      this.#freezes = this.#freezes.filter(({ turns }) => turns > 0);
+      if (this.#freezes.length === 0) this.#forget();
+    });
+  }
+
+  #forget(): void {
+    this.#freezes = [];
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   #check({ method, body, routeOptions: { url } }: FastifyRequest): void {
@@ -102,7 +125,7 @@ export class ThawGuard {
     if (method !== 'POST' || countsMs === undefined || isLateHarmless(url, body)) return;
     // The socket may be read before the timer of the watch.
     this.#freeze.look();
-    if (this.#clock.monotonicMs() - this.#thawedAtMs >= REFUSE_MS || this.#frozenMs < countsMs) return;
+    if (this.#freezes.every(({ frozenMs }) => frozenMs < countsMs)) return;
     throw new EdgeError('command.expired', {
       operation: `POST ${url}`,
       subject: 'robot',

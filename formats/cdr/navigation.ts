@@ -102,9 +102,6 @@ export function encodeOccupancyGrid(grid: OccupancyGrid): Uint8Array {
 }
 
 /** rosgraph_msgs/msg/Clock: its one field. */
-export function decodeClock(bytes: Uint8Array): Nanoseconds {
-  return new CdrReader(bytes, CLOCK).stamp();
-}
 export function encodeClock(time: Nanoseconds): Uint8Array {
   const writer = new CdrWriter(12);
   writer.stamp(time);

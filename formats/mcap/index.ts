@@ -11,5 +11,4 @@ export * from './records.ts';
 export { planRepair, type Repair } from './repair.ts';
 export { scan } from './scan.ts';
 export type { Scan } from './scan-result.ts';
-export { McapStreamReader } from './stream-reader.ts';
 export { Summary } from './summary.ts';

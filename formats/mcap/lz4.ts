@@ -8,22 +8,9 @@ const RATIO_MAX = 255;
 type Unpacked = { readonly bytes: Uint8Array; readonly fault: Error | undefined };
 
 /**
- * Decompresses one LZ4 frame (lz4.org frame format 1.6) into exactly `size` bytes; for files of other
- * recorders. Checksums are skipped: the chunk around it has its own. Never writes outside `size` bytes;
- * throws `mcap.malformed`.
+ * As much of one LZ4 frame (lz4.org frame format 1.6) as can be decompressed, at most `sizeMax` bytes; for files of other
+ * recorders. Checksums are skipped: the chunk around it has its own. Never throws; `fault` is `mcap.malformed`.
  */
-export function decompressLz4(input: Uint8Array, size: number, base: number, subject: string): Uint8Array {
-  const { bytes, fault } = unpackLz4(input, size, base, subject);
-  if (fault) throw fault;
-  if (bytes.length === size) return bytes;
-  throw malformed(
-    subject,
-    base + input.length,
-    `lz4: ${bytes.length} bytes where the chunk declares ${size}`,
-  );
-}
-
-/** As much of a frame as can be decompressed, at most `sizeMax` bytes. Never throws. */
 export function unpackLz4(input: Uint8Array, sizeMax: number, base: number, subject: string): Unpacked {
   const output = new Uint8Array(Math.min(sizeMax, input.length * RATIO_MAX));
   const state = { filled: 0 };

@@ -25,9 +25,6 @@ const schemas = new Map<string, MessageSchema>();
 /** All types that `schemaFor` knows, by full name. */
 export const KNOWN_TYPES: readonly string[] = [...TEXTS.keys()].map((name) => name.replace('/', '/msg/'));
 
-/** Full names of the services and actions whose definitions are built in. */
-export const KNOWN_INTERFACES: readonly string[] = [...INTERFACES.keys()];
-
 /** The built-in text of one definition file by its full name (`std_srvs/srv/SetBool`), alone. */
 export function builtInText(type: string): string | undefined {
   return (

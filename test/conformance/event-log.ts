@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type AgentEvent,
-  agentEventFault,
   type Clock,
   EVENT_PAYLOADS,
   type EventKind,
@@ -15,6 +14,7 @@ import {
   type NewEvent,
 } from '../../contract/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { agentEventFault } from '../support/agent-event-fault.ts';
 import { arbitraryOf } from '../support/schema-arbitrary.ts';
 
 /** One place where a log can be opened, closed and opened again. */

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  agentEventFault,
   type Checker,
   canonicalJson,
   checker,
@@ -12,17 +11,18 @@ import {
   EVENT_PAYLOADS,
   type EventKind,
   explainPayload,
-  intentChecker,
+  Intent,
   intentRequestChecker,
+  ProjectionEvent,
   payloadFault,
   payloadFits,
-  projectionEventChecker,
   RUN_STATUSES,
   RUN_TRANSITIONS,
-  runStateChecker,
-  skillChecker,
-  toolCallChecker,
+  RunState,
+  Skill,
+  ToolCall,
 } from '../../contract/index.ts';
+import { agentEventFault } from '../support/agent-event-fault.ts';
 import { arbitraryOf, mutations } from '../support/schema-arbitrary.ts';
 
 const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 2 ** 31);
@@ -30,12 +30,12 @@ const runs = { seed, numRuns: 30 };
 type Loose = Readonly<Record<string, unknown>>;
 
 const subjects: [string, Checker<unknown>][] = [
-  ['intent', intentChecker],
+  ['intent', checker(Intent)],
   ['intent request', intentRequestChecker],
-  ['skill', skillChecker],
-  ['tool call', toolCallChecker],
-  ['run state', runStateChecker],
-  ['projection event', projectionEventChecker],
+  ['skill', checker(Skill)],
+  ['tool call', checker(ToolCall)],
+  ['run state', checker(RunState)],
+  ['projection event', checker(ProjectionEvent)],
   ['error', checker(ErrorBody)],
   ...EVENT_KINDS.map((kind): [string, Checker<unknown>] => [
     `payload of ${kind}`,

@@ -119,6 +119,22 @@ describe('control client', () => {
     expect(threads.length).toBe(2);
   });
 
+  it('reads what a thread has answered before it judges it: the thread of the daemon may have stalled', async () => {
+    const { clock, threads, down, client } = bench();
+    threads[0]!.ready();
+    const ticked = client.tick(5n);
+    const { id } = threads[0]!.told.at(-1) as { id: number };
+    // Timers come first after a stall; what lies in the port is read after them.
+    clock.skip(20_000);
+    await clock.advance(0);
+    const result: TickResult = { time: 5n, command: undefined, hold: false, receipts: [] };
+    threads[0]!.say({ kind: 'ticked', id, result, counts: {} as never });
+    threads[0]!.alive();
+    expect(await ticked).toEqual(result);
+    await clock.advance(200);
+    expect(down).toEqual([]);
+  });
+
   it('counts an answer as work: an idle lockstep simulation has no ticks, and its thread may be slow', async () => {
     const { clock, threads, down, client } = bench();
     threads[0]!.ready();

@@ -23,15 +23,20 @@ class Rig {
   readonly world = new FlatWorld({ walls: HALL, start: { x: 0.6, y: 1, yaw: 0 }, seed: 3 });
   readonly word = new SafetyWord();
   readonly clock = new ManualClock();
-  readonly core = new ControlCore(
-    new PursuitPolicy(),
-    this.clock,
-    { ...CORE_DEFAULTS, control: { ...CONTROL_DEFAULTS, lockstep: true } },
-    new SafetyWatch(this.word.buffer, this.clock),
-  );
+  readonly core: ControlCore;
   readonly stopped: string[] = [];
   /** The main thread is alive. */
   renews = true;
+
+  /** `waits`: the world waits for the main thread, as an embedded simulation does. */
+  constructor(waits = false) {
+    this.core = new ControlCore(
+      new PursuitPolicy(),
+      this.clock,
+      { ...CORE_DEFAULTS, control: { ...CONTROL_DEFAULTS, lockstep: true } },
+      new SafetyWatch(this.word.buffer, this.clock, waits),
+    );
+  }
 
   async step(): Promise<number> {
     this.clock.skip(1_000 / HZ);
@@ -48,8 +53,8 @@ class Rig {
   }
 }
 
-async function driving(): Promise<{ rig: Rig; motion: Promise<MotionResult>; speed: number }> {
-  const rig = new Rig();
+async function driving(waits = false): Promise<{ rig: Rig; motion: Promise<MotionResult>; speed: number }> {
+  const rig = new Rig(waits);
   await rig.run(1);
   rig.word.grant(7, TTL_MS);
   const motion = rig.core.navigate('m', GOAL, 7);
@@ -82,6 +87,19 @@ describe('a control thread', () => {
     expect(rig.world.twist.linear).toBeGreaterThan(0.2);
     await rig.run(2);
     expect(await motion).toMatchObject({ outcome: 'stopped', message: 'the lease was not renewed' });
+  });
+
+  it('of a world that waits goes on where a stall of the host left it, and obeys all the same', async () => {
+    const [stalled, prompt] = [await driving(true), await driving(true)];
+    stalled.rig.renews = false;
+    for (let i = 0; i < HZ; i++) {
+      stalled.rig.clock.skip(10 * TTL_MS);
+      expect(await stalled.rig.step()).toBe(await prompt.rig.step());
+    }
+    expect(stalled.rig.stopped).toEqual([]);
+    stalled.rig.word.revoke();
+    await stalled.rig.run(2);
+    expect(await stalled.motion).toMatchObject({ outcome: 'stopped', message: 'the lease was lost' });
   });
 
   it('begins nothing under a lease that is gone, nor under none', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Sample } from '../../contract/core.ts';
+import { METHODS, type Sample } from '../../contract/core.ts';
+import { serveControllers } from '../../daemon/execution/controllers/controller-requests.ts';
 import { SpeedGate } from '../../daemon/execution/controllers/speed-gate.ts';
 import { makeJointGate } from '../../daemon/execution/safety/index.ts';
 import {
@@ -10,6 +11,7 @@ import {
   quaternionOfYaw,
 } from '../../formats/cdr/index.ts';
 import { controllerSpec } from '../fakes/controller-spec.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
 import { ControllersBench, joints } from '../support/controllers-bench.ts';
 
 let bench: ControllersBench;
@@ -184,6 +186,31 @@ describe('a controller that is stopped', () => {
   });
 });
 
+it('a controller that a person stopped names that person in its event and its answer', async () => {
+  bench = new ControllersBench([controllerSpec()]);
+  const bus = new FakeBus(bench.clock);
+  serveControllers(bus, bench.desk);
+  const stop = (body: object) =>
+    bus.request<{ reason: string }[]>('execution', METHODS.execution.controllerStop, body, 60_000);
+  await bench.run(10);
+  await bench.desk.begin({ controller: 'arm' }, 'runtime');
+  await bench.run(500);
+  const stopped = stop({ controller: 'arm', reason: 'enough', by: 'alice' });
+  // Who asks while it is braking ends nothing.
+  const again = stop({ controller: 'arm', reason: 'enough', by: 'bob' });
+  await bench.run(1_000);
+  await again;
+  expect((await stopped)[0]).toMatchObject({ reason: 'enough (by alice)' });
+  const last = bench.events.filter(({ kind }) => kind === 'controller.state').at(-1);
+  expect(last).toMatchObject({ payload: { state: 'stopped', reason: 'enough (by alice)', by: 'alice' } });
+  // The next run ends without a person: nobody is named.
+  await bench.desk.begin({ controller: 'arm', seconds: 0.2 }, 'runtime');
+  await bench.run(1_500);
+  const after = bench.events.filter(({ kind }) => kind === 'controller.state').at(-1)!;
+  expect(after.payload).toMatchObject({ reason: '0.2 s are over' });
+  expect(after.payload).not.toHaveProperty('by');
+});
+
 describe('the stop of one motion of a controller', () => {
   const begin = (motionId: string) => bench.desk.begin({ controller: 'arm', motionId }, 'runtime');
 
@@ -192,16 +219,16 @@ describe('the stop of one motion of a controller', () => {
     await bench.run(10);
     await begin('first');
     await bench.run(500);
-    const first = bench.desk.stop('arm', 'the call that started it is over', 'first');
+    const first = bench.desk.stop('arm', 'the call that started it is over', { motionId: 'first' });
     await bench.run(1_000);
     await first;
     expect(bench.desk.isMoving()).toBe(false);
     await begin('second');
     await bench.run(500);
     // The word of the first one comes late, or comes again.
-    await bench.desk.stop('arm', 'the call that started it is over', 'first');
+    await bench.desk.stop('arm', 'the call that started it is over', { motionId: 'first' });
     expect(bench.desk.list()[0]!.state).toBe('running');
-    const second = bench.desk.stop('arm', 'enough', 'second');
+    const second = bench.desk.stop('arm', 'enough', { motionId: 'second' });
     await bench.run(1_000);
     await second;
     expect(bench.desk.isMoving()).toBe(false);
@@ -211,7 +238,7 @@ describe('the stop of one motion of a controller', () => {
     bench = new ControllersBench([controllerSpec()]);
     await bench.run(10);
     const started = begin('first').catch((error: unknown) => error);
-    await bench.desk.stop('arm', 'the call that started it is over', 'first');
+    await bench.desk.stop('arm', 'the call that started it is over', { motionId: 'first' });
     await bench.run(500);
     expect(await started).toMatchObject({
       code: 'command.refused',

@@ -3,8 +3,12 @@ import { MessageReader, MessageWriter } from '@foxglove/rosmsg2-serialization';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EdgeError } from '../../contract/index.ts';
+import { CdrReader } from '../../formats/cdr/cdr-reader.ts';
 import * as cdr from '../../formats/cdr/index.ts';
 import { schemaFor } from '../../formats/ros2/index.ts';
+
+/** rosgraph_msgs/msg/Clock is one stamp; production only writes it. */
+const decodeClock = (bytes: Uint8Array) => new CdrReader(bytes, cdr.CLOCK).stamp();
 
 /** The independent implementation that ours is held against, both ways. */
 function foreign(type: string) {
@@ -138,7 +142,7 @@ const cases: Case[] = [
     type: cdr.CLOCK,
     values: stamp,
     encode: cdr.encodeClock,
-    decode: cdr.decodeClock,
+    decode: decodeClock,
     whole: (clock) => ({ clock }),
   },
   {
@@ -248,11 +252,11 @@ describe('CDR', () => {
 
   it('reads big-endian messages and refuses other encapsulations', () => {
     const bytes = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9]);
-    expect(cdr.decodeClock(bytes)).toBe(7_000_000_009n);
+    expect(decodeClock(bytes)).toBe(7_000_000_009n);
     bytes[1] = 3;
-    expect(() => cdr.decodeClock(bytes)).toThrow('encapsulation 3 is not plain CDR');
+    expect(() => decodeClock(bytes)).toThrow('encapsulation 3 is not plain CDR');
     bytes[0] = 1;
-    expect(() => cdr.decodeClock(bytes)).toThrow(EdgeError);
+    expect(() => decodeClock(bytes)).toThrow(EdgeError);
   });
 
   it('refuses to write what the message cannot hold', () => {

@@ -14,6 +14,7 @@ const person = (principal: string, tenant: string, roles: string[]) => ({
   who: { principal, tenant, roles },
 });
 const principals = [
+  person('nora', 'local', []),
   person('vera', 'local', ['viewer']),
   person('lena', 'local', ['operator']),
   person('guest', 'acme', ['operator']),
@@ -116,6 +117,26 @@ describe('who is no operator', () => {
     live.clear();
     expect((await rig.post('/v1/robot/navigate', POSE, under('vera'))).status).toBe(403);
     expect((await rig.post('/v1/robot/navigate', POSE, under('lena'))).status).toBe(403);
+  });
+});
+
+describe('the history judged again', () => {
+  it.each([
+    // It shows decisions and nothing else: who reads decisions may ask for it.
+    ['nora, without a role', 'nora', 200, 200],
+    ['vera, a viewer', 'vera', 200, 200],
+    ['lena, an operator', 'lena', 200, 200],
+    ['an operator of another tenant', 'guest', 404, 403],
+  ])('is for who reads decisions of all runs: %s', async (_, who, reads, judges) => {
+    let judged = 0;
+    const rejudge = async () => {
+      judged++;
+      return { since_ms: 0, judged: 0, same: 0, different: 0, not_judged: 0, differences: [], whole: true };
+    };
+    await start({ governance: { rejudge } as unknown as HttpPorts['governance'] & object });
+    expect((await rig.get(`/v1/runs/${RUN_ID}/decisions`, as(who))).status).toBe(reads);
+    const asked = await rig.post('/v1/policy/rejudge', { since_ts: '1' }, as(who));
+    expect([asked.status, judged]).toEqual([judges, judges === 200 ? 1 : 0]);
   });
 });
 

@@ -88,7 +88,7 @@ describe('controllers over the API', () => {
     expect((await rig.post('/v1/controllers/arm/stop', {})).status).toBe(200);
     expect(asked).toEqual([
       { controller: 'arm', task: 'pick', seconds: 3 },
-      { controller: 'arm', reason: 'asked for through the API' },
+      { controller: 'arm', reason: 'asked for through the API', by: 'operator' },
     ]);
   });
 

@@ -4,7 +4,7 @@ import { CellHeap } from '../../daemon/execution/navigation/cell-heap.ts';
 import { CLEARANCE_CELLS_MAX, ClearanceField } from '../../daemon/execution/navigation/clearance-field.ts';
 import { cellAt } from '../../daemon/execution/navigation/grid-layout.ts';
 import type { OccupancyGrid } from '../../daemon/execution/navigation/occupancy-grid.ts';
-import { lineIsClear, simplify } from '../../daemon/execution/navigation/path.ts';
+import { lineIsClear } from '../../daemon/execution/navigation/path.ts';
 import { PathFollower } from '../../daemon/execution/navigation/path-follower.ts';
 import { PathPlanner, PLANNER_DEFAULTS } from '../../daemon/execution/navigation/path-planner.ts';
 import { at, paint, paintedGrid } from '../fakes/painted-grid.ts';
@@ -167,28 +167,6 @@ describe('path planner', () => {
     const path = planner.plan(at(8), at(30), at(32), at(30), 0.1)!;
     const crossing = [...path.x].findIndex((x) => x > at(20));
     expect(Math.abs(path.y[crossing]! - at(19.5))).toBeLessThan(0.1);
-  });
-});
-
-describe('simplified path', () => {
-  it('keeps its ends and every leg clear', () => {
-    fc.assert(
-      fc.property(rooms, (lines) => {
-        const { field, planner } = make(lines);
-        const path = planner.plan(at(8), at(8), at(34), at(34), 0.3);
-        if (!path) return;
-        const corners = simplify(path, field, 0.2);
-        expect(corners[0]).toEqual({ x: path.x[0], y: path.y[0] });
-        expect(corners.at(-1)).toEqual(path.goal);
-        expect(corners.length).toBeLessThanOrEqual(path.x.length);
-        for (let i = 1; i < corners.length; i++) {
-          const [a, b] = [corners[i - 1]!, corners[i]!];
-          const step = Math.hypot(b.x - a.x, b.y - a.y);
-          if (step > 0.08) expect(lineIsClear(field, a.x, a.y, b.x, b.y, 0.2)).toBe(true);
-        }
-      }),
-      { numRuns: 25 },
-    );
   });
 });
 

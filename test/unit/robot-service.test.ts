@@ -240,6 +240,21 @@ describe('robot service', () => {
   });
 
   it.each([
+    ['all of the robot', {}],
+    ['a run', { run: 'r' }],
+  ])('names who asked to stop %s, in the log and to what it ends', async (_, of) => {
+    const { ask, calls, clock, events } = service();
+    void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL, run: 'r' });
+    await clock.advance(1);
+    await ask(METHODS.execution.robotStop, { reason: 'enough', by: 'alice', ...of });
+    const stops = events.filter(({ kind }) => kind === 'safety.stopped');
+    expect(stops.map(({ payload }) => payload)).toEqual([
+      { reason: 'enough', source: 'request', by: 'alice' },
+    ]);
+    expect(calls).toContain('abort 1 enough (by alice)');
+  });
+
+  it.each([
     ['no reason', undefined, 'stop'],
     ['an empty reason', { reason: '' }, 'stop'],
     ['a long reason', { reason: 'a'.repeat(600) }, 'a'.repeat(256)],
@@ -274,9 +289,9 @@ describe('robot service', () => {
     for (const body of [undefined, { reason: 'c'.repeat(5_000), stranger: 1 }, { controller: 'arm' }])
       await bus.request('execution', METHODS.execution.controllerStop, body as never);
     expect(stops).toEqual([
-      [undefined, 'asked for', undefined],
-      [undefined, 'c'.repeat(4_096), undefined],
-      ['arm', 'asked for', undefined],
+      [undefined, 'asked for', {}],
+      [undefined, 'c'.repeat(4_096), {}],
+      ['arm', 'asked for', {}],
     ]);
   });
 });

@@ -235,6 +235,39 @@ describe('a stop', () => {
     await stopped;
   });
 
+  it.each([
+    ['the arm', {}],
+    ['the arm in a run', { run: 'r' }],
+  ])('of %s names who asked, in the log and to what it ends', async (_, of) => {
+    const { actuation, context, standing } = slow();
+    const events: NewEvent[] = [];
+    (context as { emit: unknown }).emit = async (more: readonly NewEvent[]) => void events.push(...more);
+    const reasons: unknown[] = [];
+    const gripper = (_opening: number, _effort: number, signal: AbortSignal) =>
+      new Promise<MotionResult>((resolve) => {
+        const end = () => {
+          reasons.push(signal.reason);
+          resolve(RESULT);
+        };
+        signal.addEventListener('abort', end);
+      });
+    const arm = { gripper, stop: async (reason: string) => void reasons.push(reason) };
+    new ArmService(context, arm as never, actuation).register();
+    const bus = context.bus as unknown as FakeBus;
+    const ask = (method: string, body: unknown) => bus.request('execution', method, body, 60_000);
+    const goal = { opening: 0, effort: 1 };
+    const moved = ask(METHODS.execution.armGripper, { motionId: 'm', goal, run: 'r' });
+    await turn();
+    const stopped = ask(METHODS.execution.armStop, { reason: 'pinched', by: 'alice', ...of });
+    await turn();
+    for (const stand of standing) stand();
+    await Promise.all([moved, stopped]);
+    const stops = events.filter(({ kind }) => kind === 'safety.stopped').map(({ payload }) => payload);
+    expect(stops).toEqual([{ reason: 'arm: pinched', source: 'request', by: 'alice' }]);
+    for (const reason of reasons) expect(reason).toMatch(/pinched \(by alice\)$/);
+    expect(reasons).not.toEqual([]);
+  });
+
   it('of the arm ends a motion of the arm that waits for the lease', async () => {
     const { actuation, context, standing, begun, start } = slow();
     const follow = (_: unknown, signal: AbortSignal) => start(signal);

@@ -3,12 +3,7 @@ import { LIMITS, type NewEvent, type Sample } from '../../contract/index.ts';
 import { readConfig } from '../../daemon/config.ts';
 import { ArmJog } from '../../daemon/execution/safety/arm-jog.ts';
 import { GateReceipts } from '../../daemon/execution/safety/gate-receipts.ts';
-import {
-  type GateWishes,
-  gateSpec,
-  type JointGateSpec,
-  jointOrder,
-} from '../../daemon/execution/safety/index.ts';
+import { type GateWishes, gateSpec } from '../../daemon/execution/safety/index.ts';
 import { decodeFloat64MultiArray, encodeJointState, JOINT_STATE } from '../../formats/cdr/index.ts';
 import { readUrdf } from '../../formats/urdf/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -74,26 +69,6 @@ describe('limits of joints', () => {
       'gate.boxes: min and max = [x, y, z] in metres (entry 1)',
     ]);
     expect(config.estop).toEqual({ ros_topic: '/emergency_stop', zenoh: true, release_role: 'operator' });
-  });
-});
-
-describe('the names in a command', () => {
-  const spec = { joints: [{ name: 'a' }, { name: 'b' }], frame: 'base_link' } as unknown as JointGateSpec;
-  it('say where each joint stands', () => {
-    expect(jointOrder(spec, ['b', 'a'])).toEqual([1, 0]);
-    expect(jointOrder(spec, ['a', 'b'], 'base_link')).toEqual([0, 1]);
-  });
-
-  it.each([
-    [['a'], '', /b is missing/],
-    [['a', 'b', 'c'], '', /unknown joint c/],
-    [['a', 'b', 'a'], '', /named twice/],
-    [['a', '__proto__'], '', /unknown joint __proto__/],
-    [['a', 'b'], 'camera_link', /frame camera_link/],
-  ])('are refused: %j in %j', (names, frame, message) => {
-    expect(() => jointOrder(spec, names, frame)).toThrow(
-      expect.objectContaining({ code: 'command.refused', message: expect.stringMatching(message) }),
-    );
   });
 });
 

@@ -15,11 +15,11 @@ import { makeScene, sceneSeed } from '../../sim/arm/arm-scene.ts';
 import { ArmServo } from '../../sim/arm/arm-servo.ts';
 import { ArmSimulation } from '../../sim/arm/arm-simulation.ts';
 import { ARM_COMMAND, ARM_TRAJECTORY } from '../../sim/arm/arm-topics.ts';
-import { armUrdf } from '../../sim/arm/arm-urdf.ts';
 import { HostedArm } from '../../sim/arm/hosted-arm.ts';
 import { viewOf } from '../../sim/arm/render/arm-cameras.ts';
 import { optics, Rasterizer } from '../../sim/arm/render/rasterizer.ts';
 import { EPOCH_NS } from '../../sim/robot-model.ts';
+import { armUrdf } from '../support/arm-urdf.ts';
 import { forward, inverseDown } from '../support/shipped-apps.ts';
 
 const simulation = await ArmSimulation.create(7);

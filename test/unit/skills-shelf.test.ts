@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FolderShelf, judgeFolder } from '../../adapters/skills/index.ts';
-import { type SkillShelf, skillChecker } from '../../contract/index.ts';
+import { checker, Skill, type SkillShelf } from '../../contract/index.ts';
 import { advertiseSkills } from '../../daemon/runtime/skills/advertise.ts';
 import { maze } from '../support/shipped-apps.ts';
 
@@ -47,7 +47,7 @@ describe('the skills of an application', () => {
     ]);
     const whole = shelf.skills()[1]!;
     expect(whole.instructions).toBe('Do it with my-app.');
-    expect(skillChecker.fault(whole.skill)).toBeUndefined();
+    expect(checker(Skill).fault(whole.skill)).toBeUndefined();
     expect(whole.skill).toMatchObject({
       version: '1.2.3',
       tools: ['robot.look', 'arm.move'],

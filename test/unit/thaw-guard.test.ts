@@ -83,9 +83,9 @@ describe('the API after its process was frozen', () => {
     ];
     for (const [path, body] of orders)
       expect(`${path}: ${await code(path, body)}`).toBe(`${path}: 409 command.expired`);
-    clock.skip(99);
+    await clock.advance(99);
     expect(await code('/v1/teleop', TELEOP)).toBe('409 command.expired');
-    clock.skip(1);
+    await clock.advance(1);
     expect(await code('/v1/teleop', TELEOP)).toBe('200');
   });
 
@@ -106,9 +106,24 @@ describe('the API after its process was frozen', () => {
     clock.skip(6_000);
     for (const [path, body] of orders)
       expect(`${path}: ${await code(path, body)}`).toBe(`${path}: 409 command.expired`);
-    clock.skip(100);
+    await clock.advance(100);
     for (const [path, body] of orders) expect(await code(path, body)).not.toContain('command.expired');
   });
+
+  it.each([250, 300, 1_000, 4_900])(
+    'refuses an order for a run that waited behind a long freeze also when a stall of %i ms follows',
+    async (stallMs) => {
+      const clock = await start();
+      const intent = () => code('/v1/intents', { type: 'maze/find_exit' });
+      clock.skip(6_000);
+      expect(await intent()).toBe('409 command.expired');
+      await clock.advance(50);
+      clock.skip(stallMs);
+      expect(await intent()).toBe('409 command.expired');
+      await clock.advance(100);
+      expect(await intent()).not.toContain('command.expired');
+    },
+  );
 
   it('takes every stop, and what comes behind a short hang', async () => {
     const clock = await start();

@@ -8,7 +8,6 @@ import {
   ChunkBuilder,
   compressLz4,
   McapReader,
-  McapStreamReader,
   McapWriter,
   type Packed,
   type Pending,
@@ -131,17 +130,6 @@ const reader: Target = {
     const found = await McapReader.open(new MemoryReadable(input));
     const filter = input.length % 2 === 0 ? {} : { onDamage: () => {} };
     for await (const { message } of found.messages(filter)) void message;
-  },
-};
-const stream: Target = {
-  name: 'mcap-stream',
-  weight: 6,
-  make: mcap,
-  run(input) {
-    const found = new McapStreamReader('fuzz.mcap');
-    const step = 1 + (input.length % 97);
-    for (let at = 0; at < input.length; at += step) found.push(input.slice(at, at + step));
-    found.end();
   },
 };
 /** What a repair leaves has to be whole: that is asserted, not only that nothing breaks. */
@@ -285,4 +273,4 @@ export async function prepareFiles(): Promise<void> {
   databases = await sqliteSeeds();
 }
 
-export const fileTargets: readonly Target[] = [reader, stream, repair, yaml, qos, toml, sqlite];
+export const fileTargets: readonly Target[] = [reader, repair, yaml, qos, toml, sqlite];

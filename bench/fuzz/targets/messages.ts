@@ -52,7 +52,6 @@ const HAND = [
   [cdr.decodeTf, 'tf2_msgs/msg/TFMessage'],
   [cdr.decodeOdometry, 'nav_msgs/msg/Odometry'],
   [cdr.decodeOccupancyGrid, 'nav_msgs/msg/OccupancyGrid'],
-  [cdr.decodeClock, 'rosgraph_msgs/msg/Clock'],
   [cdr.decodeBool, 'std_msgs/msg/Bool'],
   [cdr.decodeLaserScan, 'sensor_msgs/msg/LaserScan'],
   [cdr.decodeJointState, 'sensor_msgs/msg/JointState'],

@@ -46,6 +46,8 @@ export type ControlClientDeps = {
 
 /** State and map are answered at once; later than this the thread hangs, milliseconds. */
 const ANSWER_MS = 5_000;
+/** What lies in the port of a thread is read within this, milliseconds. */
+const READ_MS = 100;
 const PING_EVERY_MS = 1_000;
 /** A thread that loads its policy answers nothing yet; later than this it hangs, milliseconds. */
 const READY_MS = 40_000;
@@ -232,10 +234,15 @@ export class ControlClient implements Drive {
     const answer = new Promise<T>((resolve, reject) => this.#waiting.set(id, { resolve, reject, motion }));
     this.#post(message(id));
     if (ms === undefined) return answer;
-    return withDeadline(this.#deps.clock, ms, answer, operation, 'control').catch((error: unknown) => {
+    const { clock } = this.#deps;
+    const inTime = withDeadline(clock, ms, answer, operation, 'control').catch((error: unknown) => {
+      if (!isLate(error)) throw error;
+      // This thread may have stalled itself, and the answer lies in the port: it is read before the thread is judged.
+      return withDeadline(clock, READ_MS, answer, operation, 'control');
+    });
+    return inTime.catch((error: unknown) => {
       this.#waiting.delete(id);
-      if (error instanceof EdgeError && error.code === 'deadline.exceeded' && this.#isReady)
-        this.#down(`${operation}: ${error.message}`);
+      if (isLate(error) && this.#isReady) this.#down(`${operation}: no answer within ${ms} ms`);
       throw error;
     });
   }
@@ -327,6 +334,10 @@ export class ControlClient implements Drive {
       );
     }
   }
+}
+
+function isLate(error: unknown): boolean {
+  return error instanceof EdgeError && error.code === 'deadline.exceeded';
 }
 
 function reasonOf(signal: AbortSignal | undefined): string {

@@ -183,11 +183,13 @@ export class ControlCore {
 
   cancel(id: string, reason: string): void {
     this.#navigator.cancel(id, reason);
+    this.#loop.abandon();
   }
 
   /** Resolves once the robot stands still; rejects with `robot.unreachable` where that could not be seen in time. */
   stop(reason: string): Promise<void> {
     this.#steering.clear();
+    this.#loop.abandon();
     return new Promise((resolve, reject) =>
       this.#navigator.stop(reason, (confirmed) => (confirmed ? resolve() : reject(unconfirmed()))),
     );

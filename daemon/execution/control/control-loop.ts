@@ -22,7 +22,7 @@ export type ControlOptions = {
   readonly inferEvery: number;
   /** A scan or odometry older than this (robot time) stops the base, milliseconds. */
   readonly scanStaleMs: number;
-  /** A later inference is abandoned, milliseconds. */
+  /** An inference later than this is given up, milliseconds; in lockstep `LOCKSTEP_INFER_MS` applies. */
   readonly inferDeadlineMs: number;
   /** The tick waits for inference: only where the world waits too (lockstep simulation). */
   readonly lockstep: boolean;
@@ -83,6 +83,9 @@ const UNSEEN_STEPS = 10;
 const UNSEEN_WHY =
   'the lidar has no valid range in the direction of travel (missing, NaN, or below the minimum range)';
 
+/** An inference in lockstep is given up after this, milliseconds: less than a step of the control thread may take. */
+const LOCKSTEP_INFER_MS = 9_000;
+
 const STAND: Twist2d = { linear: 0, angular: 0 };
 
 /**
@@ -105,6 +108,7 @@ export class ControlLoop {
     stale: 0,
   };
   #pending: Promise<void> | undefined;
+  #abandon: () => void = () => {};
   /** Grows when the queue is cleared: answers asked for before belong to another motion. */
   #epoch = 0;
   #sinceInference = 0;
@@ -130,6 +134,11 @@ export class ControlLoop {
 
   get applied(): Twist2d {
     return this.#gate.applied;
+  }
+
+  /** A stop came: a step in lockstep waits for its policy no longer. */
+  abandon(): void {
+    this.#abandon();
   }
 
   /** How long there has been nothing to execute, milliseconds of robot time. */
@@ -209,7 +218,11 @@ export class ControlLoop {
         this.#pending = undefined;
       });
       this.#pending = asked;
-      if (this.#options.lockstep) await asked;
+      if (this.#options.lockstep) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#abandon = resolve;
+        await Promise.race([asked, promise]);
+      }
     }
     const action = this.#queue.at(now);
     if (action) {
@@ -224,12 +237,14 @@ export class ControlLoop {
   /** Settles always: what fails is counted, and the queue runs dry. */
   async #infer(now: bigint, goal: LocalGoal, sensing: Sensing): Promise<void> {
     const epoch = this.#epoch;
-    const ms = this.#options.inferDeadlineMs;
+    // In lockstep the world waits: an answer is late by the wall clock only where the policy hangs.
+    const { lockstep, inferDeadlineMs } = this.#options;
+    const ms = lockstep ? LOCKSTEP_INFER_MS : inferDeadlineMs;
     const observation = driveObservation(now, sensing.obstacles!, goal, sensing.twist);
     this.counts.inferences++;
     try {
       const answer = this.#policy.infer(observation, ms);
-      const chunk = await withDeadline(this.#clock, ms * 2, answer, 'infer', 'policy');
+      const chunk = await withDeadline(this.#clock, lockstep ? ms : ms * 2, answer, 'infer', 'policy');
       if (epoch === this.#epoch && !this.#queue.put(chunk))
         throw new Error('an action chunk has the wrong shape or timestamp');
       this.#failure = '';

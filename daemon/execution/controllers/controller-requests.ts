@@ -4,6 +4,7 @@ import type { ControllersDesk } from './controllers-desk.ts';
 /** Longest that a controller may be asked to run at a time, seconds. */
 const SECONDS_MAX = 86_400;
 const TEXT_MAX = 4_096;
+const BY_MAX = 128;
 const KEYS = ['controller', 'task', 'plan_step', 'seconds', 'motionId', 'run'];
 
 /** The methods `controller.*` of the execution cell. */
@@ -12,8 +13,8 @@ export function serveControllers(bus: Pick<CellBus, 'handle'>, desk: Controllers
   bus.handle(execution.controllerList, async () => desk.list());
   bus.handle(execution.controllerStart, async (body, from) => desk.begin(parseOrder(body), from));
   bus.handle(execution.controllerStop, async (body) => {
-    const { controller, reason, motionId } = parseStop(body);
-    return desk.stop(controller, reason, motionId);
+    const { controller, reason, motionId, by } = parseStop(body);
+    return desk.stop(controller, reason, { motionId, by });
   });
 }
 
@@ -45,6 +46,8 @@ type ControllerStop = {
   readonly reason: string;
   /** Only what this motion moves; absent: whatever moves. */
   readonly motionId: string | undefined;
+  /** The principal that asked. */
+  readonly by: string | undefined;
 };
 
 /** Never throws: what does not fit is left out, and without a name all of them are stopped. */
@@ -55,6 +58,7 @@ function parseStop(body: unknown): ControllerStop {
     motionId: words('motionId'),
     controller: words('controller'),
     reason: words('reason') ?? 'asked for',
+    by: words('by')?.slice(0, BY_MAX) || undefined,
   };
 }
 

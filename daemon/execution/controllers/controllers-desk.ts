@@ -14,6 +14,7 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 import { ROBOT_TOPICS } from '../control/robot-topics.ts';
+import { reasonWith } from '../robot-requests.ts';
 import { actionSample, commandTopic } from './action-sample.ts';
 import { ControllerSlot } from './controller-slot.ts';
 import type { ControllerSpec } from './controller-spec.ts';
@@ -170,18 +171,19 @@ export class ControllersDesk {
   /**
    * One controller, or all; one that does not run stays as it is. Nothing of them is sent after this call but their way
    * to rest. Settles when the robot stands; rejects with `robot.unreachable` where that was not confirmed. With
-   * `motionId` only that motion ends, running or being started.
+   * `motionId` only that motion ends, running or being started. `by`: the principal that asked, for log and answers.
    */
   async stop(
     name: string | undefined,
     reason: string,
-    motionId?: string,
+    { motionId, by }: { motionId?: string | undefined; by?: string | undefined } = {},
   ): Promise<readonly ControllerView[]> {
     const slots = name === undefined ? this.#slots : [this.#find(name)];
-    if (motionId !== undefined && this.#starts.has(motionId)) this.#stoppedStarts.set(motionId, reason);
+    if (motionId !== undefined && this.#starts.has(motionId))
+      this.#stoppedStarts.set(motionId, reasonWith(reason, by));
     const own = ({ run }: ControllerSlot) => motionId === undefined || run?.order.motionId === motionId;
     // All of them in this very turn, and all of them to their end.
-    const ends = await Promise.allSettled(slots.filter(own).map((slot) => slot.stop(reason)));
+    const ends = await Promise.allSettled(slots.filter(own).map((slot) => slot.stop(reason, by)));
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) throw failed.reason;
     return slots.map((slot) => this.#view(slot));
@@ -236,7 +238,7 @@ export class ControllersDesk {
         return ended;
       };
       this.#deps.actuation.move(order.motionId, from, start, order.run).then(
-        ({ outcome, message }) => this.#state(slot, outcome, message),
+        ({ outcome, message }) => this.#state(slot, outcome, message, slot.stoppedBy),
         (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
       );
     });
@@ -341,12 +343,15 @@ export class ControllersDesk {
     });
   }
 
-  #state(slot: ControllerSlot, state: string, reason: string): void {
+  #state(slot: ControllerSlot, state: string, reason: string, by?: string): void {
     const { name } = slot.spec;
     this.#summarise(slot);
     this.#deps.note({
       kind: 'controller.state',
-      payload: { controller: name, state, reason: reason.slice(0, 512), policy_hash: slot.policyHash },
+      payload: {
+        ...{ controller: name, state, reason: reason.slice(0, 512), policy_hash: slot.policyHash },
+        ...(by === undefined ? {} : { by }),
+      },
     });
   }
 

@@ -30,25 +30,3 @@ export function lineIsClear(
   }
   return true;
 }
-
-/**
- * The corners of a path: each leg is the longest straight line that keeps `clearance`; where the path itself
- * keeps less (leaving a tight place) its own points remain.
- */
-export function simplify(path: Path, field: ClearanceField, clearance: number): { x: number; y: number }[] {
-  const last = path.x.length - 1;
-  const corners = [{ x: path.x[0]!, y: path.y[0]! }];
-  let at = 0;
-  while (at < last) {
-    let next = at + 1;
-    while (
-      next < last &&
-      lineIsClear(field, path.x[at]!, path.y[at]!, path.x[next + 1]!, path.y[next + 1]!, clearance)
-    ) {
-      next++;
-    }
-    corners.push({ x: path.x[next]!, y: path.y[next]! });
-    at = next;
-  }
-  return corners;
-}

@@ -54,18 +54,21 @@ export const EMERGENCY_STOP = 'emergency stop';
 export type Forbidden = '' | typeof EMERGENCY_STOP | 'the lease was lost' | 'the lease was not renewed';
 
 /**
- * The same seen from a control thread. Its own clock decides when a lease that is not renewed is over: the main
- * thread may hang. Nothing is allocated.
+ * The same seen from a control thread. Its own clock decides when a lease is over that nobody renews: the main thread
+ * may hang. In lockstep the main thread asks for each step, so nothing moves while it hangs, and a host that stalled
+ * must not decide how a simulation goes: only the loss of the lease counts. Nothing is allocated.
  */
 export class SafetyWatch {
   readonly #slots: Int32Array;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #lockstep: boolean;
   #lease = 0;
   #beats = 0;
   #seenMs = 0;
 
-  constructor(buffer: SharedArrayBuffer, clock: Pick<Clock, 'monotonicMs'>) {
+  constructor(buffer: SharedArrayBuffer, clock: Pick<Clock, 'monotonicMs'>, lockstep = false) {
     this.#slots = new Int32Array(buffer);
+    this.#lockstep = lockstep;
     this.#clock = clock;
   }
 
@@ -78,6 +81,7 @@ export class SafetyWatch {
   why(lease: number): Forbidden {
     if (Atomics.load(this.#slots, STOP) !== 0) return EMERGENCY_STOP;
     if (lease === 0 || Atomics.load(this.#slots, LEASE) !== lease) return 'the lease was lost';
+    if (this.#lockstep) return '';
     const beats = Atomics.load(this.#slots, BEATS);
     const nowMs = this.#clock.monotonicMs();
     if (beats !== this.#beats || lease !== this.#lease) {

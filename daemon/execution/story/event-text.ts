@@ -21,9 +21,9 @@ const LINES: { readonly [K in EventKind]?: Say<K> } = {
     warn(`intent ${type} refused: ${code}: ${message}`),
   'run.started': ({ attempt }) => info(attempt > 1 ? `run continues, attempt ${attempt}` : 'run started'),
   'run.phase': ({ phase, reason }) => info(`phase ${phase}${because(reason)}`),
-  'run.status': ({ status, reason }) => info(`run ${status}${because(reason)}`),
-  'run.finished': ({ status, reason }) =>
-    (status === 'failed' ? error : info)(`run ${status}${because(reason)}`),
+  'run.status': ({ status, reason, by }) => info(`run ${status}${asked(by)}${because(reason)}`),
+  'run.finished': ({ status, reason, by }) =>
+    (status === 'failed' ? error : info)(`run ${status}${asked(by)}${because(reason)}`),
   'tool.called': ({ tool, args }) => info(`call ${tool} ${short(args, ARGS_MAX)}`),
   'tool.returned': ({ tool, ok, error: fault, result, duration_ms }) =>
     ok
@@ -56,7 +56,7 @@ const LINES: { readonly [K in EventKind]?: Say<K> } = {
   'lease.released': ({ holder, reason }) => info(`lease of ${holder} ended${because(reason)}`),
   'motion.ended': ({ motion, outcome, duration_ms }) =>
     info(`${motion} ended: ${outcome} after ${Math.round(duration_ms)} ms`),
-  'safety.stopped': ({ source, reason }) => warn(`stopped by ${source}${because(reason)}`),
+  'safety.stopped': ({ source, reason, by }) => warn(`stopped by ${source}${asked(by)}${because(reason)}`),
   'estop.engaged': ({ source, by, reason }) => error(`EMERGENCY STOP by ${source} ${by}${because(reason)}`),
   'estop.released': ({ source, by, reason }) =>
     warn(`emergency stop released by ${source} ${by}${because(reason)}`),
@@ -72,6 +72,11 @@ export function lineOf({ kind, payload }: Pick<AgentEvent, 'kind' | 'payload'>):
   const say = LINES[kind] as Say<EventKind> | undefined;
   const { level, text } = say?.(payload) ?? info(`${kind} ${short(payload, ARGS_MAX)}`);
   return { level, text: clip(text.replaceAll(/\s+/g, ' '), TEXT_MAX) };
+}
+
+/** The principal that asked for it, where it is known. */
+function asked(by: string | undefined): string {
+  return by === undefined || by === '' ? '' : `, asked for by ${by}`;
 }
 
 function because(reason: string): string {

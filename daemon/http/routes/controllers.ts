@@ -116,7 +116,7 @@ export function controllerRoutes(app: FastifyInstance, ports: HttpPorts): void {
     async (request) => {
       const { name: controller } = request.params as Static<typeof Params>;
       const { reason } = stopOrderOf(request);
-      const order = { controller, reason };
+      const order = { controller, reason, by: callerOf(request).principal };
       const [view] = await bus.request('execution', execution.controllerStop, order, LIMITS.CELL_REQUEST_MS);
       return shown(view!);
     },

@@ -1,4 +1,10 @@
-import { ARM_FRAMES, ARM_JOINTS, GRIPPER, JOINT_EFFORT_MAX, JOINT_SPEED_MAX } from './arm-model.ts';
+import {
+  ARM_FRAMES,
+  ARM_JOINTS,
+  GRIPPER,
+  JOINT_EFFORT_MAX,
+  JOINT_SPEED_MAX,
+} from '../../sim/arm/arm-model.ts';
 
 /**
  * The arm as URDF: the same geometry and limits as its physics. `ar4.urdf` in this folder is this text; a test
