@@ -22,7 +22,7 @@ export type ControlOptions = {
   readonly inferEvery: number;
   /** A scan or odometry older than this (robot time) stops the base, milliseconds. */
   readonly scanStaleMs: number;
-  /** An inference later than this is given up, milliseconds; in lockstep `LOCKSTEP_INFER_MS` applies. */
+  /** An inference later than this is abandoned, milliseconds; in lockstep `LOCKSTEP_INFER_MS` applies. */
   readonly inferDeadlineMs: number;
   /** The tick waits for inference: only where the world waits too (lockstep simulation). */
   readonly lockstep: boolean;
@@ -83,7 +83,7 @@ const UNSEEN_STEPS = 10;
 const UNSEEN_WHY =
   'the lidar has no valid range in the direction of travel (missing, NaN, or below the minimum range)';
 
-/** An inference in lockstep is given up after this, milliseconds: less than a step of the control thread may take. */
+/** An inference in lockstep is abandoned after this, milliseconds: less than a step of the control thread may take. */
 const LOCKSTEP_INFER_MS = 9_000;
 
 const STAND: Twist2d = { linear: 0, angular: 0 };

@@ -198,7 +198,7 @@ export class ControllerSlot {
   get stops(): number {
     return this.#stops;
   }
-  /** The principal that stopped the newest run; undefined where nobody did, or is not known. */
+  /** The principal that stopped the newest run; undefined where no principal did, or where it is not known. */
   get stoppedBy(): string | undefined {
     return this.#stoppedBy;
   }

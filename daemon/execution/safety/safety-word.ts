@@ -54,7 +54,7 @@ export const EMERGENCY_STOP = 'emergency stop';
 export type Forbidden = '' | typeof EMERGENCY_STOP | 'the lease was lost' | 'the lease was not renewed';
 
 /**
- * The same seen from a control thread. Its own clock decides when a lease is over that nobody renews: the main thread
+ * The same seen from a control thread. Its own clock decides when a lease that is not renewed is over: the main thread
  * may hang. In lockstep the main thread asks for each step, so nothing moves while it hangs, and a host that stalled
  * must not decide how a simulation goes: only the loss of the lease counts. Nothing is allocated.
  */
