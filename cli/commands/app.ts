@@ -73,7 +73,7 @@ Examples:
     .action(action(listApps));
   app
     .command('reload [name]')
-    .description('have the daemon read all packages again; running runs keep what they started with')
+    .description('have the daemon read all packages again; active runs keep what they started with')
     .addHelpText(
       'after',
       '\nWith a name, a package whose module ended the runtime cell is loaded again.\n\nExamples:\n  auraison app reload\n  auraison app reload patrol',
@@ -89,7 +89,7 @@ Examples:
     .action(action(testApp));
   app
     .command('remove <name>')
-    .description('take an installed package out; its running runs continue to their end')
+    .description('take an installed package out; its active runs continue to their end')
     .addHelpText('after', '\nExample:\n  auraison app remove patrol')
     .action(action(removeApp));
   app

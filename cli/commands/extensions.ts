@@ -21,7 +21,7 @@ export function addExtensionsCommands(program: Command): void {
     .action(action(async ({ api, out }) => show(await api.get<Answer>('/v1/extensions'), out)));
   extensions
     .command('reload <application>')
-    .description('read them again; running runs keep what they started with')
+    .description('read them again; active runs keep what they started with')
     .addHelpText('after', '\nExample:\n  auraison extensions reload turtlebot-maze')
     .action(
       action(async ({ api, out }, name: string) =>

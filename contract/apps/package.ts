@@ -55,7 +55,7 @@ export type AppView = {
 export interface AppsApi {
   apps(): readonly AppView[];
   /**
-   * Reads all folders again. Running runs keep what they started with. `name`: this package is taken in again
+   * Reads all folders again. Active runs keep what they started with. `name`: this package is taken in again
    * although its module ended the cell. Rejects with `api.not_found` where no application has this name.
    */
   reloadApps(name?: string): Promise<readonly AppView[]>;

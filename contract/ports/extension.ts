@@ -123,7 +123,7 @@ export type ExtensionView = {
 export interface ExtensionsApi {
   extensions(): readonly ExtensionView[];
   /**
-   * Reads the folder of an application again; isolated and failed extensions are tried again. Running runs keep what
+   * Reads the folder of an application again; isolated and failed extensions are tried again. Active runs keep what
    * they started with. `api.not_found`.
    */
   reloadExtensions(app: string): Promise<readonly ExtensionView[]>;

@@ -53,7 +53,7 @@ export function appRoutes(app: FastifyInstance, { apps }: HttpPorts): void {
     {
       schema: {
         operationId: 'reloadApps',
-        summary: 'Read all packages again; running runs keep the version they started with',
+        summary: 'Read all packages again; active runs keep the version they started with',
         tags: ['runs'],
         querystring: Query,
         response: { 200: Answer, ...errors },

@@ -41,7 +41,7 @@ export function extensionRoutes(app: FastifyInstance, { extensions }: HttpPorts)
     {
       schema: {
         operationId: 'reloadExtensions',
-        summary: 'Read the extensions of an application again; running runs keep what they started with',
+        summary: 'Read the extensions of an application again; active runs keep what they started with',
         tags: ['runs'],
         params: Params,
         response: { 200: Answer, ...errors },

@@ -10,7 +10,7 @@ export type Blocked = {
 /**
  * Finds waiting runs that wait for each other in a circle. Example: a parent waits for a child, which waits for a slot
  * or a key of another run, which waits for its own child, which waits for what the first parent holds. Only a deadline
- * would end that. `parents` gives for each running run the run that asked for it, or undefined. Pure.
+ * would end that. `parents` gives for each active run the run that asked for it, or undefined. Pure.
  */
 export function knotted(
   blocked: readonly Blocked[],
@@ -29,7 +29,7 @@ export function knotted(
     .filter((runId) => !moving.has(runId) && reachesItself(runId, waiting, children));
 }
 
-/** Runs that will end on their own: running runs whose children will, and waiting runs whose holders will. */
+/** Runs that will end on their own: active runs whose children will, and waiting runs whose holders will. */
 function movers(
   waiting: ReadonlyMap<string, Blocked>,
   children: ReadonlyMap<string, readonly string[]>,

@@ -110,7 +110,7 @@ export class RunScheduler {
     }
   }
 
-  /** A holder of a higher rank has the robot: running runs pause, at once or before their next motion. */
+  /** A holder of a higher rank has the robot: active runs pause, at once or before their next motion. */
   async takenOver(reason: string): Promise<void> {
     const runs = [...this.#active].map(([runId, run]) =>
       run.takenOver(reason).catch((thrown: unknown) => {
@@ -168,7 +168,7 @@ export class RunScheduler {
     return [...ends, ...this.#torn.waiting()];
   }
 
-  /** Aborts the running runs. They stay unfinished in the log. */
+  /** Aborts the active runs. They stay unfinished in the log. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#sweeper?.cancel();

@@ -189,7 +189,7 @@ export class RunStore {
     for (const call of calls ?? []) call();
   }
 
-  /** Finished runs beyond the limit leave memory, the oldest first; not those that a running run asked for. */
+  /** Finished runs beyond the limit leave memory, the oldest first; not those that an active run asked for. */
   #forget(): void {
     const finished = [...this.#views.values()].filter(
       ({ state }) => isFinished(state.status) && !this.#goesOn(state.parent_run_id),
