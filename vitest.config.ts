@@ -1,6 +1,7 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { ISOLATED } from './scripts/testing/isolated.mjs';
 import { LongestFirst } from './scripts/testing/longest-first.mjs';
+import { PEER_WORKERS } from './scripts/testing/workers.mjs';
 
 // Generous: on a busy host a property over thousands of events takes its time. What hangs is reported all the same.
 const common = { environment: 'node', pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
@@ -36,7 +37,7 @@ export default defineConfig({
             'test/golden/**/*.test.ts',
             'apps/**/*.test.ts',
           ],
-          exclude: ISOLATED,
+          exclude: [...configDefaults.exclude, ...ISOLATED],
         },
       },
       { test: { ...quick, name: 'unit-isolated', include: ISOLATED } },
@@ -47,9 +48,8 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts', 'test/simulation/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // They wait for their peers half of the time: three keep two processors busy. What measures against the
-          // clock runs alone (scripts/testing/lanes.mjs).
-          maxWorkers: 3,
+          // What measures against the clock runs alone (scripts/testing/lanes.mjs).
+          maxWorkers: PEER_WORKERS,
           sequence: { groupOrder: 1 },
         },
       },
