@@ -61,12 +61,12 @@ export class HostClient {
       for (const { topic } of samples) this.#lost[topic] = (this.#lost[topic] ?? 0) + 1;
       return;
     }
-    this.#socket.write(Buffer.concat(samples.flatMap((sample) => [sampleFrameHead(sample), sample.bytes])));
+    this.#write(Buffer.concat(samples.flatMap((sample) => [sampleFrameHead(sample), sample.bytes])));
   }
 
   /** Control messages are small and few; they are never dropped. */
   tell(message: unknown): void {
-    if (!this.#gone) this.#socket.write(controlFrame(message));
+    if (!this.#gone) this.#write(controlFrame(message));
   }
 
   /** Ends a window. Settles with the client's tock for it, or when the client is gone. */
@@ -83,6 +83,15 @@ export class HostClient {
 
   close(): void {
     this.#socket.destroySoon();
+  }
+
+  /** What is written in one turn goes out at once: the samples of a window and its tick wake the client one time. */
+  #write(data: Uint8Array): void {
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+    }
+    this.#socket.write(data);
   }
 
   #receive(chunk: Uint8Array): void {

@@ -17,11 +17,11 @@ export const REPORTERS = [
 ];
 
 /**
- * The quick tests first; then those with real peers, two at a time (vitest.config.ts), since they mostly wait for their
- * peers; then some alone. `run` is `runLane` with its surroundings.
+ * The quick tests first; then those with real peers, three at a time (vitest.config.ts), since they wait for their
+ * peers half of the time; then some alone. `run` is `runLane` with its surroundings.
  */
 export async function runEverything(run) {
-  const unit = await run('unit', ['--project', 'unit']);
+  const unit = await run('unit', ['--project', 'unit*']);
   const peers = await run('peers', ['--project', 'peers', ...ALONE.map((path) => `--exclude=${path}*`)]);
   const alone = await run('by the clock', ['--project', 'peers', ...ALONE]);
   return [unit, peers, alone];

@@ -76,14 +76,17 @@ export class ArmServo {
   }
 
   #approach(i: number): void {
-    const { speed: fastest, acceleration } = BOUNDS[i]!;
+    const { lower, upper, speed: fastest, acceleration } = BOUNDS[i]!;
     const left = this.#goals[i]! - this.#points[i]!;
     // The speed from which this drive still stops at the goal.
     const wanted = Math.sign(left) * Math.min(fastest, Math.sqrt(2 * acceleration * Math.abs(left)));
     const change = acceleration * STEP_S;
     const speed = this.#speeds[i]! + Math.min(change, Math.max(-change, wanted - this.#speeds[i]!));
     const arrives = Math.abs(left) <= Math.abs(speed * STEP_S) && Math.abs(speed) <= 2 * change;
-    this.#points[i] = arrives ? this.#goals[i]! : this.#points[i]! + speed * STEP_S;
-    this.#speeds[i] = arrives ? 0 : speed;
+    const next = arrives ? this.#goals[i]! : this.#points[i]! + speed * STEP_S;
+    // The speed of each step is one of many: it may end a hair beyond its goal, and never beyond the end of the joint.
+    const isAtEnd = next < lower || next > upper;
+    this.#points[i] = Math.min(upper, Math.max(lower, next));
+    this.#speeds[i] = arrives || isAtEnd ? 0 : speed;
   }
 }

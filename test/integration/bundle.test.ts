@@ -9,6 +9,7 @@ const root = join(import.meta.dirname, '..', '..');
 /** `npm run bundle`, as somebody makes it for a robot; then only what is in the folder is used. */
 const directory = freshDir('bundle');
 const out = join(directory.path, 'auraison-edge');
+const SMALL = ['--width', '6', '--height', '6'];
 afterAll(() => directory.remove());
 
 const bundle = (...args: string[]) =>
@@ -38,7 +39,7 @@ describe('a bundle for a robot', () => {
 
   it('runs the main job alone', { timeout: 300_000 }, () => {
     const { status, stdout, stderr } = onTheRobot(
-      ...['demo', '--once', '--json', '--seed', '3', '--data-dir', join(directory.path, 'data')],
+      ...['demo', '--once', '--json', '--seed', '3', ...SMALL, '--data-dir', join(directory.path, 'data')],
     );
     expect(status, stderr).toBe(0);
     expect(JSON.parse(stdout.trim().split('\n').at(-1)!)).toMatchObject({ reached: true, dropped: 0 });

@@ -37,9 +37,15 @@ async function playThrough(path: string, rate: number) {
   return { folder: join(dataDir, 'bags', 'bag'), result, ledger, events, tookMs };
 }
 
-describe.each([1, 10])('a recording, played at %i× through bus and recorder', (rate) => {
+/** As fast as it was recorded, a short one will do. */
+const RATES = [
+  [1, 12_000],
+  [10, RECORDED_MS],
+] as const;
+
+describe.each(RATES)('a recording, played at %i× through bus and recorder', (rate, durationMs) => {
   it('reads back identical in counts, bytes and order with the Python mcap reader and rosbags', async () => {
-    const path = syntheticRecording();
+    const path = syntheticRecording(durationMs);
     const source = await foreignView('rosbags', path);
     const { folder, result, ledger, events, tookMs } = await playThrough(path, rate);
     expect(result.fault).toBeUndefined();
@@ -55,7 +61,7 @@ describe.each([1, 10])('a recording, played at %i× through bus and recorder', (
     expect(recorded.message_count).toBe(source.message_count);
     expect(result.messages).toBe(RECORDED_MESSAGES);
     expect(recorded.qos).toEqual(source.qos);
-    expect(tookMs).toBeGreaterThan(RECORDED_MS / rate - 100);
+    expect(tookMs).toBeGreaterThan(durationMs / rate - 100);
     const decoded = await foreignDecoded(folder);
     expect(Object.values(decoded).reduce((sum, count) => sum + count, 0)).toBe(result.messages);
   });

@@ -4,6 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { PEER_WORKERS } from '../../scripts/testing/workers.mjs';
+
+/** Domains from 1 whose ports are free on every Linux host. */
+const DOMAINS = 100;
 
 /** Real ROS 2 peers for the tests: rclpy nodes of the installation that `ros.sh` makes. */
 const peers = fileURLToPath(new URL('.', import.meta.url));
@@ -20,7 +24,8 @@ export function rosEnvironment(): RosEnv {
   // A domain of their own: tests of several files, and robots on the same network, do not meet.
   // Files that run at the same time have different numbers of their worker.
   const worker = Number(process.env['VITEST_POOL_ID'] ?? 1);
-  const domain = 1 + (process.pid % 50) * 2 + (worker % 2);
+  const domain =
+    1 + (process.pid % Math.floor(DOMAINS / PEER_WORKERS)) * PEER_WORKERS + (worker % PEER_WORKERS);
   return {
     ...env,
     ROS_DOMAIN_ID: String(domain),

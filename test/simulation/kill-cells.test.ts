@@ -15,6 +15,8 @@ import { accountOf, bagsOf, firstTrueTwist, foreignCount } from '../support/reco
 
 /** kill -9 of everything that can die, in turn, while a robot is under way in a maze. */
 const ROUND: readonly Victim[] = ['execution', 'runtime', 'memory', 'link', 'sim'];
+/** Cells along each side: large enough for a run to be under way most of the time, small enough for its end to come soon. */
+const SIDE = '7';
 const KILLS = 15;
 
 const directory = freshDir('kill-cells');
@@ -24,7 +26,11 @@ let runId: string;
 
 beforeAll(async () => {
   readersPython();
-  daemon = await testDaemon(directory.path, { AURAISON_SIM_SPEED: '5' });
+  daemon = await testDaemon(directory.path, {
+    AURAISON_SIM_SPEED: '5',
+    AURAISON_SIM_WIDTH: SIDE,
+    AURAISON_SIM_HEIGHT: SIDE,
+  });
   rampage = new Rampage(daemon);
 });
 afterAll(async () => {

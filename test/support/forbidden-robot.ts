@@ -15,8 +15,8 @@ const FORBID = `@id("all") permit (principal, action, resource);
 const PERMIT = '@id("all") permit (principal, action, resource);\n';
 /** The reason of the policy. */
 export const WORDS = 'nothing moves today';
-/** After an attempt so long is waited for commands that come late, milliseconds. */
-export const LATE_MS = 1_000;
+/** After the attempts so long is waited for commands that come late, milliseconds. */
+const LATE_MS = 1_000;
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export const moves = ({ linear, angular }: SimCommand) => Math.abs(linear) > 1e-9 || Math.abs(angular) > 1e-9;
@@ -66,7 +66,7 @@ export class ForbiddenRobot {
     return decided.filter(({ payload }) => payload.decision === 'deny').slice(from);
   }
 
-  /** The attempt is denied by the policy, is in the log with its name, and moves nothing. */
+  /** The attempt is denied by the policy, is in the log with its name, and moves nothing; `stillStands` waits for late commands. */
   async stands(way: Way, attempt: () => Promise<string | undefined>): Promise<void> {
     const before = (await this.denied()).length;
     const answer = await attempt();
@@ -75,9 +75,14 @@ export class ForbiddenRobot {
       const found = await this.denied(before);
       return found.length > 0 && found;
     }, `${way}: a denial is in the log`);
-    await wait(LATE_MS);
     for (const { payload } of denials) expect(payload.determining).toEqual(['site.cedar#stand']);
     expect([way, this.moving()]).toEqual([way, []]);
+  }
+
+  /** Nothing has moved since the start, and nothing that was attempted moves it late. Once, after all attempts. */
+  async stillStands(): Promise<void> {
+    await wait(LATE_MS);
+    expect(this.moving()).toEqual([]);
   }
 
   /** Sent again where the order may be old because the host held the daemon up, as its hint says. */

@@ -1,5 +1,4 @@
 import { ChannelCredentials, type Metadata, type ServiceError, Metadata as Words } from '@grpc/grpc-js';
-import { afterEach } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { connectLeRobot, serveLeRobot } from '../../adapters/lerobot/index.ts';
 import { readActions, writeObservation, writeSetup } from '../../adapters/lerobot/messages.ts';
@@ -10,14 +9,14 @@ import { HashPolicy } from '../fakes/hash-policy.ts';
 import { SeeingPolicy } from '../fakes/seeing-policy.ts';
 import { deskOf, serverOptions } from './wire-desk.ts';
 
-/** Servers and clients of LeRobot's wire for tests; whatever was made in a test ends with it. */
+/** Servers and clients of LeRobot's wire for tests: `afterEach(endAll)` ends what a test made. */
 
 export const HELPERS = 'lerobot.async_inference.helpers';
 export const clock = new SystemClock();
 const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
+export async function endAll(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+}
 
 /** Until it does not throw any more: what comes back comes back when it does. */
 export async function eventually<T>(attempt: () => Promise<T>, ms = 20_000): Promise<T> {

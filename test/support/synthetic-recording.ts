@@ -137,17 +137,23 @@ function padded(bytes: Uint8Array): Uint8Array {
   return out;
 }
 
-let folder: string | undefined;
+const folders = new Map<number, string>();
 
-/** The folder with metadata.yaml and one .db3 file; written once per process, removed when the process ends. */
-export function syntheticRecording(): string {
-  if (folder !== undefined) return folder;
+/**
+ * The folder with metadata.yaml and one .db3 file; written once per process, removed when the process ends. A shorter
+ * one (`durationMs`) has the same messages closer to each other, for tests that play it as fast as it was recorded.
+ */
+export function syntheticRecording(durationMs: number = RECORDED_MS): string {
+  const known = folders.get(durationMs);
+  if (known !== undefined) return known;
   const parent = mkdtempSync(join(tmpdir(), 'auraison-recording-'));
   process.once('exit', () => rmSync(parent, { recursive: true, force: true }));
-  folder = join(parent, 'synthetic');
+  const folder = join(parent, 'synthetic');
   mkdirSync(folder);
-  writeDatabase(join(folder, FILE));
-  writeFileSync(join(folder, 'metadata.yaml'), metadata());
+  const durationNs = durationMs === RECORDED_MS ? DURATION_NS : BigInt(durationMs) * 1_000_000n;
+  writeDatabase(join(folder, FILE), durationNs);
+  writeFileSync(join(folder, 'metadata.yaml'), metadata(durationNs));
+  folders.set(durationMs, folder);
   return folder;
 }
 
@@ -157,13 +163,13 @@ export function syntheticDb3(): string {
 }
 
 /** Even over the recording, latched topics in its first second; no two messages have one stamp. */
-function stampOf(topic: number, index: number, count: number): bigint {
+function stampOf(topic: number, index: number, count: number, durationNs: bigint): bigint {
   const isLatched = TOPICS[topic]!.name === '/tf_static';
-  const span = isLatched ? 1_000_000_000n : DURATION_NS - 1_000_000n;
+  const span = isLatched ? 1_000_000_000n : durationNs - 1_000_000n;
   return START_NS + BigInt(topic) * 1_000n + (span * BigInt(index)) / BigInt(Math.max(1, count - 1));
 }
 
-function writeDatabase(path: string): void {
+function writeDatabase(path: string, durationNs: bigint): void {
   const database = new DatabaseSync(path);
   database.exec(`
     CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL,
@@ -177,7 +183,7 @@ function writeDatabase(path: string): void {
     addTopic.run(at + 1, name, type, 'cdr', qos);
     const writer = new MessageWriter(parse(schemaFor(type)!.data, { ros2: true }));
     for (let index = 0; index < count; index++) {
-      const stampNs = stampOf(at, index, count);
+      const stampNs = stampOf(at, index, count, durationNs);
       addMessage.run(at + 1, stampNs, padded(writer.writeMessage(message(index, stampNs))));
     }
   }
@@ -185,7 +191,7 @@ function writeDatabase(path: string): void {
   database.close();
 }
 
-function metadata(): string {
+function metadata(durationNs: bigint): string {
   const topics = TOPICS.map(({ name, type, count, qos }) =>
     [
       '    - topic_metadata:',
@@ -202,7 +208,7 @@ function metadata(): string {
   relative_file_paths:
     - ${FILE}
   duration:
-    nanoseconds: ${DURATION_NS}
+    nanoseconds: ${durationNs}
   starting_time:
     nanoseconds_since_epoch: ${START_NS}
   message_count: ${RECORDED_MESSAGES}

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 
 /** How the pages of the console reach their server, without a page. */
 vi.stubGlobal('sessionStorage', { getItem: () => 'token' });
 vi.stubGlobal('document', { hidden: false });
+afterAll(() => void vi.unstubAllGlobals());
 const { call, callFirst, read } = await import(join(import.meta.dirname, '..', '..', 'console', 'api.js'));
 
 type Asked = { method?: string; signal: AbortSignal | undefined; headers: Record<string, string> };

@@ -2,15 +2,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect as dialSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { PickleWriter } from '../../adapters/lerobot/pickle/index.ts';
 import type { Piece } from '../../adapters/lerobot/pieces.ts';
 import type { EdgeError, Observation } from '../../contract/core.ts';
 import { SeeingPolicy } from '../fakes/seeing-policy.ts';
-import { eventually, type Given, observation, Raw, serve, setup } from '../support/lerobot-rig.ts';
+import { endAll, eventually, type Given, observation, Raw, serve, setup } from '../support/lerobot-rig.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'lerobot-'));
 afterAll(() => rmSync(directory, { recursive: true }));
+
+afterEach(endAll);
 
 describe('LeRobot: hostile clients', () => {
   /** A good client beside each bad one: it is never disturbed. */

@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { writeObservation } from '../../adapters/lerobot/messages.ts';
 import type { Observation, Policy, PolicyDescription } from '../../contract/core.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
 import { specOf } from '../support/desk.ts';
 import {
+  endAll,
   eventually,
   type Given,
   HELPERS,
@@ -13,6 +14,8 @@ import {
   serve,
   setup,
 } from '../support/lerobot-rig.ts';
+
+afterEach(endAll);
 
 describe('LeRobot: our server, as a stock one', () => {
   async function begun(given: Given = {}, policies = { seeing: () => new SeeingPolicy() as Policy }) {

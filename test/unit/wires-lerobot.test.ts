@@ -2,15 +2,17 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Policy } from '../../contract/core.ts';
 import { policyConformance } from '../conformance/policy.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
-import { clock, connect, eventually, Moody, Stampless, serve } from '../support/lerobot-rig.ts';
+import { clock, connect, endAll, eventually, Moody, Stampless, serve } from '../support/lerobot-rig.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'lerobot-'));
 afterAll(() => rmSync(directory, { recursive: true }));
+
+afterEach(endAll);
 
 describe('LeRobot: our client at our server', () => {
   const conform = async () => connect((await serve({ hash: () => new Stampless() })).url);
