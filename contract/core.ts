@@ -41,7 +41,6 @@ export * from './plain-schema.ts';
 export type * from './plan.ts';
 export type * from './ports/index.ts';
 export * from './principals.ts';
-export type * from './projection-event.ts';
 export * from './quotas.ts';
 export * from './rest-watch.ts';
 export type * from './ros-messages.ts';

@@ -34,7 +34,6 @@ export * from './plan.ts';
 export type * from './ports/index.ts';
 export { THINKING_LEVELS } from './ports/language-model.ts';
 export * from './principals.ts';
-export * from './projection-event.ts';
 export * from './quotas.ts';
 export * from './rest-watch.ts';
 export type * from './ros-messages.ts';

@@ -16,7 +16,6 @@ import {
   intentRequestChecker,
   payloadFault,
   payloadFits,
-  projectionEventChecker,
   RUN_STATUSES,
   RUN_TRANSITIONS,
   runStateChecker,
@@ -35,7 +34,6 @@ const subjects: [string, Checker<unknown>][] = [
   ['skill', skillChecker],
   ['tool call', toolCallChecker],
   ['run state', runStateChecker],
-  ['projection event', projectionEventChecker],
   ['error', checker(ErrorBody)],
   ...EVENT_KINDS.map((kind): [string, Checker<unknown>] => [
     `payload of ${kind}`,
