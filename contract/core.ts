@@ -24,6 +24,7 @@ export type * from './event-payloads.ts';
 export * from './expiry.ts';
 export * from './fits.ts';
 export * from './freeze-watch.ts';
+export * from './harness-marks.ts';
 export * from './ids.ts';
 export type * from './inference-messages.ts';
 export type * from './intent.ts';

@@ -17,6 +17,7 @@ export * from './event-payloads.ts';
 export * from './expiry.ts';
 export * from './fits.ts';
 export * from './freeze-watch.ts';
+export * from './harness-marks.ts';
 export * from './ids.ts';
 export type * from './inference-messages.ts';
 export * from './intent.ts';
