@@ -1,6 +1,8 @@
 import type { CellName } from './cell-name.ts';
 import type { EventKind } from './event-payloads.ts';
-import type { EventDomain } from './projection-event.ts';
+
+export const EVENT_DOMAINS = ['execution', 'orchestration', 'memory', 'governance'] as const;
+export type EventDomain = (typeof EVENT_DOMAINS)[number];
 
 type OfCell = 'of its cell';
 

@@ -53,6 +53,10 @@ export type DoorParts = {
   readonly onText: (kind: 'text' | 'thinking', text: string) => void;
   /** Number of the answer that is asked for; part of the ids of its calls. */
   readonly turn: () => number;
+  /** Settles when the run is not paused, or a person stops the session. */
+  readonly unpaused: () => Promise<void>;
+  /** Aborts when a person stops the session. */
+  readonly halt: () => AbortSignal;
 };
 
 /**
@@ -112,9 +116,11 @@ export class ModelDoor {
     partial: AssistantMessage,
     stream: AssistantMessageEventStream,
   ): Promise<AssistantMessage> {
-    const { context, settle, turn } = this.#parts;
+    const { context, settle, turn, unpaused } = this.#parts;
     const inSession = options.sessionId === context.runId;
-    const signal = options.signal ? AbortSignal.any([context.signal, options.signal]) : context.signal;
+    const halt = this.#parts.halt();
+    const ends = [context.signal, halt, ...(options.signal ? [options.signal] : [])];
+    const signal = AbortSignal.any(ends);
     const onText = (text: string, kind: 'text' | 'thinking') => {
       tell(partial, stream, kind, text);
       if (inSession) this.#parts.onText(kind, text);
@@ -122,8 +128,9 @@ export class ModelDoor {
     try {
       const request = this.#request(model, transcript, inSession, options.maxTokens);
       const answer = await this.#patiently(async () => {
-        await context.unpaused();
+        await unpaused();
         await settle();
+        signal.throwIfAborted();
         partial.content = [];
         return await this.#parts.model.complete(request, {
           signal,
@@ -138,7 +145,9 @@ export class ModelDoor {
       const stops = named.some(({ name }) => this.#parts.tools.get(name)?.name === STOP);
       return whole(partial, answer, judgedCalls(named, request, this.#parts.tools), turn(), stops);
     } catch (thrown) {
-      const fault = EdgeError.from(thrown, 'model.failed', 'complete', 'model');
+      // Where exactly the stop met the call makes no difference to what the session says of it.
+      const why: unknown = halt.aborted && !context.signal.aborted ? halt.reason : thrown;
+      const fault = EdgeError.from(why, 'model.failed', 'complete', 'model');
       if (inSession) this.fault ??= fault;
       throw fault;
     }

@@ -5,6 +5,7 @@ import {
   EdgeError,
   type LanguageModel,
   LIMITS,
+  type NewEvent,
   type RunContext,
   type RunOutcome,
   type SessionEntry,
@@ -28,7 +29,7 @@ import {
 import { ANY_MODEL, ModelDoor, PROVIDER } from './model-door.ts';
 import type { AgentInternals, PiLibrary } from './pi-library.ts';
 import { openSession } from './pi-session.ts';
-import { type CallResult, callTool, FINISH, refusedCall } from './pi-tools.ts';
+import { type CallResult, callTool, FINISH, notMade, refusedCall, STOP } from './pi-tools.ts';
 import { type MaybeRefused, refusalError } from './refusals.ts';
 import type { PiExtension } from './resources.ts';
 import { RunInbox } from './run-inbox.ts';
@@ -64,6 +65,8 @@ export class PiRun {
   #door!: ModelDoor;
   #inbox!: RunInbox;
   #ending: RunOutcome | undefined;
+  /** The session waits for a person, and the log says so. */
+  #rested: RunOutcome | undefined;
   #announced = 0;
 
   constructor(parts: PiRunParts) {
@@ -84,14 +87,17 @@ export class PiRun {
     context.onMessage((message) => this.#inbox.take(message));
     await new Promise((resolve) => setImmediate(resolve));
     for (let seen = -1; ; ) {
+      await this.#journal.post();
       context.signal.throwIfAborted();
+      if (!this.#inbox.stopped) this.#inbox.hear();
       const rest = this.#rest();
       if (rest) {
-        await this.#wait(rest.reason);
-        if (this.#inbox.closed) return await this.#settled({ ...rest, status: 'succeeded' });
+        await this.#wait(rest);
+        if (this.#inbox.closed && !this.#inbox.busy) return await this.#settled(this.#rested!);
         seen = -1;
+        continue;
       }
-      const outcome = rest ? undefined : this.#outcome();
+      const outcome = this.#outcome();
       if (outcome) return await this.#settled(outcome);
       const entries = this.#entries().length;
       if (entries === seen) throw stuck(context.runId);
@@ -131,6 +137,8 @@ export class PiRun {
       onText,
       settle: () => journal.post(),
       turn: () => 1 + this.#manager.getEntries().filter(isAnswer).length,
+      halt: () => this.#inbox.halt,
+      unpaused: () => this.#unpaused(),
     });
     const chosen = this.#manager.buildSessionContext().model;
     this.#session = await openSession({
@@ -189,6 +197,7 @@ export class PiRun {
       );
     if (standing.at === 'calls') return await this.#settleCalls(standing);
     if (standing.at === 'failed') this.#omitLast();
+    this.#rested = undefined;
     const said = this.#inbox.waiting();
     const nudge =
       standing.at === 'text' && said.length === 0 && !this.#attended
@@ -213,21 +222,24 @@ export class PiRun {
   }
 
   /** Until somebody says something. Calls that a stop left without a result get one: none of them is made later. */
-  async #wait(reason: string): Promise<void> {
+  async #wait(rest: RunOutcome): Promise<void> {
     const { context } = this.#parts;
     const standing = standingOf(messagesOf(this.#entries()));
     if (standing.at === 'calls') await this.#settleCalls(standing);
+    // A stop that met words before the agent heard them leaves the session where it was: the log says already that it waits.
+    if (!this.#rested) await this.#journal.flush(() => [this.#waiting(rest)]);
     this.#ending = undefined;
     this.#door.fault = undefined;
     this.#announced = 0;
-    const payload = {
-      phase: 'waiting',
-      reason: reason.slice(0, 512),
-      facts: { turn: turnsOf(this.#entries()) },
-    };
-    await this.#journal.flush([{ kind: 'run.phase', run_id: context.runId, payload }]);
     await this.#inbox.words(context.signal);
     this.#door.fault = undefined;
+  }
+
+  #waiting(rest: RunOutcome): NewEvent {
+    this.#rested = { ...(this.#rest() ?? rest), status: 'succeeded' };
+    const reason = this.#rested.reason.slice(0, 512);
+    const payload = { phase: 'waiting', reason, facts: { turn: turnsOf(this.#entries()) } };
+    return { kind: 'run.phase', run_id: this.#parts.context.runId, payload };
   }
 
   /** The end of what was asked for: in an attended session each message of a person starts again. */
@@ -254,18 +266,38 @@ export class PiRun {
   /** Before a model is asked, messages of people are taken in, and the phase of the run is logged with the entries. */
   async #beforeRequest(): Promise<void> {
     const { context } = this.#parts;
-    await context.unpaused();
+    await this.#journal.post();
+    await this.#unpaused();
     await this.#inbox.settle();
-    const turn = turnsOf(this.#entries()) + 1;
-    if (turn === this.#announced) return await this.#journal.post();
-    this.#announced = turn;
-    const payload = { phase: 'agent', reason: `turn ${turn}`, facts: { turn } };
-    await this.#journal.post([{ kind: 'run.phase', run_id: context.runId, payload }]);
+    await this.#journal.post();
+    await this.#journal.post(() => {
+      const turn = turnsOf(this.#entries()) + 1;
+      if (this.#inbox.stopped || turn === this.#announced) return [];
+      this.#announced = turn;
+      const payload = { phase: 'agent', reason: `turn ${turn}`, facts: { turn } };
+      return [{ kind: 'run.phase', run_id: context.runId, payload }];
+    });
+  }
+
+  /** A stop does not wait for the end of a pause: what it ends is not continued. */
+  async #unpaused(): Promise<void> {
+    const { halt } = this.#inbox;
+    if (halt.aborted) return;
+    const halted = new Promise<void>((resolve) =>
+      halt.addEventListener('abort', () => resolve(), { once: true }),
+    );
+    await Promise.race([this.#parts.context.unpaused(), halted]);
   }
 
   /** Whether Pi's loop ends after a turn. */
-  #finishTurn(): boolean {
+  async #finishTurn(): Promise<boolean> {
+    await this.#journal.post();
+    // Messages to a paused run count before its next turn: Pi reads them after this.
+    await this.#unpaused().catch(() => {});
+    // What people said meanwhile has its chance to arrive.
+    await new Promise((resolve) => setImmediate(resolve));
     if (this.#inbox.stopped) return true;
+    this.#inbox.hear();
     const ending = this.#end();
     if (ending && !(this.#inbox.busy && ending.status === 'succeeded')) {
       this.#ending = ending;
@@ -282,7 +314,7 @@ export class PiRun {
     const tool = this.#tools.get(name)?.name ?? name;
     const args = block && argumentsOf(block);
     const { refused } = (block ?? {}) as MaybeRefused;
-    if (this.#inbox.stopped) return notMade('a person stopped it');
+    if (this.#inbox.stopped) return notMade(STOP);
     const { halt } = this.#inbox;
     const ends = signal ? AbortSignal.any([signal, halt]) : halt;
     if (!refused) return await callTool(this.#parts.context, tool, args, callId, ends);
@@ -349,14 +381,6 @@ function isAnswer(entry: { readonly type: string }): boolean {
 
 function isWords({ type, message }: Entry): boolean {
   return type === 'message' && (message as Message | undefined)?.role === 'user';
-}
-
-function notMade(why: string): CallResult {
-  return {
-    content: [{ type: 'text', text: `this call was not made: ${why}` }],
-    isError: true,
-    result: undefined,
-  };
 }
 
 function stuck(runId: string): EdgeError {

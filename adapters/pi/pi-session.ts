@@ -29,7 +29,7 @@ export type SessionParts = {
   readonly call: ToolParts['call'];
   readonly beforeRequest: () => Promise<void>;
   /** True ends the loop after a turn. */
-  readonly finishTurn: () => boolean;
+  readonly finishTurn: () => Promise<boolean>;
 };
 
 /** Tools that Pi brings along. None exists in a run, and no extension can switch one on. */
@@ -76,9 +76,7 @@ export async function openSession(parts: SessionParts): Promise<AgentSession> {
   };
   agent.finishTurn = async (turn, signal) => {
     const decision = (await finishTurn?.(turn, signal)) ?? undefined;
-    // Messages to a paused run count before its next turn: Pi reads them after this.
-    await context.unpaused().catch(() => {});
-    return parts.finishTurn() ? { action: 'end' as const } : decision;
+    return (await parts.finishTurn()) ? { action: 'end' as const } : decision;
   };
   agent.subscribe(async (event) => {
     // Pi itself answers calls of unknown tools; the log needs the attempt too.

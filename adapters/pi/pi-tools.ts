@@ -1,5 +1,12 @@
 import type { ToolDefinition } from '@earendil-works/pi-coding-agent';
-import { EdgeError, LIMITS, type RunContext, type ToolAnswer, type ToolSpec } from '../../contract/core.ts';
+import {
+  CALL_NOT_MADE,
+  EdgeError,
+  LIMITS,
+  type RunContext,
+  type ToolAnswer,
+  type ToolSpec,
+} from '../../contract/core.ts';
 
 type Content = Awaited<ReturnType<ToolDefinition['execute']>>['content'];
 
@@ -10,6 +17,9 @@ export type CallResult = {
   /** The result of the tool, for tools whose result matters to the run. */
   readonly result: Readonly<Record<string, unknown>> | undefined;
 };
+
+/** Why calls end when a person stops a session. */
+export const STOP = 'a person stopped it';
 
 /** The tool by which an agent says that it is done. */
 export const FINISH = 'run.finish';
@@ -30,8 +40,18 @@ export async function callTool(
     return { content: contentOf(answer), isError: false, result: answer.result };
   } catch (thrown) {
     if (context.signal.aborted) throw thrown;
-    return refusedCall(EdgeError.from(thrown, 'tool.failed', 'call', name));
+    const error = EdgeError.from(thrown, 'tool.failed', 'call', name);
+    return error.operation === CALL_NOT_MADE ? notMade(STOP) : refusedCall(error);
   }
+}
+
+/** A call that nobody made, as the model gets it. */
+export function notMade(why: string): CallResult {
+  return {
+    content: [{ type: 'text', text: `this call was not made: ${why}` }],
+    isError: true,
+    result: undefined,
+  };
 }
 
 /** A call that was refused or failed, as the model gets it. */

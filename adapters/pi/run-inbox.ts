@@ -1,8 +1,16 @@
 import type { UserMessage } from '@earendil-works/pi-ai';
 import type { AgentSession, SessionManager } from '@earendil-works/pi-coding-agent';
-import { EdgeError, type RunMessage, type ThinkingLevel } from '../../contract/core.ts';
+import {
+  COMMAND_ENTRY,
+  DROPPED_ENTRY,
+  EdgeError,
+  type RunMessage,
+  STOPPED_ENTRY,
+  type ThinkingLevel,
+} from '../../contract/core.ts';
 import { type ModelDoor, PROVIDER } from './model-door.ts';
 import type { AgentInternals } from './pi-library.ts';
+import { STOP } from './pi-tools.ts';
 import type { SessionJournal } from './session-journal.ts';
 
 type Said = RunMessage & { readonly messageId: string };
@@ -26,26 +34,31 @@ type EntryMark = {
   readonly message?: { readonly role?: string };
 };
 
-/** What a call says that a stop ended. */
-const STOP = 'a person stopped it';
-
 /** Tokens of the conversation that a person wants to keep; the rest becomes the summary. */
 const KEEP_TOKENS = 1_000;
-const COMMAND = 'auraison.command';
 const NOT_COMPACTED = 'auraison.not_compacted';
-const STOPPED = 'auraison.stopped';
+/** A summary was asked for. The entry that answers this has the id of the message. */
+const COMPACT = 'auraison.compact';
 const CLOSED = 'auraison.closed';
-/** A message that a stop dropped before the agent heard it. */
-const DROPPED = 'auraison.dropped';
 
-/** Messages of people to a run, on their way into the session. Each message counts once, also over restarts. */
+/**
+ * Messages of people to a run, on their way into the session. Each message counts once, also over restarts. A stop and a
+ * command of an extension count at once; all others count between two turns or while the session waits (`hear`). Each
+ * leaves an entry where it counted, so that a replay can give it at the same place.
+ */
 export class RunInbox {
   readonly #parts: InboxParts;
   readonly #known: Set<string>;
+  /** Not heard yet, in order. */
+  #unheard: Said[] = [];
+  /** Heard, for the next prompt. */
   readonly #waiting: UserMessage[] = [];
   readonly #compact: (Said & { kind: 'compact' })[] = [];
   /** Messages that were handed on, and may not be in the session yet. */
   readonly #said = new Set<string>();
+  /** Handed to Pi, and in the session within this turn of the event loop. */
+  readonly #handed = new Set<string>();
+  #arrived: () => void = () => {};
   #running = false;
   #halt = new AbortController();
   #stopped: boolean;
@@ -58,7 +71,12 @@ export class RunInbox {
     this.#parts = parts;
     const entries = parts.manager.getEntries() as unknown as readonly EntryMark[];
     this.#known = new Set(entries.flatMap(({ messageId }) => messageId ?? []));
-    const stop = entries.findLastIndex(({ customType }) => customType === STOPPED);
+    parts.journal.onSaid = (messageId) => {
+      this.#said.delete(messageId);
+      this.#handed.delete(messageId);
+      if (this.#handed.size === 0) this.#arrived();
+    };
+    const stop = entries.findLastIndex(({ customType }) => customType === STOPPED_ENTRY);
     this.#stopped = stop > entries.findLastIndex(({ message }) => message?.role === 'user');
     this.#closed = entries.some(({ customType }) => customType === CLOSED);
     const level = entries.findLast(({ type, messageId }) => type === 'thinking_level_change' && messageId);
@@ -80,16 +98,20 @@ export class RunInbox {
     return this.#halt.signal;
   }
 
-  /** Settles when somebody has said something, or the session is closed. Rejects with the reason of the signal. */
+  /** Settles when there are words for the agent, or the session is closed. Rejects with the reason of the signal. */
   async words(signal: AbortSignal): Promise<void> {
-    while (this.#waiting.length === 0 && !this.#closed) {
+    for (;;) {
       signal.throwIfAborted();
+      // What is said in one breath is heard together.
+      if (this.#unheard.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      this.hear();
+      if (this.#waiting.length > 0 || this.#closed) break;
+      this.#parts.journal.post().catch(() => {});
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         signal.addEventListener('abort', () => resolve(), { once: true });
       });
     }
-    signal.throwIfAborted();
     this.#stopped = false;
     this.#halt = new AbortController();
   }
@@ -99,22 +121,39 @@ export class RunInbox {
     return this.#waiting.length > 0 || this.#parts.session.agent.hasQueuedMessages();
   }
 
-  /** Settles when the message counts: it is in the session, or on its way there and in the log. */
-  async take(said: Said): Promise<void> {
-    if (this.#known.has(said.messageId)) return;
+  /** What it returns settles when the message counts. Undefined: it will count when `hear` is called. */
+  take(said: Said): Promise<void> | undefined {
+    if (this.#known.has(said.messageId)) return undefined;
     this.#known.add(said.messageId);
-    if (said.kind === 'compact') this.#compact.push(said as Said & { kind: 'compact' });
-    else if (said.kind === 'model') this.#switchModel(said);
-    else if (said.kind === 'label') this.#label(said);
-    else if (said.kind === 'thinking') this.#think(said);
-    else if (said.kind === 'stop') await this.#stop(said.messageId);
-    else if (said.kind === 'close') this.#close(said.messageId);
-    else await this.#say(said);
+    if (said.kind === 'stop') return this.#stop(said.messageId);
+    const command = 'text' in said && said.text?.startsWith('/') ? this.#commandOf(said) : undefined;
+    if (command) return command;
+    if (said.kind === 'label') this.#refuseUnknown(said.entryId);
+    this.#unheard.push(said);
+    this.#wake();
+    return undefined;
   }
 
-  /** Messages for the next prompt. */
+  /** Takes in what people said since the last time. */
+  hear(): void {
+    for (const said of this.#unheard.splice(0)) {
+      if (said.kind === 'compact') this.#summarise(said);
+      else if (said.kind === 'model') this.#switchModel(said);
+      else if (said.kind === 'label') this.#label(said);
+      else if (said.kind === 'thinking') this.#think(said);
+      else if (said.kind === 'close') this.#close(said.messageId);
+      else if (said.kind !== 'stop') this.#say(said);
+    }
+  }
+
+  /** Messages for the prompt that follows in this turn of the event loop. */
   waiting(): UserMessage[] {
-    return this.#waiting.splice(0);
+    const messages = this.#waiting.splice(0);
+    for (const message of messages) {
+      const messageId = this.#parts.journal.said.get(message);
+      if (messageId !== undefined) this.#handed.add(messageId);
+    }
+    return messages;
   }
 
   message(text: string): UserMessage {
@@ -133,12 +172,14 @@ export class RunInbox {
   /** While Pi's loop runs, messages go straight to its queues. */
   async during(work: () => Promise<void>): Promise<void> {
     const { agent } = this.#parts.session;
-    for (const message of this.waiting()) agent.steer(message);
+    for (const message of this.#waiting.splice(0)) agent.steer(message);
     this.#running = true;
     try {
       await work();
     } finally {
       this.#running = false;
+      this.#handed.clear();
+      this.#arrived();
     }
   }
 
@@ -161,40 +202,46 @@ export class RunInbox {
     }
   }
 
-  async #say({ kind, messageId, text }: Said & { readonly text?: string }): Promise<void> {
-    const { journal, manager, session } = this.#parts;
-    const command = text?.startsWith('/') ? this.#parts.command(text) : undefined;
-    if (command) {
-      // It counts before it runs: after a cut it is not run again. Its result is reported by the code that isolates it.
-      journal.tag(manager.appendCustomEntry(COMMAND, { text }), messageId);
-      await journal.flush();
-      return void command().catch(() => {});
-    }
+  /** It counts before it runs: after a cut it is not run again. Its result is reported by the code that isolates it. */
+  #commandOf({ kind, messageId, text = '' }: Said & { readonly text?: string }): Promise<void> | undefined {
+    const { journal, manager } = this.#parts;
+    const command = kind === 'steer' || kind === 'follow_up' ? this.#parts.command(text) : undefined;
+    if (!command) return undefined;
+    journal.tag(manager.appendCustomEntry(COMMAND_ENTRY, { text }), messageId);
+    return journal.flush().then(() => void command().catch(() => {}));
+  }
+
+  #say({ kind, messageId, text }: Said & { readonly text?: string }): void {
+    const { journal, session } = this.#parts;
     const message = this.message(text ?? '');
     journal.said.set(message, messageId);
     this.#said.add(messageId);
-    if (!this.#running) {
-      this.#waiting.push(message);
-      this.#wake();
-    } else if (kind === 'follow_up') session.agent.followUp(message);
+    if (!this.#running) this.#waiting.push(message);
+    else if (kind === 'follow_up') session.agent.followUp(message);
     else session.agent.steer(message);
+  }
+
+  #summarise(said: Said & { kind: 'compact' }): void {
+    this.#parts.manager.appendCustomEntry(COMPACT, { asked: said.messageId });
+    this.#compact.push(said);
   }
 
   /** Running calls end, and what the agent has not heard is dropped. Settles when the calls have ended. */
   async #stop(messageId: string): Promise<void> {
     const { journal, manager, session } = this.#parts;
     this.#stopped = true;
-    this.#halt.abort(
-      new EdgeError('run.cancelled', { operation: 'stop', subject: 'session', message: STOP }),
-    );
-    session.agent.abort();
+    this.#halt.abort(stopped());
     session.agent.clearAllQueues();
     this.#waiting.length = 0;
-    const entries = manager.getEntries() as unknown as readonly EntryMark[];
-    const heard = new Set(entries.flatMap((entry) => entry.messageId ?? []));
-    for (const id of this.#said) if (!heard.has(id)) journal.tag(manager.appendCustomEntry(DROPPED, {}), id);
-    this.#said.clear();
-    journal.tag(manager.appendCustomEntry(STOPPED, {}), messageId);
+    const isWords = ({ kind }: Said) => kind === 'steer' || kind === 'follow_up';
+    const dropped = [...this.#said].filter((id) => !this.#handed.has(id));
+    dropped.push(...this.#unheard.filter(isWords).map((said) => said.messageId));
+    this.#unheard = this.#unheard.filter((said) => !isWords(said));
+    // What Pi has in its hands was said before the stop, and comes before it in the session.
+    if (this.#handed.size > 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
+    for (const id of dropped) journal.tag(manager.appendCustomEntry(DROPPED_ENTRY, {}), id);
+    for (const id of dropped) this.#said.delete(id);
+    journal.tag(manager.appendCustomEntry(STOPPED_ENTRY, {}), messageId);
     await Promise.all([journal.flush(), session.agent.waitForIdle()]);
   }
 
@@ -202,7 +249,6 @@ export class RunInbox {
     const { journal, manager } = this.#parts;
     journal.tag(manager.appendCustomEntry(CLOSED, {}), messageId);
     this.#closed = true;
-    this.#wake();
   }
 
   #think({ messageId, level }: Said & { kind: 'thinking' }): void {
@@ -217,16 +263,22 @@ export class RunInbox {
     journal.tag(manager.appendModelChange(PROVIDER, model), messageId);
   }
 
+  #refuseUnknown(entryId: string): void {
+    if (this.#parts.manager.getEntry(entryId)) return;
+    throw new EdgeError('schema.invalid', {
+      operation: 'label',
+      subject: entryId,
+      message: `the session has no entry ${entryId}`,
+    });
+  }
+
   #label({ messageId, entryId, text }: Said & { kind: 'label' }): void {
     const { journal, manager } = this.#parts;
-    if (!manager.getEntry(entryId))
-      throw new EdgeError('schema.invalid', {
-        operation: 'label',
-        subject: entryId,
-        message: `the session has no entry ${entryId}`,
-      });
     journal.tag(manager.appendLabelChange(entryId, text === '' ? undefined : text), messageId);
-    // Nothing waits for a label; it is already in the log as a message.
-    journal.flush().catch(() => {});
   }
+}
+
+/** Why what was under way ended. */
+export function stopped(): EdgeError {
+  return new EdgeError('run.cancelled', { operation: 'stop', subject: 'session', message: STOP });
 }

@@ -11,6 +11,9 @@ import type { PiLibrary, SessionInternals } from './pi-library.ts';
 
 type Entry = Record<string, unknown> & { id: string; parentId: string | null };
 
+type More = () => readonly NewEvent[];
+const NOTHING: More = () => [];
+
 /**
  * Pi's session tree, stored in the log: every entry gets the next number as its id, and `flush` makes
  * durable what was appended since. No tool and no model is called before that.
@@ -25,6 +28,8 @@ export class SessionJournal {
   #closed = false;
   /** Messages of people by the message of Pi that carries them: their ids are written into the entry. */
   readonly said = new WeakMap<object, string>();
+  /** A message of a person is in the session now. */
+  onSaid: (messageId: string) => void = () => {};
 
   constructor(context: Pick<RunContext, 'runId' | 'emit'>, blobs: BlobStore | undefined) {
     this.#context = context;
@@ -60,6 +65,7 @@ export class SessionJournal {
       if (messageId !== undefined) entry['messageId'] = messageId;
       append(entry);
       this.#pending.push(entry);
+      if (messageId !== undefined) this.onSaid(messageId);
     };
   }
 
@@ -72,16 +78,16 @@ export class SessionJournal {
   /**
    * Passes everything appended so far, and `more` after it, to the log. The log takes events in order, and when it
    * fails it fails all that wait: a caller that waits for a later event of this run has waited for these too. So a step
-   * adds no wait where the gate or a model logs the next event.
+   * adds no wait where the gate or a model logs the next event. `more` is asked for at the place in the log that it gets.
    */
-  post(more: readonly NewEvent[] = []): Promise<void> {
+  post(more: More = NOTHING): Promise<void> {
     const posted = this.#posting.then(() => this.#hand(more));
     this.#posting = posted.catch(() => {});
     return posted;
   }
 
   /** Resolves when everything appended so far, and `more` after it, is in the log. */
-  async flush(more: readonly NewEvent[] = []): Promise<void> {
+  async flush(more: More = NOTHING): Promise<void> {
     await this.post(more);
     await Promise.all(this.#unsettled);
   }
@@ -91,7 +97,8 @@ export class SessionJournal {
     this.#closed = true;
   }
 
-  async #hand(more: readonly NewEvent[]): Promise<void> {
+  async #hand(asked: More): Promise<void> {
+    const more = asked();
     const entries = this.#pending.splice(0);
     if (entries.length + more.length === 0) return;
     if (this.#closed) throw over(this.#context.runId);

@@ -54,12 +54,12 @@ export type RunContext = {
   readonly inherited: number;
   /**
    * Registers a handler for messages of people to the run. A harness that does not call this takes none. Earlier
-   * messages are delivered at once; the handler settles when the message counts.
+   * messages are delivered at once. What the handler returns settles when the message counts; undefined: it does.
    */
-  onMessage(handler: (message: RunMessage & { readonly messageId: string }) => Promise<void>): void;
-  /**
-   * Resolves at once unless the run is paused; then when it continues. Rejects when it ends. Ask between two steps.
-   */
+  onMessage(
+    handler: (message: RunMessage & { readonly messageId: string }) => Promise<void> | undefined,
+  ): void;
+  /** Resolves at once unless the run is paused; then when it continues. Rejects when it ends. Ask between two steps. */
   unpaused(): Promise<void>;
   /**
    * How long this attempt was paused so far, milliseconds: deadlines of steps leave it out. Absent: it cannot be

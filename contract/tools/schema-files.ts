@@ -3,7 +3,6 @@ import { AgentEvent } from '../agent-event.ts';
 import { ErrorBody } from '../errors.ts';
 import { Intent, IntentRequest } from '../intent.ts';
 import { MOTION_GOALS } from '../motion/goals.ts';
-import { ProjectionEvent } from '../projection-event.ts';
 import { RunState } from '../run-state.ts';
 import { Skill } from '../skill.ts';
 import { ToolCall } from '../tool-call.ts';
@@ -15,7 +14,6 @@ const SCHEMAS: readonly [string, TSchema][] = [
   ['tool-call', ToolCall],
   ['run-state', RunState],
   ['agent-event', AgentEvent],
-  ['projection-event', ProjectionEvent],
   ['error', ErrorBody],
   ...Object.entries(MOTION_GOALS).map(([kind, goal]): [string, TSchema] => [`motion-${kind}`, goal]),
 ];

@@ -36,7 +36,7 @@ export class AgentContext {
     [];
   readonly refused: { name: string; args: unknown; code: string; originId: string | undefined }[] = [];
   readonly abort = new AbortController();
-  #handler: ((message: Said) => Promise<void>) | undefined;
+  #handler: ((message: Said) => Promise<void> | undefined) | undefined;
 
   constructor(options: AgentContextOptions) {
     const { tools = [], session = [], said = [] } = options;

@@ -35,7 +35,6 @@ const subjects: [string, Checker<unknown>][] = [
   ['skill', checker(Skill)],
   ['tool call', checker(ToolCall)],
   ['run state', checker(RunState)],
-  ['projection event', checker(ProjectionEvent)],
   ['error', checker(ErrorBody)],
   ...EVENT_KINDS.map((kind): [string, Checker<unknown>] => [
     `payload of ${kind}`,

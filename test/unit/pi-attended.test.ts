@@ -109,6 +109,31 @@ describe('a Pi session with a person', () => {
     expect({ made, asked: model.requests.length }).toEqual({ made: ['drive'], asked });
   });
 
+  it('hears a word or drops it when a stop comes right behind, never both, and answers nothing that was stopped', async () => {
+    const model = new ScriptedModel(() => ({ text: 'yes' }));
+    const context = attended({ model, tools: [finish] });
+    const end = run(context);
+    await waiting(context, 1);
+    const ids: string[] = [];
+    for (let hops = 0; hops < 40; hops++) {
+      const messageId = `word ${hops}`;
+      ids.push(messageId);
+      void context.say({ kind: 'steer', text: 'Go.', messageId });
+      if (hops % 2 === 1) await new Promise((resolve) => setImmediate(resolve));
+      for (let i = 0; i < hops; i++) await Promise.resolve();
+      await context.say({ kind: 'stop', messageId: `stop ${hops}` });
+      const marks = () => context.session.filter(({ entry }) => entry['messageId'] === messageId);
+      await until(() => marks().length > 0, `what became of ${messageId}`);
+      expect(marks(), `after ${hops} turns`).toHaveLength(1);
+    }
+    await context.say({ kind: 'close', messageId: 'close' });
+    await end;
+    const kinds = context.session.flatMap(({ entry }) =>
+      ids.includes(String(entry['messageId'])) ? [String(entry['customType'] ?? entry['type'])] : [],
+    );
+    expect(new Set(kinds)).toEqual(new Set(['auraison.dropped', 'message']));
+  });
+
   it('switches model and thinking in mid-session, and keeps both over a restart', async () => {
     const model = new ScriptedModel((): Line => ({ text: 'yes' }));
     const context = attended({ model, tools: [finish] });

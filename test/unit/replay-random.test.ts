@@ -27,6 +27,21 @@ const SEEDS = [
   1_023,
 ];
 
+/** Sessions that were once replayed as different: stopped, closed, paused or asked to summarise in the middle of a step. */
+const SESSIONS = [6, 14, 366];
+/** Of these only the whole is done again. */
+const MORE_SESSIONS = [
+  3,
+  19,
+  34,
+  132,
+  283,
+  778,
+  1_139,
+  1_145,
+  ...Array.from({ length: 40 }, (_, i) => i + 1_001),
+];
+
 async function carriedOut(seed: number, minds?: readonly Mind[]): Promise<RandomRun> {
   const run = new RandomRun(randomPlan(new Random(seed), minds));
   await run.carryOut();
@@ -40,19 +55,23 @@ function runsOf(run: RandomRun): { readonly runId: string; readonly events: read
     .filter(({ events }) => events.some(({ kind }) => kind === 'run.started'));
 }
 
+/** Where replays differ: of the whole of each run and, if `each`, from each of its events. */
+async function differences(seed: number, run: RandomRun, each: boolean): Promise<unknown[]> {
+  const parts = run.parts();
+  const different: unknown[] = [];
+  for (const { runId, events } of runsOf(run)) {
+    for (let n = 0; n < (each ? events.length : 1); n++) {
+      const outcome = await replayRun(parts, runId, n === 0 ? undefined : String(n));
+      if (outcome.verdict !== 'identical') different.push({ seed, n, ...outcome.divergence });
+      else if (n > 0) expect(outcome.from, `seed ${seed}`).toBeLessThanOrEqual(Math.max(4, n + 1));
+    }
+  }
+  return different;
+}
+
 describe('a random run', () => {
   it.each(SEEDS)('of seed %i comes out as it was, whole and from each of its events', async (seed) => {
-    const run = await carriedOut(seed);
-    const parts = run.parts();
-    const different: unknown[] = [];
-    for (const { runId, events } of runsOf(run)) {
-      for (let n = 0; n < events.length; n++) {
-        const outcome = await replayRun(parts, runId, n === 0 ? undefined : String(n));
-        if (outcome.verdict !== 'identical') different.push({ seed, n, ...outcome.divergence });
-        else if (n > 0) expect(outcome.from, `seed ${seed}`).toBeLessThanOrEqual(Math.max(4, n + 1));
-      }
-    }
-    expect(different).toEqual([]);
+    expect(await differences(seed, await carriedOut(seed), true)).toEqual([]);
   });
 
   it('is, over these seeds, of every kind that matters', async () => {
@@ -87,6 +106,48 @@ describe('a random run', () => {
     const calls = ['do', 'ext', 'srv', 'run', 'robot', 'schema.invalid', 'tool.not_found', 'policy.denied'];
     expect([...seen]).toEqual(expect.arrayContaining([...kinds, ...ends, ...calls, 'run.interrupted']));
   }, 60_000);
+});
+
+describe('a random session', () => {
+  it.each(SESSIONS)('of seed %i comes out as it was, whole and from each of its events', async (seed) => {
+    expect(await differences(seed, await carriedOut(seed, ['session']), true)).toEqual([]);
+  });
+
+  it('comes out as it was, whatever people said and whenever they said it', async () => {
+    const seen = new Set<string>();
+    const different: unknown[] = [];
+    for (const seed of [...SESSIONS, ...MORE_SESSIONS]) {
+      const run = await carriedOut(seed, ['session']);
+      for (const kind of happened(run.events)) seen.add(kind);
+      different.push(...(await differences(seed, run, false)));
+    }
+    expect(different).toEqual([]);
+    const said = ['steer', 'follow_up', 'stop', 'close', 'compact', 'model', 'thinking', 'label'];
+    const inCall = ['stop in a call', 'close in a call', 'steer in a call', 'stop in an answer'];
+    const rest = ['paused', 'killed', 'forked', 'cancelled', 'auraison.dropped', 'auraison.not_compacted'];
+    expect([...said, ...inCall, ...rest].filter((kind) => !seen.has(kind))).toEqual([]);
+  }, 120_000);
+
+  /** What people said, in the middle of what, and what became of it. */
+  function happened(events: readonly AgentEvent[]): Set<string> {
+    const seen = new Set<string>();
+    const open = { call: 0, answer: 0 };
+    for (const { kind, payload } of events) {
+      if (kind === 'tool.called') open.call++;
+      if (kind === 'tool.returned') open.call--;
+      if (kind === 'model.called') open.answer++;
+      if (kind === 'model.returned') open.answer--;
+      const of = payload as Record<string, unknown>;
+      if (kind === 'run.message') seen.add(String(of['kind']));
+      if (kind === 'run.message' && open.call > 0) seen.add(`${of['kind']} in a call`);
+      if (kind === 'run.message' && open.answer > 0) seen.add(`${of['kind']} in an answer`);
+      if (kind === 'run.status' || kind === 'run.finished') seen.add(String(of['status']));
+      if (kind === 'run.started' && Number(of['attempt']) > 1) seen.add('killed');
+      if (kind === 'run.queued' && of['forked_from'] !== undefined) seen.add('forked');
+      if (kind === 'session.entry') seen.add(String((of['entry'] as Record<string, unknown>)['customType']));
+    }
+    return seen;
+  }
 });
 
 const ANY_ID = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/;

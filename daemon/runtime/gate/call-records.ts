@@ -1,4 +1,4 @@
-import { EdgeError, type NewEvent } from '../../../contract/index.ts';
+import { CALL_NOT_MADE, EdgeError, type NewEvent } from '../../../contract/index.ts';
 import type { CallView, RunView } from '../runs/run-view.ts';
 import type { Answered, Ask } from './tool-gate-parts.ts';
 
@@ -23,6 +23,11 @@ export function interruption(call: CallView, why: string): EdgeError {
     message: `the call was interrupted by a restart: ${why}`,
     retryable: false,
   });
+}
+
+/** The caller ended the call before it was in the log: it never was. */
+export function notMade({ tool }: Pick<Ask, 'tool'>): EdgeError {
+  return new EdgeError('run.cancelled', { operation: CALL_NOT_MADE, subject: tool });
 }
 
 /** Ends for the calls that a restart left open, in a run that does not continue. */

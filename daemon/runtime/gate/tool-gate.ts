@@ -13,7 +13,7 @@ import type { CallView } from '../runs/run-view.ts';
 import { type CallScope, inCall } from '../trace/trace-scope.ts';
 import { boundedCall } from './bounded-call.ts';
 import { CallEvents } from './call-events.ts';
-import { goesOn, interruption, isStop, loggable, replayed } from './call-records.ts';
+import { goesOn, interruption, isStop, loggable, notMade, replayed } from './call-records.ts';
 import { inTurn } from './in-turn.ts';
 import type { Answered, Ask, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
 
@@ -272,6 +272,7 @@ export class ToolGate {
   /** Logs the call and, if it is refused, its end. From here on it counts as running, and it ends with the run. */
   async #write(effect: Effect, callId: string, { refusal, events }: Verdict): Promise<string> {
     this.#refuseClosed(effect);
+    if (effect.signal?.aborted) throw notMade(effect);
     const called = this.#log.called(callId, effect);
     if (refusal) {
       const answer = this.#log.returned(callId, effect.tool, 0, { ok: false, error: refusal.toBody() });
@@ -307,7 +308,8 @@ export class ToolGate {
     this.#moved ||= effect.effect === 'actuate';
     const late = new AbortController();
     const work = Promise.resolve().then(() => {
-      if (signal.aborted) throw this.#cancelled(effect);
+      // In a replay the record says what came of it.
+      if (signal.aborted && !this.#parts.instead) throw this.#cancelled(effect);
       const ends = AbortSignal.any([signal, late.signal]);
       const recorded = this.#parts.instead?.(effect, callId, ends);
       return recorded ?? inCall(this.#scope(callId, ends), () => effect.work(ends, callId));

@@ -10,6 +10,7 @@ import {
 import { ActiveRun, type RunParts } from '../attempt/active-run.ts';
 import { isWithinTool } from '../law/motion-law.ts';
 import { comparedLine, LineMemory } from './compared-line.ts';
+import { RecordedMessages } from './recorded-messages.ts';
 import type { ReplayClock } from './replay-clock.ts';
 
 /** Turns of the event loop without a word from the run before its clock continues. */
@@ -65,6 +66,7 @@ export class ReplayAttempt {
   readonly #texts: readonly (string | undefined)[];
   readonly #actualMemory = new LineMemory();
   readonly #produced: AgentEvent[] = [];
+  readonly #messages: RecordedMessages;
   #cursor = 0;
   #appends = 0;
   #lines = 0;
@@ -86,6 +88,7 @@ export class ReplayAttempt {
   constructor(parts: ReplayAttemptParts) {
     this.#parts = parts;
     const { expected } = parts;
+    this.#messages = new RecordedMessages(expected);
     this.#lastBegin = expected.findLastIndex((event) => !isGiven(event) && BEGINS.has(event.kind));
     const last = expected.findLast((event) => event.kind === 'run.finished');
     const ended = last?.kind === 'run.finished' && last.payload.error?.code === 'run.cancelled';
@@ -234,15 +237,16 @@ export class ReplayAttempt {
     const { expected, cut } = this.#parts;
     while (this.#cursor < expected.length) {
       const event = expected[this.#cursor]!;
-      if (event.kind === 'run.message') this.#say(event);
-      else if (isGiven(event)) this.#produced.push(event);
+      if (isGiven(event)) this.#produced.push(event);
       else if (this.#texts[this.#cursor] !== undefined) break;
       else if (event.kind === 'run.status') this.#holdOrGo(event.payload);
       else if (event.kind === 'tools.offered' && !this.#hasBegun) this.#later ??= [];
       this.#cursor++;
     }
+    const isLine = (at: number) => this.#texts[at] !== undefined;
+    for (const said of this.#messages.due(this.#cursor, isLine)) this.#say(said);
     const due = this.#pauseDue;
-    if (due !== undefined && expected[this.#cursor]?.kind !== 'tool.returned') {
+    if (due !== undefined && !this.#returnsNext()) {
       this.#give(() => this.#run.pause(due));
       this.#pauseDue = undefined;
     }
@@ -256,23 +260,28 @@ export class ReplayAttempt {
     if (this.#cursor > this.#lastOpen) this.#cancelNow();
   }
 
-  #say(event: AgentEvent<'run.message'>): void {
-    const { message_id, kind, body } = event.payload;
+  /** In the same turn as the line before: the run stands at that step. */
+  #say({ payload: { message_id, kind, body } }: AgentEvent<'run.message'>): void {
     const said = { ...body, kind, messageId: message_id } as Parameters<ActiveRun['messages']['deliver']>[0];
-    this.#produced.push(event);
-    void Promise.resolve()
-      .then(() => this.#run.messages.deliver(said))
-      .catch(() => {});
+    void this.#run.messages.deliver(said).catch(() => {});
   }
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
     if (status === 'paused') {
       // A pause holds calls that start: one that came while a call was running comes behind its return.
-      if (this.#next()?.event.kind === 'tool.returned') this.#pauseDue = reason;
+      if (this.#returnsNext()) this.#pauseDue = reason;
       else this.#give(() => this.#run.pause(reason));
     } else if (status !== 'running' || previous !== 'paused') return;
     else if (this.#pauseDue !== undefined) this.#pauseDue = undefined;
     else this.#give(() => this.#run.proceed(reason));
+  }
+
+  /** A call is under way whose return comes before any other step; what people say may come before it. */
+  #returnsNext(): boolean {
+    const { expected } = this.#parts;
+    const isStep = (event: AgentEvent, at: number) =>
+      at >= this.#cursor && this.#texts[at] !== undefined && event.kind !== 'session.entry';
+    return expected.find(isStep)?.kind === 'tool.returned';
   }
 
   #ended(): void {

@@ -1,7 +1,8 @@
 import type { RunMessage } from '../../../contract/index.ts';
 
 export type SaidMessage = RunMessage & { readonly messageId: string };
-type Handler = (message: SaidMessage) => Promise<void>;
+/** Undefined: it was taken at once. */
+type Handler = (message: SaidMessage) => Promise<void> | undefined;
 
 /** What was said to a run, on its way to the harness: in order, one after the other, the earlier ones first. */
 export class RunMessages {
@@ -42,9 +43,19 @@ export class RunMessages {
     return Promise.resolve();
   }
 
+  /** At once where nothing else is being handed over, so that a replay gives a message at the step where it counted. */
   #hand(message: SaidMessage, handler: Handler): Promise<void> {
+    let taken: Promise<void> | undefined;
+    if (this.#untaken > 0) taken = this.#last.then(() => handler(message));
+    else {
+      try {
+        taken = handler(message);
+      } catch (thrown) {
+        return Promise.reject(thrown);
+      }
+      if (!taken) return Promise.resolve();
+    }
     this.#untaken++;
-    const taken = this.#last.then(() => handler(message));
     this.#last = taken.catch(() => {}).finally(() => this.#untaken--);
     return taken;
   }
