@@ -278,7 +278,7 @@ export class RunInbox {
   }
 }
 
-/** Why what was under way ended. */
+/** Why the running calls ended. */
 export function stopped(): EdgeError {
   return new EdgeError('run.cancelled', { operation: 'stop', subject: 'session', message: STOP });
 }

@@ -13,7 +13,6 @@ import {
   explainPayload,
   Intent,
   intentRequestChecker,
-  ProjectionEvent,
   payloadFault,
   payloadFits,
   RUN_STATUSES,
