@@ -22,7 +22,7 @@ export type Installed = {
   readonly name: string;
   readonly entry: ServerEntry;
   readonly state: 'added' | 'changed' | 'as it was' | 'removed' | 'was not there' | 'printed';
-  /** A copy of the file before it was changed; absent: there was none, or nothing changed. */
+  /** A copy of the file before it was changed; absent: there was no file, or nothing changed. */
   readonly backup?: string;
   readonly next: string;
 };
