@@ -3,7 +3,7 @@
     ros2 launch launch/robot.launch.py namespace:=robot7 config:=/etc/auraison-edge/auraison-edge.toml
 
 The daemon is not a ROS node itself: it joins the graph through its ROS client process. It is restarted when
-it dies and is told to stop with SIGTERM, which stops the robot first and flushes within 5 s.
+it dies and is stopped with SIGTERM, which stops the robot first and flushes within 5 s.
 """
 
 import os

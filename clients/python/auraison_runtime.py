@@ -10,7 +10,7 @@ Copy this file beside your program. The contract is contract/RUNTIME.md.
 
     serve("ws://127.0.0.1:7601", token, {"patrol": patrol})
 
-Each run is a thread. `serve` connects again by itself; calls and messages that were under way go on where they were.
+Each run is a thread. `serve` reconnects automatically; open calls and messages continue where they were.
 """
 import base64, hashlib, json, os, queue, socket, ssl, struct, threading, time
 from urllib.parse import urlsplit

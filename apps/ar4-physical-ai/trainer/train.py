@@ -7,7 +7,7 @@ seconds of one core.
 
     python train.py --dataset DIR --out policy.onnx [--steps 5000] [--seed 1] [--chunk 16] [--hidden 256] [--prefix 0]
 
-With `--prefix N` it learns to go on from the actions that are executed while it computes (training-time real-time
+With `--prefix N` it learns to continue the actions that are executed while it computes (training-time real-time
 chunking): of each example the first 0 to N actions are shown and not scored. The network then has the inputs
 `action_prefix` [1, N, width] and `prefix_length` [1].
 
@@ -194,7 +194,7 @@ def prefix_nodes(rows, width, scaling):
         helper.make_node("Mul", ["fixed_scaled", "known_column"], ["fixed_known"]),
         helper.make_node("Reshape", ["fixed_known", "as_row"], ["fixed_row"]),
         helper.make_node("Concat", ["layer_x", "fixed_row", "known_row"], ["layer_0"], axis=1),
-        # Where the answer goes on from.
+        # Where the answer continues.
         helper.make_node("Sub", ["prefix_length", "one"], ["before"]),
         helper.make_node("Max", ["before", "zero"], ["place"]),
         helper.make_node("Gather", ["fixed", "place"], ["last"], axis=0),

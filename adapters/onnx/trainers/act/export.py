@@ -3,7 +3,7 @@
     python export.py --checkpoint DIR --out model.onnx --step-ms 50 [--name act] [--action-names a,b,...]
 
 The network takes and gives normalised numbers, as it was trained; how they are normalised stands in the card, taken from
-the checkpoint's own pre- and postprocessor. Pictures are inputs [1, 3, height, width] in 0..1.
+the checkpoint's own pre- and postprocessor. Images are inputs [1, 3, height, width] in 0..1.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from lerobot.configs.policies import PreTrainedConfig
 from lerobot.policies.factory import get_policy_class
 from safetensors.torch import load_file
 
-# ACT unrolls its tokens by their number, which is fixed: the tracer's doubts about that are none.
+# ACT unrolls its tokens by their number, which is fixed: the tracer's warnings about that do not apply.
 warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
