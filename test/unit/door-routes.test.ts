@@ -109,13 +109,21 @@ describe('a route into a robot', () => {
     ['0/scan/sensor_msgs::msg::dds_::LaserScan_/RIHS01_64c1', 'sensor_msgs/msg/LaserScan', 1],
     // As zenoh-bridge-ros2dds names the topics of the robot.
     ['cmd_vel', TWIST, 0],
-    ['fleet/r1/cmd_vel', TWIST, 1],
+    // The bridge of another robot may have any prefix.
+    ['fleet/r1/cmd_vel', TWIST, 0],
+    ['fleet/r1/other', TWIST, 0],
+    ['fleet/r1/cmd_vel', 'my_msgs/msg/Thing', 0],
+    ['jtc/joint_trajectory', JOINT_TRAJECTORY, 0],
+    ['named/cmd_vel', TWIST, 1],
+    ['patterned/cmd_vel', TWIST, 0],
     ['fleet/r1/chatter', 'std_msgs/msg/String', 1],
     ['fleet/r1/here', 'my_msgs/msg/Thing', 1],
   ])('over Zenoh by the key %s: %s goes %i times', async (to, type, count) => {
     const fabric = new MemoryFabric();
     const toml = `[[routes]]\nname = "out"\nfrom = "bus:/here"\nto = "zenoh:${to}"`;
-    const rig = new RouteRig(toml, {}, undefined, { harmless: [] });
+    const rig = new RouteRig(toml, {}, undefined, {
+      harmless: ['/named/cmd_vel', '/patterned/**', '/cmd_vel'],
+    });
     await rig.start(new MemoryKeySpace(rig.clock, fabric));
     const heard: string[] = [];
     await new MemoryKeySpace(rig.clock, fabric).subscribe('**', (values) => {
@@ -125,6 +133,11 @@ describe('a route into a robot', () => {
     await turns();
     expect(heard).toHaveLength(count);
     expect(rig.line('/here')).toMatchObject({ received: 1, forwarded: count });
+    const named = rig.events
+      .filter(({ kind }) => kind === 'command.refused')
+      .map((event) => JSON.stringify(event));
+    if (count === 0) expect(named[0]).toContain(to);
+    if (to === 'fleet/r1/cmd_vel') expect(named[0]).toContain('robot.harmless = [\\"/fleet/r1/cmd_vel\\"]');
   });
 
   it.each(['a person has the lease', 'nobody has it'])(

@@ -148,7 +148,14 @@ export class Door {
     const found = this.topics.classifyKey(key, sample.type);
     if (found === undefined || found === 'harmless') return undefined;
     const spec = { topic: key, type: sample.type };
-    const error = found === 'unknown' ? unknown(spec) : leaseless(spec, asker);
+    const error =
+      found === 'unknown'
+        ? unknown(spec)
+        : refused(
+            spec,
+            `${sample.type} at ${key} may move a robot, and values at a key have no actuation lease`,
+            `send an intent, or, if the key only reports, set robot.harmless = ["/${key}"]; see docs/routes.md`,
+          );
     this.#refusals.add(nameOf(asker), found === 'unknown' ? 'class' : 'lease', error);
     return error;
   }

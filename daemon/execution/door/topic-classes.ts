@@ -66,14 +66,20 @@ export class TopicClasses {
   }
 
   /**
-   * The class of a value at a key of Zenoh that a robot's ROS nodes hear: under the keys of rmw_zenoh, or under the
-   * name of a topic that this robot obeys, as zenoh-bridge-ros2dds carries it. Undefined: no robot hears the key.
+   * The class of a value at a key of Zenoh that ROS nodes of a robot hear: under the keys of rmw_zenoh, or under the
+   * name of a topic, as zenoh-bridge-ros2dds carries it. The bridge of another robot may have any prefix, so a type that
+   * moves robots is a command at every key, and so is a value at a key that ends with a topic that this robot obeys,
+   * unless the configuration names the key in full. Undefined: no robot obeys the key.
    */
   classifyKey(key: string, type: string): TopicClass | undefined {
     if (/[*$#?]/.test(key)) return 'unknown';
     const match = ROS_KEY.exec(key);
     if (match) return this.classify({ topic: `/${match[1]}`, type: `${match[2]}/${match[3]}/${match[4]}` });
-    return this.#obeys.has(`/${key}`) ? this.classify({ topic: `/${key}`, type }) : undefined;
+    const topic = `/${key}`;
+    if (this.#obeys.has(topic)) return 'command';
+    const moves = COMMAND_TYPES.has(type) || [...this.#obeys].some((obeyed) => topic.endsWith(obeyed));
+    if (!moves) return undefined;
+    return this.named(topic) === 'in full' ? 'harmless' : 'command';
   }
 
   #classify(topic: string, type: string): TopicClass {
