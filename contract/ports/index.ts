@@ -1,3 +1,4 @@
+export type * from './a2a.ts';
 export type * from './agent.ts';
 export type * from './application.ts';
 export type * from './approvals.ts';
