@@ -1,4 +1,4 @@
-import { Role, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
+import { type Part, Role, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
 import { ClientFactory, ClientFactoryOptions, JsonRpcTransportFactory } from '@a2a-js/sdk/client';
 import { Type } from 'typebox';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -54,7 +54,7 @@ function client(legacy = false) {
   return factory.createFromUrl(rig!.url);
 }
 
-const send = (parts: readonly object[], more: object = {}) => ({
+const send = (parts: readonly Part['content'][], more: object = {}) => ({
   ...{ tenant: '', metadata: undefined, configuration: undefined },
   message: {
     ...{ messageId: 'm1', contextId: '', taskId: '', role: Role.ROLE_USER, metadata: undefined },
@@ -63,7 +63,7 @@ const send = (parts: readonly object[], more: object = {}) => ({
     ...more,
   },
 });
-const skill = { $case: 'data', value: { skill: 'maze/find_exit', params: { patience: 2 } } };
+const skill = { $case: 'data' as const, value: { skill: 'maze/find_exit', params: { patience: 2 } } };
 
 const rpc = async (body: string | object, headers: Record<string, string> = {}) => {
   const response = await fetch(`${rig!.url}/a2a`, {
