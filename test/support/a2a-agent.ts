@@ -106,7 +106,7 @@ export class MemoryA2aAgent {
   async #execute({ userMessage, taskId, contextId, task }: RequestContext, bus: ExecutionEventBus) {
     const message = { ...read(userMessage), task: taskId };
     this.heard.push(message);
-    const said = this.#script(message);
+    const said: AgentTurn | Promise<AgentTurn> = this.#script(message);
     if ('say' in said) {
       bus.publish(AgentEvent.message(agentSays(said.say, undefined, '', contextId)));
       return;
@@ -114,7 +114,8 @@ export class MemoryA2aAgent {
     const of = { contextId, artifacts: [], history: [userMessage], metadata: undefined };
     const working = { state: TaskState.TASK_STATE_WORKING, message: undefined, timestamp: undefined };
     bus.publish(AgentEvent.task(task ?? { id: taskId, ...of, status: working }));
-    const turn = await said;
+    const turn: AgentTurn = await said;
+    if ('say' in turn) throw new Error('a message without a task is said at once');
     if ('hang' in turn) return await new Promise<void>(() => {});
     if ('end' in turn) {
       if (turn.artifact)
