@@ -83,7 +83,7 @@ export type HttpPorts = {
     body: unknown,
     caller: PolicyContext,
   ) => Promise<void>;
-  /** This robot as an agent of the Agent2Agent protocol; undefined: it is none. */
+  /** This robot as an agent of the Agent2Agent protocol; undefined: the configuration says no. */
   readonly a2a?: A2aApi;
   /** Writes the stop file for the execution cell when that does not answer; absent: there is no such way. */
   readonly leaveStop?: (words: string) => void;

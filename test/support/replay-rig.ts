@@ -27,7 +27,10 @@ export function replayParts(
   return {
     reader: log.reader(),
     host: new SystemClock(),
-    load: () => ({ app, harness: options.harness ?? (app.flow ? looped(app, new FlowHarness(app.flow)) : NONE) }),
+    load: () => ({
+      app,
+      harness: options.harness ?? (app.flow ? looped(app, new FlowHarness(app.flow)) : NONE),
+    }),
     tools: options.tools ?? [],
     blobs: options.blobs,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),

@@ -3,7 +3,7 @@ import { type A2aApi, LIMITS, type PolicyContext } from '../../../contract/index
 import { callerOf, isKnown } from '../caller.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 
-/** This robot as an agent of the Agent2Agent protocol (docs/a2a.md). Nothing is listened for where it is none. */
+/** This robot as an agent of the Agent2Agent protocol (docs/a2a.md). Where the configuration says no, no route is added. */
 export async function a2aRoutes(
   app: FastifyInstance,
   { a2a }: HttpPorts,

@@ -111,7 +111,7 @@ class RecordedLink implements RuntimeLink {
       else if (event.kind === 'tool.returned') {
         const { call_id } = event.payload;
         const known = calls.get(call_id);
-        // An earlier attempt left it open: who asks for it again gets it repeated, or hears that it was cut off.
+        // An earlier attempt left it open: called again it is repeated, or answered with `run.interrupted`.
         if (known && !open.has(call_id)) ask(known);
         await open.get(call_id);
       } else if (event.kind === 'run.phase' || event.kind === 'session.entry')
