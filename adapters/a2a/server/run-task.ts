@@ -1,5 +1,5 @@
 import { type Artifact, type Message, type Part, Role, type Task, TaskState } from '@a2a-js/sdk';
-import type { RunDetails, RunStatus } from '../../../contract/core.ts';
+import { isFinished, type RunDetails, type RunStatus } from '../../../contract/core.ts';
 import { contextOf } from './message-intent.ts';
 
 const STATES: Readonly<Record<RunStatus, TaskState>> = {
@@ -66,7 +66,7 @@ function wordsOf({ run, reason, phase, error }: RunDetails): string {
       : run.status === 'paused'
         ? 'it is paused'
         : '';
-  const said = [state, reason, phase === undefined ? '' : `phase ${phase}`]
+  const said = [state, reason, phase === undefined || isFinished(run.status) ? '' : `phase ${phase}`]
     .filter((one) => one !== '')
     .join(': ');
   const unsafe = run.stop_confirmed === false ? '; it was not confirmed that the robot stands' : '';
