@@ -9,7 +9,9 @@ afterEach(() => rig?.stop());
 
 async function start(): Promise<ManualClock> {
   const clock = new ManualClock();
-  rig = await startRig({}, { clock, control: {} as never, approvals: {} as never });
+  const call = async () => ({ kind: 'answer', body: {} }) as const;
+  const a2a = { call, card: async () => ({}) };
+  rig = await startRig({}, { clock, a2a, control: {} as never, approvals: {} as never });
   answerAll(rig);
   return clock;
 }
@@ -98,6 +100,8 @@ describe('the API after its process was frozen', () => {
       [`/v1/approvals/${RUN}/answer`, { decision: 'allow' }],
       [`/v1/questions/${RUN}/answer`, { answer: 'go on' }],
       ['/v1/webhooks/shop/orders', { kind: 'order' }],
+      ['/a2a', { method: 'SendMessage' }],
+      ['/a2a', { method: 'message/stream' }],
     ];
     expect(await code('/v1/teleop', TELEOP)).toBe('200');
     clock.skip(4_000);
@@ -119,6 +123,7 @@ describe('the API after its process was frozen', () => {
       [`/v1/runs/${RUN}/cancel`, {}],
       [`/v1/runs/${RUN}/messages`, { kind: 'stop' }],
       [`/v1/approvals/${RUN}/answer`, { decision: 'deny' }],
+      ['/a2a', { method: 'CancelTask', params: { id: RUN } }],
     ] as const)
       expect(await code(path, body)).not.toContain('command.expired');
     expect(await code('/v1/lease/return', { lease_id: 1 })).toBe('200');
