@@ -95,3 +95,12 @@ describe('[[runtimes.accept]] that names an agent', () => {
     expect(check('')).toMatchObject({ state: 'ok', detail: 'coder dials in, and is started elsewhere' });
   });
 });
+
+it('variables that a bridge gets are no keys of the configuration', () => {
+  const env = {
+    AURAISON_URL: 'http://127.0.0.1:1',
+    AURAISON_RUNTIME_TOKEN: 'x',
+    AURAISON_AGENT_CREDENTIAL: 'y',
+  };
+  expect(readConfig('', 'robot.toml', env).faults).toEqual([]);
+});
