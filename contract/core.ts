@@ -4,6 +4,7 @@
  * time. Only code that checks untrusted input (the API, intents, answers of central) imports `index.ts`.
  */
 
+export * from './a2a-limits.ts';
 export * from './acp-limits.ts';
 export * from './action-sources.ts';
 export type * from './agent-event.ts';

@@ -1,3 +1,4 @@
+export * from './a2a-limits.ts';
 export * from './acp-limits.ts';
 export * from './action-sources.ts';
 export * from './agent-event.ts';

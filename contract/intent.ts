@@ -11,7 +11,7 @@ export const PolicyContext = Type.Object(
     tenant: Name('whose robot time is spent'),
     principal: Name('the caller'),
     roles: Type.Unsafe<readonly string[]>(Type.Array(Name('role'), { maxItems: 32 })),
-    origin: Type.Enum(['api', 'cli', 'schedule', 'ros', 'zenoh', 'central', 'run', 'mcp', 'webhook']),
+    origin: Type.Enum(['api', 'cli', 'schedule', 'ros', 'zenoh', 'central', 'run', 'mcp', 'webhook', 'a2a']),
     lease: Type.Optional(Text(256, 'the grant under which the principal acts')),
   },
   closed,

@@ -20,7 +20,7 @@ export function centralPrincipal(postedBy: string): string {
 
 /** Names of ways in: who had one as the name of a token would be taken for what it is not. */
 export function isReservedPrincipal(name: string): boolean {
-  return /^(operator|mcp|((ros|zenoh|central|schedule|webhook)(\/.*)?))$/.test(name);
+  return /^(operator|mcp|a2a|((ros|zenoh|central|schedule|webhook)(\/.*)?))$/.test(name);
 }
 
 /**

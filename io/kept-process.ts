@@ -39,6 +39,8 @@ export class KeptProcess {
   readonly #stopped = new AbortController();
   #child: ChildProcess | undefined;
   #loop: Promise<void> | undefined;
+  #starts = 0;
+  #why = '';
 
   constructor(parts: KeptProcessParts) {
     this.#parts = parts;
@@ -46,6 +48,19 @@ export class KeptProcess {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** For people: whether it runs, how often it was started, and why it ended last (empty: it did not). */
+  view(): {
+    readonly state: 'running' | 'waiting' | 'stopped';
+    readonly pid?: number;
+    readonly starts: number;
+    readonly why: string;
+  } {
+    const { pid } = this;
+    const stopped = this.#stopped.signal.aborted || !this.#loop;
+    const state = pid !== undefined ? 'running' : stopped ? 'stopped' : 'waiting';
+    return { state, starts: this.#starts, why: this.#why, ...(pid === undefined ? {} : { pid }) };
   }
 
   start(): void {
@@ -72,6 +87,7 @@ export class KeptProcess {
     while (!this.#stopped.signal.aborted) {
       const begin = clock.monotonicMs();
       const { how, error } = await this.#once();
+      this.#why = how;
       if (this.#stopped.signal.aborted) return;
       wait = clock.monotonicMs() - begin > STEADY_MS ? FIRST_WAIT_MS : Math.min(wait * 2, WAIT_MAX_MS);
       report('error', `${name} ${how}; it is started again`, {
@@ -107,6 +123,7 @@ export class KeptProcess {
       detached: true,
     });
     this.#child = child;
+    this.#starts++;
     this.#log(child);
     const leash = child.pid === undefined ? undefined : leashGroup(child.pid, () => {});
     return new Promise((resolve) => {

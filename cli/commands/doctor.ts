@@ -20,6 +20,7 @@ export function addDoctorCommand(program: Command): void {
         const { checkModels } = await import('../doctor/models-check.ts');
         const { checkSandboxes } = await import('../doctor/sandbox-check.ts');
         const { checkMcp } = await import('../doctor/mcp-check.ts');
+        const { checkRuntimes } = await import('../doctor/runtimes-check.ts');
         const checks: Check[] = [
           doctor.checkNode(),
           doctor.checkDataDir(settings),
@@ -29,6 +30,7 @@ export function addDoctorCommand(program: Command): void {
           doctor.checkRos(),
           await doctor.checkZenoh(settings),
           checkMcp(settings),
+          checkRuntimes(settings),
           await checkSandboxes(settings),
           doctor.checkSharedMemory(),
           doctor.checkClock(),

@@ -69,7 +69,7 @@ Examples:
           env: envOf(options.env, process.env),
           mode: options.mode,
           login: options.login,
-          silenceMs: secondsOf(options.silence) * 1_000,
+          silenceMs: secondsOf(options.silence, '--silence') * 1_000,
           bridge: [process.execPath, ...process.execArgv, process.argv[1]!, 'mcp'],
           say: (line) => process.stderr.write(`${line}\n`),
           signal: stop.signal,
@@ -103,16 +103,17 @@ export function envOf(
   return found;
 }
 
-function secondsOf(text: string): number {
+export function secondsOf(text: string, option: string): number {
   const seconds = Number(text);
   if (Number.isFinite(seconds) && seconds >= 1 && seconds <= 86_400) return seconds;
   throw new EdgeError('config.invalid', {
-    ...{ operation: 'start agent', subject: '--silence' },
-    message: `--silence: expected seconds from 1 to 86400, found ${text}`,
+    ...{ operation: 'start agent', subject: option },
+    message: `${option}: expected seconds from 1 to 86400, found ${text}`,
   });
 }
 
-function refusedWith(code: number, name: string): never {
+/** Throws what a person learns where the daemon will not have the runtime again. */
+export function refusedWith(code: number, name: string): never {
   throw new EdgeError('runtime.refused', {
     ...{ operation: 'serve runs', subject: name },
     message: `the daemon closed the connection of runtime ${name} for good (${code})`,

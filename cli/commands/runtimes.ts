@@ -5,6 +5,7 @@ import { readSecret } from '../../daemon/secrets.ts';
 import { runtimeToken } from '../../io/runtime-token.ts';
 import { action, type CommandContext } from '../context.ts';
 import { table } from '../output.ts';
+import { addA2aCommand } from './runtimes-a2a.ts';
 import { addAcpCommand } from './runtimes-acp.ts';
 
 const NONE = 'no runtime is configured: see [[runtimes.accept]] in docs/runtimes.md';
@@ -24,6 +25,7 @@ Examples:
   auraison runtimes show workshop
   auraison runtimes token workshop       what it has to show
   auraison runtimes acp workshop -- opencode acp
+  auraison runtimes a2a planner https://planner.example
   auraison runtimes disconnect workshop`,
     );
   runtimes
@@ -63,6 +65,7 @@ Examples:
       }),
     );
   addAcpCommand(runtimes, tokenOf);
+  addA2aCommand(runtimes, tokenOf);
   runtimes
     .command('disconnect <name>')
     .description('end the session of a runtime; its runs wait, pause or fail, as their applications say')
@@ -95,10 +98,10 @@ async function tokenOf({ settings }: CommandContext, name: string): Promise<stri
 function listText(found: readonly RuntimeView[]): string {
   if (found.length === 0) return NONE;
   return table(
-    ['RUNTIME', 'STATE', 'FROM', 'AGENTS', 'RUNS', 'REFUSED', 'WHY'],
-    found.map(({ name, state, peer, agents, runs, refused, reason }) => [
-      ...[name, state, peer, agents.join(' '), String(runs.length), String(refused)],
-      state === 'connected' ? '' : reason,
+    ['RUNTIME', 'STATE', 'PROGRAM', 'FROM', 'AGENTS', 'RUNS', 'REFUSED', 'WHY'],
+    found.map(({ name, state, peer, agents, runs, refused, reason, program }) => [
+      ...[name, state, programText(program), peer, agents.join(' '), String(runs.length), String(refused)],
+      state === 'connected' ? '' : [program?.why, reason].filter((one) => one).join('; '),
     ]),
   );
 }
@@ -112,6 +115,10 @@ function showText(view: RuntimeView): string {
     `${connections} connections, ${resumed} of them continued a session, ${refused} refused`,
     `not acknowledged: ${view.waiting_messages} messages, ${view.waiting_bytes} bytes`,
     reason === '' ? '' : `last end: ${reason}`,
+    view.program
+      ? `program: ${programText(view.program)}, ${view.program.what}; ${heldText(view.program)}`
+      : '',
+    view.program?.why ? `it ended: ${view.program.why}` : '',
   ].filter((line) => line !== '');
   if (runs.length === 0) return [...head, 'no runs'].join('\n');
   const rows = runs.map((run) => [
@@ -119,4 +126,15 @@ function showText(view: RuntimeView): string {
     run.said.trim().split('\n').at(-1)?.slice(-60) ?? '',
   ]);
   return [...head, table(['RUN', 'APP', 'AGENT', 'STATE', 'CALLS', 'SAYS'], rows)].join('\n');
+}
+
+/** Of a runtime that this daemon starts. */
+function programText(program: RuntimeView['program']): string {
+  if (!program) return 'elsewhere';
+  const { state, pid, starts } = program;
+  return `${state}${pid === undefined ? '' : ` ${pid}`}${starts > 1 ? `, started ${starts} times` : ''}`;
+}
+
+function heldText({ sandbox }: NonNullable<RuntimeView['program']>): string {
+  return sandbox === '' || sandbox === 'none' ? 'without a sandbox' : `in the sandbox ${sandbox}`;
 }

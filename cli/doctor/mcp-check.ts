@@ -1,10 +1,10 @@
-import { accessSync, constants, existsSync } from 'node:fs';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { EdgeError } from '../../contract/core.ts';
 import type { McpServerRow } from '../../daemon/config/mcp.ts';
 import { readSecret } from '../../daemon/secrets.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import type { Check } from './checks.ts';
+import { isProgram } from './is-program.ts';
 
 /** Foreign MCP servers as configured: whether their programs and secrets are there. Starts none of them. */
 export function checkMcp({ config }: Settings): Check {
@@ -44,18 +44,4 @@ function faultOf(row: McpServerRow): string[] {
     }
   }
   return faults;
-}
-
-function isProgram(command: string): boolean {
-  const places = isAbsolute(command)
-    ? [command]
-    : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, command));
-  return places.some((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

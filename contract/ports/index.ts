@@ -1,3 +1,4 @@
+export type * from './a2a.ts';
 export type * from './agent.ts';
 export type * from './application.ts';
 export type * from './approvals.ts';
@@ -15,6 +16,7 @@ export type * from './extension.ts';
 export type * from './flow.ts';
 export type * from './governance.ts';
 export type * from './harness.ts';
+export type * from './hosted-run.ts';
 export type * from './image-encoder.ts';
 export type * from './key-space.ts';
 export type * from './lake.ts';

@@ -25,6 +25,20 @@ export type RuntimeRunView = {
   readonly said: string;
 };
 
+/** The program of a runtime that this daemon starts itself and keeps running. */
+export type RuntimeProgram = {
+  /** What is started, for people. */
+  readonly what: string;
+  /** `waiting`: it ended and is started again after a pause. */
+  readonly state: 'running' | 'waiting' | 'stopped';
+  readonly pid?: number;
+  readonly starts: number;
+  /** Why it ended last; empty: it did not. */
+  readonly why: string;
+  /** Profile of `[[sandboxes]]`; empty or `none`: without one. */
+  readonly sandbox: string;
+};
+
 /** One configured runtime. */
 export type RuntimeView = {
   readonly name: string;
@@ -46,6 +60,8 @@ export type RuntimeView = {
   readonly waiting_messages: number;
   readonly waiting_bytes: number;
   readonly runs: readonly RuntimeRunView[];
+  /** Absent: it is started elsewhere, and dials in. */
+  readonly program?: RuntimeProgram;
 };
 
 /** Foreign runtimes that may dial in. */

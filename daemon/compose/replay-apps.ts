@@ -77,6 +77,8 @@ export async function loadedForReplay(
       const app = withHarness({ ...found, tools: own }, kind);
       const flows = app.flow !== undefined || name === planning?.app.name;
       if (kind === 'flow') return flows ? { app, harness: looped(app, harnesses.flow(app)) } : undefined;
+      // What a foreign runtime said is in the record, which alone can say it again.
+      if (kind === 'remote') return app.remote ? { app, harness: elsewhere } : undefined;
       return kind === 'pi' && app.agent ? { app, harness: looped(app, harnesses.pi(app)) } : undefined;
     },
     tools: [...house.tools, ...foresight],
@@ -84,6 +86,16 @@ export async function loadedForReplay(
     missing,
   };
 }
+
+const elsewhere: Harness = {
+  kind: 'remote',
+  execute: ({ runId }) =>
+    Promise.reject(
+      new EdgeError('run.not_supported', {
+        ...{ operation: 'replay', subject: runId, message: 'its runtime is not here' },
+      }),
+    ),
+};
 
 /** A cell without a bus and with a log that takes nothing. */
 function nobody({ dataDir }: Settings, clock: Clock): CellContext {

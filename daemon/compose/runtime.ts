@@ -34,6 +34,7 @@ import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { makeA2a } from './a2a.ts';
 import { makePackages } from './app-packages.ts';
 import { makeChats } from './chat.ts';
 import { foresightHarnesses, makeForesight } from './cosmos.ts';
@@ -163,6 +164,17 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     wholeAnswer: (answer, tool) => wholeAnswer(house.blobs, answer, tool),
     approvals: runtime.approvals,
   });
+  const a2a = makeA2a(settings, {
+    ...{
+      clock,
+      runtime,
+      ask: chats.ask,
+      apps: () => runtime.apps.serving(),
+      newId: () => ids.next<string>(),
+    },
+    message: (run, text, who, id) =>
+      runtime.control.message(run, { kind: 'follow_up', text }, who, { messageId: id }),
+  });
   const telemetry = await makeTelemetry(settings, context);
   const schedules = await makeSchedules(settings, context, runtime, packages.today());
   const autoStart = makeAutoStart(settings, context, runtime, apps);
@@ -176,6 +188,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       auth: await authOf(settings),
       hostNames: config.api.host_names,
       releaseRole: config.estop.release_role,
+      ...(config.a2a.url === '' ? {} : { publicUrl: config.a2a.url }),
     },
     {
       judgeMotion: (kind, goal, who) =>
@@ -204,6 +217,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
       ...(mcpServers ? { mcpServers } : {}),
       ...(robotMcp ? { mcp: robotMcp.handle } : {}),
+      ...(a2a ? { a2a } : {}),
       bus,
       openReader: (cell) => openEventReader(dataDir, cell),
       report: context.report,

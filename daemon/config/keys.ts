@@ -1,4 +1,5 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
+import { A2A_KEYS } from './a2a.ts';
 import { APPS_KEYS } from './apps.ts';
 import { COSMOS_KEYS } from './cosmos.ts';
 import { DATASET_KEYS } from './datasets.ts';
@@ -283,6 +284,7 @@ export const CONFIG_SPEC = {
   intents: INTENT_KEYS,
   policy: POLICY_KEYS,
   mcp: MCP_KEYS,
+  a2a: A2A_KEYS,
   model: MODEL_KEYS,
   engine: ENGINE_KEYS,
   cosmos: COSMOS_KEYS,

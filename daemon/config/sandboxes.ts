@@ -164,7 +164,13 @@ export function showSandboxes(): string[] {
 type Users = {
   readonly mcp: { readonly servers: readonly { name: string; command: string; sandbox: string }[] };
   readonly runtimes: {
-    readonly accept: readonly { name: string; command: readonly string[]; sandbox: string }[];
+    readonly accept: readonly {
+      name: string;
+      command: readonly string[];
+      acp: readonly string[];
+      a2a: string;
+      sandbox: string;
+    }[];
   };
   readonly apps: { readonly sandbox: string; readonly dirs: readonly string[] };
 };
@@ -178,7 +184,8 @@ export function sandboxWarnings({ mcp, runtimes, apps }: Users): readonly string
       .filter(({ command, sandbox }) => command !== '' && sandbox === '')
       .map(({ name }) => what('mcp.servers', `MCP server ${name}`)),
     ...runtimes.accept
-      .filter(({ command, sandbox }) => command.length > 0 && sandbox === '')
+      // The bridge to a remote agent runs nothing of it.
+      .filter(({ command, acp, sandbox }) => command.length + acp.length > 0 && sandbox === '')
       .map(({ name }) => what('runtimes.accept', `runtime ${name}`)),
     ...(apps.dirs.length > 0 && apps.sandbox === ''
       ? [what('apps.sandbox', 'each MCP server that a package brings')]

@@ -17,6 +17,7 @@ const JUDGED: ReadonlySet<string> = new Set([
   'POST /v1/chat/completions',
   'POST /v1/inference/plan',
   'POST /v1/plans',
+  'POST /a2a',
 ]);
 /** An agent believes what a person writes to it: only for operators, and within their own tenant. */
 const TELLS = 'POST /v1/questions/:questionId/answer';

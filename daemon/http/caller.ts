@@ -20,6 +20,11 @@ export function isOperator(request: FastifyRequest): boolean {
   return known.get(request.raw)?.roles.includes('operator') === true;
 }
 
+/** Whether the request showed a token; only routes that are open without one see others. */
+export function isKnown(request: FastifyRequest): boolean {
+  return known.has(request.raw);
+}
+
 /** The identity by the token alone. */
 export function principalOf(request: FastifyRequest): string {
   const who = known.get(request.raw);

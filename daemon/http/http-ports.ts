@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type {
+  A2aApi,
   ApprovalApi,
   AppsApi,
   AskApi,
@@ -82,6 +83,8 @@ export type HttpPorts = {
     body: unknown,
     caller: PolicyContext,
   ) => Promise<void>;
+  /** This robot as an agent of the Agent2Agent protocol; undefined: the configuration says no. */
+  readonly a2a?: A2aApi;
   /** Writes the stop file for the execution cell when that does not answer; absent: there is no such way. */
   readonly leaveStop?: (words: string) => void;
   /** Asks the policies about a motion of the API; rejects with the refusal. Absent: no check. */
@@ -125,6 +128,8 @@ export type HttpConfig = {
   readonly releaseRole?: string;
   /** Names under which this host may be addressed, besides IP addresses and localhost. */
   readonly hostNames?: readonly string[];
+  /** Address under which clients of other protocols reach this API, where a proxy stands before it; absent: as they asked. */
+  readonly publicUrl?: string;
   /** How long an answer waits for a client that takes nothing of it; absent: `LIMITS.API_STALLED_MS`. */
   readonly stalledMs?: number;
 };

@@ -13,6 +13,7 @@ import { LogReaders } from './log-readers.ts';
 import { Methods } from './methods.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
+import { a2aRoutes } from './routes/a2a.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { appRoutes } from './routes/apps.ts';
 import { askRoutes } from './routes/ask.ts';
@@ -60,6 +61,8 @@ declare module 'fastify' {
     open?: boolean;
     /** Allowed for every token, with any body: the emergency stop. */
     undeniable?: boolean;
+    /** Answered without a token too, with less; a token that is shown is checked. */
+    openWithoutToken?: boolean;
     /** Without a token: its handler checks a signature. */
     signed?: boolean;
     /** Stops something: carried out with any body. */
@@ -226,6 +229,7 @@ export class HttpServer {
     policyRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     mcpRoutes(app, this.#ports);
+    await a2aRoutes(app, this.#ports, this.#config);
     safetyRoutes(app, this.#ports, this.#config, this.#connections);
     await webhookRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);
@@ -247,6 +251,8 @@ export class HttpServer {
     };
     this.#gate.checkHost(caller);
     if (request.routeOptions.config.open === true) return;
+    const anonymous = this.#config.auth.kind === 'token' && caller.authorization === undefined;
+    if (request.routeOptions.config.openWithoutToken === true && anonymous) return;
     // Its connection counts as one without a token, and gives way to others.
     if (request.routeOptions.config.signed === true) return;
     setCaller(request, this.#gate.checkToken(caller));

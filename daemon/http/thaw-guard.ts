@@ -50,6 +50,7 @@ const RUNS: readonly string[] = [
   '/v1/sessions/:id/steer',
   '/v1/sessions/:id/follow-up',
   '/mcp',
+  '/a2a',
 ];
 /** All paths with such orders. */
 export const MOVES: readonly string[] = [...MOTIONS, ...RUNS];
@@ -59,10 +60,16 @@ const COUNTS_MS: ReadonlyMap<string | undefined, number> = new Map([
   ...RUNS.map((path): [string, number] => [path, RUN_ORDER_MS]),
 ]);
 
+/** Methods of the Agent2Agent protocol that ask the robot for something, in both of its versions. */
+const A2A_SENDS: ReadonlySet<unknown> = new Set([
+  ...['message/send', 'message/stream', 'SendMessage', 'SendStreamingMessage'],
+]);
+
 /** What of these requests stops, denies or only reads is never too late. */
 function isLateHarmless(url: string | undefined, body: unknown): boolean {
   const { kind, decision } = (body ?? {}) as { kind?: unknown; decision?: unknown };
   if (url === '/mcp') return ![body].flat().some(submits);
+  if (url === '/a2a') return !A2A_SENDS.has((body as { method?: unknown } | null | undefined)?.method);
   if (url === '/v1/approvals/:id/answer') return decision === 'deny';
   return kind === 'stop' || kind === 'close';
 }

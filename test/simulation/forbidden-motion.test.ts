@@ -9,6 +9,7 @@ import { endpointOf } from '../../daemon/client/api-client.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
+import { a2aToml, driveOnce, listenA2a, sendA2a } from '../support/a2a-agent-server.ts';
 import { errandOfAgent, writeAcpApp } from '../support/acp-bridge.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { PACKAGED, startRuntimes, writePackages } from '../support/forbidden-packages.ts';
@@ -57,9 +58,12 @@ describe('a policy that forbids motion: the base', () => {
     const { url, tokenFile } = central;
     const packages = join(directory.path, 'packages');
     writeAcpApp(packages, 'coder', 'coder/errand');
+    writeAcpApp(packages, 'errands', 'errands/errand');
+    const agent = await listenA2a(driveOnce);
+    closing.push(() => agent.stop());
     robot = await start(
       'base',
-      `${baseToml({ url, tokenFile, zenoh, intent: INTENT })}${writePackages(packages)}${drivingWebhook(packages)}`,
+      `${baseToml({ url, tokenFile, zenoh, intent: INTENT })}${writePackages(packages)}${drivingWebhook(packages)}${a2aToml('errands', agent.url)}`,
       { AURAISON_ZENOH_ENABLED: 'true' },
     );
     closing.push(await startRuntimes(robot));
@@ -157,6 +161,14 @@ describe('a policy that forbids motion: the base', () => {
         return robot.newestRun('central');
       },
     ],
+    [
+      'A2A: message',
+      async () => {
+        await sendA2a(robot.daemon, INTENT);
+        return robot.newestRun('a2a');
+      },
+    ],
+    ['foreign runtime: agent of the Agent2Agent protocol', () => robot.submitted('errands/errand')],
     ['HTTP: webhook', () => sendWebhook(robot.daemon, 'forbidden')],
     [
       'foreign runtime: agent of the Agent Client Protocol',

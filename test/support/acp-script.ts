@@ -7,7 +7,7 @@ import {
   type RunTools,
 } from '../../adapters/acp/index.ts';
 import { Run } from '../../clients/typescript/auraison-runtime.ts';
-import { type Clock, EdgeError } from '../../contract/index.ts';
+import { type Clock, EdgeError, type HostedOutcome } from '../../contract/index.ts';
 import type { RemotePeer, Wire } from './remote-peer.ts';
 
 /** What a scripted agent can do in a turn. */
@@ -148,6 +148,11 @@ export class MemoryAgent {
 
 /** Serves the runs of a peer with agents of the protocol, through the client for runtimes as it is published. */
 export function serveAcpAgent(peer: RemotePeer, parts: AcpParts): RemotePeer {
+  return serveHosted(peer, (run) => acpRun(run, parts));
+}
+
+/** Serves the runs of a peer through the client for runtimes as it is published. */
+export function serveHosted(peer: RemotePeer, work: (run: Run) => Promise<HostedOutcome>): RemotePeer {
   const runs = new Map<string, Run>();
   peer.pongs = true;
   peer.onMessage = (message: Wire) => {
@@ -164,7 +169,7 @@ export function serveAcpAgent(peer: RemotePeer, parts: AcpParts): RemotePeer {
         text?: string;
       };
       Object.assign(run, { intent: intent.type, params: intent.params, text: text ?? '' });
-      void run.work((one) => acpRun(one, parts));
+      void run.work(work);
     }
     if (message.type === 'result' || message.type === 'noted') run?.hear(message as never);
     if (message.type === 'channel' && run) run.onMessage(message as never);

@@ -7,6 +7,9 @@ import type { ReplayParts } from '../../daemon/runtime/replay/replay-run.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog, type MemoryLogDisk } from '../fakes/memory-event-log.ts';
 
+/** Of a foreign runtime, which is not here. */
+const NONE: Harness = { kind: 'remote', execute: () => Promise.reject(new Error('no runtime is here')) };
+
 export type ReplayRigOptions = {
   readonly harness?: Harness;
   readonly tools?: readonly Tool[];
@@ -24,7 +27,10 @@ export function replayParts(
   return {
     reader: log.reader(),
     host: new SystemClock(),
-    load: () => ({ app, harness: options.harness ?? looped(app, new FlowHarness(app.flow!)) }),
+    load: () => ({
+      app,
+      harness: options.harness ?? (app.flow ? looped(app, new FlowHarness(app.flow)) : NONE),
+    }),
     tools: options.tools ?? [],
     blobs: options.blobs,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),

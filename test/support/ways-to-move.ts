@@ -24,6 +24,8 @@ export const WAYS = [
   'command line: chat',
   'command line: teleoperation',
   'MCP: run_submit',
+  'A2A: message',
+  'foreign runtime: agent of the Agent2Agent protocol',
   'foreign runtime: agent of the Agent Client Protocol',
   'ROS: goal of the intent action',
   'Zenoh: intent',
@@ -51,6 +53,7 @@ export const MOVES: Readonly<Record<string, readonly Way[]>> = {
     'tool of an extension',
     'step of a plan',
     'foreign runtime: agent of the Agent Client Protocol',
+    'foreign runtime: agent of the Agent2Agent protocol',
   ],
   'arm.follow': ['HTTP: trajectory of the arm'],
   'arm.gripper': ['HTTP: gripper'],
@@ -132,6 +135,7 @@ export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
   run: ['run of a run'],
   mcp: ['MCP: run_submit'],
   webhook: ['HTTP: webhook'],
+  a2a: ['A2A: message'],
 };
 
 /** What executes a run. */

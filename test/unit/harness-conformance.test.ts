@@ -5,6 +5,7 @@ import { type HarnessWay, harnessConformance, type WaySetup } from '../conforman
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 import { ScriptedModel, turnOf } from '../fakes/scripted-model.ts';
+import { MemoryA2aAgent, serveA2aAgent } from '../support/a2a-agent.ts';
 import { MemoryAgent, serveAcpAgent } from '../support/acp-script.ts';
 import { finish } from '../support/agent-apps.ts';
 import { agentOf, RemotePeer } from '../support/remote-peer.ts';
@@ -127,8 +128,47 @@ const acp =
     return rig;
   };
 
+/** An agent of the Agent2Agent protocol behind its bridge. `keeps`: it has its tasks again after the cut. */
+const a2a =
+  (keeps: boolean): HarnessWay =>
+  async (setup) => {
+    const { tools, hooks, disk, clock, cut } = setup;
+    const { rig, runtimes } = await remoteRig(tools, {
+      ...(hooks ? { hooks } : {}),
+      ...(disk ? { disk } : {}),
+      ...(clock ? { clock } : {}),
+      ...(cut ? { cut } : {}),
+    });
+    const made = () => a2aAgent(setup.calls);
+    const agent = keeps ? (kept.get(rig.disk) ?? made()) : made();
+    kept.set(rig.disk, agent);
+    serveA2aAgent(new RemotePeer(runtimes), agent.parts(rig.clock)).connect();
+    return rig;
+  };
+const kept = new WeakMap<object, MemoryA2aAgent>();
+
+/** Makes these calls one after another, by the extension for tools; a new task goes on behind what is listed. */
+function a2aAgent(calls: WaySetup['calls']): MemoryA2aAgent {
+  const next = new Map<string, number>();
+  return new MemoryA2aAgent(({ task, data }) => {
+    const { robot_tools, tool_results } = data as {
+      robot_tools?: { calls: unknown[] };
+      tool_results?: { ok: boolean; error?: { code: string } }[];
+    };
+    const refused = tool_results?.find(({ ok, error }) => !ok && error?.code !== 'run.interrupted');
+    if (refused) return { end: 'failed', text: `refused: ${refused.error?.code}` };
+    const index = next.get(task) ?? robot_tools?.calls.length ?? 0;
+    next.set(task, index + 1);
+    const call = calls[index];
+    if (!call) return { end: 'completed', text: 'all done' };
+    return { calls: [{ id: `c${index}`, name: call.tool, args: call.args }] };
+  });
+}
+
 harnessConformance('flow', flow);
 harnessConformance('pi', pi);
 harnessConformance('remote', remote);
 harnessConformance('acp', acp(false));
 harnessConformance('acp, with sessions that can be loaded', acp(true));
+harnessConformance('a2a', a2a(false));
+harnessConformance('a2a, with tasks that outlive the bridge', a2a(true));

@@ -9,7 +9,9 @@ afterEach(() => rig?.stop());
 
 async function start(): Promise<ManualClock> {
   const clock = new ManualClock();
-  rig = await startRig({}, { clock, control: {} as never, approvals: {} as never });
+  const call = async () => ({ kind: 'answer', body: {} }) as const;
+  const a2a = { call, card: async () => ({}) };
+  rig = await startRig({}, { clock, a2a, control: {} as never, approvals: {} as never });
   answerAll(rig);
   return clock;
 }
@@ -59,8 +61,8 @@ it('knows of each POST route of the API whether it may start a motion', async ()
   const posts = Object.keys(paths)
     .filter((path) => paths[path]!['post'] !== undefined)
     .map((path) => path.replaceAll(/\{(\w+)\}/g, ':$1'));
-  // That of MCP is in no schema.
-  const known = [...MOVES, ...HARMLESS].filter((path) => path !== '/mcp');
+  // Those of MCP and A2A are in no schema.
+  const known = [...MOVES, ...HARMLESS].filter((path) => !['/mcp', '/a2a'].includes(path));
   expect(posts.toSorted()).toEqual(known.toSorted());
 });
 
@@ -98,6 +100,8 @@ describe('the API after its process was frozen', () => {
       [`/v1/approvals/${RUN}/answer`, { decision: 'allow' }],
       [`/v1/questions/${RUN}/answer`, { answer: 'go on' }],
       ['/v1/webhooks/shop/orders', { kind: 'order' }],
+      ['/a2a', { method: 'SendMessage' }],
+      ['/a2a', { method: 'message/stream' }],
     ];
     expect(await code('/v1/teleop', TELEOP)).toBe('200');
     clock.skip(4_000);
@@ -134,6 +138,7 @@ describe('the API after its process was frozen', () => {
       [`/v1/runs/${RUN}/cancel`, {}],
       [`/v1/runs/${RUN}/messages`, { kind: 'stop' }],
       [`/v1/approvals/${RUN}/answer`, { decision: 'deny' }],
+      ['/a2a', { method: 'CancelTask', params: { id: RUN } }],
     ] as const)
       expect(await code(path, body)).not.toContain('command.expired');
     expect(await code('/v1/lease/return', { lease_id: 1 })).toBe('200');

@@ -34,6 +34,21 @@ const View = Type.Object(
         said: Type.String({ description: 'the last characters of its stream' }),
       }),
     ),
+    program: Type.Optional(
+      Type.Object(
+        {
+          what: Type.String({ description: 'what is started' }),
+          state: Type.Enum(['running', 'waiting', 'stopped'], {
+            description: 'waiting: it ended and is started again after a pause',
+          }),
+          pid: Type.Optional(Type.Integer()),
+          starts: Count('since the daemon started'),
+          why: Type.String({ description: 'why it ended last; empty: it did not' }),
+          sandbox: Type.String({ description: 'profile; empty or none: without one' }),
+        },
+        { description: 'absent: it is started elsewhere, and dials in' },
+      ),
+    ),
   },
   { title: 'Runtime' },
 );
@@ -107,5 +122,7 @@ function unknown(name: string): EdgeError {
 }
 
 function toJson(view: RuntimeView) {
-  return { ...view, agents: [...view.agents], runs: view.runs.map((run) => ({ ...run })) };
+  const { program } = view;
+  const started = program ? { program: { ...program } } : {};
+  return { ...view, ...started, agents: [...view.agents], runs: view.runs.map((run) => ({ ...run })) };
 }

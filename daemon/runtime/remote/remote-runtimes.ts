@@ -6,6 +6,7 @@ import {
   RUNTIME_VERSION,
   type RuntimeHello,
   type RuntimeLink,
+  type RuntimeProgram,
   type RuntimeRunView,
   type RuntimesApi,
   type RuntimeView,
@@ -20,7 +21,9 @@ export type RemoteRuntimesParts = {
   readonly heartbeatMs: number;
   /** How long a session without a connection is kept, milliseconds. */
   readonly keepMs: number;
-  /** A fresh id that cannot be guessed. */
+  /** The program of a runtime that this daemon starts; undefined: it is started elsewhere. */
+  readonly programOf?: (name: string) => RuntimeProgram | undefined;
+  /** A fresh id that nobody can guess. */
   readonly sessionId: () => string;
   readonly report: (
     level: 'info' | 'warn',
@@ -79,13 +82,18 @@ export class RemoteRuntimes implements RuntimesApi {
   }
 
   runtimes(): readonly RuntimeView[] {
-    return [...this.#places.values()].map(viewOf);
+    return [...this.#places.values()].map((place) => this.#view(place));
   }
 
   disconnect(name: string, reason: string): RuntimeView {
     const place = this.#place(name);
     place.session?.end(RUNTIME_CLOSE.disconnected, reason);
-    return viewOf(place);
+    return this.#view(place);
+  }
+
+  #view(place: Place): RuntimeView {
+    const program = this.#parts.programOf?.(place.name);
+    return { ...viewOf(place), ...(program ? { program } : {}) };
   }
 
   /** Ends all connections: the daemon stops, and sessions do not outlive it. */

@@ -17,6 +17,7 @@ import { differenceInWords } from '../../../history/line-words.ts';
 import type { RunParts } from '../attempt/active-run.ts';
 import type { Instead } from '../gate/tool-gate.ts';
 import { PolicyGate } from '../law/policy-gate.ts';
+import { looped } from '../loop/loop-harness.ts';
 import { decisionText } from '../runs/decisions.ts';
 import { RunStore } from '../runs/run-store.ts';
 import type { RunView } from '../runs/run-view.ts';
@@ -35,6 +36,7 @@ import {
   stretchesOf,
   viewOf,
 } from './recorded-run.ts';
+import { DECIDED_THEN, recordedRuntime, refuseLostRuntime } from './recorded-runtime.ts';
 import { recordedTools } from './recorded-tools.ts';
 import { type AttemptEnd, type Divergence, ReplayAttempt } from './replay-attempt.ts';
 import { ReplayClock } from './replay-clock.ts';
@@ -69,6 +71,7 @@ export async function replayRun(parts: ReplayParts, runId: string, from?: string
   const events = readRun(parts.reader, runId);
   const all = stretchesOf(events);
   if (all.length === 0) throw neverBegan(runId);
+  if (viewOf(events)?.state.harness === 'remote') refuseLostRuntime(runId, events);
   const begin = from === undefined ? undefined : findEntry(events, from);
   if (begin === undefined) return outcomeOf(parts, runId, events, await replayAll(parts, all, 0));
   if (begin >= events.length) throw nothingAfter(begin);
@@ -128,7 +131,8 @@ function outcomeOf(
   const recorded = digest(events);
   const digested = digest(done);
   const divergence = replayed.divergence ?? (recorded === digested ? undefined : unlike(events.length));
-  const message = divergence?.message ?? `${lines} lines came out as they were`;
+  const said = divergence?.message ?? `${lines} lines came out as they were`;
+  const message = viewOf(events)?.state.harness === 'remote' ? `${said}; ${DECIDED_THEN}` : said;
   const since =
     newTools.size === 0 ? '' : `; tools that are new since were not offered: ${[...newTools].join(', ')}`;
   return {
@@ -160,7 +164,7 @@ async function replayStretch(
   // Every attempt starts with this event: without it the stretch starts in the middle of one.
   const entered = events[0]?.kind !== 'run.started';
   const clock = new ReplayClock(fromWireTime((events[0] ?? before.at(-1)!).ts));
-  const loaded = loadedApp(parts, viewOf(before)!);
+  const loaded = loadedForReplay(parts, stretch);
   const { tools, newSince } = await recordedTools(parts, loaded.app, before, events);
   for (const name of newSince) newTools.add(name);
   const run = recordedParts(parts, stretch, { entered, tools, ...loaded }, clock, () => attempt.expectsMore);
@@ -177,6 +181,15 @@ async function replayStretch(
 }
 
 type Loaded = ReturnType<typeof loadedApp>;
+
+/** Of a foreign runtime, what it said is in the record: it is not asked again, and the daemon does its part again. */
+function loadedForReplay({ load }: ReplayParts, { before, events }: Stretch): Loaded {
+  const view = viewOf(before)!;
+  if (view.state.harness !== 'remote') return loadedApp({ load }, view);
+  const found = load(view.app, 'remote');
+  if (!found) throw notLoaded(view);
+  return { app: found.app, harness: looped(found.app, recordedRuntime(found.app, before, events)) };
+}
 
 /** Everything that a run reaches, from the record. */
 function recordedParts(
@@ -248,20 +261,24 @@ function enteredAt(events: readonly AgentEvent[], all: readonly Stretch[], begin
 }
 
 /**
- * Throws `run.interrupted` where its application is not loaded, and `run.not_supported` for a run of a foreign runtime:
- * the program that decided is not here.
+ * What decides again. Throws `run.interrupted` where its application is not loaded, and `run.not_supported` for a run of a
+ * foreign runtime: the program that would decide is not here.
  */
 export function loadedApp({ load }: Pick<ReplayParts, 'load'>, { app: name, state }: RunView) {
   if (state.harness === 'remote')
     throw new EdgeError('run.not_supported', {
       operation: 'replay',
       subject: state.run_id,
-      message: 'a foreign runtime decided in this run: its code is not here, so nothing can be done again',
-      hint: 'auraison run diff, run trace and policy rejudge work on its record',
+      message: 'a foreign runtime decided in this run: its code is not here, so nothing can decide otherwise',
+      hint: 'replay it without another model, policy or prompt; auraison run diff, run trace and policy rejudge work on its record',
     });
   const found = load(name, state.harness);
   if (found) return found;
-  throw new EdgeError('run.interrupted', {
+  throw notLoaded({ app: name, state });
+}
+
+function notLoaded({ app: name, state }: Pick<RunView, 'app' | 'state'>): EdgeError {
+  return new EdgeError('run.interrupted', {
     operation: 'replay',
     subject: name,
     message: `application ${name} is not here as ${state.harness}: its code is what a replay does again`,

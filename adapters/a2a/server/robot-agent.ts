@@ -1,0 +1,260 @@
+import type {
+  AgentCard,
+  CancelTaskRequest,
+  GetTaskRequest,
+  ListTasksRequest,
+  ListTasksResponse,
+  Message,
+  SendMessageRequest,
+  StreamResponse,
+  SubscribeToTaskRequest,
+  Task,
+} from '@a2a-js/sdk';
+import {
+  PushNotificationNotSupportedError,
+  RequestMalformedError,
+  TaskNotFoundError,
+  UnsupportedOperationError,
+} from '@a2a-js/sdk/errors';
+import type { A2ARequestHandler } from '@a2a-js/sdk/server';
+import {
+  A2A_LIMITS,
+  type Application,
+  type AskApi,
+  type Clock,
+  EdgeError,
+  isFinished,
+  type PolicyContext,
+  pause,
+  type RunDetails,
+  type RuntimeApi,
+} from '../../../contract/core.ts';
+import { cardOf } from './agent-card.ts';
+import { contextOf, textOf, wantedOf } from './message-intent.ts';
+import { agentMessage, dataPart, taskOf } from './run-task.ts';
+
+/** What this robot calls as an agent. It keeps no state: a task is a run. */
+export type RobotAgentPorts = {
+  readonly robot: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly runtime: Pick<RuntimeApi, 'submit' | 'cancel' | 'run' | 'runs'>;
+  /** Applications that take intents now. */
+  readonly apps: () => readonly Pick<Application, 'name' | 'intents'>[];
+  /** Words as intents; absent: no model is configured. */
+  readonly ask?: AskApi | undefined;
+  /** Says something to a run in progress. */
+  message(runId: string, text: string, who: PolicyContext, messageId: string): Promise<unknown>;
+  readonly newId: () => string;
+};
+
+type Call = { readonly who: PolicyContext; readonly base: string; readonly gone: AbortSignal };
+
+/** The owner of the robot sees every run, others those of their tenant. */
+const OWNER = 'local';
+
+/**
+ * This robot as the library of the protocol calls it, for one request. Runs that are not of the caller's tenant do not
+ * exist for it. Throws the errors of the library and `EdgeError`s.
+ */
+export class RobotAgent implements A2ARequestHandler {
+  readonly #ports: RobotAgentPorts;
+  readonly #call: Call;
+
+  constructor(ports: RobotAgentPorts, call: Call) {
+    this.#ports = ports;
+    this.#call = call;
+  }
+
+  async getAgentCard(): Promise<AgentCard> {
+    const { robot, version, apps } = this.#ports;
+    return cardOf({ robot, version, base: this.#call.base, apps: apps() });
+  }
+
+  getAuthenticatedExtendedAgentCard(): Promise<AgentCard> {
+    return this.getAgentCard();
+  }
+
+  /** Waits for the end of the run, but not for ever: then the answer is the task as it is. */
+  async sendMessage(request: SendMessageRequest): Promise<Message | Task> {
+    const sent = await this.#send(request);
+    if (typeof sent !== 'string') return sent;
+    if (request.configuration?.returnImmediately === true) return taskOf(this.#run(sent));
+    const { clock } = this.#ports;
+    const until = clock.monotonicMs() + A2A_LIMITS.BLOCKING_MS;
+    let details = this.#run(sent);
+    while (!isFinished(details.run.status) && clock.monotonicMs() < until && !this.#call.gone.aborted) {
+      await pause(clock, A2A_LIMITS.LOOK_MS, this.#call.gone);
+      details = this.#run(sent);
+    }
+    return taskOf(details);
+  }
+
+  async *sendMessageStream(request: SendMessageRequest): AsyncGenerator<StreamResponse, void, undefined> {
+    const sent = await this.#send(request);
+    if (typeof sent !== 'string') yield { payload: { $case: 'message', value: sent } };
+    else yield* this.#follow(sent);
+  }
+
+  async getTask({ id }: GetTaskRequest): Promise<Task> {
+    return taskOf(this.#run(id));
+  }
+
+  async listTasks(request: ListTasksRequest): Promise<ListTasksResponse> {
+    const { tenant } = this.#call.who;
+    const limit = Math.min(request.pageSize || A2A_LIMITS.LIST_MAX, A2A_LIMITS.LIST_MAX);
+    const found = this.#ports.runtime.runs({
+      ...{ limit: request.contextId === '' ? limit : 1_000 },
+      ...(tenant === OWNER ? {} : { tenant }),
+      ...(request.pageToken === '' ? {} : { before: request.pageToken }),
+    });
+    const wanted = found
+      .filter((one) => request.contextId === '' || contextOf(one) === request.contextId)
+      .slice(0, limit);
+    const tasks = wanted
+      .map(taskOf)
+      .filter(({ status }) => request.status === 0 || status?.state === request.status);
+    const nextPageToken = found.length >= limit ? (wanted.at(-1)?.run.run_id ?? '') : '';
+    return { tasks, nextPageToken, pageSize: limit, totalSize: tasks.length };
+  }
+
+  /** A stop: it needs nothing but the id. A run that is over stays as it is. */
+  async cancelTask({ id, metadata }: CancelTaskRequest): Promise<Task> {
+    this.#run(id);
+    const reason = typeof metadata?.['reason'] === 'string' ? metadata['reason'].slice(0, 256) : '';
+    await this.#ports.runtime.cancel(id, reason || 'cancelled by an agent', this.#call.who.principal);
+    return taskOf(this.#run(id));
+  }
+
+  async *resubscribe({ id }: SubscribeToTaskRequest): AsyncGenerator<StreamResponse, void, undefined> {
+    yield* this.#follow(this.#run(id).run.run_id);
+  }
+
+  createTaskPushNotificationConfig(): Promise<never> {
+    return noPush();
+  }
+
+  getTaskPushNotificationConfig(): Promise<never> {
+    return noPush();
+  }
+
+  listTaskPushNotificationConfigs(): Promise<never> {
+    return noPush();
+  }
+
+  deleteTaskPushNotificationConfig(): Promise<never> {
+    return noPush();
+  }
+
+  /** Gives the id of the run, or what is said without one. */
+  async #send(request: SendMessageRequest): Promise<string | Message> {
+    const { runtime, ask } = this.#ports;
+    const { who } = this.#call;
+    const { taskId = '' } = request.message ?? {};
+    if (taskId !== '') return await this.#toRun(taskId, request.message!);
+    const wanted = wantedOf(request);
+    if (wanted.kind === 'intent') return (await asked(runtime.submit(wanted.request, who))).run.run_id;
+    if (wanted.kind === 'confirm') {
+      if (!ask) throw new UnsupportedOperationError('no model is configured: name a skill of the agent card');
+      return (await asked(ask.confirm(wanted.askId, who))).run.run_id;
+    }
+    return await asked(this.#plan(wanted.words, request.message!));
+  }
+
+  /** Words move nothing: the answer says what would be done, and how to have it done. */
+  async #plan(words: string, { contextId }: Message): Promise<Message> {
+    const { ask, newId } = this.#ports;
+    const say = (text: string, data: unknown): Message => {
+      const message = agentMessage(text, '', contextId, newId());
+      return { ...message, parts: [...message.parts, dataPart(data)] };
+    };
+    if (!ask) {
+      const skills = this.#ports.apps().flatMap(({ intents }) => intents.map(({ type }) => type));
+      return say('Name a skill: a data part {"skill": …, "params": {…}}. No model reads words here.', {
+        skills,
+      });
+    }
+    const { ask_id, about, reason, intent } = await ask.plan(words, this.#call.who, this.#call.gone);
+    const plan = { ask_id, skill: intent.type, params: intent.params };
+    return say(
+      `This would be done: ${about || intent.type}. ${reason} To have it done, send {"ask_id": "${ask_id}"}.`,
+      plan,
+    );
+  }
+
+  async #toRun(id: string, message: Message): Promise<string> {
+    const { run } = this.#run(id);
+    if (isFinished(run.status))
+      throw new UnsupportedOperationError(`task ${id} is over: send a message without its id`);
+    const text = textOf(message).slice(0, A2A_LIMITS.WORDS_MAX);
+    if (text === '') throw new RequestMalformedError('params.message.parts: text expected');
+    await asked(this.#ports.message(run.run_id, text, this.#call.who, message.messageId));
+    return run.run_id;
+  }
+
+  async *#follow(id: string): AsyncGenerator<StreamResponse, void, undefined> {
+    const { clock } = this.#ports;
+    const { gone } = this.#call;
+    let details = this.#run(id);
+    yield { payload: { $case: 'task', value: taskOf(details) } };
+    let shown = shownOf(details);
+    while (!isFinished(details.run.status)) {
+      await pause(clock, A2A_LIMITS.LOOK_MS, gone);
+      if (gone.aborted) return;
+      details = this.#run(id);
+      if (shownOf(details) === shown) continue;
+      shown = shownOf(details);
+      const { id: taskId, contextId, status, artifacts } = taskOf(details);
+      if (isFinished(details.run.status))
+        for (const artifact of artifacts)
+          yield {
+            payload: {
+              $case: 'artifactUpdate',
+              value: { taskId, contextId, artifact, append: false, lastChunk: true, metadata: undefined },
+            },
+          };
+      yield { payload: { $case: 'statusUpdate', value: { taskId, contextId, status, metadata: undefined } } };
+    }
+  }
+
+  #run(id: string): RunDetails {
+    const { tenant } = this.#call.who;
+    const found = find(() => this.#ports.runtime.run(id));
+    if (found && (tenant === OWNER || found.intent.policy_ctx.tenant === tenant)) return found;
+    throw new TaskNotFoundError(`task ${id.slice(0, 64)} does not exist`);
+  }
+}
+
+function find(run: () => RunDetails): RunDetails | undefined {
+  try {
+    return run();
+  } catch (thrown) {
+    if (thrown instanceof EdgeError && thrown.code === 'run.not_found') return undefined;
+    throw thrown;
+  }
+}
+
+/** Refusals of this robot as errors of the protocol, which has few: their text starts with the code. */
+async function asked<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (thrown) {
+    if (!(thrown instanceof EdgeError)) throw thrown;
+    const { code, message, hint, retryable } = thrown;
+    const words = `${code}: ${message}${hint === '' ? '' : ` (${hint})`}`;
+    if (retryable) throw new Error(words);
+    throw code.startsWith('policy.')
+      ? new UnsupportedOperationError(words)
+      : new RequestMalformedError(words);
+  }
+}
+
+function shownOf({ run, reason, phase }: RunDetails): string {
+  return JSON.stringify([run.status, reason, phase]);
+}
+
+function noPush(): Promise<never> {
+  return Promise.reject(
+    new PushNotificationNotSupportedError('this robot sends nothing: subscribe to the task'),
+  );
+}

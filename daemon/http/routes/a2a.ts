@@ -1,0 +1,86 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type A2aApi, LIMITS, type PolicyContext } from '../../../contract/index.ts';
+import { callerOf, isKnown } from '../caller.ts';
+import type { HttpConfig, HttpPorts } from '../http-ports.ts';
+
+/** This robot as an agent of the Agent2Agent protocol (docs/a2a.md). Where the configuration says no, no route is added. */
+export async function a2aRoutes(
+  app: FastifyInstance,
+  { a2a }: HttpPorts,
+  { publicUrl }: HttpConfig,
+): Promise<void> {
+  if (!a2a) return;
+  const baseOf = ({ host }: FastifyRequest) => (publicUrl ?? `http://${host}`).replace(/\/+$/, '');
+  app.get(
+    '/.well-known/agent-card.json',
+    // Follows another protocol: not part of the API document.
+    { schema: { hide: true }, config: { openWithoutToken: true } },
+    async (request, reply) => {
+      const card = await a2a.card(baseOf(request), versionOf(request), isKnown(request));
+      return sendJson(reply.header('vary', 'A2A-Version, Authorization'), card);
+    },
+  );
+  await app.register(async (scope) => {
+    // A cancel is carried out in whatever form it comes, so the bytes are read whatever type they are called.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) =>
+      done(null, parsed(`${body}`)),
+    );
+    scope.post('/a2a', { schema: { hide: true }, bodyLimit: LIMITS.API_BODY_BYTES_MAX }, (request, reply) =>
+      answer(a2a, request, reply, baseOf(request)),
+    );
+  });
+}
+
+async function answer(a2a: A2aApi, request: FastifyRequest, reply: FastifyReply, base: string) {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  const { body } = request;
+  const call = {
+    body,
+    version: versionOf(request),
+    base,
+    who: a2aCaller(callerOf(request)),
+    gone: gone.signal,
+  };
+  const answered = await a2a.call(call);
+  if (answered.kind === 'answer') return sendJson(reply, answered.body);
+  reply.hijack();
+  const { raw } = reply;
+  raw.on('error', () => gone.abort());
+  raw.writeHead(200, {
+    ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+    ...{ 'x-content-type-options': 'nosniff', 'x-request-id': request.id },
+  });
+  // What a slow client has not taken is the state of a run, which is small and comes when it changes.
+  for await (const event of answered.events) {
+    if (gone.signal.aborted) break;
+    raw.write(`data: ${JSON.stringify(event)}\n\n`);
+    if (raw.writableLength > LIMITS.API_BODY_BYTES_MAX) break;
+  }
+  raw.end();
+}
+
+/** The caller's name and roles stay; that it came by this protocol is the origin. */
+export function a2aCaller(caller: PolicyContext): PolicyContext {
+  return { ...caller, roles: [...caller.roles], origin: 'a2a' };
+}
+
+/** As text: the schema of an answer is that of the protocol, not of the API. */
+function sendJson(reply: FastifyReply, body: object): FastifyReply {
+  return reply.type('application/json').send(JSON.stringify(body));
+}
+
+function versionOf({ headers }: FastifyRequest): string | undefined {
+  const { 'a2a-version': version } = headers;
+  return typeof version === 'string' && version !== '' ? version : undefined;
+}
+
+/** Text that is not JSON stays text: the answer says so. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
