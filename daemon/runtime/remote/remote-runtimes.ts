@@ -23,7 +23,7 @@ export type RemoteRuntimesParts = {
   readonly keepMs: number;
   /** The program of a runtime that this daemon starts; undefined: it is started elsewhere. */
   readonly programOf?: (name: string) => RuntimeProgram | undefined;
-  /** A fresh id that nobody can guess. */
+  /** A fresh id that cannot be guessed. */
   readonly sessionId: () => string;
   readonly report: (
     level: 'info' | 'warn',
