@@ -276,7 +276,7 @@ export class ReplayAttempt {
     else this.#give(() => this.#run.proceed(reason));
   }
 
-  /** A call is under way whose return comes before any other step; what people say may come before it. */
+  /** A call is running whose return comes before any other step; what people say may come before it. */
   #returnsNext(): boolean {
     const { expected } = this.#parts;
     const isStep = (event: AgentEvent, at: number) =>
