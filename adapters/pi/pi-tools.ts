@@ -45,7 +45,7 @@ export async function callTool(
   }
 }
 
-/** A call that was never made, as the model gets it. */
+/** A call that was not made, as the model gets it. */
 export function notMade(why: string): CallResult {
   return {
     content: [{ type: 'text', text: `this call was not made: ${why}` }],

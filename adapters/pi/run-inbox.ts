@@ -226,7 +226,7 @@ export class RunInbox {
     this.#compact.push(said);
   }
 
-  /** Running calls end, and what the agent has not heard is dropped. Settles when the calls have ended. */
+  /** What is running ends, and what the agent has not heard is dropped. Settles when the calls have ended. */
   async #stop(messageId: string): Promise<void> {
     const { journal, manager, session } = this.#parts;
     this.#stopped = true;
