@@ -101,14 +101,7 @@ export class Actuation {
     this.#context = context;
     this.#latch = latch;
     this.#times = times;
-    this.#stops = [
-      ...stops,
-      ...movers.map(
-        ({ stop }) =>
-          (reason: string) =>
-            stop(reason),
-      ),
-    ];
+    this.#stops = [...stops, ...movers.map(stopOf)];
     this.#movers = movers;
     this.#lease = new ActuationLease({
       clock: context.clock,
@@ -282,12 +275,7 @@ export class Actuation {
   async stopMovers(reason: string, role: LeaseRole = 'teleoperation'): Promise<boolean> {
     const moved = this.#moversMove();
     this.#dismiss(role);
-    const stops = this.#movers.map(
-      ({ stop }) =>
-        (why: string) =>
-          stop(why),
-    );
-    await this.#whileStopping(() => this.#stopThem(stops, reason, 'stop'));
+    await this.#whileStopping(() => this.#stopThem(this.#movers.map(stopOf), reason, 'stop'));
     return moved;
   }
 
@@ -375,6 +363,10 @@ export class Actuation {
   #moversMove(): boolean {
     return this.#movers.some((mover) => mover.isMoving());
   }
+}
+
+function stopOf({ stop }: Mover): Stop {
+  return (reason) => stop(reason);
 }
 
 /** The result of a motion that a takeover ended names the new holder. */

@@ -1,12 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type ActionChunk,
-  type Observation,
-  type Policy,
-  type PolicyDescription,
-  pause,
-} from '../../contract/index.ts';
+import type { ActionChunk, Observation, Policy, PolicyDescription } from '../../contract/index.ts';
 import { ChunkQueue } from '../../daemon/execution/control/chunk-queue.ts';
 import { CommandGate } from '../../daemon/execution/control/command-gate.ts';
 import { CONTROL_DEFAULTS, ControlLoop, type Sensing } from '../../daemon/execution/control/control-loop.ts';
@@ -191,39 +185,6 @@ describe('control loop', () => {
     const slow = loop(policy, false);
     expect((await slow.step(at(1), AHEAD, CLEAR)).command).toEqual({ linear: 0, angular: 0 });
     expect(slow.counts.starved).toBe(1);
-  });
-
-  it('in lockstep takes an answer that a busy host made late for what it is: the world waited too', async () => {
-    const policy = new ScriptedPolicy();
-    const clock = new ManualClock();
-    const slow = new ScriptedPolicy();
-    // Each answer takes 3 s of the wall clock and no time of the robot.
-    slow.answer = async () => {
-      await pause(clock, 3_000);
-      return new Float32Array(16).fill(0.2);
-    };
-    const [prompt, late] = [loop(policy, true), loop(slow, true, clock)];
-    for (let i = 1; i <= 12; i++) {
-      const step = late.step(at(i), AHEAD, CLEAR);
-      await clock.advance(3_000);
-      expect(await step).toEqual(await prompt.step(at(i), AHEAD, CLEAR));
-    }
-    expect(late.counts).toEqual(prompt.counts);
-  });
-
-  it('in lockstep waits for a policy that hangs until a stop comes, and not for ever', async () => {
-    const policy = new ScriptedPolicy();
-    policy.answer = () => new Promise(() => {});
-    const clock = new ManualClock();
-    const control = loop(policy, true, clock);
-    const stopped = control.step(at(1), AHEAD, CLEAR);
-    control.abandon();
-    expect((await stopped).command).toEqual({ linear: 0, angular: 0 });
-    await clock.advance(10_000);
-    const given = control.step(at(2), AHEAD, CLEAR);
-    await clock.advance(10_000);
-    expect((await given).command).toEqual({ linear: 0, angular: 0 });
-    expect(control.counts.failures).toBe(2);
   });
 
   it('decelerates to standing when the chunk runs out, counts it, says so once, and recovers', async () => {

@@ -83,7 +83,7 @@ const UNSEEN_STEPS = 10;
 const UNSEEN_WHY =
   'the lidar has no valid range in the direction of travel (missing, NaN, or below the minimum range)';
 
-/** An inference in lockstep is abandoned after this, milliseconds: less than a step of the control thread may take. */
+/** An inference in lockstep times out after this, milliseconds: less than a step of the control thread may take. */
 const LOCKSTEP_INFER_MS = 9_000;
 
 const STAND: Twist2d = { linear: 0, angular: 0 };

@@ -10,7 +10,6 @@ import {
   type PolicyDesk,
   type Sample,
 } from '../../../contract/core.ts';
-import { reasonWith } from '../robot-requests.ts';
 import { appliedAction, commandSample } from './action-sample.ts';
 import { ChunkOrigins } from './chunk-origins.ts';
 import { STOPPING } from './controller-core.ts';
@@ -73,7 +72,8 @@ export class ControllerSlot {
   /** How often it was stopped, running or not, and what for. */
   #stops = 0;
   #stoppedFor = '';
-  #stoppedBy: string | undefined;
+  /** The principal that stopped the newest run, where it is known. */
+  stoppedBy: string | undefined;
   #sendable: { readonly record: StepRecord; readonly reason: string } | undefined;
 
   constructor(deps: SlotDeps) {
@@ -127,7 +127,7 @@ export class ControllerSlot {
     const ends = new AbortController();
     const beganMs = nowMs();
     this.#counts = new RunCounts();
-    this.#stoppedBy = undefined;
+    this.stoppedBy = undefined;
     this.#origins.clear();
     this.#refusals.clear();
     this.#say('running', 'waiting for the first action');
@@ -180,13 +180,11 @@ export class ControllerSlot {
    * Nothing of this controller reaches the robot after this returns but its way to rest. Settles when the robot stands;
    * rejects with `robot.unreachable` where that was not confirmed. `by`: the principal that asked.
    */
-  async stop(asked: string, by?: string): Promise<void> {
-    const reason = reasonWith(asked, by);
+  async stop(reason: string, by?: string): Promise<void> {
     this.#stops++;
     this.#stoppedFor = reason;
     const run = this.#run;
-    // The first stop ends the run. One that comes while it is braking ends nothing.
-    if (run && !run.ending) this.#stoppedBy = by;
+    if (run && !run.ending) this.stoppedBy = by; // a stop that comes while it is braking ends nothing
     run?.settle('stopped', reason);
     if ((await run?.stood.promise) !== false) return;
     throw notConfirmed(this.spec.name);
@@ -197,10 +195,6 @@ export class ControllerSlot {
    */
   get stops(): number {
     return this.#stops;
-  }
-  /** The principal that stopped the newest run; undefined where no principal did, or where it is not known. */
-  get stoppedBy(): string | undefined {
-    return this.#stoppedBy;
   }
   stoppedSince(stops: number): string | undefined {
     return this.#stops === stops ? undefined : this.#stoppedFor;

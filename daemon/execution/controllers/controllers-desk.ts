@@ -178,12 +178,12 @@ export class ControllersDesk {
     reason: string,
     { motionId, by }: { motionId?: string | undefined; by?: string | undefined } = {},
   ): Promise<readonly ControllerView[]> {
+    const said = reasonWith(reason, by);
     const slots = name === undefined ? this.#slots : [this.#find(name)];
-    if (motionId !== undefined && this.#starts.has(motionId))
-      this.#stoppedStarts.set(motionId, reasonWith(reason, by));
+    if (motionId !== undefined && this.#starts.has(motionId)) this.#stoppedStarts.set(motionId, said);
     const own = ({ run }: ControllerSlot) => motionId === undefined || run?.order.motionId === motionId;
     // All of them in this very turn, and all of them to their end.
-    const ends = await Promise.allSettled(slots.filter(own).map((slot) => slot.stop(reason, by)));
+    const ends = await Promise.allSettled(slots.filter(own).map((slot) => slot.stop(said, by)));
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) throw failed.reason;
     return slots.map((slot) => this.#view(slot));
@@ -346,13 +346,8 @@ export class ControllersDesk {
   #state(slot: ControllerSlot, state: string, reason: string, by?: string): void {
     const { name } = slot.spec;
     this.#summarise(slot);
-    this.#deps.note({
-      kind: 'controller.state',
-      payload: {
-        ...{ controller: name, state, reason: reason.slice(0, 512), policy_hash: slot.policyHash },
-        ...(by === undefined ? {} : { by }),
-      },
-    });
+    const told = { controller: name, state, reason: reason.slice(0, 512), policy_hash: slot.policyHash };
+    this.#deps.note({ kind: 'controller.state', payload: by === undefined ? told : { ...told, by } });
   }
 
   #everySecond(): void {
