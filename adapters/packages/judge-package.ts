@@ -9,7 +9,9 @@ import {
   flowFileChecker,
   type PackageFile,
   paramsFault,
+  type TreeFile,
 } from '../../contract/apps/index.ts';
+import { readTree } from '../../formats/behavior-tree/read-tree.ts';
 import { type Checked, checkFile, faultAt, type Parsed } from './checked-file.ts';
 import { digestOf, type FilesResult } from './package-files.ts';
 import { signerOf, type TrustedKeys } from './signature.ts';
@@ -64,6 +66,8 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
   const flow = flowOf(app, files, parts.parsers);
   const instructions = instructionsOf(app, files, parts.parsers);
   if (flow && !flow.ok) faults.push(...flow.faults);
+  const tree = treeOf(app, files);
+  if (tree && !tree.ok) faults.push(...tree.faults);
   if (typeof instructions === 'object') faults.push(instructions);
   const digest = digestOf(files);
   const signedBy = signerOf(digest, signature, parts.keys);
@@ -77,6 +81,7 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
       manifest: app,
       ...(typeof instructions === 'string' ? { instructions } : {}),
       ...(flow?.ok ? { flow: flow.value } : {}),
+      ...(tree?.ok ? { tree: tree.value } : {}),
       digest,
       ...(signedBy === undefined ? {} : { signedBy }),
       files,
@@ -93,6 +98,9 @@ function readManifest(files: readonly PackageFile[], { toml }: PackageParsers): 
     };
   return checkFile('app.toml', toml(text), appManifestChecker);
 }
+
+/** A flow as BehaviorTree.CPP XML. */
+const TREE = 'flow.xml';
 
 type LineOf = (path: readonly string[]) => number | undefined;
 
@@ -236,15 +244,38 @@ function flowOf(
   { yaml }: PackageParsers,
 ): Checked<FlowFile> | undefined {
   const isThere = files.some(({ path }) => path === 'flow.yaml');
-  if (app.harness === 'remote' || (!isThere && (app.harness === 'pi' || app.module !== undefined)))
+  const isTree = files.some(({ path }) => path === TREE);
+  if (app.harness === 'remote' || (!isThere && (isTree || app.harness === 'pi' || app.module !== undefined)))
     return undefined;
   const text = textOf(files, 'flow.yaml');
   if (text === undefined)
     return {
       ok: false,
-      faults: [{ file: 'flow.yaml', problem: 'is missing or no UTF-8 text; harness = "flow" runs it' }],
+      faults: [
+        { file: 'flow.yaml', problem: 'is missing or no UTF-8 text; harness = "flow" runs it, or flow.xml' },
+      ],
     };
   return checkFile('flow.yaml', yaml(text), flowFileChecker);
+}
+
+/** A flow as a behavior tree; a package has one way of writing it. */
+function treeOf(
+  app: AppManifest,
+  files: readonly PackageFile[],
+):
+  | { readonly ok: true; readonly value: TreeFile }
+  | { readonly ok: false; readonly faults: readonly AppFault[] }
+  | undefined {
+  if (app.harness === 'remote' || !files.some(({ path }) => path === TREE)) return undefined;
+  const fault = (problem: string, line?: number, key?: string) =>
+    ({ ok: false, faults: [faultAt(TREE, line, key, problem)] }) as const;
+  if (files.some(({ path }) => path === 'flow.yaml'))
+    return fault('flow.yaml is there too; keep one of them');
+  if (app.module !== undefined) return fault('the flow of a package with a module is in its module');
+  const text = textOf(files, TREE);
+  if (text === undefined) return fault('is too large, or no UTF-8 text');
+  const read = readTree(text);
+  return read.ok ? { ok: true, value: read.tree } : fault(read.problem, read.line, read.key);
 }
 
 /** The body of AGENT.md, a fault, or undefined where none is needed. */

@@ -155,13 +155,16 @@ async function checkApp({ out, settings }: CommandContext, folder = '.'): Promis
   const { missingFor } = await import('../../daemon/compose/models.ts');
   // The package is right; what this robot lacks for it is said beside.
   const missing = missingFor(read.make(folder), settings.config);
+  const { treeNotes } = await import('../../daemon/compose/flow-of.ts');
+  const notes = treeNotes(read.pkg);
   const shown = { valid: true, name, version, harness, digest, signed_by: signedBy ?? '', intents: types };
-  out.result({ ...shown, missing_models: missing ?? null }, () =>
+  out.result({ ...shown, missing_models: missing ?? null, notes }, () =>
     [
       `${name} ${version} is fine: ${harness}, ${types.join(', ')}`,
       `  digest ${digest}`,
       `  ${signedBy === undefined ? 'not signed by a trusted key' : `signed by ${signedBy}`}`,
       ...(missing ? [`  models: ${missing.reason}`, `  fix: ${missing.fix}`] : []),
+      ...notes.map((note) => `  note  ${faultText(note)}`),
     ].join('\n'),
   );
   return 0;

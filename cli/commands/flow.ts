@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
 import { action, type CommandContext } from '../context.ts';
 
-const WHAT = 'the name of an application, its folder, or a flow.yaml';
+const WHAT = 'the name of an application, its folder, a flow.yaml, or a behavior tree (.xml)';
 
 type DrawOptions = { readonly mermaid?: boolean; readonly svg?: string };
 
@@ -72,10 +72,12 @@ async function draw(
 async function check({ out, settings }: CommandContext, what: string): Promise<number> {
   const { flowOf } = await import('../../daemon/compose/flow-of.ts');
   const { faultText } = await import('../../adapters/packages/index.ts');
-  const { name, flow, faults } = flowOf(what, settings);
+  const { name, flow, faults, notes } = flowOf(what, settings);
   const steps = Object.keys(flow?.states ?? {}).length;
-  out.result({ name, valid: faults.length === 0, steps, faults }, () =>
-    faults.length > 0 ? faults.map(faultText).join('\n') : `${name} is fine: ${steps} steps`,
+  out.result({ name, valid: faults.length === 0, steps, faults, notes }, () =>
+    faults.length > 0
+      ? faults.map(faultText).join('\n')
+      : [`${name} is fine: ${steps} steps`, ...notes.map((note) => `  note  ${faultText(note)}`)].join('\n'),
   );
   return faults.length > 0 ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 import type { FlowFile } from './flow-file.ts';
 import type { AppManifest } from './manifest.ts';
+import type { TreeFile } from './tree-file.ts';
 
 /** What is wrong with a package, with everything needed to fix it. */
 export type AppFault = {
@@ -21,6 +22,8 @@ export type AppPackage = {
   readonly instructions?: string;
   /** flow.yaml; of the flow harness, or where a model fails. */
   readonly flow?: FlowFile;
+  /** flow.xml, where it has that instead. */
+  readonly tree?: TreeFile;
   /** SHA-256 over its sorted paths and contents, without its signature. */
   readonly digest: string;
   /** Name of the trusted key that signed it; absent: it is not signed. */

@@ -45,6 +45,38 @@ type Apps = { readonly apps: readonly AppView[] };
 const moving = () =>
   simCommands(at('commands')).filter(({ linear, angular }) => linear !== 0 || angular !== 0);
 
+const SQUARE_TOML = `name = "square"
+version = "0.1.0"
+description = "Drives by a behavior tree"
+harness = "flow"
+tools = ["robot.navigate", "robot.maneuver"]
+[[intents]]
+type = "square/go"
+description = "Drive to a place and back off"
+[intents.params]
+required = ["goal"]
+[intents.params.properties.goal]
+type = "object"
+required = ["x", "y"]
+[intents.params.properties.goal.properties.x]
+type = "number"
+[intents.params.properties.goal.properties.y]
+type = "number"
+`;
+const SQUARE_TREE = `<root BTCPP_format="4" main_tree_to_execute="Square">
+<BehaviorTree ID="Square">
+<Sequence>
+  <PipelineSequence>
+    <RateController hz="2.0"><ComputePathToPose goal="{goal}" path="{path}"/></RateController>
+    <RecoveryNode number_of_retries="1"><FollowPath path="{path}"/><Spin spin_dist="0.5"/></RecoveryNode>
+  </PipelineSequence>
+  <GoalReached goal="{goal}"/>
+  <BackUp backup_dist="0.1"/>
+</Sequence>
+</BehaviorTree>
+</root>
+`;
+
 const start = (env: Readonly<Record<string, string>> = {}) =>
   testDaemon(at('data'), { ...notingCommands(at('commands')), AURAISON_APPS_DIRS: at('apps'), ...env });
 
@@ -72,6 +104,13 @@ it('an application made of files alone moves the robot; what is broken or hostil
   mkdirSync(at('apps', 'zz'));
   for (const name of ['app.toml', 'flow.yaml'])
     write(at('apps', 'zz', name), readFileSync(at('other', 'patrol', name)));
+
+  write(at('apps', 'square', 'app.toml'), SQUARE_TOML);
+  write(at('apps', 'square', 'flow.xml'), SQUARE_TREE);
+  expect((await type('app', 'check', at('apps', 'square'))).said).toMatchObject({
+    valid: true,
+    notes: [{ file: 'flow.xml', line: 5, key: '<ComputePathToPose>' }],
+  });
 
   daemon = await start();
   const { said, code } = await type<Apps>('app', 'list');
@@ -117,6 +156,21 @@ it('an application made of files alone moves the robot; what is broken or hostil
   expect((await daemon.status()).robot).toMatchObject({ available: true });
   const replayed = await daemon.api.post<ReplayOutcome>(`/v1/runs/${run.run.run_id}/replay`, {});
   expect(replayed).toMatchObject({ verdict: 'identical' });
+  const square = await type<RunDetails>(
+    'intent',
+    'send',
+    'square/go',
+    '--params',
+    '{"goal":{"x":0.3,"y":0}}',
+    '--wait',
+  );
+  expect([square.code, square.said.run.status, square.said.reason]).toEqual([
+    0,
+    'succeeded',
+    'square: the tree succeeded',
+  ]);
+  const again = await daemon.api.post<ReplayOutcome>(`/v1/runs/${square.said.run.run_id}/replay`, {});
+  expect(again).toMatchObject({ verdict: 'identical' });
   const twice = await type<{ error: { code: string } }>(
     'intent',
     'send',

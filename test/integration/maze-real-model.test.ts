@@ -7,6 +7,7 @@ import {
   auraisonAsync,
   finishedRun,
   freshDir,
+  ROOT,
   type TestDaemon,
   testDaemon,
   until,
@@ -34,6 +35,7 @@ async function start(name: string): Promise<TestDaemon> {
     file,
     `[apps]
 turtlebot_maze = "pi"
+dirs = ["${join(ROOT, 'docs', 'examples', 'apps', 'maze-runner')}"]
 [sim]
 seed = 2
 width = 3
@@ -134,6 +136,25 @@ describe('a real language model of 135 million parameters leads the robot throug
       0,
       expect.stringMatching(/tokens in \d+ ms/),
     ]);
+  }, 500_000);
+
+  it('finds it as an agent made of files alone too, by the tool and the hook of its extension', async () => {
+    const us = await start('files');
+    const { run } = await us.api.post<Submitted>('/v1/intents', {
+      type: 'maze_runner/find_exit',
+      params: {},
+    });
+    const details = await finishedRun(us.api, run.run_id, RUN_MS);
+    const of = await whole(us, details);
+    const { robot } = await us.status();
+    expect(robot).toMatchObject({ available: true, signals: { '/maze/exit_reached': true } });
+    expect(of('run.finished')[0]!.payload).toMatchObject({ status: 'succeeded' });
+    expect(details).toMatchObject({ app: 'maze-runner', run: { harness: 'pi' } });
+    const tools = of('tool.called').map(({ payload }) => payload.tool);
+    expect(tools.filter((tool) => tool === 'ext.explore').length).toBeGreaterThan(1);
+    expect(tools.at(-1)).toBe('run.finish');
+    // It has no flow that would carry on for it.
+    expect(of('run.phase').filter(({ payload }) => payload.phase === 'degraded')).toEqual([]);
   }, 500_000);
 
   it('whose server is killed in mid-mission: the flow carries the same run on, and says so', async () => {

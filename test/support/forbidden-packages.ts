@@ -8,6 +8,7 @@ import type { Way } from './ways-to-move.ts';
 /** Packages that want to drive: steps in a file, and runtimes in two languages that dial in. By way in: the intent. */
 export const PACKAGED: readonly [Way, string][] = [
   ['steps of a file', 'steps/drive'],
+  ['behavior tree of a file', 'tree/drive'],
   ['foreign runtime in Python', 'far_python/drive'],
   ['foreign runtime in TypeScript', 'far_typescript/drive'],
 ];
@@ -42,6 +43,12 @@ export function writePackages(folder: string): string {
     'flow.yaml',
     'steps:\n  - id: go\n    tool: robot.maneuver\n    args: { kind: drive, distance_m: 0.3 }\n' +
       '  - id: done\n    end: succeeded\n    reason: it drove\n',
+  );
+  put('tree', 'app.toml', head('tree', 'flow') + intent('tree'));
+  put(
+    'tree',
+    'flow.xml',
+    '<root BTCPP_format="4"><BehaviorTree ID="Main"><DriveOnHeading dist_to_travel="0.3"/></BehaviorTree></root>\n',
   );
   for (const name of Object.keys(RUNTIMES))
     put(

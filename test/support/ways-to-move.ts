@@ -40,6 +40,7 @@ export const WAYS = [
   'step of a plan',
   'run of a run',
   'steps of a file',
+  'behavior tree of a file',
   'foreign runtime in Python',
   'foreign runtime in TypeScript',
 ] as const;
@@ -140,7 +141,12 @@ export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
 
 /** What executes a run. */
 export const HARNESSES: Readonly<Record<string, readonly Way[]>> = {
-  flow: ['flow of the base', 'flow of the arm, with its controller', 'steps of a file'],
+  flow: [
+    'flow of the base',
+    'flow of the arm, with its controller',
+    'steps of a file',
+    'behavior tree of a file',
+  ],
   pi: ['composite tool of an agent', 'tool of an extension'],
   remote: ['foreign runtime in Python', 'foreign runtime in TypeScript'],
 };

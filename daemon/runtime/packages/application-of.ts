@@ -8,6 +8,7 @@ import {
   type ModelNeed,
   Type,
 } from '../../../contract/index.ts';
+import { compileTree, type TreeFault } from '../trees/compile-tree.ts';
 import { compileFlow, type FlowFault } from './compile-flow.ts';
 import { loopFaults, loopOf } from './loop-of.ts';
 import { filled, referencesIn } from './references.ts';
@@ -36,14 +37,13 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
   if (typeof defaults === 'string')
     return { ok: false, faults: [{ file: 'app.toml', key: 'intents', problem: defaults }] };
   const params = paramNames(manifest);
-  const flow =
-    pkg.flow &&
-    compileFlow(pkg.flow, {
-      ...{ name, tools, defaults, params, deadlineMs },
-      isFallback: harness !== 'flow',
-    });
+  const parts = { name, tools, defaults, params, deadlineMs, isFallback: harness !== 'flow' };
+  const written = pkg.flow && compileFlow(pkg.flow, parts);
+  const tree = pkg.tree && compileTree(pkg.tree, parts);
+  const flow = written?.ok ? written.flow : tree?.ok ? tree.flow : undefined;
   const faults = [
-    ...(flow?.ok === false ? flow.faults.map(flowFault) : []),
+    ...(written?.ok === false ? written.faults.map(flowFault) : []),
+    ...(tree?.ok === false ? tree.faults.map(treeFault) : []),
     ...(deadlineMs > 0 ? [] : [{ file: 'app.toml', key: 'deadline', problem: 'is longer than nothing' }]),
     ...promptFaults(manifest, params),
     ...scheduleFaults(manifest),
@@ -57,7 +57,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
       ...{ name, version, description, harness, deadlineMs, folder },
       afterCut: manifest.after_cut ?? 'resume',
       intents: intents.map(specOf),
-      ...(flow?.ok ? { flow: flow.flow } : {}),
+      ...(flow ? { flow } : {}),
       ...wayOf(manifest, pkg.instructions, defaults),
       ...(sharing ? { sharing: sharingOf(sharing) } : {}),
       ...(budget ? { budget } : {}),
@@ -182,6 +182,10 @@ function sharingOf({
 
 function flowFault({ path, problem }: FlowFault): AppFault & { readonly path: readonly string[] } {
   return { file: 'flow.yaml', path, problem };
+}
+
+function treeFault(fault: TreeFault): AppFault {
+  return { file: 'flow.xml', ...fault };
 }
 
 /** `policies/*.cedar`, in the order of their names. */
