@@ -10,6 +10,7 @@ import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
 import { errandOfAgent, writeAcpApp } from '../support/acp-bridge.ts';
+import { foxgloveDriver, rosbridgeDriver } from '../support/attached-drivers.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { PACKAGED, startRuntimes, writePackages } from '../support/forbidden-packages.ts';
 import { baseToml, startCentral, writeNudge } from '../support/forbidden-peers.ts';
@@ -48,8 +49,10 @@ describe('a policy that forbids motion: the base', () => {
   let robot: ForbiddenRobot;
   let keys: KeySpace;
   let orders: (...args: string[]) => Promise<Record<string, unknown>>;
+  let attached: { readonly Foxglove: number; readonly rosbridge: number };
   beforeAll(async () => {
     const [zenoh, port] = [await freePort(), await freePort()];
+    attached = { Foxglove: await freePort(), rosbridge: await freePort() };
     const central = await startCentral(join(directory.path, 'central'), port);
     closing.push(() => central.end());
     orders = central.orders;
@@ -58,7 +61,7 @@ describe('a policy that forbids motion: the base', () => {
     writeAcpApp(packages, 'coder', 'coder/errand');
     robot = await start(
       'base',
-      `${baseToml({ url, tokenFile, zenoh, intent: INTENT })}${writePackages(packages)}${drivingWebhook(packages)}`,
+      `${baseToml({ url, tokenFile, zenoh, attached, intent: INTENT })}${writePackages(packages)}${drivingWebhook(packages)}`,
       { AURAISON_ZENOH_ENABLED: 'true' },
     );
     closing.push(await startRuntimes(robot));
@@ -192,6 +195,24 @@ describe('a policy that forbids motion: the base', () => {
       )) as AgentEvent<'command.refused'>[];
       return refused.some(({ payload }) => JSON.stringify(payload).includes('/cmd_vel'));
     }, 'the refusal is in the log');
+    await wait(LATE_MS);
+    expect(robot.moving()).toEqual([]);
+  });
+
+  it.each([
+    ['Foxglove', foxgloveDriver],
+    ['rosbridge', rosbridgeDriver],
+  ] as const)('%s: lease and velocity of a client', async (name, attach) => {
+    const client = await attach(attached[name], endpointOf(robot.daemon.settings, '/').token!);
+    closing.push(() => client.close());
+    tried.add(`${name}: lease of a client`);
+    await robot.stands(`${name}: lease of a client`, () => client.takeLease());
+    tried.add(`${name}: velocity of a client`);
+    for (let i = 0; i < 20; i++) {
+      client.publish(0.3);
+      await wait(50);
+    }
+    await until(() => client.told().some((message) => message.includes('lease.')), 'it is refused');
     await wait(LATE_MS);
     expect(robot.moving()).toEqual([]);
   });
