@@ -30,6 +30,8 @@ describe('stock clients of Foxglove and rosbridge', () => {
     port = await freePort();
     rosbridge = await freePort();
     daemon = await testDaemon(join(directory.path, 'data'), {
+      // In lockstep the world stands still while nothing is asked of the robot.
+      AURAISON_SIM_PACE: 'realtime',
       AURAISON_FOXGLOVE_PORT: String(port),
       AURAISON_ROSBRIDGE_PORT: String(rosbridge),
       ...notingCommands(commands),
