@@ -1,8 +1,10 @@
+import { ATTACH_LIMITS } from './attach-limits.ts';
 import { LINK_LIMITS } from './link-limits.ts';
 import { MCP_LIMITS } from './mcp-limits.ts';
 
 /** Every limit of the house in one place: a number, its unit in the name, and why it is what it is. */
 export const LIMITS = {
+  ...ATTACH_LIMITS,
   ...LINK_LIMITS,
   ...MCP_LIMITS,
   /** One sample. A 4K rgb8 image is 25 MB; above 64 MiB a message is a mistake or an attack. */

@@ -17,8 +17,8 @@ const REASONS: Readonly<Record<number, string>> = {
 export type UpgradeOptions = {
   /** A longer frame closes the connection with 1009, bytes. */
   readonly frameBytesMax: number;
-  /** Chosen where the client offers it. */
-  readonly subprotocol: string;
+  /** The first of these that the client offers is chosen. */
+  readonly subprotocol: string | readonly string[];
   /** A client whose handshake is wrong was answered and hung up on. */
   readonly failed: (error: Error) => void;
 };
@@ -33,7 +33,7 @@ export function acceptWebSocket(
 ): void {
   const server = new WebSocketServer({
     ...{ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: frameBytesMax },
-    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+    handleProtocols: (offered) => [subprotocol].flat().find((name) => offered.has(name)) ?? false,
   });
   // Who listens to this has to hang up as well.
   server.on('wsClientError', (error) => {

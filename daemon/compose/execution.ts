@@ -24,6 +24,7 @@ import { serveRos } from '../execution/ros-requests.ts';
 import { ExecutedGoals, motionUnderWay, STORY_TOPICS } from '../execution/story/index.ts';
 import type { Settings } from '../settings.ts';
 import { makeArmFigure } from './arm-figure.ts';
+import { makeAttached } from './attached.ts';
 import { makePlayer } from './bag-play.ts';
 import { makeClockWatch } from './clock.ts';
 import type { ControlThreadData } from './control-main.ts';
@@ -69,8 +70,18 @@ export async function composeExecution(settings: Settings, context: CellContext)
     now: () => story?.now() ?? clock.now(),
   });
   const recorded = (mover: 'base' | 'arm') => recordedApi(io, goals, () => cell.actuation, mover);
-  io.onTopics?.((topics) => recorder?.declare(topics));
-  io.onReleased?.((topics) => bus.forget(topics));
+  const attached = makeAttached(settings, context, {
+    ...{ bus, io, definitionOf },
+    path: path({ kind: 'route', name: 'attached' }),
+  });
+  io.onTopics?.((topics) => {
+    recorder?.declare(topics);
+    attached?.declare(topics);
+  });
+  io.onReleased?.((topics) => {
+    bus.forget(topics);
+    attached?.release(topics);
+  });
   const qosEvents = io.rosQosEvents ?? (() => []);
   const rosGoals = serveRos(context, {
     ...{ api: io.rosApi, qosEvents, bus, calls: safety.calls },
@@ -152,6 +163,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
       await cell.start();
       story?.start();
       controllers.start();
+      attached?.start();
       intents.start();
       inference.start();
       void policies.start().then(() => serving.start());
@@ -159,6 +171,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     async stop() {
       await Promise.all([cell.stop(), intents.close(), inference.close(), clips.close(), serving.close()]);
       story?.stop();
+      await attached?.close();
       images.close();
       await controllers.close();
       await policies.close();

@@ -1,6 +1,7 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { A2A_KEYS } from './a2a.ts';
 import { APPS_KEYS } from './apps.ts';
+import { FOXGLOVE_KEYS, ROSBRIDGE_KEYS } from './attach.ts';
 import { COSMOS_KEYS } from './cosmos.ts';
 import { DATASET_KEYS } from './datasets.ts';
 import { ENGINE_KEYS } from './engine.ts';
@@ -291,6 +292,8 @@ export const CONFIG_SPEC = {
   planning: PLANNING_KEYS,
   telemetry: TELEMETRY_KEYS,
   serve: SERVE_KEYS,
+  foxglove: FOXGLOVE_KEYS,
+  rosbridge: ROSBRIDGE_KEYS,
   apps: APPS_KEYS,
   tools: TOOLS_KEYS,
   dataset: DATASET_KEYS,

@@ -34,6 +34,8 @@ const READERS: Readonly<Record<string, readonly CellName[]>> = {
   link: ['link'],
   intents: ['execution', 'runtime', 'link'],
   inference: ['execution'],
+  foxglove: ['execution'],
+  rosbridge: ['execution'],
 };
 /** Sections that running cells take as they are: policies and wires of the execution cell, models of the runtime. */
 const LIVE = ['policies', 'serve', 'models', 'engine'];

@@ -25,11 +25,13 @@ export type BaseParts = {
   readonly tokenFile: string;
   /** A free port for the router. */
   readonly zenoh: number;
+  /** Free ports for programs that attach. */
+  readonly attached: { readonly Foxglove: number; readonly rosbridge: number };
   readonly intent: string;
 };
 
 /** A robot with a base and every way in that a configuration opens, but packages. */
-export const baseToml = ({ url, tokenFile, zenoh, intent }: BaseParts) =>
+export const baseToml = ({ url, tokenFile, zenoh, attached, intent }: BaseParts) =>
   `[daemon]
 name = "r1"
 [sim]
@@ -48,6 +50,10 @@ enabled = true
 mode = "router"
 listen = ["tcp/127.0.0.1:${zenoh}"]
 prefix = "fleet/r1"
+[foxglove]
+port = ${attached.Foxglove}
+[rosbridge]
+port = ${attached.rosbridge}
 [[routes]]
 name = "steering"
 from = "zenoh:steer/r1"

@@ -30,6 +30,10 @@ export const WAYS = [
   'ROS: goal of the intent action',
   'Zenoh: intent',
   'Zenoh: velocity of a stranger through a route',
+  'Foxglove: lease of a client',
+  'Foxglove: velocity of a client',
+  'rosbridge: lease of a client',
+  'rosbridge: velocity of a client',
   'central: order',
   'schedule',
   'start of the daemon',
@@ -121,7 +125,11 @@ export const ASKERS: Readonly<Record<string, readonly Way[]>> = {
   arm: ['HTTP: trajectory of the arm'],
   controller: ['HTTP: controller of the arm', 'HTTP: controller of the base'],
   teleoperation: ['HTTP: command by hand without a lease'],
-  route: ['Zenoh: velocity of a stranger through a route'],
+  route: [
+    'Zenoh: velocity of a stranger through a route',
+    'Foxglove: velocity of a client',
+    'rosbridge: velocity of a client',
+  ],
   play: ['HTTP: play of commands'],
 };
 
@@ -173,4 +181,12 @@ export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
   '/v1/sessions': ['HTTP: session', 'command line: chat'],
   '/v1/plans': ['step of a plan'],
   '/v1/webhooks/{app}/{name}': ['HTTP: webhook'],
+};
+
+/** Requests to the API by which programs that attach (`io/attached`) may move the robot in their own name. */
+export const ATTACHED: Readonly<Record<string, readonly Way[]>> = {
+  '/v1/lease': ['Foxglove: lease of a client', 'rosbridge: lease of a client'],
+  '/v1/teleop': ['Foxglove: velocity of a client', 'rosbridge: velocity of a client'],
+  // The same request: the API does not distinguish who sends it.
+  '/v1/ros/actions/goals': ['HTTP: goal of a ROS action'],
 };

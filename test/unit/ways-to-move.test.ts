@@ -6,6 +6,7 @@ import { ASKER_KINDS } from '../../daemon/execution/door/command.ts';
 import { ROOT } from '../support/daemon.ts';
 import {
   ASKERS,
+  ATTACHED,
   CALLERS,
   CLIENTS,
   HARNESSES,
@@ -78,8 +79,21 @@ describe('the list of ways to move the robot', () => {
       expect([name, readFileSync(join(folder, name), 'utf8').includes('judgedOrder(')]).toEqual([name, true]);
   });
 
+  it('has every request of attached programs that may move the robot', () => {
+    const paths = ['io/attached', 'adapters/foxglove', 'adapters/rosbridge'].flatMap((room) =>
+      readdirSync(join(ROOT, room))
+        .filter((name) => name.endsWith('.ts'))
+        .flatMap((name) => [
+          ...readFileSync(join(ROOT, room, name), 'utf8').matchAll(/['`](\/v1\/[a-z/]*[a-z])/g),
+        ])
+        .map(([, path]) => path!),
+    );
+    const moves = new Set(paths.filter((path) => Object.hasOwn(HTTP_MOVES, path)));
+    expect([...moves].sort()).toEqual(Object.keys(ATTACHED).sort());
+  });
+
   it('names ways that are tried', () => {
-    const named = [MOVES, CALLERS, ASKERS, ORIGINS, HARNESSES, CLIENTS, HTTP_MOVES].flatMap((map) =>
+    const named = [MOVES, CALLERS, ASKERS, ATTACHED, ORIGINS, HARNESSES, CLIENTS, HTTP_MOVES].flatMap((map) =>
       Object.values(map).flat(),
     );
     const known: readonly string[] = WAYS;

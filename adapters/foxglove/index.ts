@@ -1,0 +1,2 @@
+export { AssetShelf } from './asset-shelf.ts';
+export { FoxgloveServer } from './foxglove-server.ts';

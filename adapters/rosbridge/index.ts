@@ -1,0 +1,1 @@
+export { RosbridgeServer } from './rosbridge-server.ts';

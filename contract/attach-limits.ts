@@ -1,0 +1,33 @@
+/** Limits of programs that attach over WebSocket (Foxglove, rosbridge); part of LIMITS. */
+export const ATTACH_LIMITS = {
+  /** One frame from such a client. Larger ones close its connection (1009). */
+  ATTACH_FRAME_BYTES_MAX: 4 * 1024 * 1024,
+  /** Bytes handed to the socket of a client at a time. The rest waits where it can still be dropped. */
+  ATTACH_SOCKET_BYTES: 256 * 1024,
+  /** Samples on the way from the cell to the thread of the servers; further ones are dropped and counted. */
+  ATTACH_IN_FLIGHT_BYTES_MAX: 32 * 1024 * 1024,
+  /** Topics that are offered; further ones are left out. */
+  ATTACH_TOPICS_MAX: 2_048,
+  /** Messages of one latched topic that are kept for late subscribers. Several nodes publish `/tf_static`. */
+  ATTACH_LATCHED_MAX: 64,
+  ATTACH_LATCHED_BYTES_MAX: 8 * 1024 * 1024,
+  /** Subscriptions of one client, and topics or services that it offers. */
+  ATTACH_SUBSCRIPTIONS_MAX: 1_024,
+  ATTACH_CHANNELS_MAX: 256,
+  /** Orders of one client that wait for an answer. Further ones are refused. */
+  ATTACH_CALLS_MAX: 16,
+  /** One order, milliseconds. */
+  ATTACH_CALL_MS: 10_000,
+  /** Frames of one client that were refused; then its connection is closed (1008). */
+  ATTACH_FAULTS_MAX: 100,
+  /** A client that takes nothing of what waits for it for this long is disconnected, milliseconds. */
+  ATTACH_STALLED_MS: 90_000,
+  /** Least time between two reports of the same loss or refusal to one client, milliseconds. */
+  ATTACH_REPORT_MS: 1_000,
+  /** How often parameters that clients follow are read, milliseconds; how many of one client; nodes that are listed. */
+  ATTACH_PARAMETERS_MS: 2_000,
+  ATTACH_PARAMETERS_MAX: 512,
+  ATTACH_NODES_MAX: 64,
+  /** One asset, such as a mesh. */
+  ATTACH_ASSET_BYTES_MAX: 16 * 1024 * 1024,
+} as const;

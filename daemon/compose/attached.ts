@@ -1,0 +1,162 @@
+import { Worker } from 'node:worker_threads';
+import {
+  type CellContext,
+  DEFAULT_QOS,
+  EdgeError,
+  type Sample,
+  SMALL_THREAD,
+  type TopicSpec,
+} from '../../contract/core.ts';
+import { schemaFor } from '../../formats/ros2/index.ts';
+import type { FromServers, ToServers } from '../../io/attached/messages.ts';
+import type { Config } from '../config.ts';
+import { SampleFeed } from '../execution/attached/sample-feed.ts';
+import type { SampleBus } from '../execution/bus/index.ts';
+import type { DoorPath } from '../execution/door/index.ts';
+import { STORY_TOPICS } from '../execution/story/index.ts';
+import type { Settings } from '../settings.ts';
+import type { AttachedThreadData } from './attached-main.ts';
+import type { RobotIo } from './robot-parts.ts';
+
+export type AttachedParts = {
+  readonly bus: SampleBus;
+  readonly io: RobotIo;
+  definitionOf(type: string): string | undefined;
+  /** The way of clients to the robot; undefined: there is no robot. */
+  readonly path: DoorPath | undefined;
+};
+
+export type Attached = Pick<SampleFeed, 'declare' | 'release' | 'start'> & { close(): Promise<void> };
+
+/** A thread that failed is started again after this time, milliseconds. */
+const RESTART_MS = 2_000;
+/** How long the servers may take to hang up, milliseconds. */
+const CLOSE_MS = 1_000;
+/** Names that clients publish to; a publisher of ROS stays for each. */
+const NAMES_MAX = 256;
+
+/** Servers for Foxglove and rosbridge clients, in a thread of their own; undefined where none is configured. */
+export function makeAttached(
+  settings: Settings,
+  context: CellContext,
+  parts: AttachedParts,
+): Attached | undefined {
+  const { config } = settings;
+  const { clock, report } = context;
+  const { bus, io, path } = parts;
+  if (config.foxglove.port === 0 && config.rosbridge.port === 0) return undefined;
+  let worker: Worker | undefined;
+  let isClosed = false;
+  let endGraph: { cancel(): void } | undefined;
+  const post = (message: ToServers, transfer: readonly ArrayBuffer[] = []) =>
+    worker?.postMessage(message, [...transfer]);
+  const first = [...io.topics, ...(io.source ? STORY_TOPICS : [])];
+  const declared = new Map<string, TopicSpec>(first.map((spec) => [spec.topic, spec]));
+  const makeFeed = () =>
+    new SampleFeed({
+      ...{ bus, clock, post, publish: publisher(path) },
+      schemaOf: (type) => parts.definitionOf(type) ?? schemaFor(type)?.data,
+      now: () => clock.now(),
+      watchGraph: (on) => {
+        if (on && !endGraph) endGraph = io.rosApi?.graph.watch((graph) => post({ kind: 'graph', graph }));
+        if (on) return;
+        endGraph?.cancel();
+        endGraph = undefined;
+      },
+    });
+  let feed = makeFeed();
+  const start = () => {
+    worker = new Worker(new URL('./attached-main.ts', import.meta.url), {
+      ...SMALL_THREAD,
+      workerData: threadData(settings, io),
+      name: 'attached',
+    });
+    worker.on('message', (message: FromServers) => {
+      if (message.kind === 'report') report(message.level, message.message, message.facts);
+      else if (message.kind !== 'closed') feed.receive(message);
+    });
+    worker.on('error', (error) =>
+      report('error', 'the servers for other programs failed', { error: String(error) }),
+    );
+    worker.once('exit', () => {
+      feed.close();
+      endGraph?.cancel();
+      endGraph = undefined;
+      worker = undefined;
+      if (isClosed) return;
+      feed = makeFeed();
+      clock.after(RESTART_MS, () => void (isClosed || start()));
+    });
+    feed.start();
+    feed.declare([...declared.values()]);
+  };
+  return {
+    declare: (topics) => {
+      for (const spec of topics) declared.set(spec.topic, spec);
+      if (worker) feed.declare(topics);
+    },
+    release: (topics) => {
+      for (const topic of topics) declared.delete(topic);
+      if (worker) feed.release(topics);
+    },
+    start,
+    async close() {
+      isClosed = true;
+      const ending = worker;
+      if (!ending) return;
+      const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
+      post({ kind: 'close' });
+      const timer = clock.after(CLOSE_MS, () => void ending.terminate());
+      await ended;
+      timer.cancel();
+    },
+  };
+}
+
+function threadData({ config, dataDir }: Settings, io: RobotIo): AttachedThreadData {
+  return {
+    dataDir,
+    robot: config.daemon.name,
+    command: { topic: io.command.topic, type: io.command.type },
+    hasRos: io.rosApi !== undefined,
+    isSimulated: config.robot.source === 'sim' || config.ros.use_sim_time,
+    needsToken: config.api.auth === 'token',
+    apiUrl: `http://${config.api.host}:${config.api.port}`,
+    urdf: config.gate.urdf,
+    assets: config.foxglove.assets,
+    foxglove: serverOf(config.foxglove),
+    rosbridge: serverOf(config.rosbridge),
+  };
+}
+
+/** Undefined: no port is configured. */
+function serverOf({
+  host,
+  port,
+  open,
+  max_clients,
+  queue,
+}: Config['rosbridge']): AttachedThreadData['rosbridge'] {
+  return port === 0 ? undefined : { host, port, clientsMax: max_clients, queueBytes: queue, isOpen: open };
+}
+
+/** The door for messages of clients: what moves nothing passes, all else is refused and logged. */
+function publisher(path: DoorPath | undefined): (sample: Sample) => Promise<void> {
+  const names = new Set<string>();
+  return async (sample) => {
+    const { topic, type } = sample;
+    const fault = (message: string) =>
+      new EdgeError('robot.not_supported', { operation: 'publish', subject: topic, message });
+    if (!path) throw fault('there is no robot');
+    const name = `${topic}\n${type}`;
+    if (!names.has(name) && path.refusal(sample) === undefined) {
+      if (names.size >= NAMES_MAX) throw fault(`clients publish to ${NAMES_MAX} topics already`);
+      await path.advertise({ topic, type, qos: DEFAULT_QOS });
+      names.add(name);
+    }
+    const receipt = path.send(sample);
+    if (receipt.verdict === 'refused') throw receipt.error;
+    if (receipt.verdict === 'busy')
+      throw new EdgeError('robot.unreachable', { operation: 'publish', subject: topic });
+  };
+}
