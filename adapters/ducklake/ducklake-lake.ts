@@ -11,6 +11,7 @@ import {
   type LakeOverdue,
   type LakeReader,
   type LakeRows,
+  type OpenRecorded,
   type StepBatch,
   type UnreadSegment,
 } from '../../contract/core.ts';
@@ -19,11 +20,16 @@ import { type EngineOptions, LakeEngine, lakePaths, removeLake } from './lake-en
 import { LakeMaintenance } from './lake-maintenance.ts';
 import { LakeQueries } from './lake-queries.ts';
 import { LakeWriter } from './lake-writer.ts';
+import { MessageStage } from './message-stage.ts';
 import { digestStatement } from './schema-sql.ts';
 import { StepWriter } from './step-writer.ts';
 import { TABLES } from './tables.ts';
 
-export type LakeOptions = EngineOptions & { readonly clock: Clock };
+export type LakeOptions = EngineOptions & {
+  readonly clock: Clock;
+  /** Messages of segments, for messages(); absent: it is refused. */
+  readonly openRecorded?: OpenRecorded;
+};
 
 type Open = {
   readonly engine: LakeEngine;
@@ -163,6 +169,8 @@ function openParts(options: LakeOptions): Promise<Open> {
     const writer = new LakeWriter(engine, steps);
     await writer.load();
     const maintenance = new LakeMaintenance(engine, options.clock);
-    return { engine, writer, steps, maintenance, queries: new LakeQueries(engine, options.clock) };
+    const stage = options.openRecorded && new MessageStage(options.openRecorded);
+    const queries = new LakeQueries(engine, options.clock, stage);
+    return { engine, writer, steps, maintenance, queries };
   });
 }

@@ -2,6 +2,8 @@ import type { AgentEvent } from '../agent-event.ts';
 import type { BodyOf } from '../bodies/kit.ts';
 import type * as lake from '../bodies/lake.ts';
 import type { CellName } from '../cell-name.ts';
+import type { EdgeError } from '../edge-error.ts';
+import type { Nanoseconds } from '../nanoseconds.ts';
 import type { AppliedAction } from './controllers.ts';
 
 export type LakeColumn = BodyOf<typeof lake.LakeColumn>;
@@ -18,7 +20,39 @@ export type LakeAsk = {
   readonly valueBytes?: number;
   /** The caller: each has only some of the places for statements. Absent: this daemon itself. */
   readonly by?: string;
+  /** The caller is a guest, of another tenant: recordings of this robot are not shared with it. */
+  readonly isGuest?: boolean;
 };
+
+/** One message as it lies in a segment. */
+export type RecordedMessage = {
+  readonly topic: string;
+  readonly type: string;
+  /** `ros2msg` text with its dependencies; undefined where the file carries none. */
+  readonly definition: string | undefined;
+  /** `cdr` is read here. */
+  readonly encoding: string;
+  readonly sequence: number;
+  readonly logTime: Nanoseconds;
+  readonly publishTime: Nanoseconds;
+  readonly bytes: Uint8Array;
+};
+
+export type RecordedRange = {
+  readonly topics?: ReadonlySet<string>;
+  /** Log time, inclusive. */
+  readonly startNs?: Nanoseconds | undefined;
+  /** Log time, exclusive. */
+  readonly endNs?: Nanoseconds | undefined;
+  /** A part that cannot be read and is left out, with how many messages of each topic are lost, where that is known. */
+  readonly onDamage: (fault: EdgeError, lost?: ReadonlyMap<string, number>) => void;
+};
+
+/**
+ * Messages of one segment (path relative to the data directory) by log time. Throws `bag.malformed` or
+ * `mcap.malformed` where nothing of it can be read, and what the file system says as it is.
+ */
+export type OpenRecorded = (path: string, range: RecordedRange) => AsyncIterable<RecordedMessage>;
 
 /** Statements that the engine still computes although they were interrupted. */
 export type LakeOverdue = {

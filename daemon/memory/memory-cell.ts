@@ -22,6 +22,8 @@ import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
 import { type OpenSegment, StepReader } from './step-reader.ts';
 
+/** Tenant of this robot; others are guests. */
+const OWNER = 'local';
 /** How often the logs are looked at when nobody says that they grew. */
 const POLL_MS = 2_000;
 /** Failing rounds are repeated after this, doubling up to the next. */
@@ -331,7 +333,9 @@ function readAsk(body: LakeQueryRequest): LakeAsk & { readonly sql: string } {
     timeoutMs: Math.min(timeoutMs, LIMITS.LAKE_QUERY_MS),
     ...(bytes === undefined ? {} : { bytes }),
     ...(valueBytes === undefined ? {} : { valueBytes }),
-    ...(by === undefined ? {} : { by: JSON.stringify([by.tenant, by.principal]) }),
+    ...(by === undefined
+      ? {}
+      : { by: JSON.stringify([by.tenant, by.principal]), isGuest: by.tenant !== OWNER }),
   };
 }
 
