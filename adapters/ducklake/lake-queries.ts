@@ -16,7 +16,8 @@ import { isOutOfMemory, lakeFailed } from './faults.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import type { MessageStage } from './message-stage.ts';
 import { messagesCalls } from './messages-call.ts';
-import { checkReadOnly, refuse, type SyntaxTree } from './read-only-statement.ts';
+import type { TopicWriter } from './topic-writer.ts';
+import { checkReadOnly, nodesOf, refuse, type SyntaxTree } from './read-only-statement.ts';
 import { RowReader } from './row-reader.ts';
 import { LAKE } from './schema-sql.ts';
 
@@ -34,6 +35,8 @@ const BROKEN_TRIES_MAX = 6;
 export class LakeQueries {
   readonly #clock: Clock;
   readonly #stage: MessageStage | undefined;
+  /** Names of tables that hold recorded messages. */
+  readonly #recorded: ReadonlySet<string>;
   readonly #places: number;
   readonly #free: DuckDBConnection[];
   /** In the order in which they were opened. */
@@ -42,7 +45,8 @@ export class LakeQueries {
   #stopping = false;
 
   /** Without a stage, messages() is refused. */
-  constructor(engine: LakeEngine, clock: Clock, stage?: MessageStage) {
+  constructor(engine: LakeEngine, clock: Clock, stage?: MessageStage, topics?: TopicWriter) {
+    this.#recorded = new Set(topics?.specs.map(({ name }) => name));
     this.#clock = clock;
     this.#stage = stage;
     this.#free = [...engine.readers];
@@ -112,7 +116,8 @@ export class LakeQueries {
       throw tooMany(sql, `${own} queries of this caller are already running`);
     const connection = this.#free.pop();
     if (!connection) throw tooMany(sql, `${this.#places} queries are running`);
-    const reader = new StatementReader(connection, this.#clock, sql, ask, ++this.#opened, this.#stage);
+    const isShared = (tree: SyntaxTree) => ask.isGuest !== true || !namesOne(tree, this.#recorded);
+    const reader = new StatementReader(connection, this.#clock, sql, ask, ++this.#opened, this.#stage, isShared);
     this.#open.add(reader);
     void reader.released.then(() => {
       this.#open.delete(reader);
@@ -148,6 +153,7 @@ class StatementReader implements LakeReader {
   readonly #sql: string;
   readonly #ask: LakeAsk;
   readonly #stage: MessageStage | undefined;
+  readonly #isShared: (tree: SyntaxTree) => boolean;
   /** Tables of messages that were made for this statement. */
   readonly #tables: string[] = [];
   #notes: readonly string[] = [];
@@ -167,7 +173,9 @@ class StatementReader implements LakeReader {
     ask: LakeAsk,
     number: number,
     stage?: MessageStage,
+    isShared: (tree: SyntaxTree) => boolean = () => true,
   ) {
+    this.#isShared = isShared;
     this.#stage = stage;
     this.number = number;
     this.by = ask.by ?? '';
@@ -211,8 +219,8 @@ class StatementReader implements LakeReader {
 
   /** The statement with its recorded messages read, should it ask for any. */
   async #withMessages(tree: SyntaxTree, isOver: () => boolean): Promise<string> {
+    if (!this.#isShared(tree)) throw notShared();
     if (messagesCalls(tree).length === 0) return this.#sql;
-    if (this.#ask.isGuest) throw notShared();
     if (!this.#stage) throw refuse(this.#sql, 'this lake is opened without its recordings', '');
     const isEnded = () => this.#closed || isOver();
     const staged = await this.#stage.prepare(this.#connection, this.#sql, tree, this.#tables, isEnded);
@@ -361,6 +369,16 @@ function noMemory(sql: string, cause: unknown): EdgeError {
     message: 'other queries use the memory of the lakehouse',
     hint: 'try again when they have ended',
     cause,
+  });
+}
+
+/** Whether a statement names recorded messages: by messages(), by one of these tables, or by a function over a table. */
+function namesOne(tree: SyntaxTree, tables: ReadonlySet<string>): boolean {
+  return [...nodesOf(tree.statements)].some(({ type, table_name: name, function: called }) => {
+    const table = String(name).toLowerCase().replaceAll('"', '');
+    if (type === 'BASE_TABLE' || type === 'SHOW_REF') return tables.has(table.split('.').at(-1) ?? '');
+    const { function_name: of = '' } = (called ?? {}) as { function_name?: unknown };
+    return type === 'TABLE_FUNCTION' && /^(messages|ducklake_)/i.test(String(of));
   });
 }
 

@@ -51,11 +51,17 @@ type Fit = { readonly table: RosTable; readonly at: readonly number[] } | { read
  * name of `HEAD` it ends with `_`. A field that has another type in another definition is another column: `name_2`.
  */
 export class MessageTable {
-  readonly columns: MessageColumn[];
+  readonly columns: MessageColumn[] = [...HEAD];
+  readonly #there: Map<string, string>;
   readonly #fits = new Map<string, Fit>();
 
-  constructor(columns: readonly MessageColumn[] = HEAD) {
-    this.columns = [...columns];
+  /** `there`: the columns that the table has already, with their types. */
+  constructor(there: ReadonlyMap<string, string> = new Map()) {
+    this.#there = new Map([...there].map(([name, type]) => [name, plainType(type)]));
+  }
+
+  isThere(name: string): boolean {
+    return this.#there.has(name);
   }
 
   /** Columns that this message is the first to need; they are in `columns` from then on. */
@@ -125,14 +131,20 @@ export class MessageTable {
   /** Where a field goes: into a column of its name and type, or a new one. */
   #place(field: string, type: DuckDBType, text: string): number {
     const plain = HEAD.some(({ name }) => name === field) ? `${field}_` : field;
-    const wanted = type.toString();
+    const wanted = plainType(type.toString());
     for (let n = 1; ; n++) {
       const name = n === 1 ? plain : `${plain}_${n}`;
       const at = this.columns.findIndex((one) => one.name === name);
-      if (at < 0) return this.columns.push({ name, type, text }) - 1;
-      if (at >= HEAD.length && this.columns[at]!.type.toString() === wanted) return at;
+      if (at >= HEAD.length && plainType(this.columns[at]!.type.toString()) === wanted) return at;
+      if (at >= 0 || (this.#there.get(name) ?? wanted) !== wanted) continue;
+      return this.columns.push({ name, type, text }) - 1;
     }
   }
+}
+
+/** The engine and its client do not quote the same names. */
+function plainType(type: string): string {
+  return type.replaceAll('"', '');
 }
 
 /** What a row takes beside its message, about. */

@@ -30,7 +30,12 @@ export function recordedMessages(dataDir: string): OpenRecorded {
     const bag = await openFile(join(dataDir, path));
     const definitions = new Map<BagChannel, string | undefined>();
     try {
-      for await (const { channel, sequence, logTime, publishTime, bytes } of bag.records(range)) {
+      const { wants } = range;
+      const wanted = wants && bag.channels.filter(({ topic, type }) => wants(topic, type));
+      const filter = wanted ? { ...range, topics: new Set(wanted.map(({ topic }) => topic)) } : range;
+      if (filter.topics?.size === 0) return;
+      for await (const { channel, sequence, logTime, publishTime, bytes } of bag.records(filter)) {
+        if (wants && !wants(channel.topic, channel.type)) continue;
         if (!definitions.has(channel)) definitions.set(channel, definitionOf(channel));
         const { topic, type, messageEncoding: encoding } = channel;
         const definition = definitions.get(channel);

@@ -38,8 +38,17 @@ export type RecordedMessage = {
   readonly bytes: Uint8Array;
 };
 
+/** A table of messages: those whose topic fits one of the patterns and whose type is one of `types`; empty: any. */
+export type TopicTable = {
+  readonly table: string;
+  readonly topics: readonly string[];
+  readonly types: readonly string[];
+};
+
 export type RecordedRange = {
   readonly topics?: ReadonlySet<string>;
+  /** Which of the channels of the file; asked once for each, before anything is read of it. */
+  readonly wants?: (topic: string, type: string) => boolean;
   /** Log time, inclusive. */
   readonly startNs?: Nanoseconds | undefined;
   /** Log time, exclusive. */
@@ -140,5 +149,7 @@ export interface Lake {
   overdue(): LakeOverdue;
   unreadSegments(topicsBegin: string, limit: number): Promise<readonly UnreadSegment[]>;
   addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean>;
+  /** Reads messages of sealed segments into the tables of topics for a while; true when there is more to do. */
+  readTopics?(isOver: () => boolean): Promise<boolean>;
   close(): Promise<void>;
 }

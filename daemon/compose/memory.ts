@@ -6,7 +6,7 @@ import {
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { recordedMessages, segmentMessages } from '../../adapters/rosbag/index.ts';
-import type { Cell, CellContext } from '../../contract/index.ts';
+import { type Cell, type CellContext, topicTables } from '../../contract/index.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
 import { makeLogKeeper } from './log-keeping.ts';
@@ -18,7 +18,8 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   const logKeeper = makeLogKeeper(settings, context);
   const extensionDirectories = config.lake.engine === 'duckdb' ? [] : searchDirectories(dataDir);
   const openRecorded = recordedMessages(dataDir);
-  const lake = { dataDir, clock, extensionDirectories, openRecorded, report: context.report };
+  const topics = topicTables(config.lake.topics, config.lake.default_topics);
+  const lake = { topics, dataDir, clock, extensionDirectories, openRecorded, report: context.report };
   return new MemoryCell(context, {
     openLake: (anew) => DuckLakeLake.open(lake, anew),
     openReader: (cell) => openEventReader(dataDir, cell),

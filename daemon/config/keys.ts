@@ -1,4 +1,12 @@
-import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
+import {
+  DEFAULT_QOS,
+  DEFAULT_TOPIC_TABLES,
+  LIMITS,
+  type Qos,
+  SENSOR_QOS,
+  type TopicTable,
+  type TriggerSpec,
+} from '../../contract/core.ts';
 import { APPS_KEYS } from './apps.ts';
 import { COSMOS_KEYS } from './cosmos.ts';
 import { DATASET_KEYS } from './datasets.ts';
@@ -8,6 +16,7 @@ import { GATE_KEYS } from './gate.ts';
 import { POLICY_KEYS } from './governance.ts';
 import { INFERENCE_KEYS } from './inference.ts';
 import { INTENT_KEYS } from './intents.ts';
+import { readTopicTable } from './lake-topics.ts';
 import { LEASE_KEYS } from './lease.ts';
 import { MCP_KEYS } from './mcp.ts';
 import { MODEL_KEYS } from './models.ts';
@@ -205,6 +214,11 @@ export const CONFIG_SPEC = {
   },
   lake: {
     engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension can be had'),
+    default_topics: flag(
+      true,
+      `tables of recorded messages without configuration: ${DEFAULT_TOPIC_TABLES.map(({ table }) => table).join(', ')}`,
+    ),
+    topics: tables<TopicTable>('recorded topics as tables: [[lake.topics]]', readTopicTable),
   },
   zenoh: {
     enabled: flag(true, 'open a Zenoh session and serve queryables'),

@@ -168,8 +168,10 @@ export class MemoryCell implements Cell {
     const { clock } = this.#context;
     if (clock.monotonicMs() < this.#stepsDueMs) return;
     try {
-      const isMore = await this.#steps.slice(lake, () => this.#stopped || this.#waiters.length > 0);
-      if (isMore) this.#pacer.grew();
+      const isOver = () => this.#stopped || this.#waiters.length > 0;
+      const isMoreSteps = await this.#steps.slice(lake, isOver);
+      const isMoreTopics = (await lake.readTopics?.(isOver)) ?? false;
+      if (isMoreSteps || isMoreTopics) this.#pacer.grew();
       this.#stepFailures = 0;
       if (!this.#steps.isRefused) await this.#recovered(STEPS);
     } catch (thrown) {
