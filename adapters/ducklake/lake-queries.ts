@@ -16,10 +16,10 @@ import { isOutOfMemory, lakeFailed } from './faults.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import type { MessageStage } from './message-stage.ts';
 import { messagesCalls } from './messages-call.ts';
-import type { TopicWriter } from './topic-writer.ts';
 import { checkReadOnly, nodesOf, refuse, type SyntaxTree } from './read-only-statement.ts';
 import { RowReader } from './row-reader.ts';
 import { LAKE } from './schema-sql.ts';
+import type { TopicWriter } from './topic-writer.ts';
 
 /** How long the engine may take to notice an interrupt before we stop waiting for it, milliseconds. */
 const INTERRUPT_GRACE_MS = 2_000;
@@ -117,7 +117,15 @@ export class LakeQueries {
     const connection = this.#free.pop();
     if (!connection) throw tooMany(sql, `${this.#places} queries are running`);
     const isShared = (tree: SyntaxTree) => ask.isGuest !== true || !namesOne(tree, this.#recorded);
-    const reader = new StatementReader(connection, this.#clock, sql, ask, ++this.#opened, this.#stage, isShared);
+    const reader = new StatementReader(
+      connection,
+      this.#clock,
+      sql,
+      ask,
+      ++this.#opened,
+      this.#stage,
+      isShared,
+    );
     this.#open.add(reader);
     void reader.released.then(() => {
       this.#open.delete(reader);

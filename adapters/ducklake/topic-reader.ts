@@ -11,7 +11,7 @@ import type { TopicSegment, TopicWriter } from './topic-writer.ts';
 /** Work between two rounds of the projection: events go before. */
 const SLICE_MS = 200;
 /** What is handed to the engine in one transaction: messages, and their bytes. */
-const BATCH_MESSAGES = 8_192;
+const BATCH_MESSAGES = 4_096;
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** Messages between two looks at the time. */
 const TURN_MESSAGES = 128;

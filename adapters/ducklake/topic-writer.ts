@@ -1,4 +1,3 @@
-import type { DuckDBValue } from '@duckdb/node-api';
 import type { AgentEvent, RecordedMessage } from '../../contract/core.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import { HEAD, MessageTable, type Place } from './message-table.ts';
@@ -8,8 +7,8 @@ import { TOPIC_SEGMENTS, type TopicSpec } from './topic-tables.ts';
 
 const MARKS = `${LAKE}.${TOPIC_SEGMENTS.name}`;
 const STAGED = 'staged_messages';
-/** Rows of one vector of the engine. */
-const CHUNK_ROWS = 2_048;
+/** Rows that are made before the event loop gets its turn: some ten milliseconds. */
+const CHUNK_ROWS = 256;
 const CLIPS = `SELECT path FROM ${LAKE}.segments WHERE bag IN (SELECT bag FROM ${LAKE}.clips)`;
 
 /** A segment that some tables do not have yet. */
@@ -60,7 +59,15 @@ export class TopicWriter {
     );
     this.#isIdle = found.length === 0;
     return found.map((row) => {
-      const [cell, epoch, seq, path, bag, sha256, names] = row as [string, string, bigint, string, string, string, Names];
+      const [cell, epoch, seq, path, bag, sha256, names] = row as [
+        string,
+        string,
+        bigint,
+        string,
+        string,
+        string,
+        Names,
+      ];
       const read = new Set(names.items);
       const missing = this.specs.filter(({ name }) => !read.has(name));
       const position = `${quote(cell)}, ${quote(epoch)}, ${seq}`;
@@ -138,7 +145,11 @@ export class TopicWriter {
         );
   }
 
-  async #insert({ name, text }: TopicSpec, messages: readonly RecordedMessage[], place: Place): Promise<void> {
+  async #insert(
+    { name, text }: TopicSpec,
+    messages: readonly RecordedMessage[],
+    place: Place,
+  ): Promise<void> {
     const { writer } = this.#engine;
     const table = (await this.#tableOf(name)) ?? (await this.#create(name, text));
     const added = messages.flatMap((message) => [...table.adopt(message)]);
@@ -147,13 +158,15 @@ export class TopicWriter {
         await writer.run(`ALTER TABLE ${tableOf(name)} ADD COLUMN "${column}" ${type}`);
         await writer.run(`COMMENT ON COLUMN ${tableOf(name)}."${column}" IS ${quote(note)}`);
       }
-    const rows: DuckDBValue[][] = messages.map((message) => table.row(message, place).values);
     const columns = table.columns.map((one) => `"${one.name}" ${one.type}`);
     await writer.run(`CREATE OR REPLACE TEMP TABLE ${STAGED} (${columns.join(', ')})`);
     const appender = await writer.createAppender(STAGED, 'main', 'temp');
     try {
-      for (let at = 0; at < rows.length; at += CHUNK_ROWS)
-        appender.appendDataChunk(table.chunk(rows.slice(at, at + CHUNK_ROWS)));
+      for (let at = 0; at < messages.length; at += CHUNK_ROWS) {
+        const rows = messages.slice(at, at + CHUNK_ROWS).map((message) => table.row(message, place).values);
+        appender.appendDataChunk(table.chunk(rows));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       appender.flushSync();
     } finally {
       appender.closeSync();

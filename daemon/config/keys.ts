@@ -4,7 +4,6 @@ import {
   LIMITS,
   type Qos,
   SENSOR_QOS,
-  type TopicTable,
   type TriggerSpec,
 } from '../../contract/core.ts';
 import { APPS_KEYS } from './apps.ts';
@@ -16,7 +15,7 @@ import { GATE_KEYS } from './gate.ts';
 import { POLICY_KEYS } from './governance.ts';
 import { INFERENCE_KEYS } from './inference.ts';
 import { INTENT_KEYS } from './intents.ts';
-import { readTopicTable } from './lake-topics.ts';
+import { LAKE_TOPICS } from './lake-topics.ts';
 import { LEASE_KEYS } from './lease.ts';
 import { MCP_KEYS } from './mcp.ts';
 import { MODEL_KEYS } from './models.ts';
@@ -218,7 +217,7 @@ export const CONFIG_SPEC = {
       true,
       `tables of recorded messages without configuration: ${DEFAULT_TOPIC_TABLES.map(({ table }) => table).join(', ')}`,
     ),
-    topics: tables<TopicTable>('recorded topics as tables: [[lake.topics]]', readTopicTable),
+    topics: LAKE_TOPICS,
   },
   zenoh: {
     enabled: flag(true, 'open a Zenoh session and serve queryables'),

@@ -1,5 +1,5 @@
 import { LAKE_NAMES, patternFault, type TopicTable } from '../../contract/core.ts';
-import { text, texts } from './spec.ts';
+import { type KeySpec, tables, text, texts } from './spec.ts';
 import { rowReader } from './zenoh-rules.ts';
 
 const ROW = rowReader({
@@ -13,14 +13,15 @@ const ROW = rowReader({
 const TYPE = /^[A-Za-z]\w*\/(?:msg|srv|action)\/\w+$/;
 
 /** One row of `[[lake.topics]]`. */
-export function readTopicTable(
+function readTopicTable(
   row: Record<string, unknown>,
 ): { ok: true; value: TopicTable } | { ok: false; expected: string } {
   const read = ROW(row);
   if (!read.ok) return read;
   const { table, topics, types } = read.value;
   if (table === '') return { ok: false, expected: 'table = the name of the table' };
-  if (LAKE_NAMES.has(table)) return { ok: false, expected: `another table than ${table}, which the lakehouse has` };
+  if (LAKE_NAMES.has(table))
+    return { ok: false, expected: `another table than ${table}, which the lakehouse has` };
   if (topics.length === 0 && types.length === 0)
     return { ok: false, expected: 'topics = patterns of topics, or types = types of messages' };
   const pattern = topics.find((one) => patternFault(one) !== undefined);
@@ -29,3 +30,17 @@ export function readTopicTable(
   if (type !== undefined) return { ok: false, expected: `types: package/msg/Name, not ${type}` };
   return { ok: true, value: { table, topics, types } };
 }
+
+const ROWS = tables<TopicTable>('recorded topics as tables: [[lake.topics]]', readTopicTable);
+
+/** `[[lake.topics]]`: each table once. */
+export const LAKE_TOPICS: KeySpec<readonly TopicTable[]> = {
+  ...ROWS,
+  read(value) {
+    const read = ROWS.read(value);
+    if (!read.ok) return read;
+    const names = read.value.map(({ table }) => table);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    return twice === undefined ? read : { ok: false, expected: `each table once: "${twice}" is there twice` };
+  },
+};

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckLakeLake } from '../../adapters/ducklake/index.ts';
-import { LAKE_NAMES, type NewEvent, type RecordedMessage, type TopicTable, topicTables } from '../../contract/index.ts';
+import { columnsSql, shownColumns, TABLES_SQL } from '../../cli/commands/lake-tables.ts';
+import {
+  LAKE_NAMES,
+  type NewEvent,
+  type RecordedMessage,
+  type TopicTable,
+  topicTables,
+} from '../../contract/index.ts';
 import { logged } from '../conformance/lake.ts';
 import { Recordings, recorded, START_NS, sealedEvent } from '../support/recorded-topics.ts';
 
@@ -37,7 +44,13 @@ class Rig {
   async open(topics: readonly TopicTable[]): Promise<void> {
     const clock = new SystemClock();
     const openRecorded = this.recordings.open;
-    this.lake = await DuckLakeLake.open({ dataDir: this.dataDir, extensionDirectories: [], clock, openRecorded, topics });
+    this.lake = await DuckLakeLake.open({
+      dataDir: this.dataDir,
+      extensionDirectories: [],
+      clock,
+      openRecorded,
+      topics,
+    });
   }
 
   async happened(...events: NewEvent[]): Promise<void> {
@@ -69,7 +82,13 @@ const clip = (bag: string): NewEvent =>
     kind: 'clip.recorded',
     payload: {
       ...{ clip_id: '0190aaaa-0000-7000-8000-000000000000', bag, trigger: 'api', reason: 'test' },
-      ...{ trigger_ns: `${START_NS}`, start_ns: `${START_NS}`, end_ns: `${START_NS + 1n}`, messages: 1, bytes: 1 },
+      ...{
+        trigger_ns: `${START_NS}`,
+        start_ns: `${START_NS}`,
+        end_ns: `${START_NS + 1n}`,
+        messages: 1,
+        bytes: 1,
+      },
     },
   }) as NewEvent;
 
@@ -83,7 +102,9 @@ it('makes tables of named topics and of the usual types as segments are sealed, 
   await rig.happened(rig.sealed('bags/a/1.mcap', float(2, 1_000, '/arm/y')));
   expect(await rig.rows('SELECT data FROM numbers ORDER BY data')).toEqual([[1], [2]]);
   expect(
-    await rig.rows("SELECT comment FROM duckdb_columns() WHERE table_name = 'battery' AND column_name = 'voltage'"),
+    await rig.rows(
+      "SELECT comment FROM duckdb_columns() WHERE table_name = 'battery' AND column_name = 'voltage'",
+    ),
   ).toEqual([['float32: V']]);
   expect(rig.recordings.opened).toEqual(['bags/a/0.mcap', 'bags/a/1.mcap']);
 });
@@ -94,12 +115,20 @@ it('adds what a later definition brings, also after a restart, and doubles nothi
   const rig = await Rig.start([things]);
   const thing = (value: Record<string, unknown>, atMs: number, text: string) =>
     recorded('/thing', type, value, atMs, text);
-  await rig.happened(rig.sealed('bags/a/0.mcap', thing({ p: { a: 1 } }, 0, `In p\n${'='.repeat(80)}\nMSG: strange_msgs/In\nfloat64 a`)));
+  await rig.happened(
+    rig.sealed(
+      'bags/a/0.mcap',
+      thing({ p: { a: 1 } }, 0, `In p\n${'='.repeat(80)}\nMSG: strange_msgs/In\nfloat64 a`),
+    ),
+  );
   await rig.lake.close();
   await rig.open([things]);
   await rig.happened(
     rig.sealed('bags/a/1.mcap', thing({ p: 'text', q: [true] }, 1, 'string p\nbool[] q')),
-    rig.sealed('bags/a/2.mcap', thing({ p: { a: 2 } }, 2, `In p\n${'='.repeat(80)}\nMSG: strange_msgs/In\nfloat64 a`)),
+    rig.sealed(
+      'bags/a/2.mcap',
+      thing({ p: { a: 2 } }, 2, `In p\n${'='.repeat(80)}\nMSG: strange_msgs/In\nfloat64 a`),
+    ),
   );
   expect(await rig.rows('SELECT p.a, p_2, q FROM things ORDER BY log_time')).toEqual([
     [1, null, null],
@@ -149,9 +178,14 @@ it('cuts messages with their segment, and keeps those that a clip has too', asyn
 
 it('has the same rows after a rebuild, of all logs or of one', async () => {
   const rig = await Rig.start();
-  await rig.happened(rig.sealed('bags/a/0.mcap', float(1, 0), battery(1, 5)), rig.sealed('bags/a/1.mcap', float(2, 10)));
+  await rig.happened(
+    rig.sealed('bags/a/0.mcap', float(1, 0), battery(1, 5)),
+    rig.sealed('bags/a/1.mcap', float(2, 10)),
+  );
   const digest = () =>
-    rig.rows("SELECT (SELECT md5(string_agg(t::VARCHAR, '|' ORDER BY t::VARCHAR)) FROM numbers t), (SELECT md5(string_agg(t::VARCHAR, '|')) FROM battery t)");
+    rig.rows(
+      "SELECT (SELECT md5(string_agg(t::VARCHAR, '|' ORDER BY t::VARCHAR)) FROM numbers t), (SELECT md5(string_agg(t::VARCHAR, '|')) FROM battery t)",
+    );
   const before = await digest();
   for (const cell of [undefined, 'execution'] as const) {
     await rig.lake.rebuild(cell);
@@ -174,7 +208,10 @@ it('reads a damaged segment as far as it holds, says why, and tries one that is 
   rig.lake = await DuckLakeLake.open({
     ...{ dataDir: rig.dataDir, extensionDirectories: [], clock, openRecorded: broken, topics: [numbers] },
   });
-  await rig.happened(sealedEvent('bags/a/0.mcap', [float(1, 0)]), sealedEvent('bags/a/1.mcap', [float(1, 1)]));
+  await rig.happened(
+    sealedEvent('bags/a/0.mcap', [float(1, 0)]),
+    sealedEvent('bags/a/1.mcap', [float(1, 1)]),
+  );
   expect(await rig.rows('SELECT path, messages, fault FROM topic_segments')).toEqual([
     ['bags/a/0.mcap', 1, 'at byte 9: cut off'],
   ]);
@@ -202,4 +239,24 @@ it('reserves the names that the lakehouse has', async () => {
     "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake' UNION SELECT view_name FROM duckdb_views() WHERE database_name = 'lake' AND NOT internal",
   );
   for (const [name] of names) expect(LAKE_NAMES).toContain(name);
+});
+
+it('explains every table, view and column of the lake, and the fields of a topic that has no table', async () => {
+  const rig = await Rig.start();
+  await rig.happened(rig.sealed('bags/a/0.mcap', float(1, 0), battery(1, 5)));
+  const tables = await rig.rows(TABLES_SQL);
+  expect(tables.map(([name]) => name)).toEqual(
+    expect.arrayContaining(['actions', 'battery', 'numbers', 'runs']),
+  );
+  for (const [name, , text] of tables) {
+    expect(text, String(name)).toEqual(expect.stringMatching(/\w/));
+    const columns = shownColumns(
+      String(name),
+      [...(await rig.rows(columnsSql(String(name))))].map((row) => [...row]),
+    );
+    expect(columns.length, String(name)).toBeGreaterThan(0);
+    for (const { name: column, text: about } of columns) expect(about, `${name}.${column}`).not.toBe('');
+  }
+  expect((await rig.rows(columnsSql('/arm/x'))).at(-1)).toEqual(['data', 'DOUBLE', null]);
+  expect(await rig.rows(columnsSql("it's"))).toEqual([]);
 });
