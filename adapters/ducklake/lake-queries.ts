@@ -13,10 +13,11 @@ import {
   withDeadline,
 } from '../../contract/core.ts';
 import { isOutOfMemory, lakeFailed } from './faults.ts';
+import { namesRecorded, notShared } from './guests.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import type { MessageStage } from './message-stage.ts';
 import { messagesCalls } from './messages-call.ts';
-import { checkReadOnly, nodesOf, refuse, type SyntaxTree } from './read-only-statement.ts';
+import { checkReadOnly, refuse, type SyntaxTree } from './read-only-statement.ts';
 import { RowReader } from './row-reader.ts';
 import { LAKE } from './schema-sql.ts';
 import type { TopicWriter } from './topic-writer.ts';
@@ -116,7 +117,7 @@ export class LakeQueries {
       throw tooMany(sql, `${own} queries of this caller are already running`);
     const connection = this.#free.pop();
     if (!connection) throw tooMany(sql, `${this.#places} queries are running`);
-    const isShared = (tree: SyntaxTree) => ask.isGuest !== true || !namesOne(tree, this.#recorded);
+    const isShared = (tree: SyntaxTree) => ask.isGuest !== true || !namesRecorded(tree, this.#recorded);
     const reader = new StatementReader(
       connection,
       this.#clock,
@@ -377,25 +378,6 @@ function noMemory(sql: string, cause: unknown): EdgeError {
     message: 'other queries use the memory of the lakehouse',
     hint: 'try again when they have ended',
     cause,
-  });
-}
-
-/** Whether a statement names recorded messages: by messages(), by one of these tables, or by a function over a table. */
-function namesOne(tree: SyntaxTree, tables: ReadonlySet<string>): boolean {
-  return [...nodesOf(tree.statements)].some(({ type, table_name: name, function: called }) => {
-    const table = String(name).toLowerCase().replaceAll('"', '');
-    if (type === 'BASE_TABLE' || type === 'SHOW_REF') return tables.has(table.split('.').at(-1) ?? '');
-    const { function_name: of = '' } = (called ?? {}) as { function_name?: unknown };
-    return type === 'TABLE_FUNCTION' && /^(messages|ducklake_)/i.test(String(of));
-  });
-}
-
-function notShared(): EdgeError {
-  return new EdgeError('policy.denied', {
-    operation: 'lake.query',
-    subject: 'recordings',
-    message: 'recorded messages of this robot are not shared with guests of other tenants',
-    hint: 'ask the operator of the robot; docs/policies.md says what a token opens',
   });
 }
 
