@@ -67,7 +67,7 @@ export async function argumentsOf(
   };
 }
 
-/** One row of texts. The engine computes the expressions by themselves. */
+/** One row of texts: the engine computes the expressions in a statement of their own. */
 async function evaluated(
   connection: DuckDBConnection,
   sql: string,

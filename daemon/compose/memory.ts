@@ -6,7 +6,7 @@ import {
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { recordedMessages, segmentMessages } from '../../adapters/rosbag/index.ts';
-import { type Cell, type CellContext, topicTables } from '../../contract/index.ts';
+import { type Cell, type CellContext, topicTables } from '../../contract/core.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
 import { makeLogKeeper } from './log-keeping.ts';

@@ -12,6 +12,7 @@ import {
   type TopicTable,
   topicTables,
 } from '../../contract/index.ts';
+import { readConfig } from '../../daemon/config.ts';
 import { logged } from '../conformance/lake.ts';
 import { Recordings, recorded, START_NS, sealedEvent } from '../support/recorded-topics.ts';
 
@@ -259,4 +260,24 @@ it('explains every table, view and column of the lake, and the fields of a topic
   }
   expect((await rig.rows(columnsSql('/arm/x'))).at(-1)).toEqual(['data', 'DOUBLE', null]);
   expect(await rig.rows(columnsSql("it's"))).toEqual([]);
+});
+
+it.each([
+  ['table = "runs"\ntopics = ["/x"]', /which the lakehouse has/],
+  ['table = "Imu"\ntopics = ["/x"]', /lower-case/],
+  ['table = "imu"', /topics = patterns of topics, or types/],
+  ['table = "imu"\ntopics = ["/x/"]', /topics: \/x\/ has an empty chunk/],
+  ['table = "imu"\ntypes = ["Imu"]', /package\/msg\/Name, not Imu/],
+  ['table = "imu"\ntopic = "/x"', /only the keys table, topics, types/],
+  ['table = "imu"\ntopics = ["/x"]\n[[lake.topics]]\ntable = "imu"\ntopics = ["/y"]', /each table once/],
+])('refuses a table of the configuration that cannot be: %s', (row, expected) => {
+  const { faults } = readConfig(`[[lake.topics]]\n${row}\n`, 'robot.toml', {});
+  expect(faults[0]).toMatchObject({ key: 'lake.topics', expected: expect.stringMatching(expected) });
+});
+
+it('lets a configured table take the place of a default', () => {
+  const { config } = readConfig('[[lake.topics]]\ntable = "tf"\ntopics = ["/tf"]\n', 'robot.toml', {});
+  const tables = topicTables(config.lake.topics, config.lake.default_topics);
+  expect(tables.filter(({ table }) => table === 'tf')).toEqual([{ table: 'tf', topics: ['/tf'], types: [] }]);
+  expect(tables.map(({ table }) => table)).toContain('odometry');
 });
