@@ -60,4 +60,5 @@ export * from './takeover.ts';
 export type * from './time.ts';
 export type * from './tool-call.ts';
 export * from './topic-pattern.ts';
+export * from './topic-tables.ts';
 export * from './trace-context.ts';

@@ -53,4 +53,5 @@ export * from './takeover.ts';
 export * from './time.ts';
 export * from './tool-call.ts';
 export * from './topic-pattern.ts';
+export * from './topic-tables.ts';
 export * from './trace-context.ts';

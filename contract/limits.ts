@@ -337,6 +337,16 @@ export const LIMITS = {
   /** A stream from which nothing is fetched for this long is closed, and one that lasts too long, milliseconds. */
   LAKE_STREAM_IDLE_MS: 5_000,
   LAKE_STREAM_LIFE_MS: 5 * 60_000,
+  /** What one statement may read out of recorded segments with messages(): values in bytes, messages, calls. */
+  LAKE_MESSAGES_BYTES_MAX: 128 * 1024 * 1024,
+  LAKE_MESSAGES_MAX: 1_000_000,
+  LAKE_MESSAGES_CALLS_MAX: 8,
+  /** In tables of messages a longer `uint8[]`, other array or text, or more elements, stay in the segment. */
+  LAKE_BLOB_BYTES_MAX: 4 * 1024,
+  LAKE_ARRAY_BYTES_MAX: 64 * 1024,
+  LAKE_ELEMENTS_MAX: 8 * 1024,
+  /** A longer message is only decoded where its type bounds what that takes: no lists of structs or texts. */
+  LAKE_NESTED_BYTES_MAX: 4 * 1024 * 1024,
   /** Text and arguments of one answer of a model: 1 MiB is some 250,000 tokens. */
   MODEL_ANSWER_BYTES_MAX: 1024 * 1024,
   /** Bytes that a server may send for one answer: a streamed token takes some 300. */

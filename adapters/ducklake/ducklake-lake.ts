@@ -11,7 +11,9 @@ import {
   type LakeOverdue,
   type LakeReader,
   type LakeRows,
+  type OpenRecorded,
   type StepBatch,
+  type TopicTable,
   type UnreadSegment,
 } from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
@@ -19,16 +21,27 @@ import { type EngineOptions, LakeEngine, lakePaths, removeLake } from './lake-en
 import { LakeMaintenance } from './lake-maintenance.ts';
 import { LakeQueries } from './lake-queries.ts';
 import { LakeWriter } from './lake-writer.ts';
+import { MessageStage } from './message-stage.ts';
 import { digestStatement } from './schema-sql.ts';
 import { StepWriter } from './step-writer.ts';
 import { TABLES } from './tables.ts';
+import { TopicReader } from './topic-reader.ts';
+import { topicSpec } from './topic-tables.ts';
+import { TopicWriter } from './topic-writer.ts';
 
-export type LakeOptions = EngineOptions & { readonly clock: Clock };
+export type LakeOptions = EngineOptions & {
+  readonly clock: Clock;
+  /** Messages of segments, for messages(); absent: it is refused. */
+  readonly openRecorded?: OpenRecorded;
+  /** Tables of messages; none without `openRecorded`. */
+  readonly topics?: readonly TopicTable[];
+};
 
 type Open = {
   readonly engine: LakeEngine;
   readonly writer: LakeWriter;
   readonly steps: StepWriter;
+  readonly topics: TopicWriter;
   readonly maintenance: LakeMaintenance;
   readonly queries: LakeQueries;
 };
@@ -43,11 +56,16 @@ export class DuckLakeLake implements Lake {
   #open: Open | undefined;
   #info: LakeInfo;
   #last: Promise<unknown> = Promise.resolve();
+  readonly #topicReader: TopicReader | undefined;
 
   private constructor(options: LakeOptions, open: Open) {
     this.#options = options;
     this.#open = open;
     this.#info = open.engine.info;
+    const { openRecorded, clock, report } = options;
+    this.#topicReader =
+      openRecorded &&
+      new TopicReader(openRecorded, clock, (work) => this.#inTurn(() => work(this.#parts().topics)), report);
   }
 
   /** Opens or makes the lake; rejects with `lake.unavailable`. With `anew` what lies there is removed before. */
@@ -88,6 +106,7 @@ export class DuckLakeLake implements Lake {
   rebuild(cell?: CellName, keepThrough = 0): Promise<void> {
     return this.#inTurn(async () => {
       if (cell !== undefined) return this.#parts().writer.forget(cell, keepThrough);
+      this.#topicReader?.drop();
       await this.#closeParts();
       removeLake(this.#options.dataDir);
       this.#open = await openParts(this.#options);
@@ -106,6 +125,10 @@ export class DuckLakeLake implements Lake {
       if (isCommitted) await maintenance.committed();
       return isWanted;
     });
+  }
+
+  async readTopics(isOver: () => boolean): Promise<boolean> {
+    return (await this.#topicReader?.slice(isOver)) ?? false;
   }
 
   /** Rewrites small files into larger ones; also done now and then by `project`. */
@@ -128,6 +151,7 @@ export class DuckLakeLake implements Lake {
 
   /** May be called twice; waits for the write that runs, interrupts queries. */
   close(): Promise<void> {
+    this.#topicReader?.drop();
     return this.#inTurn(() => this.#closeParts());
   }
 
@@ -160,9 +184,13 @@ export class DuckLakeLake implements Lake {
 function openParts(options: LakeOptions): Promise<Open> {
   return LakeEngine.open(options, async (engine) => {
     const steps = new StepWriter(engine);
-    const writer = new LakeWriter(engine, steps);
+    const topics = new TopicWriter(engine, options.openRecorded ? (options.topics ?? []).map(topicSpec) : []);
+    const writer = new LakeWriter(engine, steps, topics);
     await writer.load();
+    await topics.load();
     const maintenance = new LakeMaintenance(engine, options.clock);
-    return { engine, writer, steps, maintenance, queries: new LakeQueries(engine, options.clock) };
+    const stage = options.openRecorded && new MessageStage(options.openRecorded);
+    const queries = new LakeQueries(engine, options.clock, stage, topics);
+    return { engine, writer, steps, topics, maintenance, queries };
   });
 }

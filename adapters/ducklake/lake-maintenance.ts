@@ -4,6 +4,7 @@ import { FILE_MB } from './file-options.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import { LAKE, quote } from './schema-sql.ts';
 import { ACTION_STEPS } from './step-tables.ts';
+import { TOPIC_SEGMENTS } from './topic-tables.ts';
 
 /** Commits between two rounds of maintenance: a few minutes of a busy robot. */
 const COMMITS_PER_ROUND = 256;
@@ -70,7 +71,8 @@ export class LakeMaintenance {
     };
     await step(() => this.#call(`ducklake_flush_inlined_data('${LAKE}')`));
     await this.#join(step);
-    await step(() => this.#rewriteSteps());
+    for (const table of [ACTION_STEPS.name, ...(await this.#topicTables())])
+      await step(() => this.#rewrite(table));
     await step(() =>
       writer.run(
         `CALL ducklake_expire_snapshots('${LAKE}', older_than => now() - INTERVAL ${SNAPSHOTS_KEPT})`,
@@ -122,8 +124,13 @@ export class LakeMaintenance {
     return joined.length > 0;
   }
 
-  /** Steps of evicted segments lie in their files until those are written again. */
-  async #rewriteSteps(): Promise<void> {
+  async #topicTables(): Promise<string[]> {
+    const marked = `SELECT DISTINCT name FROM ${LAKE}.${TOPIC_SEGMENTS.name} WHERE messages > 0 ORDER BY name`;
+    return (await this.#rows(marked).catch(() => [])).map(([name]) => String(name));
+  }
+
+  /** Rows of evicted segments lie in their files until those are written again. */
+  async #rewrite(table: string): Promise<void> {
     // The function knows no bound but the share: the lowest one whose files are not too much for one round.
     const [row] = await this.#rows(
       `SELECT min(share) FROM (
@@ -131,7 +138,7 @@ export class LakeMaintenance {
          FROM (SELECT f.file_size_bytes AS bytes, d.delete_count / f.record_count AS share
            FROM ${CATALOG}.ducklake_data_file f JOIN ${CATALOG}.ducklake_delete_file d USING (data_file_id)
            JOIN ${CATALOG}.ducklake_table t ON t.table_id = f.table_id
-           WHERE t.table_name = ${quote(ACTION_STEPS.name)} AND t.end_snapshot IS NULL
+           WHERE t.table_name = ${quote(table)} AND t.end_snapshot IS NULL
              AND f.end_snapshot IS NULL AND d.end_snapshot IS NULL)
          WHERE share >= ${DELETED_SHARE})
        WHERE written <= ${REWRITTEN_BYTES} OR n = 1`,
@@ -139,7 +146,7 @@ export class LakeMaintenance {
     const share = row?.[0];
     if (typeof share !== 'number') return;
     await this.#call(
-      `ducklake_rewrite_data_files('${LAKE}', '${ACTION_STEPS.name}', delete_threshold => ${share - SHARE_MARGIN})`,
+      `ducklake_rewrite_data_files('${LAKE}', ${quote(table)}, delete_threshold => ${share - SHARE_MARGIN})`,
     );
   }
 

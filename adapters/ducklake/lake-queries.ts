@@ -13,10 +13,14 @@ import {
   withDeadline,
 } from '../../contract/core.ts';
 import { isOutOfMemory, lakeFailed } from './faults.ts';
+import { namesRecorded, notShared } from './guests.ts';
 import type { LakeEngine } from './lake-engine.ts';
-import { checkReadOnly } from './read-only-statement.ts';
+import type { MessageStage } from './message-stage.ts';
+import { messagesCalls } from './messages-call.ts';
+import { checkReadOnly, refuse, type SyntaxTree } from './read-only-statement.ts';
 import { RowReader } from './row-reader.ts';
 import { LAKE } from './schema-sql.ts';
+import type { TopicWriter } from './topic-writer.ts';
 
 /** How long the engine may take to notice an interrupt before we stop waiting for it, milliseconds. */
 const INTERRUPT_GRACE_MS = 2_000;
@@ -31,6 +35,9 @@ const BROKEN_TRIES_MAX = 6;
 /** Answers read-only statements, each on a connection of its own. More than there are connections are refused. */
 export class LakeQueries {
   readonly #clock: Clock;
+  readonly #stage: MessageStage | undefined;
+  /** Names of tables that hold recorded messages. */
+  readonly #recorded: ReadonlySet<string>;
   readonly #places: number;
   readonly #free: DuckDBConnection[];
   /** In the order in which they were opened. */
@@ -38,8 +45,11 @@ export class LakeQueries {
   #opened = 0;
   #stopping = false;
 
-  constructor(engine: LakeEngine, clock: Clock) {
+  /** Without a stage, messages() is refused. */
+  constructor(engine: LakeEngine, clock: Clock, stage?: MessageStage, topics?: TopicWriter) {
+    this.#recorded = new Set(topics?.specs.map(({ name }) => name));
     this.#clock = clock;
+    this.#stage = stage;
     this.#free = [...engine.readers];
     this.#places = engine.readers.length;
   }
@@ -79,7 +89,16 @@ export class LakeQueries {
     try {
       const { rows, bytes, cut, end } = await reader.next(most);
       const reason = end ? end.reason : `${rows.length} rows fill the budget of ${most} bytes`;
-      return { columns: reader.columns, rows, bytes, cut, truncated: end?.truncated ?? true, reason };
+      const notes = end?.notes ? { notes: end.notes } : {};
+      return {
+        columns: reader.columns,
+        rows,
+        bytes,
+        cut,
+        truncated: end?.truncated ?? true,
+        reason,
+        ...notes,
+      };
     } finally {
       await soon(this.#clock, reader.close());
     }
@@ -98,7 +117,16 @@ export class LakeQueries {
       throw tooMany(sql, `${own} queries of this caller are already running`);
     const connection = this.#free.pop();
     if (!connection) throw tooMany(sql, `${this.#places} queries are running`);
-    const reader = new StatementReader(connection, this.#clock, sql, ask, ++this.#opened);
+    const isShared = (tree: SyntaxTree) => ask.isGuest !== true || !namesRecorded(tree, this.#recorded);
+    const reader = new StatementReader(
+      connection,
+      this.#clock,
+      sql,
+      ask,
+      ++this.#opened,
+      this.#stage,
+      isShared,
+    );
     this.#open.add(reader);
     void reader.released.then(() => {
       this.#open.delete(reader);
@@ -133,6 +161,11 @@ class StatementReader implements LakeReader {
   readonly #clock: Clock;
   readonly #sql: string;
   readonly #ask: LakeAsk;
+  readonly #stage: MessageStage | undefined;
+  readonly #isShared: (tree: SyntaxTree) => boolean;
+  /** Tables of messages that were made for this statement. */
+  readonly #tables: string[] = [];
+  #notes: readonly string[] = [];
   readonly #released = Promise.withResolvers<void>();
   #rows: RowReader | undefined;
   /** The current work of the connection; one job at a time. */
@@ -142,7 +175,17 @@ class StatementReader implements LakeReader {
   #isWorking = false;
   #isOverdue = false;
 
-  constructor(connection: DuckDBConnection, clock: Clock, sql: string, ask: LakeAsk, number: number) {
+  constructor(
+    connection: DuckDBConnection,
+    clock: Clock,
+    sql: string,
+    ask: LakeAsk,
+    number: number,
+    stage?: MessageStage,
+    isShared: (tree: SyntaxTree) => boolean = () => true,
+  ) {
+    this.#isShared = isShared;
+    this.#stage = stage;
     this.number = number;
     this.by = ask.by ?? '';
     this.#connection = connection;
@@ -167,19 +210,31 @@ class StatementReader implements LakeReader {
 
   async begin(): Promise<void> {
     const { limit, valueBytes = LIMITS.LAKE_VALUE_BYTES_MAX } = this.#ask;
-    await this.#timed(async () => {
+    await this.#timed(async (isOver) => {
       const connection = this.#connection;
       await connection.run(`USE ${LAKE}`);
-      await checkReadOnly(connection, this.#sql);
+      const tree = await checkReadOnly(connection, this.#sql);
+      const sql = await this.#withMessages(tree, isOver);
       if (this.#closed) throw stopped();
       // A second protection: nothing in this transaction can write.
       await connection.run('BEGIN TRANSACTION READ ONLY');
-      const result = await connection.stream(this.#sql);
+      const result = await connection.stream(sql);
       this.#rows = new RowReader(result, {
         rows: Math.max(1, Math.min(limit, LIMITS.LAKE_ROWS_MAX)),
         valueBytes: Math.max(1, Math.min(valueBytes, LIMITS.LAKE_VALUE_BYTES_MAX)),
       });
     });
+  }
+
+  /** The statement with its recorded messages read, should it ask for any. */
+  async #withMessages(tree: SyntaxTree, isOver: () => boolean): Promise<string> {
+    if (!this.#isShared(tree)) throw notShared();
+    if (messagesCalls(tree).length === 0) return this.#sql;
+    if (!this.#stage) throw refuse(this.#sql, 'this lake is opened without its recordings', '');
+    const isEnded = () => this.#closed || isOver();
+    const staged = await this.#stage.prepare(this.#connection, this.#sql, tree, this.#tables, isEnded);
+    this.#notes = staged.notes;
+    return staged.sql;
   }
 
   next(bytes: number): Promise<LakePage> {
@@ -188,7 +243,8 @@ class StatementReader implements LakeReader {
       if (!rows || this.#closed) throw stopped();
       const page = await rows.page(bytes);
       if (page.end && !page.end.truncated) await this.#requireWhole();
-      return page;
+      if (!page.end || this.#notes.length === 0) return page;
+      return { ...page, end: { ...page.end, notes: this.#notes } };
     });
   }
 
@@ -219,12 +275,18 @@ class StatementReader implements LakeReader {
       .catch(() => {
         // There was no transaction yet.
       })
+      .then(() => this.#dropTables())
       .then(() => {
         this.#rows?.drop();
         this.#rows = undefined;
         this.#released.resolve();
       });
     return this.released;
+  }
+
+  async #dropTables(): Promise<void> {
+    for (const table of this.#tables)
+      await this.#connection.run(`DROP TABLE IF EXISTS temp.main.${table}`).catch(() => {});
   }
 
   /** Interrupts the running statement, repeatedly if needed. */
@@ -237,7 +299,7 @@ class StatementReader implements LakeReader {
   }
 
   /** Runs `work` within what is left of the time of this statement; the time of its reader does not count. */
-  async #timed<T>(work: () => Promise<T>): Promise<T> {
+  async #timed<T>(work: (isOver: () => boolean) => Promise<T>): Promise<T> {
     const { timeoutMs } = this.#ask;
     const start = this.#clock.monotonicMs();
     const leftMs = Math.max(1, timeoutMs - this.#spentMs);
@@ -246,7 +308,7 @@ class StatementReader implements LakeReader {
     this.#isWorking = true;
     const doing = this.#work
       .catch(() => {})
-      .then(work)
+      .then(() => work(() => interrupter.fired))
       .then((done) => {
         // An interrupted statement may look as if it were finished.
         if (interrupter.fired) throw tooLate(this.#sql, timeoutMs);

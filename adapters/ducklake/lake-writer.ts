@@ -6,6 +6,8 @@ import { LAKE, quote } from './schema-sql.ts';
 import { STEP_TABLES } from './step-tables.ts';
 import type { StepWriter } from './step-writer.ts';
 import { type Column, EPOCHS, POSITION, TABLES, type Table, type Value } from './tables.ts';
+import { TOPIC_SEGMENTS } from './topic-tables.ts';
+import type { TopicWriter } from './topic-writer.ts';
 
 /** Text that the engine takes at once: with much more a batch of large events is too much for its memory. */
 const APPENDED_CHARS = 8e6;
@@ -20,14 +22,16 @@ type Rows = { readonly table: Table; readonly rows: readonly (readonly Value[])[
 export class LakeWriter {
   readonly #engine: LakeEngine;
   readonly #steps: StepWriter;
+  readonly #topics: TopicWriter;
   /** The last event by cell and epoch. */
   readonly #ends = new Map<CellName, Map<string, End>>();
   readonly #current = new Map<CellName, string>();
   #ordinal = 0;
 
-  constructor(engine: LakeEngine, steps: StepWriter) {
+  constructor(engine: LakeEngine, steps: StepWriter, topics: TopicWriter) {
     this.#engine = engine;
     this.#steps = steps;
+    this.#topics = topics;
   }
 
   /** Reads the cursors back; before anything else. */
@@ -59,8 +63,9 @@ export class LakeWriter {
     if (epoch === undefined) return;
     const where = `WHERE cell = ${quote(cell)} AND epoch = ${quote(epoch)} AND seq > ${keepThrough}`;
     await this.#engine.transaction('lake.forget', async () => {
-      for (const { name } of [...TABLES, ...STEP_TABLES])
+      for (const { name } of [...TABLES, ...STEP_TABLES, TOPIC_SEGMENTS])
         await this.#engine.writer.run(`DELETE FROM ${LAKE}.${name} ${where}`);
+      await this.#topics.forgetUnmarked();
     });
     this.#ends.get(cell)?.delete(epoch);
     if (keepThrough > 0) await this.load();
@@ -101,6 +106,7 @@ export class LakeWriter {
         if (rows.length > 0) await this.#append({ table, rows });
       }
       await this.#steps.forgetEvicted(events);
+      await this.#topics.forgetEvicted(events);
       if (info.kind === 'ducklake') {
         const batch = JSON.stringify({ batch: `${cell}:${epoch}:${events[0]!.seq}`, last_seq: last });
         await writer.run(

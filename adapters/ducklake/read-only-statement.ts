@@ -16,11 +16,14 @@ const ALLOWED_TABLE_FUNCTIONS = new Set([
   ...['ducklake_table_changes', 'ducklake_table_insertions', 'ducklake_table_deletions'],
 ]);
 
+/** Not a function of the engine: its calls are replaced before the statement runs. */
+export const MESSAGES = 'messages';
+
 /**
- * Throws `lake.failed` unless `sql` is exactly one SELECT (also FROM, VALUES, WITH, DESCRIBE, SHOW,
+ * The syntax tree of the statement. Throws `lake.failed` unless `sql` is exactly one SELECT (also FROM, VALUES, WITH, DESCRIBE, SHOW,
  * SUMMARIZE) that uses only harmless table functions. Judged on the engine's own syntax tree, not on text.
  */
-export async function checkReadOnly(connection: DuckDBConnection, sql: string): Promise<void> {
+export async function checkReadOnly(connection: DuckDBConnection, sql: string): Promise<SyntaxTree> {
   const tree = await syntaxTree(connection, sql);
   if (tree.error === true) {
     const syntax = tree.error_type !== 'not implemented';
@@ -32,43 +35,55 @@ export async function checkReadOnly(connection: DuckDBConnection, sql: string): 
   }
   if (tree.statements?.length !== 1)
     throw refuse(sql, `${tree.statements?.length ?? 0} statements; send one`, 'send one statement at a time');
-  for (const name of tableFunctions(tree.statements)) {
-    if (!ALLOWED_TABLE_FUNCTIONS.has(name.toLowerCase()))
+  for (const node of nodesOf(tree.statements)) {
+    const { type, function: called } = node as { type?: unknown; function?: { function_name?: unknown } };
+    if (type !== 'TABLE_FUNCTION') continue;
+    const name = String(called?.function_name);
+    if (!ALLOWED_TABLE_FUNCTIONS.has(name.toLowerCase()) && name.toLowerCase() !== MESSAGES)
       throw refuse(
         sql,
         `the table function ${name} is not allowed here`,
         'query the tables of the lakehouse',
       );
   }
+  return tree;
 }
 
-type Tree = {
+export type SyntaxTree = {
   readonly error?: boolean;
   readonly error_type?: string;
   readonly error_message?: string;
   readonly statements?: readonly unknown[];
 };
 
-async function syntaxTree(connection: DuckDBConnection, sql: string): Promise<Tree> {
+async function syntaxTree(connection: DuckDBConnection, sql: string): Promise<SyntaxTree> {
   const reader = await connection.runAndReadAll('SELECT json_serialize_sql($sql::VARCHAR)', { sql });
-  return JSON.parse(String(reader.getRows()[0]?.[0])) as Tree;
+  const text = String(reader.getRows()[0]?.[0]);
+  // The tree of a statement that calls messages() is written back: its numbers stay as they are.
+  return JSON.parse(text, sql.toLowerCase().includes(MESSAGES) ? exactNumber : undefined) as SyntaxTree;
 }
 
-/** Names of all table functions in a tree, in whatever depth. */
-function tableFunctions(tree: unknown): string[] {
-  const names: string[] = [];
+const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+
+/** For `JSON.parse`: a number that a double cannot hold is kept as its text, which `JSON.stringify` writes again. */
+function exactNumber(_key: string, value: unknown, { source }: { source?: string } = {}): unknown {
+  return typeof value === 'number' && source !== undefined && String(value) !== source
+    ? rawJSON(source)
+    : value;
+}
+
+/** All objects of a tree, in whatever depth. */
+export function* nodesOf(tree: unknown): Generator<Record<string, unknown>> {
   const open: unknown[] = [tree];
   while (open.length > 0) {
     const node = open.pop();
     if (typeof node !== 'object' || node === null) continue;
-    const { type, function: called } = node as { type?: unknown; function?: { function_name?: unknown } };
-    if (type === 'TABLE_FUNCTION') names.push(String(called?.function_name));
+    yield node as Record<string, unknown>;
     for (const child of Object.values(node)) open.push(child);
   }
-  return names;
 }
 
-function refuse(sql: string, message: string, hint: string): EdgeError {
+export function refuse(sql: string, message: string, hint: string): EdgeError {
   const subject = sql.slice(0, 200);
   return new EdgeError('lake.failed', { operation: 'lake.query', subject, message, hint, retryable: false });
 }

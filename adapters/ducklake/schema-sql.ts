@@ -1,5 +1,6 @@
 import { STEP_TABLES } from './step-tables.ts';
 import { EPOCHS, POSITION, TABLES, type Table } from './tables.ts';
+import { TOPIC_SEGMENTS } from './topic-tables.ts';
 
 /** The lake under this name in every connection, whatever stores it. */
 export const LAKE = 'lake';
@@ -78,7 +79,7 @@ LEFT JOIN (SELECT call_id AS motion_id, any_value(run_id) AS caller_run
   },
 ];
 
-const ALL_TABLES: readonly Table[] = [...TABLES, ...STEP_TABLES];
+const ALL_TABLES: readonly Table[] = [...TABLES, ...STEP_TABLES, TOPIC_SEGMENTS];
 
 /** Statements that create missing tables; with comments, so that \`duckdb_columns()\` explains the lake. */
 export function createStatements(): string[] {

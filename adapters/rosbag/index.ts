@@ -17,5 +17,5 @@ export {
 export { bagNameOf, type Imported, importBag } from './import-bag.ts';
 export { latchedBefore } from './latched.ts';
 export { bagFiles, bagNotes, openBag, openBags, openFile } from './open-bag.ts';
-export { segmentMessages } from './segment-messages.ts';
+export { recordedMessages, segmentMessages } from './segment-messages.ts';
 export { matcherOf, wantedTopics } from './topic-patterns.ts';

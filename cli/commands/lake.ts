@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { action } from '../context.ts';
+import { addLakeTables } from './lake-tables.ts';
 
 const FOUND = {
   present: 'was there',
@@ -11,6 +12,7 @@ const FOUND = {
 
 export function addLakeCommands(program: Command): void {
   const lake = program.command('lake').description('the lakehouse');
+  addLakeTables(lake);
   lake
     .command('install')
     .description(

@@ -12,6 +12,8 @@ type End = {
   readonly reason: string;
   readonly bytes: number;
   readonly cut: number;
+  /** What is missing of the recordings that it read. */
+  readonly notes?: readonly string[];
 };
 type Line = readonly unknown[] | { readonly end: End } | { readonly error: ErrorBody };
 type Options = { readonly limit: string; readonly csv?: boolean; readonly lines?: boolean };
@@ -76,10 +78,11 @@ async function each(
   });
 }
 
-function leftOut({ truncated, reason, cut }: End): string {
+function leftOut({ truncated, reason, cut, notes = [] }: End): string {
   const parts = [
     ...(truncated ? [`there are more rows: ${reason}`] : []),
     ...(cut > 0 ? [`${cut} long values are cut`] : []),
+    ...notes.map((note) => `missing: ${note}`),
   ];
   return parts.length === 0 ? '' : `(${parts.join('; ')})`;
 }

@@ -40,7 +40,12 @@ const page = {
   cut: count,
 };
 /** True if there are more rows; `reason` says which limit was reached, and is empty otherwise. */
-const ending = { truncated: flag, reason: text };
+const ending = {
+  truncated: flag,
+  reason: text,
+  /** What is missing of recordings that the statement read: damaged or deleted segments. */
+  notes: Type.Optional(list(text)),
+};
 export const LakeRows = reply({ columns, ...page, ...ending });
 /** Some of the rows of a statement; with `end`, the last of them. */
 export const LakePage = reply({ ...page, end: Type.Optional(reply(ending)) });

@@ -2,6 +2,8 @@ import type { AgentEvent } from '../agent-event.ts';
 import type { BodyOf } from '../bodies/kit.ts';
 import type * as lake from '../bodies/lake.ts';
 import type { CellName } from '../cell-name.ts';
+import type { EdgeError } from '../edge-error.ts';
+import type { Nanoseconds } from '../nanoseconds.ts';
 import type { AppliedAction } from './controllers.ts';
 
 export type LakeColumn = BodyOf<typeof lake.LakeColumn>;
@@ -18,7 +20,48 @@ export type LakeAsk = {
   readonly valueBytes?: number;
   /** The caller: each has only some of the places for statements. Absent: this daemon itself. */
   readonly by?: string;
+  /** The caller is a guest, of another tenant: recordings of this robot are not shared with it. */
+  readonly isGuest?: boolean;
 };
+
+/** One message as it lies in a segment. */
+export type RecordedMessage = {
+  readonly topic: string;
+  readonly type: string;
+  /** `ros2msg` text with its dependencies; undefined where the file carries none. */
+  readonly definition: string | undefined;
+  /** `cdr` is read here. */
+  readonly encoding: string;
+  readonly sequence: number;
+  readonly logTime: Nanoseconds;
+  readonly publishTime: Nanoseconds;
+  readonly bytes: Uint8Array;
+};
+
+/** A table of messages: those whose topic fits one of the patterns and whose type is one of `types`; empty: any. */
+export type TopicTable = {
+  readonly table: string;
+  readonly topics: readonly string[];
+  readonly types: readonly string[];
+};
+
+export type RecordedRange = {
+  readonly topics?: ReadonlySet<string>;
+  /** Which of the channels of the file; asked once for each, before anything is read of it. */
+  readonly wants?: (topic: string, type: string) => boolean;
+  /** Log time, inclusive. */
+  readonly startNs?: Nanoseconds | undefined;
+  /** Log time, exclusive. */
+  readonly endNs?: Nanoseconds | undefined;
+  /** A part that cannot be read and is left out, with how many messages of each topic are lost, where that is known. */
+  readonly onDamage: (fault: EdgeError, lost?: ReadonlyMap<string, number>) => void;
+};
+
+/**
+ * Messages of one segment (path relative to the data directory) by log time. Throws `bag.malformed` or
+ * `mcap.malformed` where nothing of it can be read, and what the file system says as it is.
+ */
+export type OpenRecorded = (path: string, range: RecordedRange) => AsyncIterable<RecordedMessage>;
 
 /** Statements that the engine still computes although they were interrupted. */
 export type LakeOverdue = {
@@ -106,5 +149,7 @@ export interface Lake {
   overdue(): LakeOverdue;
   unreadSegments(topicsBegin: string, limit: number): Promise<readonly UnreadSegment[]>;
   addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean>;
+  /** Reads messages of sealed segments into the tables of topics for a while; true when there is more to do. */
+  readTopics?(isOver: () => boolean): Promise<boolean>;
   close(): Promise<void>;
 }

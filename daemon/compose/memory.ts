@@ -5,8 +5,8 @@ import {
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { segmentMessages } from '../../adapters/rosbag/index.ts';
-import type { Cell, CellContext } from '../../contract/index.ts';
+import { recordedMessages, segmentMessages } from '../../adapters/rosbag/index.ts';
+import { type Cell, type CellContext, topicTables } from '../../contract/core.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
 import { makeLogKeeper } from './log-keeping.ts';
@@ -17,9 +17,11 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   const { clock } = context;
   const logKeeper = makeLogKeeper(settings, context);
   const extensionDirectories = config.lake.engine === 'duckdb' ? [] : searchDirectories(dataDir);
+  const openRecorded = recordedMessages(dataDir);
+  const topics = topicTables(config.lake.topics, config.lake.default_topics);
+  const lake = { topics, dataDir, clock, extensionDirectories, openRecorded, report: context.report };
   return new MemoryCell(context, {
-    openLake: (anew) =>
-      DuckLakeLake.open({ dataDir, clock, extensionDirectories, report: context.report }, anew),
+    openLake: (anew) => DuckLakeLake.open(lake, anew),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentMessages(dataDir),
     ...(logKeeper ? { logKeeper } : {}),

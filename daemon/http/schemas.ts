@@ -203,6 +203,9 @@ export const RowsView = Type.Object(
     cut: Type.Integer({
       description: 'values that were too long: the start of a text, or nothing, and a mark',
     }),
+    notes: Type.Optional(
+      Type.Array(Type.String(), { description: 'what is missing of recordings that messages() read' }),
+    ),
   },
   closed,
 );

@@ -22,7 +22,9 @@ import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
 import { type OpenSegment, StepReader } from './step-reader.ts';
 
-/** How often the logs are looked at when no cell reports that they grew. */
+/** Tenant of this robot; others are guests. */
+const OWNER = 'local';
+/** How often the logs are looked at when nobody says that they grew. */
 const POLL_MS = 2_000;
 /** Failing rounds are repeated after this, doubling up to the next. */
 const RETRY_FIRST_MS = 250;
@@ -166,8 +168,10 @@ export class MemoryCell implements Cell {
     const { clock } = this.#context;
     if (clock.monotonicMs() < this.#stepsDueMs) return;
     try {
-      const isMore = await this.#steps.slice(lake, () => this.#stopped || this.#waiters.length > 0);
-      if (isMore) this.#pacer.grew();
+      const isOver = () => this.#stopped || this.#waiters.length > 0;
+      const isMoreSteps = await this.#steps.slice(lake, isOver);
+      const isMoreTopics = (await lake.readTopics?.(isOver)) ?? false;
+      if (isMoreSteps || isMoreTopics) this.#pacer.grew();
       this.#stepFailures = 0;
       if (!this.#steps.isRefused) await this.#recovered(STEPS);
     } catch (thrown) {
@@ -333,7 +337,9 @@ function readAsk(body: LakeQueryRequest): LakeAsk & { readonly sql: string } {
     timeoutMs: Math.min(timeoutMs, LIMITS.LAKE_QUERY_MS),
     ...(bytes === undefined ? {} : { bytes }),
     ...(valueBytes === undefined ? {} : { valueBytes }),
-    ...(by === undefined ? {} : { by: JSON.stringify([by.tenant, by.principal]) }),
+    ...(by === undefined
+      ? {}
+      : { by: JSON.stringify([by.tenant, by.principal]), isGuest: by.tenant !== OWNER }),
   };
 }
 

@@ -1,3 +1,4 @@
+export * from './columns.ts';
 export * from './decode-any.ts';
 export * from './definitions.ts';
 export * from './discovered-topics.ts';

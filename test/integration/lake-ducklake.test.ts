@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { cacheDirectory, DuckLakeLake, installDucklakeExtension } from '../../adapters/ducklake/index.ts';
-import type { AgentEvent, LakeRows } from '../../contract/index.ts';
+import { type AgentEvent, type LakeRows, topicTables } from '../../contract/index.ts';
 import { cursorOf, lakeConformance, logged } from '../conformance/lake.ts';
 import { evicted, lakeSegmentConformance, stepOf, stepSegment } from '../conformance/lake-segments.ts';
+import { Recordings, recorded, sealedEvent } from '../support/recorded-topics.ts';
 import { runEvents, segmentEvents } from '../support/sample-events.ts';
 
 const clock = new SystemClock();
@@ -45,6 +46,47 @@ describe('DuckLake', () => {
   afterEach(async () => {
     for (const lake of lakes.splice(0)) await lake.close();
     await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('has tables of topics with nested fields, also after maintenance, a restart and an eviction', async () => {
+    const recordings = new Recordings();
+    const open = () =>
+      DuckLakeLake.open({
+        ...{ dataDir, extensionDirectories, clock },
+        ...{ openRecorded: recordings.open, topics: topicTables([], true) },
+      });
+    const sealed = [2, 400].map((count, n) => {
+      const path = `bags/a/${n}.mcap`;
+      const messages = Array.from({ length: count }, (_, i) =>
+        recorded(
+          '/tf',
+          'tf2_msgs/msg/TFMessage',
+          { transforms: [{ child_frame_id: `f${i}` }] },
+          n * 1_000 + i,
+        ),
+      );
+      recordings.segments.set(path, messages);
+      return sealedEvent(path, messages);
+    });
+    const log = await logged('execution', [...sealed, evicted('a', 1)]);
+    const frames = async (lake: DuckLakeLake) => {
+      while (await lake.readTopics(() => false));
+      const sql = 'SELECT count(*), count(DISTINCT transforms[1].child_frame_id) FROM tf';
+      return ((await lake.query(sql, ASK)) as LakeRows).rows[0];
+    };
+    const first = keep(await open());
+    await first.project('execution', log.slice(0, 2));
+    expect(await frames(first)).toEqual([402, 400]);
+    await first.maintain();
+    expect(await frames(first)).toEqual([402, 400]);
+    await first.close();
+    const second = keep(await open());
+    await second.project('execution', log);
+    expect(await frames(second)).toEqual([2, 2]);
+    await second.maintain();
+    expect(await frames(second)).toEqual([2, 2]);
+    const both = await second.query("SELECT count(*) FROM messages('/tf') JOIN tf USING (log_time)", ASK);
+    expect(both.rows).toEqual([[2]]);
   });
 
   it('says what it is, keeps Parquet, and notes batch and position in each snapshot', async () => {

@@ -1,12 +1,14 @@
 """Describes a bag as a foreign reader sees it, as one JSON object on stdout.
 
-Usage: read_bag.py (mcap|rosbags|decode|story) PATH
+Usage: read_bag.py (mcap|rosbags|decode|story|values) PATH
 
   mcap     every .mcap file of PATH with the `mcap` reader, CRCs validated, in log-time order
   rosbags  PATH (a folder with metadata.yaml) with `rosbags`
   decode   every message decoded with `mcap-ros2-support`; prints counts of decoded messages
   story    /auraison/events and /auraison/log as `rosbags` and `mcap-ros2-support` decode them, with the types of
            the bag itself, in the order of their log times
+  values   every message with all of its fields, by topic, as `rosbags` and `mcap-ros2-support` decode them; numbers that
+           JSON has not are text
 
 Per topic: count and SHA-256 over the bytes of its messages in order; `order` is the SHA-256 over the topic
 names and log times of all messages in the order in which the reader gave them.
@@ -118,7 +120,49 @@ def read_story(path):
     return story
 
 
+def plain(value):
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else str(value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return list(value)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    names = value.__slots__ if hasattr(value, "__slots__") else list(vars(value))
+    return {name: plain(getattr(value, name)) for name in names if not name.startswith("_")}
+
+
+def read_values(path):
+    from mcap.reader import make_reader
+    from mcap_ros2.decoder import DecoderFactory
+    from rosbags.rosbag2 import Reader
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    values = {"rosbags": {}, "mcap": {}}
+
+    def add(reader, topic, time, message):
+        values[reader].setdefault(topic, []).append([str(time), plain(message)])
+
+    store = get_typestore(Stores.EMPTY)
+    with Reader(path) as reader:
+        for connection in reader.connections:
+            types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
+            store.register({k: v for k, v in types.items() if k not in store.fielddefs})
+        for connection, time, data in reader.messages():
+            add("rosbags", connection.topic, time, store.deserialize_cdr(data, connection.msgtype))
+    for file in mcap_files(path):
+        with open(file, "rb") as stream:
+            reader = make_reader(stream, decoder_factories=[DecoderFactory()])
+            for _, channel, message, decoded in reader.iter_decoded_messages():
+                add("mcap", channel.topic, message.log_time, decoded)
+    return values
+
+
 if __name__ == "__main__":
     kind, path = sys.argv[1], Path(sys.argv[2])
-    read = {"mcap": read_mcap, "rosbags": read_rosbags, "decode": read_decoded, "story": read_story}[kind]
+    read = {"mcap": read_mcap, "rosbags": read_rosbags, "decode": read_decoded, "story": read_story}
+    read = {**read, "values": read_values}[kind]
     print(json.dumps(read(path)))

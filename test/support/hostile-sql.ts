@@ -58,6 +58,11 @@ export const HOSTILE_SQL: readonly string[] = [
   "set memory_limit = '10GB'",
   "select * from read_csv('/etc/passwd')",
   "from '/etc/passwd'",
+  "from messages('/m')",
+  "select a.data, b.data from messages('/m', most => 5000) a, messages('/m', most => 4999) b",
+  'from messages((select string_agg(range::varchar) from range(100000000)))',
+  "from messages(repeat('/m', 100000000))",
+  "select * from messages('/m', now() - interval 1 day) order by hash(data)",
   `select '${'x'.repeat(90_000)}'`,
   ';'.repeat(90_000),
 ];

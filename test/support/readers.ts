@@ -46,9 +46,17 @@ export async function foreignStory(path: string): Promise<Record<'mcap' | 'rosba
   return JSON.parse(await readBag('story', path)) as Record<'mcap' | 'rosbags', ForeignStory>;
 }
 
+/** By topic: log time and fields of each message. */
+export type ForeignValues = Readonly<Record<string, readonly (readonly [string, Record<string, unknown>])[]>>;
+
+/** Every message of a bag with its fields, as two foreign readers decode it. */
+export async function foreignValues(path: string): Promise<Record<'mcap' | 'rosbags', ForeignValues>> {
+  return JSON.parse(await readBag('values', path)) as Record<'mcap' | 'rosbags', ForeignValues>;
+}
+
 async function readBag(kind: string, path: string): Promise<string> {
   const { stdout } = await run(readersPython(), [join(peers, 'read_bag.py'), kind, path], {
-    maxBuffer: 1 << 26,
+    maxBuffer: 1 << 28,
   });
   return stdout;
 }

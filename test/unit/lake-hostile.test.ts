@@ -53,7 +53,7 @@ const ask = (sql: string, principal: string, of = lake, timeoutMs = TIMEOUT_MS):
   of.bus.request(
     'memory',
     query,
-    { sql, limit: LIMITS.LAKE_ROWS_MAX, timeoutMs, by: { tenant: 'lab', principal } },
+    { sql, limit: LIMITS.LAKE_ROWS_MAX, timeoutMs, by: { tenant: 'local', principal } },
     WAIT_MS,
   );
 const failure = (work: Promise<unknown>): Promise<ErrorCode | undefined> =>

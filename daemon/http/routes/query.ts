@@ -9,7 +9,7 @@ import { errors, QueryBody, RowsView } from '../schemas.ts';
 const MIB = 1024 * 1024;
 const Lines = Type.String({
   description:
-    '{columns}, then one array per row, then {end: {truncated, reason, rows, bytes, cut}} or {error}',
+    '{columns}, then one array per row, then {end: {truncated, reason, rows, bytes, cut, notes?}} or {error}',
 });
 
 /** One read-only statement on the lakehouse: as one answer within its bytes, or as lines that the client paces. */

@@ -40,7 +40,7 @@ export function lakeTools({ bus, clock }: LakeParts): readonly Tool[] {
       name: 'lake.query',
       description:
         'One read-only SQL statement (DuckDB) on everything this robot logged and recorded. `show tables` and ' +
-        "`describe runs` show what there is; payloads are JSON text, in brackets to compare: (payload->>'$.reason') = 'x'.",
+        "`describe runs` tell what there is; messages('/topic', since, until) reads a recorded topic; payloads are JSON text, in brackets to compare: (payload->>'$.reason') = 'x'.",
       input: Type.Object(
         {
           sql: Words(8_192, 'one SELECT, SHOW, DESCRIBE or WITH statement'),
@@ -122,7 +122,7 @@ export function lakeTools({ bus, clock }: LakeParts): readonly Tool[] {
 }
 
 /** Rows as they fit into an answer: the first ones, each value cut, and whether there was more. */
-function shown({ columns, rows, truncated }: LakeRows): Record<string, unknown> {
+function shown({ columns, rows, truncated, notes }: LakeRows): Record<string, unknown> {
   const fitting: unknown[][] = [];
   let bytes = 0;
   for (const row of rows) {
@@ -136,6 +136,7 @@ function shown({ columns, rows, truncated }: LakeRows): Record<string, unknown> 
     rows: fitting,
     rows_shown: fitting.length,
     more: truncated || fitting.length < rows.length,
+    ...(notes ? { missing: notes } : {}),
   };
 }
 
