@@ -6,6 +6,7 @@ import {
   SENSOR_QOS,
   type TriggerSpec,
 } from '../../contract/core.ts';
+import { A2A_KEYS } from './a2a.ts';
 import { APPS_KEYS } from './apps.ts';
 import { FOXGLOVE_KEYS, ROSBRIDGE_KEYS } from './attach.ts';
 import { COSMOS_KEYS } from './cosmos.ts';
@@ -213,7 +214,7 @@ export const CONFIG_SPEC = {
     archive: flag(false, 'what goes is written to events/archive as compressed JSON lines before'),
   },
   lake: {
-    engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension can be had'),
+    engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension is available'),
     default_topics: flag(
       true,
       `tables of recorded messages without configuration: ${DEFAULT_TOPIC_TABLES.map(({ table }) => table).join(', ')}`,

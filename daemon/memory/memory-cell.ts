@@ -24,7 +24,7 @@ import { type OpenSegment, StepReader } from './step-reader.ts';
 
 /** Tenant of this robot; others are guests. */
 const OWNER = 'local';
-/** How often the logs are looked at when nobody says that they grew. */
+/** How often the logs are looked at when no cell reports that they grew. */
 const POLL_MS = 2_000;
 /** Failing rounds are repeated after this, doubling up to the next. */
 const RETRY_FIRST_MS = 250;

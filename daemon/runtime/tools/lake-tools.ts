@@ -40,7 +40,7 @@ export function lakeTools({ bus, clock }: LakeParts): readonly Tool[] {
       name: 'lake.query',
       description:
         'One read-only SQL statement (DuckDB) on everything this robot logged and recorded. `show tables` and ' +
-        "`describe runs` tell what there is; messages('/topic', since, until) reads a recorded topic; payloads are JSON text, in brackets to compare: (payload->>'$.reason') = 'x'.",
+        "`describe runs` show what there is; messages('/topic', since, until) reads a recorded topic; payloads are JSON text, in brackets to compare: (payload->>'$.reason') = 'x'.",
       input: Type.Object(
         {
           sql: Words(8_192, 'one SELECT, SHOW, DESCRIBE or WITH statement'),
