@@ -3,8 +3,8 @@ import { IdSource, toMs } from '../../contract/core.ts';
 import type { ModelsOfRun } from '../runtime/attempt/active-run.ts';
 import type { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { ModelRouter } from '../runtime/models/model-router.ts';
-import { notSupported } from '../runtime/replay/replay-faults.ts';
 import type { ReplayParts } from '../runtime/replay/replay-run.ts';
+import { notSupported } from '../runtime/replay/swap-run.ts';
 import type { Settings } from '../settings.ts';
 import { modelSpec } from './models.ts';
 

@@ -1,8 +1,7 @@
 import { PolicyBook, readPolicySource } from '../../adapters/cedar/index.ts';
 import type { PolicyHook, ReplayOutcome, ReplayRequest } from '../../contract/core.ts';
-import { notSupported } from '../runtime/replay/replay-faults.ts';
 import type { ReplayParts } from '../runtime/replay/replay-run.ts';
-import { swapRun } from '../runtime/replay/swap-run.ts';
+import { notSupported, swapRun } from '../runtime/replay/swap-run.ts';
 import type { Settings } from '../settings.ts';
 import { liveModel } from './replay-model.ts';
 import { simReplay } from './replay-sim.ts';

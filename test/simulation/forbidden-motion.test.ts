@@ -15,7 +15,7 @@ import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daem
 import { ATTACHED, type Attached, driveAttached } from '../support/forbidden-attached.ts';
 import { PACKAGED, startRuntimes, writePackages } from '../support/forbidden-packages.ts';
 import { baseToml, startCentral, writeNudge } from '../support/forbidden-peers.ts';
-import { ForbiddenRobot, moves, WORDS } from '../support/forbidden-robot.ts';
+import { ForbiddenRobot, moves, WORDS, wait } from '../support/forbidden-robot.ts';
 import { chosenOf, inWords, toolFor, WORDED } from '../support/forbidden-words.ts';
 import { drivingWebhook, sendWebhook } from '../support/signed-webhook.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
@@ -35,8 +35,6 @@ afterAll(async () => {
   for (const close of closing.splice(0).reverse()) await close();
   directory.remove();
 });
-
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.start>) => {
   const robot = await ForbiddenRobot.start(join(directory.path, name), toml, env);
@@ -76,7 +74,7 @@ describe('a policy that forbids motion: the base', () => {
       { clock: new SystemClock() },
     );
     keys = opened.keySpace;
-    closing.push(() => keys.close());
+    closing.push(() => opened.keySpace.close());
   }, 180_000);
 
   it.each<[Way, string, object]>([
@@ -211,8 +209,7 @@ describe('a policy that forbids motion: the base', () => {
   });
 
   it.each(ATTACHED)('%s: lease and velocity of a client', async (name) => {
-    const token = endpointOf(robot.daemon.settings, '/').token!;
-    await driveAttached(name, robot, { port: attached[name], token, tried });
+    await driveAttached(name, robot, attached[name], tried);
     expect(robot.moving()).toEqual([]);
   });
 
@@ -342,9 +339,8 @@ describe('a policy that forbids motion: the arm', () => {
 
   it('flow of the arm, with its controller', async () => {
     tried.add('flow of the arm, with its controller');
-    await robot.stands('flow of the arm, with its controller', async () => {
-      return robot.runOf(await robot.submitted('arm/reach'));
-    });
+    const submit = async () => robot.runOf(await robot.submitted('arm/reach'));
+    await robot.stands('flow of the arm, with its controller', submit);
   }, 120_000);
 
   it(LATER, () => robot.stillStands());

@@ -1,6 +1,7 @@
+import { endpointOf } from '../../daemon/client/api-client.ts';
 import { foxgloveDriver, rosbridgeDriver } from './attached-drivers.ts';
 import { until } from './daemon.ts';
-import type { ForbiddenRobot } from './forbidden-robot.ts';
+import { type ForbiddenRobot, wait } from './forbidden-robot.ts';
 import type { Way } from './ways-to-move.ts';
 
 /** Ports on which Foxglove and rosbridge clients attach. */
@@ -13,16 +14,17 @@ export const ATTACHED = ['Foxglove', 'rosbridge'] as const;
 export async function driveAttached(
   name: (typeof ATTACHED)[number],
   robot: ForbiddenRobot,
-  { port, token, tried }: { readonly port: number; readonly token: string; readonly tried: Set<Way> },
+  port: number,
+  tried: Set<Way>,
 ): Promise<void> {
-  const client = await DRIVERS[name](port, token);
+  const client = await DRIVERS[name](port, endpointOf(robot.daemon.settings, '/').token!);
   try {
     tried.add(`${name}: lease of a client`);
     await robot.stands(`${name}: lease of a client`, () => client.takeLease());
     tried.add(`${name}: velocity of a client`);
     for (let i = 0; i < 20; i++) {
       client.publish(0.3);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await wait(50);
     }
     await until(() => client.told().some((message) => message.includes('lease.')), 'it is refused');
   } finally {

@@ -18,7 +18,7 @@ export const WORDS = 'nothing moves today';
 /** After the attempts so long is waited for commands that come late, milliseconds. */
 const LATE_MS = 1_000;
 
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+export const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export const moves = ({ linear, angular }: SimCommand) => Math.abs(linear) > 1e-9 || Math.abs(angular) > 1e-9;
 
 /** A whole daemon under a policy that forbids motion, whose robot writes down what reaches it. */

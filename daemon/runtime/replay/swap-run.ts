@@ -204,3 +204,8 @@ function withoutDeadline<T extends { readonly deadline?: string }>(intent: T): T
   const { deadline: _, ...rest } = intent;
   return rest as T;
 }
+
+/** What this replay cannot do, in words. */
+export function notSupported(message: string, hint = ''): EdgeError {
+  return new EdgeError('run.not_supported', { operation: 'replay', subject: 'run', message, hint });
+}
