@@ -32,6 +32,7 @@ describe('stock clients of Foxglove and rosbridge', () => {
     daemon = await testDaemon(join(directory.path, 'data'), {
       // In lockstep the world stands still while nothing is asked of the robot.
       AURAISON_SIM_PACE: 'realtime',
+      AURAISON_SIM_SPEED: '1',
       AURAISON_FOXGLOVE_PORT: String(port),
       AURAISON_ROSBRIDGE_PORT: String(rosbridge),
       ...notingCommands(commands),
