@@ -2,5 +2,6 @@
 export const ISOLATED = [
   'test/golden/schemas.test.ts',
   'test/unit/lake-aside.test.ts',
+  'test/unit/stop-store.test.ts',
   'test/unit/zenoh-delivery.test.ts',
 ];

@@ -118,7 +118,7 @@ describe('observations', () => {
       3,
       /received 2 numbers, but the policy expects the shape \[1, 3\]/,
     ],
-    ['a field that is empty', [{ joints: ['a'], field: 'effort' }], 1, /tells no effort/],
+    ['a field that is empty', [{ joints: ['a'], field: 'effort' }], 1, /has no effort/],
     ['a topic on which nothing came', [{ topic: '/never' }], 1, /no message received on \/never/],
     [
       'an input that is not configured',

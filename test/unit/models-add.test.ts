@@ -85,7 +85,9 @@ function robot(source = '# my robot\n[daemon]\nname = "seven"\n') {
   writeFileSync(file, source);
   const results: unknown[] = [];
   const context = (): CommandContext => {
-    const settings = loadSettings(file, { AURAISON_DAEMON_DATA_DIR: join(home, 'data') });
+    // No daemon listens at this port, whatever else runs on this host.
+    const env = { AURAISON_DAEMON_DATA_DIR: join(home, 'data'), AURAISON_API_PORT: '1' };
+    const settings = loadSettings(file, env);
     const out = {
       json: true,
       colour: false,

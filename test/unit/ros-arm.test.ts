@@ -83,7 +83,10 @@ describe('an arm behind ros2_control', () => {
     await fake.run(500);
     fake.silent = true;
     await fake.run(5_000);
-    expect(await motion).toMatchObject({ outcome: 'stuck', message: expect.stringContaining('silent') });
+    expect(await motion).toMatchObject({
+      outcome: 'stuck',
+      message: expect.stringContaining('stopped arriving'),
+    });
     expect((await arm.state()).connected).toBe(false);
     await expect(arm.followTrajectory(POINTS)).rejects.toMatchObject({ code: 'robot.unreachable' });
   });

@@ -16,6 +16,8 @@ type Said = {
  */
 export class RecordedMessages {
   readonly #expected: readonly AgentEvent[];
+  /** Indexes of entries by which a message counted between two steps. */
+  readonly #heard: ReadonlySet<number>;
   #left: Said[];
 
   constructor(expected: readonly AgentEvent[]) {
@@ -28,6 +30,12 @@ export class RecordedMessages {
       const mark = hasSession ? marks.get(event.payload.message_id) : { at, isExact: true };
       return { event, mark: mark?.at, isExact: mark?.isExact === true };
     });
+    this.#heard = new Set(this.#left.flatMap(({ mark, isExact }) => (isExact ? [] : (mark ?? []))));
+  }
+
+  /** Whether the entry of this index says that a message was heard between two steps. */
+  isHeardAt(at: number): boolean {
+    return this.#heard.has(at);
   }
 
   /** Those that count at this place, in order; each once. `isLine`: whether the event of this index is compared. */

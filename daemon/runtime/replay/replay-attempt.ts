@@ -246,7 +246,7 @@ export class ReplayAttempt {
     const isLine = (at: number) => this.#texts[at] !== undefined;
     for (const said of this.#messages.due(this.#cursor, isLine)) this.#say(said);
     const due = this.#pauseDue;
-    if (due !== undefined && !this.#returnsNext()) {
+    if (due !== undefined && !this.#holdsLater()) {
       this.#give(() => this.#run.pause(due));
       this.#pauseDue = undefined;
     }
@@ -268,12 +268,25 @@ export class ReplayAttempt {
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
     if (status === 'paused') {
-      // A pause holds calls that start: one that came while a call was running comes behind its return.
-      if (this.#returnsNext()) this.#pauseDue = reason;
+      if (this.#holdsLater()) this.#pauseDue = reason;
       else this.#give(() => this.#run.pause(reason));
     } else if (status !== 'running' || previous !== 'paused') return;
     else if (this.#pauseDue !== undefined) this.#pauseDue = undefined;
     else this.#give(() => this.#run.proceed(reason));
+  }
+
+  /**
+   * A pause holds calls that start: one that came while a call was running comes behind its return. It also holds what
+   * comes before the run hears people: where the run heard somebody during the pause, it was past that place already.
+   */
+  #holdsLater(): boolean {
+    if (this.#returnsNext()) return true;
+    const next = this.#next();
+    if (!next || !this.#messages.isHeardAt(next.at)) return false;
+    const between = this.#parts.expected.slice(this.#cursor, next.at);
+    return !between.some(
+      ({ kind, payload }) => kind === 'run.status' && (payload as Status).status === 'running',
+    );
   }
 
   /** A call is running whose return comes before any other step; what people say may come before it. */
@@ -303,6 +316,8 @@ export class ReplayAttempt {
     this.#over ??= { kind: 'diverged', divergence };
   }
 }
+
+type Status = EventPayload<'run.status'>;
 
 /** The end of a call that an earlier cut left open; a run itself writes it, and also when it is cancelled. */
 function isInterrupted({ kind, payload }: AgentEvent): boolean {

@@ -1,12 +1,19 @@
 import { matches } from '../gate/tool-names.ts';
-import type { TreeParts } from './compile-tree.ts';
 import { notBeside } from './guards.ts';
 import type { TreeFault, TreeNode } from './tree-nodes.ts';
 
 const REACTIVE: ReadonlySet<string> = new Set(['ReactiveSequence', 'ReactiveFallback', 'PipelineSequence']);
 
+/** What the manifest says around a tree. */
+export type TreeSetting = {
+  /** Patterns of the tools that it may call. */
+  readonly tools: readonly string[];
+  /** It stands beside an agent. */
+  readonly isFallback?: boolean;
+};
+
 /** What is wrong with the place of a node, or with its tool; empty: nothing. Pure. */
-export function placeFaults(root: TreeNode, parts: Pick<TreeParts, 'tools' | 'isFallback'>): TreeFault[] {
+export function placeFaults(root: TreeNode, parts: TreeSetting): TreeFault[] {
   const faults: TreeFault[] = [];
   const fault = ({ line, kind }: TreeNode, problem: string) =>
     faults.push({ line, key: `<${kind}>`, problem });
