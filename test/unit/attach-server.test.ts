@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
@@ -68,7 +69,7 @@ describe('a server that programs attach to', () => {
       for (const one of [refused, opened]) one.catch(() => {});
       return { socket, answer: await Promise.race([refused, opened]) };
     };
-    return { clock, server, open, attach };
+    return { clock, server, open, attach, port };
   };
 
   it.each<[string, string, Record<string, string>, string | number]>([
@@ -151,5 +152,45 @@ describe('a server that programs attach to', () => {
     socket.pause();
     for (let ms = 0; ms <= LIMITS.ATTACH_STALLED_MS + 40_000; ms += 20_000) await clock.advance(20_000);
     while (server.clients > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it('gives the place of a client that only looks to one with a token', async () => {
+    const { attach, server } = await serve({ isOpen: true });
+    const [first] = [await attach(''), await attach('')];
+    expect((await attach('')).answer).toBe(503);
+    const gone = once(first.socket, 'close');
+    expect((await attach('?token=good')).answer).toBe('old');
+    await gone;
+    expect(server.clients).toBe(2);
+    expect((await attach('?token=good')).answer).toBe('old');
+    expect((await attach('?token=good')).answer).toBe(503);
+  });
+
+  it('has a place for a client while connections that say nothing come', async () => {
+    const { attach, port } = await serve();
+    const silent = Array.from({ length: 40 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    for (const one of silent) closing.push(() => one.destroy());
+    await Promise.all(silent.map((one) => once(one, 'connect')));
+    expect((await attach('?token=good')).answer).toBe('old');
+  });
+
+  it('does not read a client that sends too many messages for the rest of the second', async () => {
+    let heard = 0;
+    const count = () => {
+      heard += 1;
+    };
+    const { attach, clock } = await serve({}, { text: count });
+    const { socket } = await attach('?token=good');
+    const sent = LIMITS.ATTACH_MESSAGES_PER_S * 5;
+    const text = 'x'.repeat(1_000);
+    for (let i = 0; i < sent; i++) socket.send(text);
+    const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
+    while (heard < LIMITS.ATTACH_MESSAGES_PER_S) await settled();
+    for (let i = 0; i < 5; i++) await settled();
+    expect(heard).toBeLessThan(LIMITS.ATTACH_MESSAGES_PER_S * 1.5);
+    while (heard < sent) {
+      await clock.advance(1_000);
+      await settled();
+    }
   });
 });
