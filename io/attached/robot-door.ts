@@ -69,12 +69,7 @@ export class RobotDoor {
     const { command, robot } = this.#parts;
     if (topic !== command.topic) return robot.publish(topic, type, bytes);
     if (!VELOCITIES.has(type)) throw refused(topic, `it takes ${command.type}, not ${type}`);
-    if (this.#parts.isThawing?.() === true)
-      throw new EdgeError('command.expired', {
-        operation: 'publish',
-        subject: topic,
-        message: 'this process stood still a moment ago, and the command may be old',
-      });
+    this.#checkFresh('publish', topic);
     await this.#steering.steer(velocityOf(topic, decodeAny(type, bytes)));
   }
 
@@ -86,6 +81,7 @@ export class RobotDoor {
   }
 
   async call(service: string, type: string, request: MessageValue, timeoutMs: number): Promise<MessageValue> {
+    this.#checkFresh('call', service);
     const body = { service, type, request, timeout_ms: timeoutMs };
     const { response } = await this.#parts.api.post<{ response: MessageValue }>(
       '/v1/ros/services/call',
@@ -142,8 +138,9 @@ export class RobotDoor {
     return why;
   }
 
-  sendGoal(action: string, type: string, goal: MessageValue): Promise<GoalView> {
-    return this.#parts.api.post<GoalView>('/v1/ros/actions/goals', { action, type, goal });
+  async sendGoal(action: string, type: string, goal: MessageValue): Promise<GoalView> {
+    this.#checkFresh('send a goal', action);
+    return await this.#parts.api.post<GoalView>('/v1/ros/actions/goals', { action, type, goal });
   }
 
   viewGoal(id: string, after: number): Promise<GoalView> {
@@ -158,6 +155,17 @@ export class RobotDoor {
   /** The client is gone. Never rejects. */
   async close(): Promise<void> {
     await this.#steering.close().catch(() => {});
+  }
+
+  /** Orders carry no time: what lay in a socket while this process stood still looks like a new one. */
+  #checkFresh(operation: string, subject: string): void {
+    if (this.#parts.isThawing?.() !== true) return;
+    throw new EdgeError('command.expired', {
+      operation,
+      subject,
+      message: 'this process stood still a moment ago, and the command may be old',
+      hint: 'send it again if it is still wanted',
+    });
   }
 
   #schemaOf(topic: string, type: string): string | undefined {

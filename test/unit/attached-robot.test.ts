@@ -32,7 +32,8 @@ function feedOf(
   const publish = (topic: string, data: Uint8Array, type = STRING) =>
     bus.publish({ topic, type, stamp: 1n, received: 2n, bytes: data }, 'robot');
   const samples = () => posted.filter((one) => one.kind === 'sample');
-  const follow = (...topics: string[]) => feed.receive({ kind: 'follow', topics, graph: false });
+  const follow = (...topics: string[]) =>
+    feed.receive({ kind: 'follow', added: topics, removed: [], graph: false });
   return { clock, bus, feed, posted, graphs, publish, samples, follow };
 }
 
@@ -348,6 +349,16 @@ describe('what a client publishes', () => {
     ],
   ])('is refused: %s', async (_what, publish, words) => {
     await expect(publish()).rejects.toThrow(words);
+  });
+
+  it.each<[string, (door: RobotDoor) => Promise<unknown>]>([
+    ['a goal', (door) => door.sendGoal('/spin', 'nav2_msgs/action/Spin', {})],
+    ['a call', (door) => door.call('/arm/move', 'std_srvs/srv/Trigger', {}, 1_000)],
+  ])('may be old: %s that lay in a socket while the process stood still', async (_what, order) => {
+    const all = parts();
+    await expect(order(new RobotDoor({ ...all, isThawing: () => true }))).rejects.toThrow(/stood still/);
+    await new RobotDoor({ ...all, isThawing: () => true }).stop('now');
+    expect(all.api.asked).toEqual([['/v1/estop', { reason: 'now' }]]);
   });
 
   it('may be old right after a freeze, for a moment', async () => {
