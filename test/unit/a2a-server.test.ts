@@ -234,6 +234,11 @@ describe('the cancel of a task', () => {
       `{"jsonrpc":"2.0","method":"tasks/cancel","params":{"id":"${RUN_ID}","metadata":{`,
       {},
     ],
+    [
+      'that broke off, after a request id that is a UUID',
+      `{"jsonrpc":"2.0","id":"11111111-2222-4333-8444-555555555555","method":"CancelTask","params":{"id":"${RUN_ID}",`,
+      {},
+    ],
   ])('stops the run: %s', async (_, body, headers) => {
     const runtime = await robot();
     const { result } = await rpc(body, headers);
