@@ -58,6 +58,8 @@ const VELOCITIES: ReadonlySet<string> = new Set([TWIST, TWIST_STAMPED]);
 export class RobotDoor {
   readonly #parts: RobotDoorParts;
   readonly #steering: Steering;
+  /** Resolved: the client may command. */
+  #permitted: Promise<void> | undefined;
 
   constructor(parts: RobotDoorParts) {
     this.#parts = parts;
@@ -67,7 +69,14 @@ export class RobotDoor {
   /** A message as CDR. Throws `sample.malformed` where the bytes are not of the type. */
   async publish(topic: string, type: string, bytes: Uint8Array): Promise<void> {
     const { command, robot } = this.#parts;
-    if (topic !== command.topic) return robot.publish(topic, type, bytes);
+    if (topic !== command.topic) {
+      this.#permitted ??= this.#mayCommand().catch((thrown) => {
+        this.#permitted = undefined;
+        throw thrown;
+      });
+      await this.#permitted;
+      return await robot.publish(topic, type, bytes);
+    }
     if (!VELOCITIES.has(type)) throw refused(topic, `it takes ${command.type}, not ${type}`);
     this.#checkFresh('publish', topic);
     await this.#steering.steer(velocityOf(topic, decodeAny(type, bytes)));
@@ -155,6 +164,16 @@ export class RobotDoor {
   /** The client is gone. Never rejects. */
   async close(): Promise<void> {
     await this.#steering.close().catch(() => {});
+  }
+
+  /**
+   * Messages have no request of the API, and scans or transforms of a client mislead a robot. So only they may publish
+   * who may command: an order that names no lease is refused for its form, or before for the rights of the client.
+   */
+  async #mayCommand(): Promise<void> {
+    await this.#parts.api.post('/v1/lease/renew', {}).catch((thrown: unknown) => {
+      if (!(thrown instanceof EdgeError) || thrown.code !== 'schema.invalid') throw thrown;
+    });
   }
 
   /** Orders carry no time: what lay in a socket while this process stood still looks like a new one. */

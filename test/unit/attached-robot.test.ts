@@ -351,6 +351,20 @@ describe('what a client publishes', () => {
     await expect(publish()).rejects.toThrow(words);
   });
 
+  it('goes to the door for those alone who may command by the API', async () => {
+    const all = parts();
+    const order = { operation: 'authorise', subject: 'lease' };
+    all.api.refuse.error = new EdgeError('policy.denied', order);
+    await expect(new RobotDoor(all).publish('/scan', STRING, bytes(4))).rejects.toThrow();
+    expect(all.published).toEqual([]);
+    const door = new RobotDoor(all);
+    all.api.refuse.error = new EdgeError('cell.unavailable', order);
+    await expect(door.publish('/scan', STRING, bytes(4))).rejects.toThrow();
+    all.api.refuse.error = new EdgeError('schema.invalid', order);
+    for (let i = 0; i < 3; i++) await door.publish('/scan', STRING, bytes(4));
+    expect(all.published).toEqual(['/scan', '/scan', '/scan']);
+  });
+
   it.each<[string, (door: RobotDoor) => Promise<unknown>]>([
     ['a goal', (door) => door.sendGoal('/spin', 'nav2_msgs/action/Spin', {})],
     ['a call', (door) => door.call('/arm/move', 'std_srvs/srv/Trigger', {}, 1_000)],
