@@ -214,6 +214,15 @@ describe('an agent that calls this robot', () => {
   });
 });
 
+it('an order inside of a JSON text is no order: the guard against late orders would not see it', async () => {
+  const runtime = await robot();
+  const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ data: skill.value }] };
+  const order = { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message } };
+  const { error } = await rpc(JSON.stringify(JSON.stringify(order)), { 'a2a-version': '1.0' });
+  expect(error).toBeDefined();
+  expect(runtime.calls).toEqual([]);
+});
+
 describe('the cancel of a task', () => {
   it.each<[string, string | object, Record<string, string>]>([
     ['as version 1.0 has it', { jsonrpc: '2.0', id: 1, method: 'CancelTask', params: { id: RUN_ID } }, {}],
