@@ -49,8 +49,9 @@ const PING_MS = 20_000;
 type Open = {
   readonly socket: WebSocket;
   readonly queue: SendQueue;
-  /** It showed no token that was needed, so it gives its place to a client that does. */
-  readonly onlyLooks: boolean;
+  /** Undefined: it only looks, and gives its place to a client with a token. */
+  readonly caller: ApiCaller | undefined;
+  readonly hangUp: Connection['hangUp'];
   heardMs: number;
   sent: number;
 };
@@ -129,7 +130,7 @@ export class AttachServer {
   /** Whether a client that only looks gave its place to one with a token. */
   #endLooker(): boolean {
     for (const open of this.#open) {
-      if (!open.onlyLooks) continue;
+      if (open.caller) continue;
       this.#open.delete(open);
       open.socket.terminate();
       return true;
@@ -185,8 +186,7 @@ export class AttachServer {
       dropped: (topic, count) => client?.lost(topic, count),
       overrun: () => hangUp(1013, 'this client does not take its answers'),
     });
-    const onlyLooks = caller === undefined;
-    const open: Open = { socket, queue, onlyLooks, heardMs: clock.monotonicMs(), sent: 0 };
+    const open: Open = { socket, queue, caller, hangUp, heardMs: clock.monotonicMs(), sent: 0 };
     const pace = paceOf(socket, clock);
     this.#open.add(open);
     socket.on('error', () => socket.terminate());
@@ -219,6 +219,17 @@ export class AttachServer {
       open.sent = open.queue.sent;
       if (nowMs - open.heardMs > LIMITS.ATTACH_STALLED_MS) open.socket.terminate();
       else open.socket.ping();
+      void this.#checkRights(open);
+    }
+  }
+
+  /** A token that is taken from the configuration shows nothing any longer. Never rejects. */
+  async #checkRights({ caller, hangUp }: Open): Promise<void> {
+    try {
+      await caller?.get('/v1/lease');
+    } catch (thrown) {
+      const { code } = EdgeError.from(thrown, 'internal.fault', 'attach', this.#options.name);
+      if (REVOKED.has(code)) hangUp(1008, 'the token is not valid any longer');
     }
   }
 }
@@ -242,6 +253,12 @@ const STATUS: Partial<Record<EdgeError['code'], number>> = {
   'api.forbidden': 403,
   'policy.denied': 403,
 };
+
+const REVOKED: ReadonlySet<EdgeError['code']> = new Set([
+  'api.unauthorised',
+  'api.forbidden',
+  'policy.denied',
+]);
 
 /** Browsers cannot send a header with a WebSocket, so the address may hold the token. */
 function tokenOf({ url, headers }: IncomingMessage): string | undefined {

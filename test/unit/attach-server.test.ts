@@ -19,9 +19,11 @@ const TOKENS: Readonly<Record<string, EdgeError['code'] | undefined>> = {
 };
 
 describe('a server that programs attach to', () => {
+  const revoked = new Set<string>();
   const closing: (() => void)[] = [];
   afterEach(() => {
     for (const close of closing.splice(0)) close();
+    revoked.clear();
   });
 
   const serve = async (options: Partial<AttachOptions> = {}, client: Partial<Client> = {}) => {
@@ -43,7 +45,7 @@ describe('a server that programs attach to', () => {
               const [, shown = ''] =
                 /Bearer (.*)/.exec(new Headers(init?.headers).get('authorization') ?? '') ?? [];
               const code =
-                shown in TOKENS
+                shown in TOKENS && !revoked.has(shown)
                   ? TOKENS[shown]
                   : options.needsToken === false
                     ? undefined
@@ -164,6 +166,17 @@ describe('a server that programs attach to', () => {
     expect(server.clients).toBe(2);
     expect((await attach('?token=good')).answer).toBe('old');
     expect((await attach('?token=good')).answer).toBe(503);
+  });
+
+  it('hangs up on a client whose token is not valid any longer', async () => {
+    const { attach, clock } = await serve();
+    const { socket } = await attach('?token=good');
+    const closed = once(socket, 'close');
+    await clock.advance(20_000);
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    revoked.add('good');
+    await clock.advance(20_000);
+    expect((await closed)[0]).toBe(1008);
   });
 
   it('has a place for a client while connections that say nothing come', async () => {
