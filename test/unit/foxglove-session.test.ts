@@ -314,6 +314,20 @@ describe('a Foxglove client', () => {
     expect(client.binary()).toEqual([]);
   });
 
+  it('reads the parameters of so many nodes at a time, since each may not answer', async () => {
+    const client = attach();
+    const asked: string[] = [];
+    client.door.parameters = async (node) => {
+      asked.push(node);
+      return {};
+    };
+    const parameterNames = Array.from({ length: 200 }, (_, i) => `/node_${i}.speed`);
+    client.send({ op: 'getParameters', parameterNames, id: 'all' });
+    while (client.ops('parameterValues').length === 0) await client.settled();
+    expect(asked).toHaveLength(LIMITS.ATTACH_NODES_MAX);
+    expect(client.ops('status')).toMatchObject([{ message: 'expected at most 64 nodes, found 200' }]);
+  });
+
   it('stops the robot whatever else waits, and with any body', async () => {
     const client = attach();
     client.services.update(GRAPH);
