@@ -18,6 +18,8 @@ export const ATTACH_LIMITS = {
   ATTACH_CALLS_MAX: 16,
   /** One order, milliseconds. */
   ATTACH_CALL_MS: 10_000,
+  /** Messages of one client in a second; what is more waits in its socket. */
+  ATTACH_MESSAGES_PER_S: 2_000,
   /** Frames of one client that were refused; then its connection is closed (1008). */
   ATTACH_FAULTS_MAX: 100,
   /** A client that takes nothing of what waits for it for this long is disconnected, milliseconds. */

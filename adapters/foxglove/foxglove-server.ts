@@ -1,4 +1,4 @@
-import type { Clock } from '../../contract/core.ts';
+import type { Clock, GraphSnapshot } from '../../contract/core.ts';
 import type { ApiCaller } from '../../io/attached/api-caller.ts';
 import {
   type AttachOptions,
@@ -39,6 +39,7 @@ export class FoxgloveServer {
   readonly #services = new ServiceBook();
   readonly #sessions = new Set<FoxgloveSession>();
   #endGraph: (() => void) | undefined;
+  #graph: GraphSnapshot | undefined;
   readonly #endTopics: () => void;
 
   constructor(options: Omit<AttachOptions, 'subprotocols'>, parts: FoxgloveParts) {
@@ -74,6 +75,7 @@ export class FoxgloveServer {
     this.#sessions.add(session);
     session.start();
     if (hasRos) this.#watchGraph();
+    if (this.#graph) session.graphChanged(this.#graph);
     return {
       text: (text) => session.receiveText(text),
       binary: (frame) => session.receiveBinary(frame),
@@ -84,6 +86,7 @@ export class FoxgloveServer {
         if (this.#sessions.size > 0) return;
         this.#endGraph?.();
         this.#endGraph = undefined;
+        this.#graph = undefined;
       },
     };
   }
@@ -97,6 +100,7 @@ export class FoxgloveServer {
   /** Services and nodes come from the graph. It is watched while there is a client. */
   #watchGraph(): void {
     this.#endGraph ??= this.#parts.robot.onGraph((graph) => {
+      this.#graph = graph;
       const { added, removed } = this.#services.update(graph);
       for (const session of this.#sessions) {
         session.graphChanged(graph);

@@ -1,5 +1,5 @@
 import { EdgeError, LIMITS } from '../../contract/core.ts';
-import { callOwnService } from '../../io/attached/own-services.ts';
+import { callOwnService, OWN_SERVICES } from '../../io/attached/own-services.ts';
 import type { Door } from '../../io/attached/robot-door.ts';
 import { objectOf } from './client-channels.ts';
 import { type BinaryMessage, serviceResponse } from './frames.ts';
@@ -30,13 +30,17 @@ export class ServiceDesk {
     try {
       if (!door) throw refused('this client may only look: connect with a token to call services');
       if (!service) throw refused(`service ${serviceId} is not offered`);
+      const { name, type } = service;
+      const reply = (answer: object) =>
+        send(serviceResponse(serviceId, callId, 'json', encoder.encode(JSON.stringify(answer))));
+      // A stop waits for no other call, and no body refuses it.
+      if (name === OWN_SERVICES.stop) return reply((await callOwnService(name, door))!);
       if (encoding !== 'json') throw refused(`expected the encoding json, found ${encoding.slice(0, 40)}`);
       if (this.#calls > LIMITS.ATTACH_CALLS_MAX) throw refused('too many calls at a time');
-      const { name, type } = service;
       const request = objectOf(payload);
-      const answer =
-        (await callOwnService(name, door)) ?? (await door.call(name, type, request, LIMITS.ATTACH_CALL_MS));
-      send(serviceResponse(serviceId, callId, 'json', encoder.encode(JSON.stringify(answer))));
+      reply(
+        (await callOwnService(name, door)) ?? (await door.call(name, type, request, LIMITS.ATTACH_CALL_MS)),
+      );
     } catch (thrown) {
       const { message: words, hint } = EdgeError.from(thrown, 'schema.invalid', 'call', service?.name ?? '');
       const text = hint === '' ? words : `${words}; ${hint}`;

@@ -5,6 +5,8 @@ export type GoalsParts = { readonly clock: Clock; send(message: object): void };
 type Goal = {
   readonly action: string;
   goalId: string;
+  /** The client cancelled it, perhaps before the robot had taken it. */
+  isCancelled: boolean;
   feedback: boolean;
   seq: number;
   timer: Timer | undefined;
@@ -40,23 +42,25 @@ export class Goals {
     const fail = (message: string) => this.#result(id, action, ABORTED, message, false);
     if (this.#goals.has(id)) return fail(`goal ${id} exists already`);
     if (this.#goals.size >= LIMITS.ATTACH_CALLS_MAX) return fail('too many goals at a time');
-    const goal: Goal = { action, goalId: '', feedback, seq: 0, timer: undefined };
+    const goal: Goal = { action, goalId: '', isCancelled: false, feedback, seq: 0, timer: undefined };
     this.#goals.set(id, goal);
     try {
       const view = await door.sendGoal(action, type, args);
       goal.goalId = view.goal_id;
-      if (this.#closed) await door.cancelGoal(goal.goalId);
-      else this.#take(door, id, goal, view);
+      if (this.#closed || goal.isCancelled) await door.cancelGoal(goal.goalId);
+      if (!this.#closed) this.#take(door, id, goal, view);
     } catch (thrown) {
       this.#goals.delete(id);
       fail(EdgeError.from(thrown, 'ros.failed', 'send a goal', action).message);
     }
   }
 
-  /** Resolves whether a goal of this client was cancelled. */
-  async cancel(door: Door, id: string): Promise<boolean> {
+  /** A goal that the robot has not taken yet is cancelled as soon as it has. */
+  async cancel(door: Door, id: string): Promise<void> {
     const goal = this.#goals.get(id);
-    return goal !== undefined && goal.goalId !== '' && (await door.cancelGoal(goal.goalId));
+    if (!goal) return;
+    goal.isCancelled = true;
+    if (goal.goalId !== '') await door.cancelGoal(goal.goalId);
   }
 
   close(door: Door | undefined): void {

@@ -1,6 +1,6 @@
 import { type Clock, EdgeError, type GraphSnapshot, LIMITS, type Sample } from '../../contract/core.ts';
 import type { RobotView } from '../../io/attached/attached-robot.ts';
-import { callOwnService } from '../../io/attached/own-services.ts';
+import { callOwnService, OWN_SERVICES } from '../../io/attached/own-services.ts';
 import { Reports } from '../../io/attached/reports.ts';
 import type { Door } from '../../io/attached/robot-door.ts';
 import type { SendQueue } from '../../io/attached/send-queue.ts';
@@ -240,6 +240,8 @@ export class RosbridgeSession {
     const { door, robot, clock } = this.#parts;
     const args = objectOf(message['args']);
     if (!door) throw refused(service, 'this client may only look: connect with a token to call services');
+    // A stop waits for no other call, and no arguments refuse it.
+    if (service === OWN_SERVICES.stop) return await callOwnService(service, door);
     if (args === undefined) throw refused(service, 'args: expected fields by name');
     if (this.#calls > LIMITS.ATTACH_CALLS_MAX) throw refused(service, 'too many calls at a time');
     const own =

@@ -46,7 +46,15 @@ export type AttachParts = {
 const TOKEN = /^[\x21-\x7e]{1,512}$/;
 const PING_MS = 20_000;
 
-type Open = { readonly socket: WebSocket; readonly queue: SendQueue; heardMs: number; sent: number };
+type Open = {
+  readonly socket: WebSocket;
+  readonly queue: SendQueue;
+  /** Undefined: it only looks, and gives its place to a client with a token. */
+  readonly caller: ApiCaller | undefined;
+  readonly hangUp: Connection['hangUp'];
+  heardMs: number;
+  sent: number;
+};
 
 /** Accepts WebSocket clients of one protocol: who they are, how many, and what happens to those that hang. */
 export class AttachServer {
@@ -54,18 +62,19 @@ export class AttachServer {
   readonly #parts: AttachParts;
   readonly #server: Server;
   readonly #open = new Set<Open>();
+  /** Connections that are no clients yet, in the order in which they came. */
+  readonly #strangers = new Set<Duplex>();
   #pending = 0;
   #timer: Timer | undefined;
 
   constructor(options: AttachOptions, parts: AttachParts) {
     this.#options = options;
     this.#parts = parts;
-    this.#server = createServer({ maxHeaderSize: 16_384 }, (_request, response) => {
+    const timing = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+    this.#server = createServer({ maxHeaderSize: 16_384, ...timing }, (_request, response) => {
       response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end();
     });
-    this.#server.headersTimeout = 10_000;
-    this.#server.requestTimeout = 10_000;
-    this.#server.maxConnections = options.clientsMax * 2 + 8;
+    this.#server.on('connection', (socket) => this.#came(socket));
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
   }
 
@@ -89,21 +98,44 @@ export class AttachServer {
     this.#server.closeAllConnections();
   }
 
+  /** The oldest connection without a client gives way, so connections that say nothing keep no client out. */
+  #came(socket: Socket): void {
+    this.#strangers.add(socket);
+    socket.once('close', () => this.#strangers.delete(socket));
+    const [oldest] = this.#strangers;
+    if (this.#strangers.size > this.#options.clientsMax + 8) oldest?.destroy();
+  }
+
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
     const { clientsMax, name } = this.#options;
-    if (this.#open.size + this.#pending >= clientsMax)
-      return refuse(socket, 503, `this robot has ${clientsMax} clients already; ${name}.max_clients`);
+    const full = () =>
+      refuse(socket, 503, `this robot has ${clientsMax} clients already; ${name}.max_clients`);
+    if (this.#pending >= clientsMax) return full();
     this.#pending += 1;
     try {
       const caller = await this.#admit(request);
-      if (!socket.destroyed) this.#accept(request, socket, head, caller);
+      if (socket.destroyed) return;
+      if (this.#open.size >= clientsMax && !(caller && this.#endLooker())) return full();
+      this.#strangers.delete(socket);
+      this.#accept(request, socket, head, caller);
     } catch (thrown) {
       const { code, message, hint } = EdgeError.from(thrown, 'internal.fault', 'attach', name);
       refuse(socket, STATUS[code] ?? 503, hint === '' ? message : `${message}: ${hint}`);
     } finally {
       this.#pending -= 1;
     }
+  }
+
+  /** Whether a client that only looks gave its place to one with a token. */
+  #endLooker(): boolean {
+    for (const open of this.#open) {
+      if (open.caller) continue;
+      this.#open.delete(open);
+      open.socket.terminate();
+      return true;
+    }
+    return false;
   }
 
   /** The rights of the client; undefined: it may look. Throws for a client that may not even look. */
@@ -154,7 +186,8 @@ export class AttachServer {
       dropped: (topic, count) => client?.lost(topic, count),
       overrun: () => hangUp(1013, 'this client does not take its answers'),
     });
-    const open: Open = { socket, queue, heardMs: clock.monotonicMs(), sent: 0 };
+    const open: Open = { socket, queue, caller, hangUp, heardMs: clock.monotonicMs(), sent: 0 };
+    const pace = paceOf(socket, clock);
     this.#open.add(open);
     socket.on('error', () => socket.terminate());
     socket.on('pong', () => {
@@ -167,6 +200,7 @@ export class AttachServer {
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       open.heardMs = clock.monotonicMs();
+      pace();
       try {
         if (isBinary) client?.binary(data);
         else client?.text(data.toString('utf8'));
@@ -185,8 +219,32 @@ export class AttachServer {
       open.sent = open.queue.sent;
       if (nowMs - open.heardMs > LIMITS.ATTACH_STALLED_MS) open.socket.terminate();
       else open.socket.ping();
+      void this.#checkRights(open);
     }
   }
+
+  /** A token that is taken from the configuration shows nothing any longer. Never rejects. */
+  async #checkRights({ caller, hangUp }: Open): Promise<void> {
+    try {
+      await caller?.get('/v1/lease');
+    } catch (thrown) {
+      const { code } = EdgeError.from(thrown, 'internal.fault', 'attach', this.#options.name);
+      if (REVOKED.has(code)) hangUp(1008, 'the token is not valid any longer');
+    }
+  }
+}
+
+/** Called for each message. A client that sends too many is not read for the rest of the second, so others have their turn. */
+function paceOf(socket: WebSocket, clock: Clock): () => void {
+  let [startMs, count] = [-Infinity, 0];
+  return () => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - startMs >= 1_000) [startMs, count] = [nowMs, 0];
+    count += 1;
+    if (count !== LIMITS.ATTACH_MESSAGES_PER_S) return;
+    socket.pause();
+    clock.after(1_000 - (nowMs - startMs), () => socket.resume());
+  };
 }
 
 const STATUS: Partial<Record<EdgeError['code'], number>> = {
@@ -195,6 +253,12 @@ const STATUS: Partial<Record<EdgeError['code'], number>> = {
   'api.forbidden': 403,
   'policy.denied': 403,
 };
+
+const REVOKED: ReadonlySet<EdgeError['code']> = new Set([
+  'api.unauthorised',
+  'api.forbidden',
+  'policy.denied',
+]);
 
 /** Browsers cannot send a header with a WebSocket, so the address may hold the token. */
 function tokenOf({ url, headers }: IncomingMessage): string | undefined {

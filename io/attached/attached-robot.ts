@@ -21,7 +21,15 @@ export class AttachedRobot {
   readonly #graphListeners = new Set<(graph: GraphSnapshot) => void>();
   readonly #missedListeners = new Set<(topic: string, count: number) => void>();
   readonly #followers = new Map<string, Set<Receive>>();
-  readonly #late = new Map<number, Receive>();
+  /** Subscribers that wait for the last messages of a latched topic, by ticket. */
+  readonly #late = new Map<number, { readonly topic: string; readonly receive: Receive }>();
+  /** The ticket that the cell answers now. */
+  #asked: number | undefined;
+  /** What the cell was asked to send, the topics that may have changed since, and whether it has answered. */
+  readonly #followed = new Set<string>();
+  readonly #touched = new Set<string>();
+  #isGraphFollowed = false;
+  #isFollowAnswered = true;
   readonly #receipts = new Map<number, (error: EdgeError | undefined) => void>();
   #graph: GraphSnapshot | undefined;
   #tickets = 0;
@@ -36,7 +44,14 @@ export class AttachedRobot {
     else if (message.kind === 'missed')
       for (const listen of this.#missedListeners) listen(message.topic, message.count);
     else if (message.kind === 'receipt') this.#settle(message.ticket, message.error);
-    else if (message.kind === 'graph') {
+    else if (message.kind === 'following') {
+      this.#isFollowAnswered = true;
+      this.#follow();
+    } else if (message.kind === 'given') {
+      this.#late.delete(message.ticket);
+      this.#asked = undefined;
+      this.#askLatest();
+    } else if (message.kind === 'graph') {
       this.#graph = message.graph;
       for (const listen of this.#graphListeners) listen(message.graph);
     }
@@ -76,17 +91,19 @@ export class AttachedRobot {
     const followers = this.#followers.get(topic) ?? new Set();
     followers.add(receive);
     this.#followers.set(topic, followers);
+    this.#touched.add(topic);
     this.#follow();
     let ticket = 0;
     if (this.#topics.get(topic)?.latched === true) {
       ticket = ++this.#tickets;
-      this.#late.set(ticket, receive);
-      this.#post({ kind: 'latest', topic, ticket });
+      this.#late.set(ticket, { topic, receive });
+      this.#askLatest();
     }
     return () => {
       this.#late.delete(ticket);
       followers.delete(receive);
       if (followers.size === 0 && this.#followers.get(topic) === followers) this.#followers.delete(topic);
+      this.#touched.add(topic);
       this.#follow();
     };
   }
@@ -115,7 +132,7 @@ export class AttachedRobot {
 
   #deliver(sample: Sample, ticket: number | undefined): void {
     this.#post({ kind: 'taken', bytes: sample.bytes.length });
-    if (ticket !== undefined) this.#late.get(ticket)?.(sample);
+    if (ticket !== undefined) this.#late.get(ticket)?.receive(sample);
     else for (const receive of this.#followers.get(sample.topic) ?? []) receive(sample);
   }
 
@@ -125,8 +142,32 @@ export class AttachedRobot {
     settle?.(error && EdgeError.fromBody(error));
   }
 
+  /**
+   * One message at a time, and none that changes nothing: however often clients subscribe, the main thread of the cell,
+   * which also carries the stops, is asked no faster than it answers.
+   */
   #follow(): void {
-    const topics = [...this.#followers.keys()];
-    this.#post({ kind: 'follow', topics, graph: this.#graphListeners.size > 0 });
+    if (!this.#isFollowAnswered) return;
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    const added = touched.filter((topic) => this.#followers.has(topic) && !this.#followed.has(topic));
+    const removed = touched.filter((topic) => !this.#followers.has(topic) && this.#followed.has(topic));
+    const graph = this.#graphListeners.size > 0;
+    if (added.length + removed.length === 0 && graph === this.#isGraphFollowed) return;
+    for (const topic of added) this.#followed.add(topic);
+    for (const topic of removed) this.#followed.delete(topic);
+    this.#isGraphFollowed = graph;
+    this.#isFollowAnswered = false;
+    this.#post({ kind: 'follow', added, removed, graph });
+  }
+
+  /** One at a time too: the messages of a map are copied for each subscriber. */
+  #askLatest(): void {
+    if (this.#asked !== undefined) return;
+    const [next] = this.#late;
+    if (!next) return;
+    const [ticket, { topic }] = next;
+    this.#asked = ticket;
+    this.#post({ kind: 'latest', topic, ticket });
   }
 }

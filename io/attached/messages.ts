@@ -16,14 +16,23 @@ export type ToServers =
   | { readonly kind: 'sample'; readonly sample: Sample; readonly ticket?: number }
   /** Samples that this thread was too slow for. */
   | { readonly kind: 'missed'; readonly topic: string; readonly count: number }
+  /** The last `follow` is in force. */
+  | { readonly kind: 'following' }
+  /** All that `latest` asked for was sent. */
+  | { readonly kind: 'given'; readonly ticket: number }
   | { readonly kind: 'graph'; readonly graph: GraphSnapshot }
   | { readonly kind: 'receipt'; readonly ticket: number; readonly error?: ErrorBody }
   | { readonly kind: 'close' };
 
 /** From the thread of the servers to the execution cell. */
 export type FromServers =
-  /** All topics that some client follows, and whether the cell is to report the ROS graph. */
-  | { readonly kind: 'follow'; readonly topics: readonly string[]; readonly graph: boolean }
+  /** Topics that some client follows now, or none any longer, and whether the cell is to report the ROS graph. */
+  | {
+      readonly kind: 'follow';
+      readonly added: readonly string[];
+      readonly removed: readonly string[];
+      readonly graph: boolean;
+    }
   | { readonly kind: 'latest'; readonly topic: string; readonly ticket: number }
   /** These bytes of samples have arrived. */
   | { readonly kind: 'taken'; readonly bytes: number }

@@ -17,7 +17,10 @@ export async function readParameters(
   const faults: string[] = [];
   const found: Parameter[] = [];
   const asked = names.length === 0 ? allNodes(graph) : byNode(names);
-  for (const [node, own] of asked) {
+  const nodes = [...asked];
+  if (nodes.length > LIMITS.ATTACH_NODES_MAX)
+    faults.push(`expected at most ${LIMITS.ATTACH_NODES_MAX} nodes, found ${nodes.length}`);
+  for (const [node, own] of nodes.slice(0, LIMITS.ATTACH_NODES_MAX)) {
     try {
       const list = own.length > 0 ? own : await door.parameterNames(node);
       const values = await door.parameters(node, list.slice(0, LIMITS.ATTACH_PARAMETERS_MAX));

@@ -58,6 +58,8 @@ const VELOCITIES: ReadonlySet<string> = new Set([TWIST, TWIST_STAMPED]);
 export class RobotDoor {
   readonly #parts: RobotDoorParts;
   readonly #steering: Steering;
+  /** Resolved: the client may command. */
+  #permitted: Promise<void> | undefined;
 
   constructor(parts: RobotDoorParts) {
     this.#parts = parts;
@@ -67,14 +69,16 @@ export class RobotDoor {
   /** A message as CDR. Throws `sample.malformed` where the bytes are not of the type. */
   async publish(topic: string, type: string, bytes: Uint8Array): Promise<void> {
     const { command, robot } = this.#parts;
-    if (topic !== command.topic) return robot.publish(topic, type, bytes);
-    if (!VELOCITIES.has(type)) throw refused(topic, `it takes ${command.type}, not ${type}`);
-    if (this.#parts.isThawing?.() === true)
-      throw new EdgeError('command.expired', {
-        operation: 'publish',
-        subject: topic,
-        message: 'this process stood still a moment ago, and the command may be old',
+    if (topic !== command.topic) {
+      this.#permitted ??= this.#mayCommand().catch((thrown) => {
+        this.#permitted = undefined;
+        throw thrown;
       });
+      await this.#permitted;
+      return await robot.publish(topic, type, bytes);
+    }
+    if (!VELOCITIES.has(type)) throw refused(topic, `it takes ${command.type}, not ${type}`);
+    this.#checkFresh('publish', topic);
     await this.#steering.steer(velocityOf(topic, decodeAny(type, bytes)));
   }
 
@@ -86,6 +90,7 @@ export class RobotDoor {
   }
 
   async call(service: string, type: string, request: MessageValue, timeoutMs: number): Promise<MessageValue> {
+    this.#checkFresh('call', service);
     const body = { service, type, request, timeout_ms: timeoutMs };
     const { response } = await this.#parts.api.post<{ response: MessageValue }>(
       '/v1/ros/services/call',
@@ -142,8 +147,9 @@ export class RobotDoor {
     return why;
   }
 
-  sendGoal(action: string, type: string, goal: MessageValue): Promise<GoalView> {
-    return this.#parts.api.post<GoalView>('/v1/ros/actions/goals', { action, type, goal });
+  async sendGoal(action: string, type: string, goal: MessageValue): Promise<GoalView> {
+    this.#checkFresh('send a goal', action);
+    return await this.#parts.api.post<GoalView>('/v1/ros/actions/goals', { action, type, goal });
   }
 
   viewGoal(id: string, after: number): Promise<GoalView> {
@@ -158,6 +164,27 @@ export class RobotDoor {
   /** The client is gone. Never rejects. */
   async close(): Promise<void> {
     await this.#steering.close().catch(() => {});
+  }
+
+  /**
+   * Messages have no request of the API, and scans or transforms of a client mislead a robot. So only they may publish
+   * who may command: an order that names no lease is refused for its form, or before for the rights of the client.
+   */
+  async #mayCommand(): Promise<void> {
+    await this.#parts.api.post('/v1/lease/renew', {}).catch((thrown: unknown) => {
+      if (!(thrown instanceof EdgeError) || thrown.code !== 'schema.invalid') throw thrown;
+    });
+  }
+
+  /** Orders carry no time: what lay in a socket while this process stood still looks like a new one. */
+  #checkFresh(operation: string, subject: string): void {
+    if (this.#parts.isThawing?.() !== true) return;
+    throw new EdgeError('command.expired', {
+      operation,
+      subject,
+      message: 'this process stood still a moment ago, and the command may be old',
+      hint: 'send it again if it is still wanted',
+    });
   }
 
   #schemaOf(topic: string, type: string): string | undefined {

@@ -92,7 +92,10 @@ export class FakeDoor implements Door {
 export function attach(more: Partial<SessionParts> = {}) {
   const clock = new ManualClock();
   const posted: FromServers[] = [];
-  const robot = new AttachedRobot((message) => posted.push(message));
+  const robot: AttachedRobot = new AttachedRobot((message) => {
+    posted.push(message);
+    if (message.kind === 'follow') robot.receive({ kind: 'following' });
+  });
   robot.receive({ kind: 'topics', added: [SCAN, MAP], removed: [] });
   const channels = new ChannelBook();
   for (const topic of robot.topics()) channels.add(topic);

@@ -1,5 +1,6 @@
 import type { AgentCard } from '@a2a-js/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
+import { AgentTask } from '../../adapters/a2a/client/agent-task.ts';
 import { type A2aParts, openAgent } from '../../adapters/a2a/index.ts';
 import { A2A_LIMITS } from '../../contract/index.ts';
 import { type AgentScript, MemoryA2aAgent, serveA2aAgent } from '../support/a2a-agent.ts';
@@ -113,6 +114,37 @@ describe('a run of a remote A2A agent', () => {
       ...{ status: 'failed', reason: expect.stringContaining('nothing came from it for 20 s') },
     });
     expect(agent.cancelled).toHaveLength(1);
+  });
+
+  it('ends where the card does not come to its end', async () => {
+    const open = () => new Promise<never>(() => {});
+    const { ended } = await ran(() => ({ hang: true }), { parts: { timeoutMs: 20_000, open } });
+    expect(ended).toMatchObject({ reason: expect.stringContaining('nothing came from it for 20 s') });
+  });
+
+  it('keeps no more of an artifact than can be shown', () => {
+    const task = new AgentTask();
+    const update = (value: string) =>
+      task.take({
+        payload: {
+          $case: 'artifactUpdate',
+          value: {
+            ...{ taskId: 't', contextId: 'c', append: true, lastChunk: false, metadata: undefined },
+            artifact: {
+              ...{ artifactId: 'a', name: '', description: '', metadata: undefined, extensions: [] },
+              parts: [
+                { content: { $case: 'text', value }, metadata: undefined, filename: '', mediaType: '' },
+              ],
+            },
+          },
+        },
+      });
+    update('first words');
+    for (let i = 0; i < 100; i++) update('x'.repeat(A2A_LIMITS.SUMMARY_BYTES));
+    const status = { state: 3, message: undefined, timestamp: undefined };
+    task.whole({ id: 't', contextId: 'c', status, artifacts: [], history: [], metadata: undefined });
+    expect(task.outcome).toMatchObject({ summary: { artifacts_left_out: 1 } });
+    expect(task.outcome?.reason).toMatch(/^first words/);
   });
 
   it('goes on with the task where its stream breaks', async () => {

@@ -214,6 +214,15 @@ describe('an agent that calls this robot', () => {
   });
 });
 
+it('an order inside of a JSON text is no order: the guard against late orders would not see it', async () => {
+  const runtime = await robot();
+  const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ data: skill.value }] };
+  const order = { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message } };
+  const { error } = await rpc(JSON.stringify(JSON.stringify(order)), { 'a2a-version': '1.0' });
+  expect(error).toBeDefined();
+  expect(runtime.calls).toEqual([]);
+});
+
 describe('the cancel of a task', () => {
   it.each<[string, string | object, Record<string, string>]>([
     ['as version 1.0 has it', { jsonrpc: '2.0', id: 1, method: 'CancelTask', params: { id: RUN_ID } }, {}],
@@ -232,6 +241,11 @@ describe('the cancel of a task', () => {
     [
       'that broke off',
       `{"jsonrpc":"2.0","method":"tasks/cancel","params":{"id":"${RUN_ID}","metadata":{`,
+      {},
+    ],
+    [
+      'that broke off, after a request id that is a UUID',
+      `{"jsonrpc":"2.0","id":"11111111-2222-4333-8444-555555555555","method":"CancelTask","params":{"id":"${RUN_ID}",`,
       {},
     ],
   ])('stops the run: %s', async (_, body, headers) => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
@@ -18,9 +19,11 @@ const TOKENS: Readonly<Record<string, EdgeError['code'] | undefined>> = {
 };
 
 describe('a server that programs attach to', () => {
+  const revoked = new Set<string>();
   const closing: (() => void)[] = [];
   afterEach(() => {
     for (const close of closing.splice(0)) close();
+    revoked.clear();
   });
 
   const serve = async (options: Partial<AttachOptions> = {}, client: Partial<Client> = {}) => {
@@ -42,7 +45,7 @@ describe('a server that programs attach to', () => {
               const [, shown = ''] =
                 /Bearer (.*)/.exec(new Headers(init?.headers).get('authorization') ?? '') ?? [];
               const code =
-                shown in TOKENS
+                shown in TOKENS && !revoked.has(shown)
                   ? TOKENS[shown]
                   : options.needsToken === false
                     ? undefined
@@ -68,7 +71,7 @@ describe('a server that programs attach to', () => {
       for (const one of [refused, opened]) one.catch(() => {});
       return { socket, answer: await Promise.race([refused, opened]) };
     };
-    return { clock, server, open, attach };
+    return { clock, server, open, attach, port };
   };
 
   it.each<[string, string, Record<string, string>, string | number]>([
@@ -151,5 +154,56 @@ describe('a server that programs attach to', () => {
     socket.pause();
     for (let ms = 0; ms <= LIMITS.ATTACH_STALLED_MS + 40_000; ms += 20_000) await clock.advance(20_000);
     while (server.clients > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it('gives the place of a client that only looks to one with a token', async () => {
+    const { attach, server } = await serve({ isOpen: true });
+    const [first] = [await attach(''), await attach('')];
+    expect((await attach('')).answer).toBe(503);
+    const gone = once(first.socket, 'close');
+    expect((await attach('?token=good')).answer).toBe('old');
+    await gone;
+    expect(server.clients).toBe(2);
+    expect((await attach('?token=good')).answer).toBe('old');
+    expect((await attach('?token=good')).answer).toBe(503);
+  });
+
+  it('hangs up on a client whose token is not valid any longer', async () => {
+    const { attach, clock } = await serve();
+    const { socket } = await attach('?token=good');
+    const closed = once(socket, 'close');
+    await clock.advance(20_000);
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    revoked.add('good');
+    await clock.advance(20_000);
+    expect((await closed)[0]).toBe(1008);
+  });
+
+  it('has a place for a client while connections that say nothing come', async () => {
+    const { attach, port } = await serve();
+    const silent = Array.from({ length: 40 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    for (const one of silent) closing.push(() => one.destroy());
+    await Promise.all(silent.map((one) => once(one, 'connect')));
+    expect((await attach('?token=good')).answer).toBe('old');
+  });
+
+  it('does not read a client that sends too many messages for the rest of the second', async () => {
+    let heard = 0;
+    const count = () => {
+      heard += 1;
+    };
+    const { attach, clock } = await serve({}, { text: count });
+    const { socket } = await attach('?token=good');
+    const sent = LIMITS.ATTACH_MESSAGES_PER_S * 5;
+    const text = 'x'.repeat(1_000);
+    for (let i = 0; i < sent; i++) socket.send(text);
+    const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
+    while (heard < LIMITS.ATTACH_MESSAGES_PER_S) await settled();
+    for (let i = 0; i < 5; i++) await settled();
+    expect(heard).toBeLessThan(LIMITS.ATTACH_MESSAGES_PER_S * 1.5);
+    while (heard < sent) {
+      await clock.advance(1_000);
+      await settled();
+    }
   });
 });

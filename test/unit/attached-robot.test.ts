@@ -32,7 +32,8 @@ function feedOf(
   const publish = (topic: string, data: Uint8Array, type = STRING) =>
     bus.publish({ topic, type, stamp: 1n, received: 2n, bytes: data }, 'robot');
   const samples = () => posted.filter((one) => one.kind === 'sample');
-  const follow = (...topics: string[]) => feed.receive({ kind: 'follow', topics, graph: false });
+  const follow = (...topics: string[]) =>
+    feed.receive({ kind: 'follow', added: topics, removed: [], graph: false });
   return { clock, bus, feed, posted, graphs, publish, samples, follow };
 }
 
@@ -348,6 +349,30 @@ describe('what a client publishes', () => {
     ],
   ])('is refused: %s', async (_what, publish, words) => {
     await expect(publish()).rejects.toThrow(words);
+  });
+
+  it('goes to the door for those alone who may command by the API', async () => {
+    const all = parts();
+    const order = { operation: 'authorise', subject: 'lease' };
+    all.api.refuse.error = new EdgeError('policy.denied', order);
+    await expect(new RobotDoor(all).publish('/scan', STRING, bytes(4))).rejects.toThrow();
+    expect(all.published).toEqual([]);
+    const door = new RobotDoor(all);
+    all.api.refuse.error = new EdgeError('cell.unavailable', order);
+    await expect(door.publish('/scan', STRING, bytes(4))).rejects.toThrow();
+    all.api.refuse.error = new EdgeError('schema.invalid', order);
+    for (let i = 0; i < 3; i++) await door.publish('/scan', STRING, bytes(4));
+    expect(all.published).toEqual(['/scan', '/scan', '/scan']);
+  });
+
+  it.each<[string, (door: RobotDoor) => Promise<unknown>]>([
+    ['a goal', (door) => door.sendGoal('/spin', 'nav2_msgs/action/Spin', {})],
+    ['a call', (door) => door.call('/arm/move', 'std_srvs/srv/Trigger', {}, 1_000)],
+  ])('may be old: %s that lay in a socket while the process stood still', async (_what, order) => {
+    const all = parts();
+    await expect(order(new RobotDoor({ ...all, isThawing: () => true }))).rejects.toThrow(/stood still/);
+    await new RobotDoor({ ...all, isThawing: () => true }).stop('now');
+    expect(all.api.asked).toEqual([['/v1/estop', { reason: 'now' }]]);
   });
 
   it('may be old right after a freeze, for a moment', async () => {

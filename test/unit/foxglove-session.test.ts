@@ -61,13 +61,13 @@ describe('a Foxglove client', () => {
   it('gets samples of what it subscribed to, with their time, until it unsubscribes', () => {
     const client = attach();
     client.send({ op: 'subscribe', subscriptions: [{ id: 42, channelId: 1 }] });
-    expect(client.posted.at(-1)).toMatchObject({ kind: 'follow', topics: ['/scan'] });
+    expect(client.posted.at(-1)).toMatchObject({ kind: 'follow', added: ['/scan'] });
     client.sample('/scan', new Uint8Array([9, 8]));
     client.sample('/map', new Uint8Array([1]));
     const [frame] = client.binary() as Uint8Array[];
     expect([...frame!]).toEqual([1, 42, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9, 8]);
     client.send({ op: 'unsubscribe', subscriptionIds: [42] });
-    expect(client.posted.at(-1)).toMatchObject({ kind: 'follow', topics: [] });
+    expect(client.posted.at(-1)).toMatchObject({ kind: 'follow', removed: ['/scan'] });
     client.sample('/scan', new Uint8Array([1]));
     expect(client.binary()).toHaveLength(1);
   });
@@ -308,9 +308,35 @@ describe('a Foxglove client', () => {
     client.send({ op: 'subscribe', subscriptions: [{ id: 1, channelId: 1 }] });
     client.send({ op: 'subscribeConnectionGraph' });
     client.session.close();
-    expect(client.posted.at(-1)).toEqual({ kind: 'follow', topics: [], graph: false });
+    expect(client.posted.at(-1)).toMatchObject({ kind: 'follow', graph: false });
     expect(client.door.asked).toEqual([['close']]);
     client.sample('/scan', new Uint8Array([1]));
     expect(client.binary()).toEqual([]);
+  });
+
+  it('reads the parameters of so many nodes at a time, since each may not answer', async () => {
+    const client = attach();
+    const asked: string[] = [];
+    client.door.parameters = async (node) => {
+      asked.push(node);
+      return {};
+    };
+    const parameterNames = Array.from({ length: 200 }, (_, i) => `/node_${i}.speed`);
+    client.send({ op: 'getParameters', parameterNames, id: 'all' });
+    while (client.ops('parameterValues').length === 0) await client.settled();
+    expect(asked).toHaveLength(LIMITS.ATTACH_NODES_MAX);
+    expect(client.ops('status')).toMatchObject([{ message: 'expected at most 64 nodes, found 200' }]);
+  });
+
+  it('stops the robot whatever else waits, and with any body', async () => {
+    const client = attach();
+    client.services.update(GRAPH);
+    client.door.call = () => new Promise(() => {});
+    for (let i = 0; i <= LIMITS.ATTACH_CALLS_MAX; i++) client.session.receiveBinary(request(4, i, '{}'));
+    const stop = client.services.all().find(({ name }) => name === '/auraison/emergency_stop')!.id;
+    client.session.receiveBinary(request(stop, 90, '{"broken'));
+    client.session.receiveBinary(request(stop, 91, '', 'cdr'));
+    await client.settled();
+    expect(client.door.asked.filter(([what]) => what === 'stop')).toHaveLength(2);
   });
 });

@@ -246,4 +246,30 @@ describe('a rosbridge client', () => {
     for (let i = 0; i <= LIMITS.ATTACH_FAULTS_MAX; i++) client.session.receive('nonsense');
     expect(client.hungUp).toEqual([1008]);
   });
+
+  it('cancels a goal that the robot had not taken yet when the client cancelled it', async () => {
+    const client = attach();
+    const taken = Promise.withResolvers<void>();
+    const goalId = 'e'.repeat(32);
+    client.door.sendGoal = async () => {
+      await taken.promise;
+      return { goal_id: goalId, state: 'running', reason: '', feedback_seq: 0, feedback: [] };
+    };
+    client.send({ op: 'send_action_goal', id: 'g', action: '/spin', action_type: 'p/action/A', args: {} });
+    client.send({ op: 'cancel_action_goal', id: 'g', action: '/spin' });
+    taken.resolve();
+    await client.settled();
+    expect(client.door.asked).toEqual([['cancel', goalId]]);
+  });
+
+  it('stops the robot whatever else waits, and with any arguments', async () => {
+    const client = attach();
+    client.door.call = () => new Promise(() => {});
+    for (let i = 0; i <= LIMITS.ATTACH_CALLS_MAX; i++)
+      client.send({ op: 'call_service', service: '/amcl/reset', type: 'std_srvs/Empty' });
+    for (const args of [[], 'now', {}])
+      client.send({ op: 'call_service', id: 's', service: '/auraison/emergency_stop', args });
+    await client.settled();
+    expect(client.door.asked.filter(([what]) => what === 'stop')).toHaveLength(3);
+  });
 });

@@ -81,8 +81,11 @@ class A2aRun {
   }
 
   async work(): Promise<HostedOutcome> {
-    const { name, open } = this.#parts;
-    this.#agent = await this.#race(open(this.#leave.signal));
+    const { clock, name, open, timeoutMs } = this.#parts;
+    const opened = withDeadline(clock, timeoutMs, open(this.#leave.signal), 'read the card', name);
+    this.#agent = await this.#race(opened).catch((thrown: unknown) => {
+      throw silentOr(thrown, name, timeoutMs);
+    });
     if (!(await this.#found(this.#agent))) {
       const { usesTools } = this.#agent;
       await this.#follow(firstMessage(this.#run, usesTools, this.#done, this.#leftOut));

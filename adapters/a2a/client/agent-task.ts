@@ -112,6 +112,8 @@ export class AgentTask {
   #artifact(artifact: Artifact, append: boolean): void {
     const known = this.#artifacts.get(artifact.artifactId);
     if (!known && this.#artifacts.size >= ARTIFACTS_MAX) return;
+    // It is left out of the summary then, and its first words are the reason.
+    if (append && known && bytesOf(known.parts) > A2A_LIMITS.SUMMARY_BYTES) return;
     const parts = append && known ? [...known.parts, ...artifact.parts] : artifact.parts;
     this.#artifacts.set(artifact.artifactId, { ...artifact, parts: parts.slice(-A2A_LIMITS.PARTS_MAX) });
   }
@@ -137,6 +139,14 @@ export class AgentTask {
     }
     return artifacts.length === 0 ? {} : { artifacts };
   }
+}
+
+/** About. */
+function bytesOf(parts: readonly Part[]): number {
+  return parts.reduce((sum, { content }) => {
+    if (content?.$case === 'data') return sum + JSON.stringify(content.value ?? null).length;
+    return sum + (content?.value.length ?? 0);
+  }, 0);
 }
 
 function shownPart({ content, filename, mediaType }: Part): object[] {

@@ -28,12 +28,13 @@ export function cancelIn(body: unknown): CancelOrder | undefined {
   };
 }
 
-/** Of a body that is not JSON, for example since it broke off. */
+const TASK = /"(?:id|taskId|name)"\s*:\s*"(?:tasks\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"/;
+
+/** Of a body that is not JSON, for example since it broke off. The id of the request may be a UUID too: params first. */
 function cancelInText(text: string): CancelOrder | undefined {
   const method = /"method"\s*:\s*"(tasks\/cancel|CancelTask)"/.exec(text)?.[1];
-  const id = /"(?:id|taskId|name)"\s*:\s*"(?:tasks\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"/.exec(
-    text,
-  )?.[1];
+  const params = text.indexOf('"params"');
+  const id = (TASK.exec(params < 0 ? '' : text.slice(params)) ?? TASK.exec(text))?.[1];
   if (method === undefined || id === undefined) return undefined;
   return { legacy: method === 'tasks/cancel', request: { jsonrpc: '2.0', method, id: null, params: { id } } };
 }

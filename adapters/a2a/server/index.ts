@@ -16,6 +16,8 @@ export type { RobotAgentPorts } from './robot-agent.ts';
 
 const LEGACY = '0.3';
 const MODERN = '1.0';
+/** The library would read JSON in a JSON text as an order. */
+const NOT_JSON = '{';
 
 /** This robot as an agent of the Agent2Agent protocol, versions 1.0 and 0.3, over JSON-RPC. */
 export class A2aEndpoint implements A2aApi {
@@ -42,7 +44,8 @@ export class A2aEndpoint implements A2aApi {
     try {
       if (!stop) validateVersion(version, await agent.getAgentCard(), 'JSONRPC');
       const context = new ServerCallContext({ requestedVersion: legacy ? LEGACY : MODERN });
-      const answer = await handler.handle((stop?.request ?? body) as Record<string, unknown>, context);
+      const order = stop?.request ?? (typeof body === 'string' ? NOT_JSON : body);
+      const answer = await handler.handle(order as Record<string, unknown>, context);
       if (!(Symbol.asyncIterator in answer)) return { kind: 'answer', body: answer };
       if (this.#streams >= A2A_LIMITS.STREAMS_MAX) {
         await answer.return();

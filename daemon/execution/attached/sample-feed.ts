@@ -35,7 +35,7 @@ const TF_STATIC = '/tf_static';
 export class SampleFeed {
   readonly #parts: SampleFeedParts;
   readonly #topics = new Map<string, Topic>();
-  #followed: ReadonlySet<string> = new Set();
+  readonly #followed = new Set<string>();
   #inFlight = 0;
   #end: (() => void) | undefined;
 
@@ -70,10 +70,13 @@ export class SampleFeed {
   receive(message: FromServers): void {
     if (message.kind === 'taken') this.#inFlight -= message.bytes;
     else if (message.kind === 'follow') {
-      this.#followed = new Set(message.topics);
+      for (const topic of message.removed) this.#followed.delete(topic);
+      for (const topic of message.added) this.#followed.add(topic);
       this.#parts.watchGraph(message.graph);
+      this.#parts.post({ kind: 'following' });
     } else if (message.kind === 'latest') {
       for (const sample of this.#topics.get(message.topic)?.kept ?? []) this.#send(sample, message.ticket);
+      this.#parts.post({ kind: 'given', ticket: message.ticket });
     } else if (message.kind === 'publish') void this.#publish(message);
   }
 
