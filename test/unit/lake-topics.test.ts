@@ -274,6 +274,9 @@ it('shows guests of other tenants neither the rows nor a way around', async () =
     'SUMMARIZE numbers',
     'DESCRIBE numbers',
     "FROM ducklake_table_insertions('lake', 'main', 'numbers', 0, 99)",
+    'SELECT min_value FROM __ducklake_metadata_lake.main.ducklake_file_column_stats',
+    'FROM __ducklake_metadata_lake.ducklake_inlined_data_1_1',
+    'SUMMARIZE __ducklake_metadata_lake.ducklake_file_column_stats',
   ];
   for (const sql of ways)
     await expect(rig.rows(sql, true), sql).rejects.toMatchObject({ code: 'policy.denied' });
