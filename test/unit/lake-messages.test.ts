@@ -134,6 +134,21 @@ it('keeps definitions of one topic apart, and fields that are named like its own
   ]);
 });
 
+it('keeps two fields apart of which one has the name that the other gets', async () => {
+  const thing = (value: Record<string, unknown>, atMs: number, definition: string) =>
+    recorded('/thing', 'strange_msgs/msg/Thing', value, atMs, definition);
+  const { rows } = await lakeOf({
+    'bags/a/0.mcap': [
+      thing({ x: 7 }, 0, 'int32 x'),
+      thing({ x: 1.5, x_2: 2.5 }, 1, 'float64 x\nfloat64 x_2'),
+    ],
+  });
+  expect(await rows("SELECT x, x_2, x_3 FROM messages('/thing') ORDER BY log_time")).toEqual([
+    [7, null, null],
+    [null, 2.5, 1.5],
+  ]);
+});
+
 it('leaves large payloads in the segment and says which; a message that it cannot decode is a row with its reason', async () => {
   const image = (data: Uint8Array, atMs: number) =>
     recorded('/image', 'sensor_msgs/msg/CompressedImage', { format: 'jpeg', data }, atMs);
