@@ -293,3 +293,18 @@ it('explains wrong calls, and lets no argument do what a statement may not', asy
   for (const sql of wrong) expect((await failed(rows(sql))).code, sql).toBe('lake.failed');
   expect(recordings.opened).toEqual([]);
 });
+
+it('answers other statements while a disk hangs', async () => {
+  const one = (topic: string) => [recorded(topic, 'std_msgs/msg/Float64', { data: 1 }, 0)];
+  const open = async function* (path: string) {
+    if (path.includes('/a/')) await new Promise(() => {});
+    yield* one('/b');
+  };
+  const events = [sealedEvent('bags/a/0.mcap', one('/a')), sealedEvent('bags/b/0.mcap', one('/b'))];
+  const { lake, rows, dispose } = await topicLake(open, events);
+  onTestFinished(dispose);
+  const hanging = rows("FROM messages('/a')", { timeoutMs: 1_000 });
+  await expect(hanging).rejects.toMatchObject({ code: 'deadline.exceeded' });
+  expect(await rows("SELECT count(*) FROM messages('/b')")).toEqual([[1]]);
+  expect(lake.overdue()).toEqual({ count: 0, oldest: 0 });
+});
