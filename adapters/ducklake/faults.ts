@@ -40,3 +40,14 @@ function outOfMemory(message: string, operation: string, subject: string, cause:
     hint: 'the statement needs more memory than the lakehouse has: select fewer rows or columns, aggregate, or select parts of long texts',
   });
 }
+
+/** A statement that found no memory while others were running. */
+export function noMemory(sql: string, cause: unknown): EdgeError {
+  return new EdgeError('cell.overloaded', {
+    operation: 'lake.query',
+    subject: sql.slice(0, 200),
+    message: 'other queries use the memory of the lakehouse',
+    hint: 'try again when they have ended',
+    cause,
+  });
+}

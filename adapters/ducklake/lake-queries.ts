@@ -12,7 +12,7 @@ import {
   type Timer,
   withDeadline,
 } from '../../contract/core.ts';
-import { isOutOfMemory, lakeFailed } from './faults.ts';
+import { isOutOfMemory, lakeFailed, noMemory } from './faults.ts';
 import { namesRecorded, notShared } from './guests.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import type { MessageStage } from './message-stage.ts';
@@ -167,6 +167,7 @@ class StatementReader implements LakeReader {
   readonly #tables: string[] = [];
   #notes: readonly string[] = [];
   readonly #released = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
   #rows: RowReader | undefined;
   /** The current work of the connection; one job at a time. */
   #work: Promise<unknown> = Promise.resolve();
@@ -210,11 +211,11 @@ class StatementReader implements LakeReader {
 
   async begin(): Promise<void> {
     const { limit, valueBytes = LIMITS.LAKE_VALUE_BYTES_MAX } = this.#ask;
-    await this.#timed(async (isOver) => {
+    await this.#timed(async (interrupter) => {
       const connection = this.#connection;
       await connection.run(`USE ${LAKE}`);
       const tree = await checkReadOnly(connection, this.#sql);
-      const sql = await this.#withMessages(tree, isOver);
+      const sql = await this.#withMessages(tree, interrupter);
       if (this.#closed) throw stopped();
       // A second protection: nothing in this transaction can write.
       await connection.run('BEGIN TRANSACTION READ ONLY');
@@ -227,12 +228,13 @@ class StatementReader implements LakeReader {
   }
 
   /** The statement with its recorded messages read, should it ask for any. */
-  async #withMessages(tree: SyntaxTree, isOver: () => boolean): Promise<string> {
+  async #withMessages(tree: SyntaxTree, interrupter: Interrupter): Promise<string> {
     if (!this.#isShared(tree)) throw notShared();
     if (messagesCalls(tree).length === 0) return this.#sql;
     if (!this.#stage) throw refuse(this.#sql, 'this lake is opened without its recordings', '');
-    const isEnded = () => this.#closed || isOver();
-    const staged = await this.#stage.prepare(this.#connection, this.#sql, tree, this.#tables, isEnded);
+    const isEnded = () => this.#closed || interrupter.fired;
+    const ended = Promise.race([this.#ended.promise, interrupter.over.promise]);
+    const staged = await this.#stage.prepare(this.#connection, this.#sql, tree, this.#tables, isEnded, ended);
     this.#notes = staged.notes;
     return staged.sql;
   }
@@ -267,6 +269,7 @@ class StatementReader implements LakeReader {
   close(): Promise<void> {
     if (this.#closed) return this.released;
     this.#closed = true;
+    this.#ended.resolve();
     // No caller waits for its rows any longer.
     if (this.#isWorking) this.#connection.interrupt();
     void this.#work
@@ -299,7 +302,7 @@ class StatementReader implements LakeReader {
   }
 
   /** Runs `work` within what is left of the time of this statement; the time of its reader does not count. */
-  async #timed<T>(work: (isOver: () => boolean) => Promise<T>): Promise<T> {
+  async #timed<T>(work: (interrupter: Interrupter) => Promise<T>): Promise<T> {
     const { timeoutMs } = this.#ask;
     const start = this.#clock.monotonicMs();
     const leftMs = Math.max(1, timeoutMs - this.#spentMs);
@@ -308,7 +311,7 @@ class StatementReader implements LakeReader {
     this.#isWorking = true;
     const doing = this.#work
       .catch(() => {})
-      .then(() => work(() => interrupter.fired))
+      .then(() => work(interrupter))
       .then((done) => {
         // An interrupted statement may look as if it were finished.
         if (interrupter.fired) throw tooLate(this.#sql, timeoutMs);
@@ -340,12 +343,15 @@ class StatementReader implements LakeReader {
 /** Stops a connection's work when its time is over; again and again, should it just be between two steps. */
 class Interrupter {
   readonly #timers: Timer[] = [];
+  /** Settles with `fired`. */
+  readonly over = Promise.withResolvers<void>();
   fired = false;
 
   constructor(clock: Clock, connection: DuckDBConnection, ms: number) {
     this.#timers.push(
       clock.after(ms, () => {
         this.fired = true;
+        this.over.resolve();
         connection.interrupt();
         this.#timers.push(clock.every(INTERRUPT_AGAIN_MS, () => connection.interrupt()));
       }),
@@ -368,16 +374,6 @@ function tooMany(sql: string, message: string): EdgeError {
     subject: sql.slice(0, 200),
     message,
     hint: 'try again when one has ended',
-  });
-}
-
-function noMemory(sql: string, cause: unknown): EdgeError {
-  return new EdgeError('cell.overloaded', {
-    operation: 'lake.query',
-    subject: sql.slice(0, 200),
-    message: 'other queries use the memory of the lakehouse',
-    hint: 'try again when they have ended',
-    cause,
   });
 }
 

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { EdgeError, LIMITS, type OpenRecorded } from '../../contract/core.ts';
+import { EdgeError, LIMITS, type OpenRecorded, type RecordedMessage } from '../../contract/core.ts';
 import { Filling } from './message-filling.ts';
 import {
   argumentsOf,
@@ -30,6 +30,8 @@ type Statement = {
   readonly connection: DuckDBConnection;
   readonly sql: string;
   readonly isOver: () => boolean;
+  /** Settles when `isOver` becomes true. */
+  readonly over: Promise<void>;
   readonly notes: Set<string>;
   readonly spent: { bytes: number; messages: number };
 };
@@ -46,18 +48,22 @@ export class MessageStage {
     this.#open = open;
   }
 
-  /** `tables` gets the names of the tables at once: the caller drops them, also after an error. */
+  /**
+   * `tables` gets the names of the tables at once: the caller drops them, also after an error. Neither a file that hangs
+   * nor the statement before is waited for when `over` settles.
+   */
   async prepare(
     connection: DuckDBConnection,
     sql: string,
     tree: SyntaxTree,
     tables: string[],
     isOver: () => boolean,
+    over: Promise<void>,
   ): Promise<Staged> {
     const calls = messagesCalls(tree);
     checkCalls(sql, calls);
     const statement = {
-      ...{ connection, sql, isOver },
+      ...{ connection, sql, isOver, over },
       notes: new Set<string>(),
       spent: { bytes: 0, messages: 0 },
     };
@@ -69,7 +75,7 @@ export class MessageStage {
       if (!known.has(key)) {
         known.set(key, table);
         tables.push(table);
-        await this.#inTurn(() => this.#fill(statement, ask, table));
+        await this.#inTurn(() => this.#fill(statement, ask, table), over);
       }
       replaceCall(node, table);
     }
@@ -78,10 +84,14 @@ export class MessageStage {
     return { sql: text, notes: [...statement.notes].slice(0, NOTES_MAX) };
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
+  #inTurn(work: () => Promise<void>, over: Promise<void>): Promise<void> {
+    let isStarted = false;
+    const result = this.#last.then(() => {
+      isStarted = true;
+      return work();
+    });
     this.#last = result.catch(() => {});
-    return result;
+    return Promise.race([result, over.then(() => (isStarted ? result : undefined))]);
   }
 
   async #fill(statement: Statement, ask: MessagesAsk, name: string): Promise<void> {
@@ -112,7 +122,7 @@ export class MessageStage {
     { path, bag }: RecordedSegment,
     filling: Filling,
   ): Promise<void> {
-    const { isOver, notes, spent } = statement;
+    const { isOver, over, notes, spent } = statement;
     const onDamage = (fault: EdgeError, lost?: ReadonlyMap<string, number>) => {
       const count = lost?.get(topic);
       // Other topics lost it all.
@@ -121,7 +131,8 @@ export class MessageStage {
     };
     let [messages, turnMessages, turnBytes] = [0, 0, 0];
     try {
-      for await (const message of this.#open(path, { topics: new Set([topic]), startNs, endNs, onDamage })) {
+      const recorded = this.#open(path, { topics: new Set([topic]), startNs, endNs, onDamage });
+      for await (const message of until(recorded, over)) {
         if (isOver()) return;
         const bytes = await filling.add(message, { bag, segment: path });
         spent.bytes += bytes;
@@ -143,6 +154,30 @@ export class MessageStage {
       if (!isUnreadable) throw thrown;
       notes.add(`${path}: ${(thrown as Error).message}`);
     }
+  }
+}
+
+/** Ends with `over`, also while it waits for the next message. */
+async function* until(
+  messages: AsyncIterable<RecordedMessage>,
+  over: Promise<void>,
+): AsyncGenerator<RecordedMessage> {
+  const iterator = messages[Symbol.asyncIterator]();
+  // One reaction to `over` for all messages: a race for each would keep a million of them.
+  let end = () => {};
+  void over.then(() => end());
+  try {
+    for (;;) {
+      const found = await new Promise<IteratorResult<RecordedMessage> | undefined>((resolve, reject) => {
+        end = () => resolve(undefined);
+        iterator.next().then(resolve, reject);
+      });
+      if (!found || found.done) return;
+      yield found.value;
+    }
+  } finally {
+    // A file that hangs is not waited for.
+    void Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }
 

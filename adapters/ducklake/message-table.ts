@@ -121,25 +121,39 @@ export class MessageTable {
     if (encoding !== 'cdr') return { fault: `the encoding ${encoding.slice(0, 64)} is not read` };
     try {
       const table = columnsOf(type, definition);
-      const at = table.columns.map((one) => this.#place(one.name, engineType(one.type), one.note));
-      return { table, at };
+      const own = new Set(table.columns.map(({ name }) => plainName(name)));
+      const taken = new Set<number>();
+      for (const one of table.columns)
+        taken.add(this.#place(plainName(one.name), engineType(one.type), one.note, { own, taken }));
+      return { table, at: [...taken] };
     } catch (thrown) {
       return { fault: EdgeError.from(thrown, 'sample.unknown_type', 'read-definition', type).message };
     }
   }
 
-  /** Where a field goes: into a column of its name and type, or a new one. */
-  #place(field: string, type: DuckDBType, text: string): number {
-    const plain = HEAD.some(({ name }) => name === field) ? `${field}_` : field;
+  /** Where a field goes: into a column of its name and type that no other field of its message has, or a new one. */
+  #place(
+    plain: string,
+    type: DuckDBType,
+    text: string,
+    { own, taken }: { readonly own: ReadonlySet<string>; readonly taken: ReadonlySet<number> },
+  ): number {
     const wanted = plainType(type.toString());
     for (let n = 1; ; n++) {
       const name = n === 1 ? plain : `${plain}_${n}`;
+      if (n > 1 && own.has(name)) continue;
       const at = this.columns.findIndex((one) => one.name === name);
-      if (at >= HEAD.length && plainType(this.columns[at]!.type.toString()) === wanted) return at;
+      const isSame = at >= HEAD.length && plainType(this.columns[at]!.type.toString()) === wanted;
+      if (isSame && !taken.has(at)) return at;
       if (at >= 0 || (this.#there.get(name) ?? wanted) !== wanted) continue;
       return this.columns.push({ name, type, text }) - 1;
     }
   }
+}
+
+/** The name of a field as a column. */
+function plainName(field: string): string {
+  return HEAD.some(({ name }) => name === field) ? `${field}_` : field;
 }
 
 /** The engine and its client do not quote the same names. */

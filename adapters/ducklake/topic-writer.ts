@@ -27,6 +27,8 @@ export class TopicWriter {
   readonly #engine: LakeEngine;
   readonly #tables = new Map<string, MessageTable>();
   #isIdle = false;
+  /** The segment whose pieces are being added; undefined: what was added of it may be gone, it is read again. */
+  #begun: string | undefined;
 
   constructor(engine: LakeEngine, specs: readonly TopicSpec[]) {
     this.#engine = engine;
@@ -36,14 +38,26 @@ export class TopicWriter {
   /** Drops tables that are no longer configured, or were filled from other topics; before anything else. */
   async load(): Promise<void> {
     const known = new Map(this.specs.map(({ name, spec }) => [name, spec]));
-    const found = await this.#rows(`SELECT DISTINCT name, spec FROM ${MARKS}`);
-    for (const [name, spec] of found as [string, string][]) {
+    const found = (await this.#rows(`SELECT DISTINCT name, spec FROM ${MARKS}`)) as [string, string][];
+    for (const name of await this.#unmarked()) found.push([name, '']);
+    for (const [name, spec] of found) {
       if (known.get(name) === spec) continue;
       await this.#engine.transaction('lake.open', async () => {
         await this.#engine.writer.run(`DROP TABLE IF EXISTS ${tableOf(name)}`);
         await this.#engine.writer.run(`DELETE FROM ${MARKS} WHERE name = ${quote(name)}`);
       });
     }
+  }
+
+  /** Tables of messages that have pieces of segments only: a kill came before the end of the first one. */
+  async #unmarked(): Promise<string[]> {
+    const found = await this.#rows(
+      `SELECT table_name FROM duckdb_columns()
+       WHERE database_name = '${LAKE}' AND column_name IN ('log_time', 'publish_time', 'by_reference', 'fault')
+         AND table_name NOT IN (SELECT name FROM ${MARKS})
+       GROUP BY table_name HAVING count(*) = 4`,
+    );
+    return found.map(([name]) => String(name));
   }
 
   /** Sealed, not evicted, not in all of the tables; the newest first, so that what happens now is there soon. */
@@ -77,6 +91,7 @@ export class TopicWriter {
 
   /** Rows that were left by a reader that did not come to its end. */
   async begin({ segment, missing }: TopicSegment): Promise<void> {
+    this.#begun = segment;
     for (const { name } of missing) {
       if (!(await this.#tableOf(name))) continue;
       const rows = `FROM ${tableOf(name)} WHERE segment = ${quote(segment)}`;
@@ -85,13 +100,14 @@ export class TopicWriter {
     }
   }
 
-  /** One piece of a segment; with `end`, its last. False where the segment is gone. */
+  /** One piece of a segment; with `end`, its last. False where the segment is gone, or has to be started again. */
   async add(
     of: TopicSegment,
     messages: readonly RecordedMessage[],
     end?: { readonly fault: string; readonly counts: ReadonlyMap<string, number> },
   ): Promise<boolean> {
     const { position, segment, sha256, missing } = of;
+    if (this.#begun !== segment) return false;
     const there = `SELECT 1 FROM (${PRESENT_SEGMENTS}) WHERE path = ${quote(segment)} AND sha256 = ${quote(sha256)}`;
     if ((await this.#rows(there)).length === 0) return false;
     try {
@@ -125,19 +141,21 @@ export class TopicWriter {
     );
     if (paths.length === 0) return;
     const these = `IN (${paths.join(', ')})`;
+    const clips = `SELECT c.path FROM ${LAKE}.segments c, ${LAKE}.segments g WHERE g.path ${these} AND c.path IN (${CLIPS})
+        AND c.start_time <= g.end_time AND c.end_time >= g.start_time`;
+    // Its pieces so far left out what the evicted segment had.
+    const isBegun = `SELECT coalesce(${quote(this.#begun ?? '')} IN (${clips}), false)`;
+    if ((await this.#rows(isBegun))[0]?.[0] === true) this.#begun = undefined;
     for (const { name } of this.specs)
       if (await this.#tableOf(name))
         await this.#engine.writer.run(`DELETE FROM ${tableOf(name)} WHERE segment ${these}`);
-    await this.#engine.writer.run(
-      `DELETE FROM ${MARKS} WHERE path ${these} OR path IN (
-         SELECT c.path FROM ${LAKE}.segments c, ${LAKE}.segments g WHERE g.path ${these} AND c.path IN (${CLIPS})
-           AND c.start_time <= g.end_time AND c.end_time >= g.start_time)`,
-    );
+    await this.#engine.writer.run(`DELETE FROM ${MARKS} WHERE path ${these} OR path IN (${clips})`);
   }
 
   /** Part of a transaction that dropped marks: their rows go too. */
   async forgetUnmarked(): Promise<void> {
     this.#isIdle = false;
+    this.#begun = undefined;
     for (const { name } of this.specs)
       if (await this.#tableOf(name))
         await this.#engine.writer.run(

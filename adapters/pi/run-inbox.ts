@@ -58,7 +58,8 @@ export class RunInbox {
   readonly #said = new Set<string>();
   /** Handed to Pi, and in the session within this turn of the event loop. */
   readonly #handed = new Set<string>();
-  #arrived: () => void = () => {};
+  /** Of stops that wait until what was handed to Pi is in the session. */
+  #arrivals: (() => void)[] = [];
   #running = false;
   #halt = new AbortController();
   #stopped: boolean;
@@ -74,7 +75,7 @@ export class RunInbox {
     parts.journal.onSaid = (messageId) => {
       this.#said.delete(messageId);
       this.#handed.delete(messageId);
-      if (this.#handed.size === 0) this.#arrived();
+      if (this.#handed.size === 0) this.#settleArrivals();
     };
     const stop = entries.findLastIndex(({ customType }) => customType === STOPPED_ENTRY);
     this.#stopped = stop > entries.findLastIndex(({ message }) => message?.role === 'user');
@@ -179,7 +180,7 @@ export class RunInbox {
     } finally {
       this.#running = false;
       this.#handed.clear();
-      this.#arrived();
+      this.#settleArrivals();
     }
   }
 
@@ -238,11 +239,15 @@ export class RunInbox {
     dropped.push(...this.#unheard.filter(isWords).map((said) => said.messageId));
     this.#unheard = this.#unheard.filter((said) => !isWords(said));
     // What Pi has in its hands was said before the stop, and comes before it in the session.
-    if (this.#handed.size > 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
+    if (this.#handed.size > 0) await new Promise<void>((resolve) => this.#arrivals.push(resolve));
     for (const id of dropped) journal.tag(manager.appendCustomEntry(DROPPED_ENTRY, {}), id);
     for (const id of dropped) this.#said.delete(id);
     journal.tag(manager.appendCustomEntry(STOPPED_ENTRY, {}), messageId);
     await Promise.all([journal.flush(), session.agent.waitForIdle()]);
+  }
+
+  #settleArrivals(): void {
+    for (const arrived of this.#arrivals.splice(0)) arrived();
   }
 
   #close(messageId: string): void {

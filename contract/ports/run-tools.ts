@@ -64,4 +64,6 @@ export interface RunTools {
     args: Readonly<Record<string, unknown>>,
     signal?: AbortSignal,
   ): Promise<Readonly<Record<string, unknown>>>;
+  /** What a tool of the run does, as its description says; undefined: it is unknown. */
+  effectOf?(tool: string): 'read' | 'write' | 'actuate' | undefined;
 }

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { TREE_LIMITS } from '../../contract/index.ts';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { EdgeError, pause, TREE_LIMITS } from '../../contract/index.ts';
+import type { Leaf } from '../../daemon/runtime/trees/leaf.ts';
+import { Board } from '../../daemon/runtime/trees/leaf-run.ts';
+import { watched } from '../../daemon/runtime/trees/watched.ts';
 import { readTree } from '../../formats/behavior-tree/read-tree.ts';
-import { treeFaults, treeOf } from '../support/tree-lab.ts';
+import { treeFaults, treeOf, treeRun } from '../support/tree-lab.ts';
 
 const bomb = `<!DOCTYPE lol [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><root>&b;</root>`;
 const outside = `<!DOCTYPE root [<!ENTITY x SYSTEM "file:///etc/passwd">]><root a="&x;"/>`;
@@ -65,4 +69,37 @@ describe('a hostile flow.xml is refused in words', () => {
     // It would take many seconds where the work grew with the square of the size; the test would run into its limit.
     for (let n = 0; n < 50; n++) expect(readTree(text).ok).toBe(false);
   });
+});
+
+it('calls no tool that moves the robot beside an action, whatever its name', async () => {
+  const body =
+    '<ReactiveSequence>\n<lab.is it="free"/>\n<lab.move it="guard"/>\n<lab.move it="m"/>\n</ReactiveSequence>';
+  const { end, done } = await treeRun(treeOf(body), { free: true });
+  expect(end).toMatchObject({
+    status: 'failed',
+    error: { message: expect.stringMatching(/<lab\.move> of line 5: lab\.move moves the robot/) },
+  });
+  expect(done).toEqual(['guard starts', 'guard ends']);
+});
+
+it('has stopped the action where a condition beside it throws', async () => {
+  const leaf: Leaf = {
+    ports: {},
+    act() {
+      throw new EdgeError('schema.invalid', { operation: 'port', subject: 'g', message: 'no value' });
+    },
+  };
+  const node = { id: 'g', kind: 'g', line: 1, ports: {}, leaf, children: [], about: '' };
+  const clock = new SystemClock();
+  const scope = { clock, signal: new AbortController().signal, tools: {}, robot: {} } as never;
+  let stands = false;
+  const work = async (signal: AbortSignal) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    await pause(clock, 20);
+    stands = true;
+  };
+  const guard = { event: 'no_g', to: 'failed', node, on: 'failure' } as const;
+  const options = { startsWithGuards: false, again: () => false };
+  await expect(watched(work, [guard], scope, new Board({}), options)).rejects.toThrow('no value');
+  expect(stands).toBe(true);
 });

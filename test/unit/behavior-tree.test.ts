@@ -81,6 +81,12 @@ describe('nodes with children lead on as in BehaviorTree.CPP and Nav2', () => {
       'a flaky 1 flaky 2 c',
     ],
     [
+      'Repeat of no cycles, and RetryUntilSuccessful of no attempts',
+      `<Sequence><Repeat num_cycles="0">${act('a')}</Repeat><SetBlackboard output_key="n" value="0"/><Fallback><RetryUntilSuccessful num_attempts="{n}">${act('a')}</RetryUntilSuccessful>${act('b')}</Fallback></Sequence>`,
+      'succeeded',
+      'b',
+    ],
+    [
       'AlwaysFailure and what cannot come after it',
       `<Fallback><AlwaysFailure/>${act('b')}</Fallback>`,
       'succeeded',
@@ -152,6 +158,12 @@ describe('what is asked again while an action runs', () => {
       '<Fallback><Timeout msec="1000"><Sequence><lab.move it="m"/><lab.do it="b"/></Sequence></Timeout><lab.do it="late"/></Fallback>',
       {},
       ['succeeded', 'm starts, m is stopped, late'],
+    ],
+    [
+      'SequenceWithMemory: the child that a condition ended is the next one',
+      '<RetryUntilSuccessful num_attempts="2"><ReactiveSequence><lab.is it="free"/><SequenceWithMemory><lab.do it="a"/><lab.move it="m"/><lab.do it="c"/></SequenceWithMemory></ReactiveSequence></RetryUntilSuccessful>',
+      { free: (n: number) => n !== 4 },
+      ['succeeded', 'a, m starts, m is stopped, m starts, m ends, c'],
     ],
     [
       'PipelineSequence: an earlier child that fails later ends the last one',

@@ -134,6 +134,21 @@ it('keeps definitions of one topic apart, and fields that are named like its own
   ]);
 });
 
+it('keeps two fields apart of which one has the name that the other gets', async () => {
+  const thing = (value: Record<string, unknown>, atMs: number, definition: string) =>
+    recorded('/thing', 'strange_msgs/msg/Thing', value, atMs, definition);
+  const { rows } = await lakeOf({
+    'bags/a/0.mcap': [
+      thing({ x: 7 }, 0, 'int32 x'),
+      thing({ x: 1.5, x_2: 2.5 }, 1, 'float64 x\nfloat64 x_2'),
+    ],
+  });
+  expect(await rows("SELECT x, x_2, x_3 FROM messages('/thing') ORDER BY log_time")).toEqual([
+    [7, null, null],
+    [null, 2.5, 1.5],
+  ]);
+});
+
 it('leaves large payloads in the segment and says which; a message that it cannot decode is a row with its reason', async () => {
   const image = (data: Uint8Array, atMs: number) =>
     recorded('/image', 'sensor_msgs/msg/CompressedImage', { format: 'jpeg', data }, atMs);
@@ -277,4 +292,19 @@ it('explains wrong calls, and lets no argument do what a statement may not', asy
   ];
   for (const sql of wrong) expect((await failed(rows(sql))).code, sql).toBe('lake.failed');
   expect(recordings.opened).toEqual([]);
+});
+
+it('answers other statements while a disk hangs', async () => {
+  const one = (topic: string) => [recorded(topic, 'std_msgs/msg/Float64', { data: 1 }, 0)];
+  const open = async function* (path: string) {
+    if (path.includes('/a/')) await new Promise(() => {});
+    yield* one('/b');
+  };
+  const events = [sealedEvent('bags/a/0.mcap', one('/a')), sealedEvent('bags/b/0.mcap', one('/b'))];
+  const { lake, rows, dispose } = await topicLake(open, events);
+  onTestFinished(dispose);
+  const hanging = rows("FROM messages('/a')", { timeoutMs: 1_000 });
+  await expect(hanging).rejects.toMatchObject({ code: 'deadline.exceeded' });
+  expect(await rows("SELECT count(*) FROM messages('/b')")).toEqual([[1]]);
+  expect(lake.overdue()).toEqual({ count: 0, oldest: 0 });
 });

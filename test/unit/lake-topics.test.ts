@@ -22,6 +22,8 @@ const numbers: TopicTable = { table: 'numbers', topics: ['/arm/*'], types: [FLOA
 const battery = (voltage: number, atMs: number) =>
   recorded('/battery', 'sensor_msgs/msg/BatteryState', { voltage, percentage: Number.NaN }, atMs);
 
+const MORE_THAN_A_PIECE = Array.from({ length: 5_000 }, (_, at) => float(at, at));
+
 class Rig {
   readonly recordings = new Recordings();
   readonly events: NewEvent[] = [];
@@ -55,9 +57,19 @@ class Rig {
   }
 
   async happened(...events: NewEvent[]): Promise<void> {
+    await this.project(...events);
+    await this.read();
+  }
+
+  async project(...events: NewEvent[]): Promise<void> {
     this.events.push(...events);
     await this.lake.project('execution', await logged('execution', this.events));
-    await this.read();
+  }
+
+  /** Reads the first piece of a segment that has more than one. */
+  async readPiece(): Promise<void> {
+    let looks = 0;
+    await this.lake.readTopics(() => looks++ > 0);
   }
 
   sealed(path: string, ...messages: RecordedMessage[]): NewEvent {
@@ -177,6 +189,40 @@ it('cuts messages with their segment, and keeps those that a clip has too', asyn
   ]);
 });
 
+it('loses no messages of a clip that is being read when its recording is evicted', async () => {
+  const rig = await Rig.start([numbers]);
+  await rig.happened(rig.sealed('bags/ring/0.mcap', ...MORE_THAN_A_PIECE));
+  await rig.project(rig.sealed('bags/clip-1/0.mcap', ...MORE_THAN_A_PIECE), clip('clip-1'));
+  await rig.readPiece();
+  await rig.happened(evicted('bags/ring/0.mcap'));
+  expect(await rig.rows('SELECT bag, count(DISTINCT data) FROM numbers GROUP BY bag')).toEqual([
+    ['clip-1', MORE_THAN_A_PIECE.length],
+  ]);
+});
+
+it('loses no messages of a segment that is being read when the rows of another log are dropped', async () => {
+  const rig = await Rig.start([numbers]);
+  await rig.project(rig.sealed('bags/a/0.mcap', ...MORE_THAN_A_PIECE));
+  await rig.readPiece();
+  const phase = { kind: 'run.phase', payload: { phase: 'x', reason: '', facts: {} } } as NewEvent;
+  await rig.lake.project('runtime', await logged('runtime', [phase]));
+  await rig.lake.rebuild('runtime');
+  await rig.read();
+  expect(await rig.rows('SELECT count(DISTINCT data), count(*) FROM numbers')).toEqual([
+    [MORE_THAN_A_PIECE.length, MORE_THAN_A_PIECE.length],
+  ]);
+});
+
+it('drops a table that was not read to the end of a segment when it is configured no longer', async () => {
+  const rig = await Rig.start([numbers]);
+  await rig.project(rig.sealed('bags/a/0.mcap', ...MORE_THAN_A_PIECE));
+  await rig.readPiece();
+  expect((await rig.rows('SELECT count(*) > 0 FROM numbers'))[0]).toEqual([true]);
+  await rig.lake.close();
+  await rig.open([]);
+  await expect(rig.rows('FROM numbers')).rejects.toMatchObject({ code: 'lake.failed' });
+});
+
 it('has the same rows after a rebuild, of all logs or of one', async () => {
   const rig = await Rig.start();
   await rig.happened(
@@ -228,6 +274,9 @@ it('shows guests of other tenants neither the rows nor a way around', async () =
     'SUMMARIZE numbers',
     'DESCRIBE numbers',
     "FROM ducklake_table_insertions('lake', 'main', 'numbers', 0, 99)",
+    'SELECT min_value FROM __ducklake_metadata_lake.main.ducklake_file_column_stats',
+    'FROM __ducklake_metadata_lake.ducklake_inlined_data_1_1',
+    'SUMMARIZE __ducklake_metadata_lake.ducklake_file_column_stats',
   ];
   for (const sql of ways)
     await expect(rig.rows(sql, true), sql).rejects.toMatchObject({ code: 'policy.denied' });

@@ -7,6 +7,7 @@ import {
   LIMITS,
   type RunTools,
   type ToolBox,
+  type ToolSpec,
 } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
 import type { ToolGate } from '../gate/tool-gate.ts';
@@ -36,18 +37,22 @@ export class GatedTools implements RunTools {
   readonly recording: RunTools['recording'];
   readonly #gate: ToolGate;
   readonly #execution: ExecutionPort;
-  readonly #box: Pick<ToolBox, 'call'>;
+  readonly #box: Pick<ToolBox, 'call' | 'specs'>;
 
   constructor(
     gate: ToolGate,
     execution: ExecutionPort,
     recording: RunTools['recording'],
-    box: Pick<ToolBox, 'call'>,
+    box: Pick<ToolBox, 'call' | 'specs'>,
   ) {
     this.#gate = gate;
     this.#execution = execution;
     this.recording = recording;
     this.#box = box;
+  }
+
+  effectOf(tool: string): ToolSpec['effect'] | undefined {
+    return this.#box.specs().find(({ name }) => name === tool)?.effect;
   }
 
   async call(

@@ -27,6 +27,10 @@ export class BoundTools implements RunTools {
     this.recording = tools.recording;
   }
 
+  effectOf(tool: string): ReturnType<NonNullable<RunTools['effectOf']>> {
+    return this.#tools.effectOf?.(tool);
+  }
+
   clipRecording(order: ClipOrder): Promise<ClipReceipt> {
     return this.#tools.clipRecording(order);
   }

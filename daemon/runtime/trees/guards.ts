@@ -1,4 +1,4 @@
-import type { FlowScope } from '../../../contract/index.ts';
+import { EdgeError, type FlowScope } from '../../../contract/index.ts';
 import { type Board, numberAt, runLeaf } from './leaf-run.ts';
 import type { TreeNode } from './tree-nodes.ts';
 import { INNER } from './vocabulary.ts';
@@ -45,6 +45,21 @@ export function notBeside(node: TreeNode): TreeNode | undefined {
 export function isSteady(node: TreeNode): boolean {
   if (node.kind === 'GoalUpdatedController') return true;
   return node.leaf ? node.leaf.fixed !== undefined : node.children.every(isSteady);
+}
+
+/**
+ * Throws `schema.invalid` where a guard calls a tool that moves the robot. Which tools do is known when a run has them:
+ * those of MCP servers come after the check of the file.
+ */
+export function refuseMoving(guard: TreeNode, { tools }: Pick<FlowScope, 'tools'>): void {
+  const isMoving = (tool: string) => tools.effectOf?.(tool) === 'actuate';
+  const node = find(guard, ({ leaf }) => leaf?.tools?.some(isMoving) === true);
+  if (!node) return;
+  throw new EdgeError('schema.invalid', {
+    ...{ operation: 'port', subject: node.id, retryable: false },
+    message: `<${node.kind}> of line ${node.line}: ${node.leaf!.tools!.find(isMoving)} moves the robot, and would be repeated while another action runs`,
+    hint: 'put it behind the last child, or use Sequence or Fallback',
+  });
 }
 
 export function paceOf(node: TreeNode, board: Board): Pace {

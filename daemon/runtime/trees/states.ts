@@ -190,10 +190,18 @@ export class States {
       board.mem[count] = more ? done : 0;
       return `${more ? 'again' : 'over'}: ${done} of ${most < 0 ? 'any number' : most}`;
     });
-    return this.#reset(node, count, entry);
+    const binding = node.ports[port];
+    if (binding && 'value' in binding && binding.value !== 0) return this.#reset(node, count, entry);
+    this.#route(node.id, node, { start: entry, none: on[by] }, (board) => {
+      board.mem[count] = 0;
+      return numberAt(node, port, INNER[node.kind]!.ports, board) === 0
+        ? 'none: 0 times'
+        : 'start: from zero';
+    });
+    return node.id;
   }
 
-  /** A child that failed is the first one of the next time; those before it have succeeded. */
+  /** A child that failed, or that was ended from above, is the first one of the next time; those before it have succeeded. */
   #withMemory(node: TreeNode, on: Onward): string {
     const { children } = node;
     const place = `${node.id}_at`;
@@ -204,13 +212,14 @@ export class States {
       return 'done: all have succeeded';
     });
     for (let index = children.length - 1; index >= 0; index--) {
-      const failed = this.#name(children[index]!, 'kept');
-      this.#route(failed, node, { failed: on.bad }, (board) => {
+      const entry = this.of(children[index]!, { ...on, ok: next, isFresh: false });
+      entries.unshift(entry);
+      if (index === 0) break;
+      next = this.#name(children[index]!, 'next');
+      this.#route(next, node, { go: entry }, (board) => {
         board.mem[place] = index;
-        return `failed: child ${index + 1} is the next one`;
+        return `go: child ${index + 1} is the next one`;
       });
-      next = this.of(children[index]!, { ...on, ok: next, bad: failed, isFresh: false });
-      entries.unshift(next);
     }
     const ways = Object.fromEntries(entries.map((to, index) => [`child_${index + 1}`, to]));
     this.#route(node.id, node, ways, (board) => `child_${numeric(board.mem[place]) + 1}: its turn`);

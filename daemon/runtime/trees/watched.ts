@@ -1,5 +1,5 @@
 import { EdgeError, type FlowScope, pause, type RobotState } from '../../../contract/index.ts';
-import { guardHolds, type Pace, paceOf } from './guards.ts';
+import { guardHolds, type Pace, paceOf, refuseMoving } from './guards.ts';
 import { type Board, dueKey } from './leaf-run.ts';
 import type { TreeNode } from './tree-nodes.ts';
 
@@ -26,7 +26,7 @@ const PACE_MS_MIN = 100;
 
 /**
  * Does the work, and asks the guards meanwhile. Where one ends it, the work is aborted, has settled, and its robot stands,
- * before this settles. `again`: after each round of guards, whether the work has to start again.
+ * before this settles, also where a guard throws. `again`: after each round of guards, whether the work has to start again.
  */
 export async function watched<T>(
   work: (signal: AbortSignal) => Promise<T>,
@@ -36,6 +36,7 @@ export async function watched<T>(
   options: { readonly startsWithGuards: boolean; readonly again: () => boolean },
 ): Promise<Watched<T>> {
   if (guards.length === 0) return { end: await work(scope.signal) };
+  for (const { node, on } of guards) if (on !== 'time') refuseMoving(node, scope);
   const timers = guards.map((guard) => new GuardTimer(guard, scope, board));
   if (options.startsWithGuards) {
     for (const timer of timers) if (await timer.ends()) return { guard: timer.guard };
@@ -50,7 +51,13 @@ export async function watched<T>(
     });
     // What it throws is thrown below, where it is awaited.
     running.catch(() => {});
-    const ended = await firstEnd(timers, scope, signal, done, options.again);
+    const ended = await firstEnd(timers, scope, signal, done, options.again).catch(
+      async (thrown: unknown) => {
+        over.abort(thrown);
+        await running.catch(() => {});
+        throw thrown;
+      },
+    );
     if (ended === 'over') return { end: await running };
     over.abort(
       new EdgeError('run.cancelled', { operation: 'guard', subject: 'tree', message: 'a guard ended it' }),
