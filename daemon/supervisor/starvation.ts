@@ -6,6 +6,11 @@ export type Between = {
   readonly gapMs: number;
   /** The part of it in which the observer itself ran: only that part counts as silence. */
   readonly countedMs: number;
+  /**
+   * The process starts: it loads its code, which its other threads read for it. Later a thread that waits for the disk
+   * excuses nothing, since a recorder writes without pause.
+   */
+  readonly isStarting?: boolean;
 };
 
 /** How much of a silence the host is to blame for. */
@@ -34,12 +39,12 @@ export function starvedMs({ endedMs, pendingMs }: Starvation): number {
 
 /**
  * Folds in what happened between two looks. Excused is what the host did to the process: waits for a processor, the
- * disk, and sleep while its own threads wait for the disk, or for a processor on an overloaded host. A thread that computes, sleeps on a
+ * disk, and sleep while its own threads wait for a processor on an overloaded host, or for the disk while it starts. A thread that computes, sleeps on a
  * quiet host, or is stopped by a signal has no excuse.
  */
 export function starve(
   before: Starvation,
-  { gapMs, countedMs }: Between,
+  { gapMs, countedMs, isStarting = false }: Between,
   last: ProcessTimes,
   now: ProcessAccount,
 ): Starvation {
@@ -58,7 +63,7 @@ export function starve(
       return { ...before, pendingMs: before.pendingMs + ms };
     }
     case 'sleeping': {
-      const waitsForHelper = now.helpersOnDisk || helpersStarve(gapMs, last, now);
+      const waitsForHelper = (isStarting && now.helpersOnDisk) || helpersStarve(gapMs, last, now);
       return ended(waitsForHelper ? Math.max(waitedMs, countedMs) : waitedMs);
     }
     case 'stopped':

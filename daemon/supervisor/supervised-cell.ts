@@ -195,9 +195,10 @@ export class SupervisedCell {
     const pausedMs = lateMs > LIMITS.HEARTBEAT_MS ? lateMs : 0;
     this.#lastCheckMs = nowMs;
     if (pausedMs > 0) this.#liveness = pardon(this.#liveness, pausedMs);
-    this.#liveness = observe(this.#liveness, { gapMs, countedMs: gapMs - pausedMs }, this.#look(nowMs));
-    const booting = this.#state === 'booting' || this.#state === 'starting';
-    const verdict = judge(this.#liveness, nowMs, patienceOf(booting));
+    const isStarting = this.#state === 'booting' || this.#state === 'starting';
+    const between = { gapMs, countedMs: gapMs - pausedMs, isStarting };
+    this.#liveness = observe(this.#liveness, between, this.#look(nowMs));
+    const verdict = judge(this.#liveness, nowMs, patienceOf(isStarting));
     if (verdict.alive) {
       this.#reportStarved(nowMs);
       if (this.#state === 'up' && nowMs - this.#upSinceMs > LIMITS.RESTART_FORGET_MS) this.#failures = 0;

@@ -109,6 +109,8 @@ describe('a host', () => {
 });
 
 describe('an intent', () => {
+  // This process stood still while it waited for others: connections that ended meanwhile are seen first.
+  beforeAll(() => new Promise<void>((resolve) => setTimeout(resolve, 100)));
   const token = () => readFileSync(join(dataDir, 'token'), 'utf8').trim();
   const send = async (body: string) => {
     const response = await fetch(`http://127.0.0.1:${port}/v1/intents`, {

@@ -115,6 +115,10 @@ describe('a cell that hangs', () => {
     ['waits for a lock on a loaded host, and no thread of it runs', { state: 'sleeping', pressure: LOADED }],
     ['waits for a lock on a host that counts no pressure', { state: 'sleeping', helpersRunnable: true }],
     ['is dead and not reaped', { state: 'dead', pressure: QUIET }],
+    [
+      'waits for a lock while its recorder waits for the disk',
+      { state: 'sleeping', pressure: QUIET, helpersOnDisk: true },
+    ],
   ])('and %s is killed within 2 s', async (_what, life) => {
     const { ms, warned } = await killedAfter(life);
     expect(ms).toBeLessThanOrEqual(OWN + LOOK);
@@ -163,15 +167,19 @@ describe('a cell that the host starves', () => {
     ],
     ['sleeps between its waits', { state: 'sleeping', ran: 0.02, waited: 0.95, pressure: LOADED }],
     ['waits for the disk', { state: 'disk', pressure: QUIET }],
-    [
-      'sleeps while another thread waits for the disk',
-      { state: 'sleeping', pressure: QUIET, helpersOnDisk: true },
-    ],
   ])('and %s is waited for, with a warning, but not for ever', async (_what, life) => {
     const { ms, warned } = await killedAfter(life);
     expect(warned).toEqual(['execution']);
     expect(ms).toBeGreaterThan(ALL - LOOK);
     expect(ms).toBeLessThanOrEqual(ALL + LOOK);
+  });
+
+  it('and starts while its threads read its code from a slow disk is waited for', async () => {
+    const life = (helpersOnDisk: boolean): Life => ({ state: 'sleeping', pressure: QUIET, helpersOnDisk });
+    const { HEARTBEAT_BOOT_MS: own, HEARTBEAT_BOOT_STARVED_MS: all } = LIMITS;
+    expect((await killedAfter(life(false), true)).ms).toBeLessThanOrEqual(own + 2 * LOOK);
+    const { ms } = await killedAfter(life(true), true);
+    expect(ms === undefined || ms > all - LOOK).toBe(true);
   });
 
   it('is reported once in a silence, also where the supervisor itself is kept waiting', async () => {
