@@ -3,7 +3,7 @@ import { parse } from '@foxglove/rosmsg';
 import { MessageReader } from '@foxglove/rosmsg2-serialization';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpointOf } from '../../daemon/client/api-client.ts';
-import { foxgloveDriver, Ros, rosbridgeDriver, Topic } from '../support/attached-drivers.ts';
+import { foxgloveDriver, listening, Ros, rosbridgeDriver, Topic } from '../support/attached-drivers.ts';
 import { freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { StockFoxglove } from '../support/foxglove-client.ts';
 import { notingCommands, type SimCommand, simCommands } from '../support/sim-commands.ts';
@@ -38,6 +38,7 @@ describe('stock clients of Foxglove and rosbridge', () => {
       ...notingCommands(commands),
     });
     token = endpointOf(daemon.settings, '/').token!;
+    for (const one of [port, rosbridge]) await listening(one);
   });
   afterAll(async () => {
     for (const close of closing) close();

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { until } from './daemon.ts';
 import { StockFoxglove } from './foxglove-client.ts';
 
@@ -35,10 +36,25 @@ export type AttachedDriver = {
   close(): void;
 };
 
+/** Settles when the servers for attached clients listen: a daemon is up before all its ports are. */
+export async function listening(port: number): Promise<void> {
+  const isOpen = () =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.once('error', () => resolve(false));
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+    });
+  await until(isOpen, `port ${port} listens`);
+}
+
 const TWIST = 'geometry_msgs/msg/Twist';
 const TAKE = '/auraison/take_lease';
 
 export async function foxgloveDriver(port: number, token: string): Promise<AttachedDriver> {
+  await listening(port);
   const client = new StockFoxglove(`ws://127.0.0.1:${port}/?token=${token}`);
   await until(() => client.services.length > 0, 'services are offered');
   const publish = client.publisher('/cmd_vel', TWIST);
@@ -55,6 +71,7 @@ export async function foxgloveDriver(port: number, token: string): Promise<Attac
 }
 
 export async function rosbridgeDriver(port: number, token: string): Promise<AttachedDriver> {
+  await listening(port);
   const ros = new Ros();
   await ros.connect(`ws://127.0.0.1:${port}/?token=${token}`);
   const told: string[] = [];
