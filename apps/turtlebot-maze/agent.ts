@@ -7,7 +7,8 @@ import { MAX_BUMPS, MAX_DURATION_S, type MazeParams } from './facts.ts';
  * and each result names the usual next one, so that a very small model can do it too.
  */
 export const mazeAgent: AgentDefinition = {
-  instructions: `You steer a small robot through an unknown maze. Find the exit.
+  // A small model chooses otherwise with other words: these are the ones it was tried with.
+  instructions: `You steer a small robot through a maze that nobody has seen. Find the exit.
 Call maze_explore_frontier again and again until a result says "exit_reached": true.
 When a drive ends stuck, or the result has a problem, call maze_back_out once, then explore again.
 maze_list_frontiers and maze_go_to let you choose a place yourself.

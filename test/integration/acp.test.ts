@@ -123,7 +123,9 @@ describe.runIf(OPENCODE !== '')('opencode', () => {
     metres = 5;
     const runId = await errand('coder');
     const before = simCommands(at('commands')).length;
-    await until(() => simCommands(at('commands')).slice(before).some(moves), 'it drives');
+    // Its program starts anew for each run: half a minute on a busy host.
+    const drives = () => simCommands(at('commands')).slice(before).some(moves);
+    await until(drives, 'it drives', 180_000);
     await daemon.api.post(`/v1/runs/${runId}/cancel`, { reason: 'enough' });
     expect(await finishedRun(daemon.api, runId)).toMatchObject({
       run: { status: 'cancelled' },

@@ -253,7 +253,7 @@ it('the trace of a run is one click from its run', async () => {
   await rows.nth(7).waitFor();
   expect(page.url()).toContain(`#/runs/${RUN_ID}`);
   expect(await rows.locator('th').allInnerTexts()).toContain(`execute_tool ${HOSTILE}`);
-  expect(await page.locator('#trace-note').innerText()).toBe('8 spans in 9.0 s, 1 failed, 2 under way');
+  expect(await page.locator('#trace-note').innerText()).toBe('8 spans in 9.0 s, 1 failed, 2 running');
   expect(await rows.nth(6).innerText()).toContain('the shelf is not there');
   const [tool, motion] = await Promise.all(
     [4, 5].map((n) => rows.nth(n).locator('rect').last().boundingBox()),

@@ -86,7 +86,7 @@ describe('hostile MCP servers', () => {
       'a new one answers',
     );
     expect(echoed.result['text']).toBe('back');
-    expect(r.degraded.map(({ message }) => message).join()).toContain('deaf');
+    expect(r.degraded.map(({ message }) => message).join()).toContain('does not answer');
     expect(r.recovered).toEqual(['mcp.deaf']);
   });
 

@@ -73,11 +73,25 @@ async function submit(): Promise<void> {
   runId = run.run_id;
 }
 
-const take = () => daemon.api.post<LeaseView>('/v1/lease', { ttl_ms: TTL_MS });
+/** Asked for again where the order may be old because the host held the daemon up, as its hint says. */
+const take = () =>
+  until(
+    () =>
+      daemon.api.post<LeaseView>('/v1/lease', { ttl_ms: TTL_MS }).catch((thrown: unknown) => {
+        if (EdgeError.from(thrown, 'internal.fault', 'take', 'lease').code === 'command.expired')
+          return undefined;
+        throw thrown;
+      }),
+    'the lease is taken',
+  );
 
 async function steer(lease: LeaseView, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
-    await daemon.api.post('/v1/teleop', { lease_id: lease.lease_id, twist: { linear: 0, angular: 0.5 } });
+    const order = { lease_id: lease.lease_id, twist: { linear: 0, angular: 0.5 } };
+    await daemon.api.post('/v1/teleop', order).catch((thrown: unknown) => {
+      // A hand steers on: one command that is too old is no end.
+      if (EdgeError.from(thrown, 'internal.fault', 'steer', 'lease').code !== 'command.expired') throw thrown;
+    });
     await wait(50);
   }
 }
@@ -181,7 +195,7 @@ describe('a person who takes the robot over from a mission', () => {
     },
   );
 
-  it('keeps the lease when the run is cancelled', { timeout: 60_000 }, async () => {
+  it('keeps the lease when the run is cancelled', { timeout: 180_000 }, async () => {
     await driving();
     const lease = await take();
     await paused(lease.holder);

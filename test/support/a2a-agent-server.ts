@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { endpointOf } from '../../daemon/client/api-client.ts';
 import { type AgentScript, MemoryA2aAgent } from './a2a-agent.ts';
@@ -24,7 +24,7 @@ export async function listenA2a(script: AgentScript) {
       { url: `${url}/a2a`, protocolBinding: 'JSONRPC', tenant: '', protocolVersion: '1.0' },
     ],
   });
-  server.on('request', async (request, response) => {
+  const answerTo = async (request: IncomingMessage, response: ServerResponse) => {
     let body = '';
     for await (const piece of request) body += String(piece);
     const init = request.method === 'GET' ? {} : { method: 'POST', body };
@@ -32,6 +32,10 @@ export async function listenA2a(script: AgentScript) {
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
     for await (const piece of answer.body ?? []) response.write(piece);
     response.end();
+  };
+  // The library throws in the middle of a stream, for example where the task has ended meanwhile.
+  server.on('request', (request, response) => {
+    answerTo(request, response).catch(() => response.destroy());
   });
   const stop = async () => {
     server.closeAllConnections();
