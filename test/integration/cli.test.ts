@@ -165,14 +165,10 @@ describe('while the robot drives', () => {
     ]);
     expect(cancelled.status).toBe(0);
     expect(JSON.parse(cancelled.stdout)).toMatchObject({ run_id: run.run_id, status: 'cancelled' });
-    await until(
-      async () => {
-        const { robot } = await it.status();
-        return robot.available && robot.motion === 'stopped';
-      },
-      'the status has had its next look',
-      5_000,
-    );
+    await until(async () => {
+      const { robot } = await it.status();
+      return robot.available && robot.motion === 'stopped';
+    }, 'the status has had its next look');
     const events = await allEvents(it.api);
     const first = (kind: string) => events.findLast((event) => event.kind === kind)!;
     // The motion has let go of the base, which it does when the robot stands; then the run ended.
