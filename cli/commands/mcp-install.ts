@@ -34,7 +34,7 @@ Examples:
       action(async ({ out }, name: string, options: InstallOptions, command: Command) => {
         const { clientOf, entryOf, install, placesOf } = await import('../mcp/install.ts');
         const client = clientOf(name);
-        const entry = await entryOf(command.optsWithGlobals<GlobalOptions>(), process.env, SCRIPT);
+        const entry = entryOf(command.optsWithGlobals<GlobalOptions>(), process.env, SCRIPT);
         const done = await install(client, placesOf(), entry, options);
         out.result(done, () => text(done, client));
         const { AURAISON_URL: url, AURAISON_TOKEN: token } = process.env;

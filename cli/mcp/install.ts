@@ -1,9 +1,11 @@
-import { constants } from 'node:fs';
-import { access, copyFile, mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { findProgram } from '../../adapters/sandbox/programs.ts';
 import { EdgeError } from '../../contract/core.ts';
 import type { GlobalOptions } from '../context.ts';
+import { replaceFile } from '../replace-file.ts';
 import { MCP_CLIENTS, type McpClient, type Places } from './clients.ts';
 import { type ServerEntry, withoutServer, withServer } from './server-entry.ts';
 
@@ -77,13 +79,13 @@ export async function install(
  * How a client that knows neither this shell's PATH nor its folder starts the bridge. A token is never written: the
  * bridge reads that of the data directory, or AURAISON_TOKEN of the client's own environment.
  */
-export async function entryOf(global: GlobalOptions, env: Env, script: string): Promise<ServerEntry> {
+export function entryOf(global: GlobalOptions, env: Env, script: string): ServerEntry {
   // The client starts it in another folder, without the variables of this shell.
   const flags = Object.entries({
     '--config': global.config ?? env['AURAISON_CONFIG'],
     '--data-dir': global.dataDir ?? env['AURAISON_DAEMON_DATA_DIR'],
   }).flatMap(([flag, path]) => (path ? [flag, resolve(path)] : []));
-  const command = (await onPath('auraison', env)) ?? script;
+  const command = findProgram('auraison', lastingPath(env)) ?? script;
   const url = env['AURAISON_URL'];
   return { command, args: [...flags, 'mcp'], ...(url ? { env: { AURAISON_URL: url } } : {}) };
 }
@@ -108,34 +110,22 @@ async function textOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Whole or not at all; where there was a file, a copy of it stays and its rights are kept. */
+/** Where there was a file, a copy of it stays beside it. */
 async function replace(path: string, text: string): Promise<Pick<Installed, 'backup'>> {
-  await mkdir(dirname(path), { recursive: true });
-  const before = await stat(path).catch(() => undefined);
   const backup = `${path}.before-auraison`;
-  if (before) await copyFile(path, backup);
-  const temporary = `${path}.auraison-${process.pid}.tmp`;
-  const file = await open(temporary, 'w', before ? before.mode & 0o777 : 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  return before ? { backup } : {};
+  const isThere = existsSync(path);
+  if (isThere) await copyFile(path, backup);
+  replaceFile(path, text, {
+    operation: 'mcp install',
+    mode: 0o600,
+    hint: '--print shows the entry: paste it yourself, or run this as the user who owns the file',
+  });
+  return isThere ? { backup } : {};
 }
 
-async function onPath(name: string, env: Env): Promise<string | undefined> {
-  for (const folder of (env['PATH'] ?? '').split(delimiter).filter((part) => part.startsWith('/'))) {
-    // The one that npm puts there for the time of a script is gone afterwards.
-    if (folder.includes('node_modules')) continue;
-    const path = join(folder, name);
-    const isThere = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return path;
-  }
-  return undefined;
+/** Without the folder that npm adds for the time of a script: it is gone afterwards. */
+function lastingPath({ PATH = '' }: Env): string {
+  return PATH.split(delimiter)
+    .filter((folder) => !folder.includes('node_modules'))
+    .join(delimiter);
 }

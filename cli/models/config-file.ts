@@ -1,24 +1,11 @@
-import {
-  closeSync,
-  existsSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  type Stats,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { canonicalJson, EdgeError } from '../../contract/core.ts';
 import type { ModelRow } from '../../daemon/config/models.ts';
 import { type Config, requireConfig, tomlOf } from '../../daemon/config.ts';
 import type { Settings } from '../../daemon/settings.ts';
+import { replaceFile } from '../replace-file.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -83,33 +70,9 @@ export function save(before: ConfigFile, after: ConfigFile): void {
       message: `${path} was changed by somebody else in the meantime`,
       hint: 'run the command again',
     });
-  const former = statSync(path, { throwIfNoEntry: false });
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    const fd = openSync(temporary, 'w', 0o644);
-    try {
-      if (former) keepRights(fd, former);
-      writeSync(fd, after.source);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, path);
-  } catch (cause) {
-    throw new EdgeError('config.unreadable', {
-      operation: 'write configuration',
-      subject: path,
-      message: `${path} cannot be written: ${(cause as Error).message}`,
-      hint: 'run it as the user who owns the file, or name another with --config',
-      cause,
-    });
-  }
-}
-
-/** A service that reads the file by its group can still read it. */
-function keepRights(fd: number, { uid, gid, mode }: Stats): void {
-  const made = fstatSync(fd);
-  if (made.uid !== uid || made.gid !== gid) fchownSync(fd, uid, gid);
-  fchmodSync(fd, mode & 0o777);
+  replaceFile(path, after.source, {
+    operation: 'write configuration',
+    mode: 0o644,
+    hint: 'run it as the user who owns the file, or name another with --config',
+  });
 }

@@ -86,7 +86,7 @@ describe('mcp install', () => {
     await expect(add('windsurf', { project: true })).rejects.toThrow(/no file for one folder/);
   });
 
-  it('names the command in full, the flags of this call and the other host, and never a token', async () => {
+  it('names the command in full, the flags of this call and the other host, and never a token', () => {
     const bin = join(home, 'bin');
     mkdirSync(bin);
     writeFileSync(join(bin, 'auraison'), '#!/bin/sh\n', { mode: 0o755 });
@@ -95,14 +95,14 @@ describe('mcp install', () => {
       AURAISON_URL: 'http://robot-7.example:7601',
       AURAISON_TOKEN: 'secret',
     };
-    const entry = await entryOf({ dataDir: '/var/lib/r' }, env, '/else');
+    const entry = entryOf({ dataDir: '/var/lib/r' }, env, '/else');
     expect(entry).toEqual({
       command: join(bin, 'auraison'),
       args: ['--data-dir', '/var/lib/r', 'mcp'],
       env: { AURAISON_URL: 'http://robot-7.example:7601' },
     });
-    const relative = await entryOf({ dataDir: 'data' }, { AURAISON_CONFIG: 'my.toml' }, '/else');
+    const relative = entryOf({ dataDir: 'data' }, { AURAISON_CONFIG: 'my.toml' }, '/else');
     expect(relative.args).toEqual(['--config', resolve('my.toml'), '--data-dir', resolve('data'), 'mcp']);
-    expect((await entryOf({}, { PATH: '/nowhere' }, '/else')).command).toBe('/else');
+    expect(entryOf({}, { PATH: '/nowhere' }, '/else').command).toBe('/else');
   });
 });
