@@ -30,6 +30,10 @@ export const ATTACH_LIMITS = {
   ATTACH_PARAMETERS_MS: 2_000,
   ATTACH_PARAMETERS_MAX: 512,
   ATTACH_NODES_MAX: 64,
+  /** The servers end when no port is configured and no client of the API was there for this long, milliseconds. */
+  ATTACH_UNUSED_MS: 300_000,
+  /** How long they may take to start, milliseconds. */
+  ATTACH_OPEN_MS: 15_000,
   /** One asset, such as a mesh. */
   ATTACH_ASSET_BYTES_MAX: 16 * 1024 * 1024,
 } as const;

@@ -76,6 +76,7 @@ export const CALLS = {
   // The image travels by its handle.
   'look.image': execution({ replyBytes: 64 * KIB, deadlineMs: LOOK_LIMITS.LOOK_MS }),
   'look.scan': execution({ replyBytes: 2 * MIB }),
+  'attach.open': execution({ deadlineMs: LIMITS.ATTACH_OPEN_MS }),
   'ros.graph': execution(LIST),
   'ros.call': execution({ ...API_BODY, ...LIST }),
   'ros.goal_send': execution({ ...API_BODY, ...LIST }),

@@ -39,6 +39,8 @@ export const METHODS = {
     bagAdopt: 'bag.adopt',
     newestImage: 'look.image',
     newestScan: 'look.scan',
+    /** `{}` -> `{path}`: the unix socket on which live data is served; it is opened where it is not yet. */
+    attachOpen: 'attach.open',
     rosGraph: 'ros.graph',
     rosCall: 'ros.call',
     rosGoalSend: 'ros.goal_send',

@@ -10,17 +10,18 @@ export type ListenWords = {
 };
 
 /**
- * Settles when clients can connect. `port` 0: a free port. Rejects with `host.port_in_use`, and with `internal.fault`
+ * Settles when clients can connect. `port` 0: a free port; `path`: a unix socket. Rejects with `host.port_in_use`, and with `internal.fault`
  * where the address is not available for another reason.
  */
 export function listen(
   server: Server,
-  { host, port }: { readonly host: string; readonly port: number },
+  where: { readonly host: string; readonly port: number } | { readonly path: string },
   words: ListenWords,
 ): Promise<void> {
+  const address = 'path' in where ? where.path : `${where.host}:${where.port}`;
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => reject(listenFault(cause, `${host}:${port}`, words)));
-    server.listen(port, host, resolve);
+    server.once('error', (cause) => reject(listenFault(cause, address, words)));
+    server.listen(where, resolve);
   });
 }
 

@@ -53,6 +53,11 @@ export class FoxgloveServer {
     this.#endTopics = robot.onTopics((added, removed) => this.#changeTopics(added, removed));
   }
 
+  /** Number of clients. */
+  get clients(): number {
+    return this.#server.clients;
+  }
+
   /** Resolves with the port. */
   start(): Promise<number> {
     return this.#server.start();

@@ -213,6 +213,7 @@ export const RECORDING_BODIES = {
   'bag.play_stop': { ask: PlayNamed, reply: PlayState },
   'bag.play_control': { ask: ask({ id: text, ...order }), reply: PlayState },
   'bag.adopt': { ask: ask({ bag: text }), reply: BagAdopted },
+  'attach.open': { ask: nothing, reply: reply({ path: text }) },
   'look.image': { ask: ImageRequest, reply: ImageReply },
   'look.scan': { ask: ScanRequest, reply: ScanReply },
 } as const;

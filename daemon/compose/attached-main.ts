@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { AssetShelf, FoxgloveServer } from '../../adapters/foxglove/index.ts';
 import { RosbridgeServer } from '../../adapters/rosbridge/index.ts';
-import { EdgeError } from '../../contract/core.ts';
+import { EdgeError, LIMITS } from '../../contract/core.ts';
 import { ApiCaller } from '../../io/attached/api-caller.ts';
 import type { AttachOptions } from '../../io/attached/attach-server.ts';
 import { AttachedRobot } from '../../io/attached/attached-robot.ts';
@@ -30,12 +30,17 @@ export type AttachedThreadData = {
   readonly urdf: string;
   /** Folders with meshes. */
   readonly assets: readonly string[];
+  /** Where clients of the API get live data, by the protocol of Foxglove; it is always served. */
+  readonly socketPath: string;
+  readonly live: Pick<ServerData, 'clientsMax' | 'queueBytes'>;
   readonly foxglove: ServerData | undefined;
   readonly rosbridge: ServerData | undefined;
 };
 
 /** A port that is taken is tried again after this time, milliseconds. */
 const LISTEN_AGAIN_MS = 5_000;
+/** How often the thread looks whether anybody needs it, milliseconds. */
+const LOOK_MS = 10_000;
 
 const data = workerData as AttachedThreadData;
 const { dataDir, robot: name, command, hasRos, isSimulated, needsToken } = data;
@@ -53,24 +58,42 @@ const doorOf = (api: ApiCaller) =>
 const parts = { clock, robot, hasRos, callerOf, doorOf, report };
 type Started = { readonly name: string; readonly server: { start(): Promise<number>; close(): void } };
 const servers: Started[] = [];
-if (data.foxglove) {
-  const assets = new AssetShelf({
-    folders: data.assets,
-    prefixes: (process.env['AMENT_PREFIX_PATH'] ?? '').split(':').filter((path) => path !== ''),
-    urdf: async () => (data.urdf === '' ? undefined : await readFile(data.urdf, 'utf8')),
-  });
-  const server = new FoxgloveServer(
-    { name: 'foxglove', needsToken, ...data.foxglove },
+const assets = new AssetShelf({
+  folders: data.assets,
+  prefixes: (process.env['AMENT_PREFIX_PATH'] ?? '').split(':').filter((path) => path !== ''),
+  urdf: async () => (data.urdf === '' ? undefined : await readFile(data.urdf, 'utf8')),
+});
+const foxglove = (options: ServerData) =>
+  new FoxgloveServer(
+    { name: 'foxglove', needsToken, ...options },
     { ...parts, name, sessionId: randomUUID(), isSimulated, assets },
   );
-  servers.push({ name: 'foxglove', server });
-}
+const live = foxglove({ ...data.live, host: '', port: 0, isOpen: false, socketPath: data.socketPath });
+if (data.foxglove) servers.push({ name: 'foxglove', server: foxglove(data.foxglove) });
 if (data.rosbridge) {
   const server = new RosbridgeServer({ name: 'rosbridge', needsToken, ...data.rosbridge }, parts);
   servers.push({ name: 'rosbridge', server });
 }
 
+/** Where no port is configured the thread is there for clients of the API only. */
+let usedMs = clock.monotonicMs();
+function look(): void {
+  if (live.clients > 0 || servers.length > 0) usedMs = clock.monotonicMs();
+  else if (clock.monotonicMs() - usedMs > LIMITS.ATTACH_UNUSED_MS) post({ kind: 'unused' });
+}
+
 let isClosed = false;
+async function serveLive(): Promise<void> {
+  try {
+    await live.start();
+    post({ kind: 'live' });
+  } catch (thrown) {
+    const { code, message } = EdgeError.from(thrown, 'internal.fault', 'listen', 'live data');
+    report('warn', message, { code });
+    clock.after(LISTEN_AGAIN_MS, () => void (isClosed || serveLive()));
+  }
+}
+
 async function start({ name, server }: Started): Promise<void> {
   try {
     const port = await server.start();
@@ -86,10 +109,14 @@ parentPort!.on('message', (message: ToServers) => {
   if (message.kind !== 'close') return robot.receive(message);
   isClosed = true;
   thaw.close();
+  unused.cancel();
+  live.close();
   for (const { server } of servers) server.close();
   post({ kind: 'closed' });
   parentPort!.close();
 });
 thaw.start();
 shrinkHeap();
+const unused = clock.every(LOOK_MS, look);
+void serveLive();
 for (const one of servers) void start(one);

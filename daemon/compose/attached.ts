@@ -3,9 +3,12 @@ import {
   type CellContext,
   DEFAULT_QOS,
   EdgeError,
+  LIMITS,
+  METHODS,
   type Sample,
   SMALL_THREAD,
   type TopicSpec,
+  withDeadline,
 } from '../../contract/core.ts';
 import { schemaFor } from '../../formats/ros2/index.ts';
 import type { FromServers, ToServers } from '../../io/attached/messages.ts';
@@ -14,6 +17,7 @@ import { SampleFeed } from '../execution/attached/sample-feed.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { DoorPath } from '../execution/door/index.ts';
 import { STORY_TOPICS } from '../execution/story/index.ts';
+import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
 import type { AttachedThreadData } from './attached-main.ts';
 import type { RobotIo } from './robot-parts.ts';
@@ -35,16 +39,18 @@ const CLOSE_MS = 1_000;
 /** Names that clients publish to; a publisher of ROS stays for each. */
 const NAMES_MAX = 256;
 
-/** Servers for Foxglove and rosbridge clients, in a thread of their own; undefined where none is configured. */
-export function makeAttached(
-  settings: Settings,
-  context: CellContext,
-  parts: AttachedParts,
-): Attached | undefined {
+/**
+ * Servers for Foxglove and rosbridge clients, and for clients of the API that want live data, in a thread of their own.
+ * Where no port is configured it starts with the first of the latter, and ends some time after the last.
+ */
+export function makeAttached(settings: Settings, context: CellContext, parts: AttachedParts): Attached {
   const { config } = settings;
   const { clock, report } = context;
   const { bus, io, path } = parts;
-  if (config.foxglove.port === 0 && config.rosbridge.port === 0) return undefined;
+  const isConfigured = config.foxglove.port !== 0 || config.rosbridge.port !== 0;
+  const socket = socketPath(settings.dataDir, 'live.sock');
+  const waiting = new Set<() => void>();
+  let isLive = false;
   let worker: Worker | undefined;
   let isClosed = false;
   let endGraph: { cancel(): void } | undefined;
@@ -73,7 +79,13 @@ export function makeAttached(
     });
     worker.on('message', (message: FromServers) => {
       if (message.kind === 'report') report(message.level, message.message, message.facts);
-      else if (message.kind !== 'closed') feed.receive(message);
+      else if (message.kind === 'live') {
+        isLive = true;
+        for (const opened of waiting) opened();
+      } else if (message.kind === 'unused') {
+        isLive = false;
+        post({ kind: 'close' });
+      } else if (message.kind !== 'closed') feed.receive(message);
     });
     worker.on('error', (error) =>
       report('error', 'the servers for other programs failed', { error: String(error) }),
@@ -83,13 +95,31 @@ export function makeAttached(
       endGraph?.cancel();
       endGraph = undefined;
       worker = undefined;
+      isLive = false;
       if (isClosed) return;
       feed = makeFeed();
-      clock.after(RESTART_MS, () => void (isClosed || start()));
+      if (waiting.size > 0) start();
+      else if (isConfigured) clock.after(RESTART_MS, () => void (isClosed || worker || start()));
     });
     feed.start();
     feed.declare([...declared.values()]);
   };
+  const opened = async (): Promise<void> => {
+    if (isLive) return;
+    if (!worker && !isClosed) start();
+    let open = () => {};
+    const live = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    waiting.add(open);
+    await withDeadline(clock, LIMITS.ATTACH_OPEN_MS, live, 'open', 'live data').finally(() =>
+      waiting.delete(open),
+    );
+  };
+  context.bus.handle(METHODS.execution.attachOpen, async () => {
+    await opened();
+    return { path: socket };
+  });
   return {
     declare: (topics) => {
       for (const spec of topics) declared.set(spec.topic, spec);
@@ -99,7 +129,7 @@ export function makeAttached(
       for (const topic of topics) declared.delete(topic);
       if (worker) feed.release(topics);
     },
-    start,
+    start: () => void (isConfigured && start()),
     async close() {
       isClosed = true;
       const ending = worker;
@@ -117,6 +147,7 @@ function threadData({ config, dataDir }: Settings, io: RobotIo): AttachedThreadD
   return {
     dataDir,
     robot: config.daemon.name,
+    socketPath: socketPath(dataDir, 'live.sock'),
     command: { topic: io.command.topic, type: io.command.type },
     hasRos: io.rosApi !== undefined,
     isSimulated: config.robot.source === 'sim' || config.ros.use_sim_time,
@@ -124,20 +155,20 @@ function threadData({ config, dataDir }: Settings, io: RobotIo): AttachedThreadD
     apiUrl: `http://${config.api.host}:${config.api.port}`,
     urdf: config.gate.urdf,
     assets: config.foxglove.assets,
+    live: limitsOf(config.foxglove),
     foxglove: serverOf(config.foxglove),
     rosbridge: serverOf(config.rosbridge),
   };
 }
 
 /** Undefined: no port is configured. */
-function serverOf({
-  host,
-  port,
-  open,
-  max_clients,
-  queue,
-}: Config['rosbridge']): AttachedThreadData['rosbridge'] {
-  return port === 0 ? undefined : { host, port, clientsMax: max_clients, queueBytes: queue, isOpen: open };
+function serverOf(config: Config['rosbridge']): AttachedThreadData['rosbridge'] {
+  const { host, port, open } = config;
+  return port === 0 ? undefined : { host, port, isOpen: open, ...limitsOf(config) };
+}
+
+function limitsOf({ max_clients, queue }: Config['rosbridge']): AttachedThreadData['live'] {
+  return { clientsMax: max_clients, queueBytes: queue };
 }
 
 /** The door for messages of clients: what moves nothing passes, all else is refused and logged. */

@@ -76,11 +76,11 @@ export async function composeExecution(settings: Settings, context: CellContext)
   });
   io.onTopics?.((topics) => {
     recorder?.declare(topics);
-    attached?.declare(topics);
+    attached.declare(topics);
   });
   io.onReleased?.((topics) => {
     bus.forget(topics);
-    attached?.release(topics);
+    attached.release(topics);
   });
   const qosEvents = io.rosQosEvents ?? (() => []);
   const rosGoals = serveRos(context, {
@@ -163,7 +163,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
       await cell.start();
       story?.start();
       controllers.start();
-      attached?.start();
+      attached.start();
       intents.start();
       inference.start();
       void policies.start().then(() => serving.start());
@@ -171,7 +171,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     async stop() {
       await Promise.all([cell.stop(), intents.close(), inference.close(), clips.close(), serving.close()]);
       story?.stop();
-      await attached?.close();
+      await attached.close();
       images.close();
       await controllers.close();
       await policies.close();

@@ -9,6 +9,7 @@ import { Connections } from './connections.ts';
 import { errorReply } from './error-reply.ts';
 import { Gate } from './gate.ts';
 import type { HttpConfig, HttpPorts } from './http-ports.ts';
+import { isLiveUpgrade, LiveDoor } from './live-door.ts';
 import { LogReaders } from './log-readers.ts';
 import { Methods } from './methods.ts';
 import { Metrics } from './metrics.ts';
@@ -85,6 +86,7 @@ export class HttpServer {
   readonly #cells: CellsView;
   readonly #connections: Connections;
   readonly #runtimes: RuntimeDoor | undefined;
+  readonly #live: LiveDoor;
   #app: FastifyInstance | undefined;
 
   constructor(config: HttpConfig, ports: HttpPorts) {
@@ -105,8 +107,9 @@ export class HttpServer {
     this.#streams = new Streams(ports, this.#logs, this.#metrics);
     const { runtimes, clock } = ports;
     const door = { gate: this.#gate, connections: this.#connections, clock };
-    this.#runtimes =
-      runtimes && new RuntimeDoor({ ...door, runtimes, local: config.socketPath !== undefined });
+    const local = config.socketPath !== undefined;
+    this.#runtimes = runtimes && new RuntimeDoor({ ...door, runtimes, local });
+    this.#live = new LiveDoor({ ...door, local, bus: ports.bus });
   }
 
   /** Listens; rejects with `host.port_in_use` where the address is taken. */
@@ -139,6 +142,7 @@ export class HttpServer {
     this.#app = undefined;
     this.#streams.close();
     this.#runtimes?.close();
+    this.#live.close();
     if (app) {
       const cut = this.#ports.clock.after(LIMITS.STREAM_FAREWELL_MS, () => app.server.closeAllConnections());
       await app.close();
@@ -163,7 +167,8 @@ export class HttpServer {
       },
       http: {
         ...{ headersTimeout: LIMITS.API_HEADERS_MS, connectionsCheckingInterval: 1_000 },
-        shouldUpgradeCallback: (request) => this.#runtimes !== undefined && isRuntimeUpgrade(request),
+        shouldUpgradeCallback: (request) =>
+          isLiveUpgrade(request) || (this.#runtimes !== undefined && isRuntimeUpgrade(request)),
       },
       routerOptions: { maxParamLength: 128 },
       frameworkErrors: (error, request, reply) => void this.#answerError(error, request, reply),
@@ -171,6 +176,7 @@ export class HttpServer {
     app.server.maxConnections = LIMITS.API_SOCKETS_MAX;
     app.server.on('connection', (socket) => this.#connections.opened(socket));
     this.#runtimes?.watch(app.server);
+    this.#live.watch(app.server);
     app.setValidatorCompiler(compileValidator);
     app.setSerializerCompiler(() => toJson);
     app.setReplySerializer(toJson);

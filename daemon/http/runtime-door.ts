@@ -49,6 +49,7 @@ export class RuntimeDoor {
 
   watch(server: Server): void {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (!isRuntimeUpgrade(request)) return;
       socket.on('error', () => socket.destroy());
       try {
         this.#admit(request, socket, head);

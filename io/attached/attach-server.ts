@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -12,6 +13,8 @@ export type AttachOptions = {
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  /** A unix socket in place of host and port. The API passes its clients on to it. */
+  readonly socketPath?: string;
   readonly clientsMax: number;
   /** Bytes that may wait for one client. */
   readonly queueBytes: number;
@@ -83,12 +86,15 @@ export class AttachServer {
     return this.#open.size;
   }
 
-  /** Resolves with the port. Rejects with `host.port_in_use`. */
+  /** Resolves with the port, 0 for a unix socket. Rejects with `host.port_in_use`. */
   async start(): Promise<number> {
-    const { name, host, port } = this.#options;
-    await listen(this.#server, { host, port }, { who: name, hint: `choose another ${name}.port` });
+    const { name, host, port, socketPath } = this.#options;
+    // One that a killed process left behind.
+    if (socketPath !== undefined) await rm(socketPath, { force: true });
+    const where = socketPath === undefined ? { host, port } : { path: socketPath };
+    await listen(this.#server, where, { who: name, hint: `choose another ${name}.port` });
     this.#timer = this.#parts.clock.every(PING_MS, () => this.#look());
-    return (this.#server.address() as AddressInfo).port;
+    return socketPath === undefined ? (this.#server.address() as AddressInfo).port : 0;
   }
 
   close(): void {
@@ -140,7 +146,7 @@ export class AttachServer {
 
   /** The rights of the client; undefined: it may look. Throws for a client that may not even look. */
   async #admit(request: IncomingMessage): Promise<ApiCaller | undefined> {
-    const { subprotocols, isOpen, needsToken } = this.#options;
+    const { subprotocols, isOpen, needsToken, socketPath } = this.#options;
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
     if (subprotocols.length > 0 && !subprotocols.some((one) => offered.includes(one)))
       throw refusal('schema.invalid', `expected one of the subprotocols ${subprotocols.join(', ')}`);
@@ -152,7 +158,7 @@ export class AttachServer {
     }
     if (needsToken && !isOpen)
       throw refusal('api.unauthorised', 'the token is missing', 'add ?token=… to the address');
-    checkNeighbour(request);
+    if (socketPath === undefined) checkNeighbour(request);
     if (needsToken) return undefined;
     const caller = this.#parts.callerOf(undefined);
     await caller.get('/v1/lease');

@@ -49,4 +49,8 @@ export type FromServers =
       readonly message: string;
       readonly facts: Readonly<Record<string, unknown>>;
     }
+  /** The unix socket for clients of the API listens. */
+  | { readonly kind: 'live' }
+  /** No port is configured, and no client has been there for a while: the thread may end. */
+  | { readonly kind: 'unused' }
   | { readonly kind: 'closed' };

@@ -3,7 +3,14 @@ import { parse } from '@foxglove/rosmsg';
 import { MessageReader } from '@foxglove/rosmsg2-serialization';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpointOf } from '../../daemon/client/api-client.ts';
-import { foxgloveDriver, listening, Ros, rosbridgeDriver, Topic } from '../support/attached-drivers.ts';
+import {
+  foxgloveDriver,
+  listening,
+  liveDriver,
+  Ros,
+  rosbridgeDriver,
+  Topic,
+} from '../support/attached-drivers.ts';
 import { freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { StockFoxglove } from '../support/foxglove-client.ts';
 import { notingCommands, type SimCommand, simCommands } from '../support/sim-commands.ts';
@@ -20,6 +27,7 @@ describe('stock clients of Foxglove and rosbridge', () => {
   const commands = join(directory.path, 'commands');
   const moving = () =>
     simCommands(commands).filter(({ linear, angular }: SimCommand) => linear !== 0 || angular !== 0);
+  const apiPort = () => Number(endpointOf(daemon.settings, '/').url.port);
   const attach = (query: string, subprotocol?: string) => {
     const client = new StockFoxglove(`ws://127.0.0.1:${port}/${query}`, subprotocol);
     closing.push(() => client.close());
@@ -69,6 +77,24 @@ describe('stock clients of Foxglove and rosbridge', () => {
     client.close();
   });
 
+  it('the API serves the same at its own port', async () => {
+    const url = `ws://127.0.0.1:${apiPort()}/v1/live`;
+    const live = (shown?: string) => {
+      const client = new StockFoxglove(url, 'foxglove.sdk.v1', shown);
+      closing.push(() => client.close());
+      return client;
+    };
+    for (const shown of [undefined, 'wrong']) {
+      const refused = live(shown);
+      expect((await until(() => refused.error, 'it is refused')).message).toContain('401');
+    }
+    const client = live(token);
+    const odom = await until(() => client.channel('/odom'), 'odometry is offered');
+    client.client.subscribe(odom.id);
+    await until(() => client.messages.length > 5, 'messages come');
+    client.close();
+  });
+
   it('roslib reads topics', async () => {
     const ros = new Ros();
     await ros.connect(`ws://127.0.0.1:${rosbridge}/?token=${token}`);
@@ -90,6 +116,7 @@ describe('stock clients of Foxglove and rosbridge', () => {
   it.each([
     ['Foxglove', foxgloveDriver, () => port],
     ['rosbridge', rosbridgeDriver, () => rosbridge],
+    ['the API', liveDriver, () => apiPort()],
   ] as const)('%s moves the robot with the lease and not without it', async (_name, attachTo, portOf) => {
     const client = await attachTo(portOf(), token);
     closing.push(() => client.close());

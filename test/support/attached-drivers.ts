@@ -55,7 +55,15 @@ const TAKE = '/auraison/take_lease';
 
 export async function foxgloveDriver(port: number, token: string): Promise<AttachedDriver> {
   await listening(port);
-  const client = new StockFoxglove(`ws://127.0.0.1:${port}/?token=${token}`);
+  return drive(new StockFoxglove(`ws://127.0.0.1:${port}/?token=${token}`));
+}
+
+/** The same protocol at the port of the API. */
+export function liveDriver(apiPort: number, token: string): Promise<AttachedDriver> {
+  return drive(new StockFoxglove(`ws://127.0.0.1:${apiPort}/v1/live`, 'foxglove.sdk.v1', token));
+}
+
+async function drive(client: StockFoxglove): Promise<AttachedDriver> {
   await until(() => client.services.length > 0, 'services are offered');
   const publish = client.publisher('/cmd_vel', TWIST);
   return {

@@ -1,5 +1,5 @@
 import { endpointOf } from '../../daemon/client/api-client.ts';
-import { foxgloveDriver, rosbridgeDriver } from './attached-drivers.ts';
+import { foxgloveDriver, liveDriver, rosbridgeDriver } from './attached-drivers.ts';
 import { until } from './daemon.ts';
 import { type ForbiddenRobot, wait } from './forbidden-robot.ts';
 import type { Way } from './ways-to-move.ts';
@@ -7,17 +7,18 @@ import type { Way } from './ways-to-move.ts';
 /** Ports on which Foxglove and rosbridge clients attach. */
 export type Attached = { readonly Foxglove: number; readonly rosbridge: number };
 
-const DRIVERS = { Foxglove: foxgloveDriver, rosbridge: rosbridgeDriver } as const;
-export const ATTACHED = ['Foxglove', 'rosbridge'] as const;
+const DRIVERS = { Foxglove: foxgloveDriver, rosbridge: rosbridgeDriver, live: liveDriver } as const;
+export const ATTACHED = ['Foxglove', 'rosbridge', 'live'] as const;
 
 /** A stock client asks for the lease, then sends velocities without one: both are refused. */
 export async function driveAttached(
   name: (typeof ATTACHED)[number],
   robot: ForbiddenRobot,
-  port: number,
+  ports: Attached,
   tried: Set<Way>,
 ): Promise<void> {
-  const client = await DRIVERS[name](port, endpointOf(robot.daemon.settings, '/').token!);
+  const { url, token } = endpointOf(robot.daemon.settings, '/');
+  const client = await DRIVERS[name]({ ...ports, live: Number(url.port) }[name], token!);
   try {
     tried.add(`${name}: lease of a client`);
     await robot.stands(`${name}: lease of a client`, () => client.takeLease());

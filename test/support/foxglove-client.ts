@@ -26,10 +26,12 @@ export class StockFoxglove {
   error: Error | undefined;
   #calls = 0;
 
-  constructor(url: string, subprotocol = 'foxglove.websocket.v1') {
+  /** `token`: offered as a subprotocol, as a browser does it at the API. */
+  constructor(url: string, subprotocol = 'foxglove.websocket.v1', token?: string) {
     // The client knows the older name only; the messages are the same.
     FoxgloveClient.SUPPORTED_SUBPROTOCOL = subprotocol;
-    const ws = new WebSocket(url, [subprotocol]);
+    const coded = token === undefined ? [] : [`bearer.${Buffer.from(token).toString('base64url')}`];
+    const ws = new WebSocket(url, [subprotocol, ...coded]);
     this.client = new FoxgloveClient({ ws: ws as never });
     const on = <T>(name: Events, take: (value: T) => void) => this.client.on(name, take as never);
     on<Info>('serverInfo', (info) => (this.info = info));

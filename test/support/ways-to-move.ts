@@ -34,6 +34,8 @@ export const WAYS = [
   'Foxglove: velocity of a client',
   'rosbridge: lease of a client',
   'rosbridge: velocity of a client',
+  'live: lease of a client',
+  'live: velocity of a client',
   'central: order',
   'schedule',
   'start of the daemon',
@@ -129,6 +131,7 @@ export const ASKERS: Readonly<Record<string, readonly Way[]>> = {
     'Zenoh: velocity of a stranger through a route',
     'Foxglove: velocity of a client',
     'rosbridge: velocity of a client',
+    'live: velocity of a client',
   ],
   play: ['HTTP: play of commands'],
 };
@@ -185,8 +188,12 @@ export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
 
 /** Requests to the API by which programs that attach (`io/attached`) may move the robot in their own name. */
 export const ATTACHED: Readonly<Record<string, readonly Way[]>> = {
-  '/v1/lease': ['Foxglove: lease of a client', 'rosbridge: lease of a client'],
-  '/v1/teleop': ['Foxglove: velocity of a client', 'rosbridge: velocity of a client'],
+  '/v1/lease': ['Foxglove: lease of a client', 'rosbridge: lease of a client', 'live: lease of a client'],
+  '/v1/teleop': [
+    'Foxglove: velocity of a client',
+    'rosbridge: velocity of a client',
+    'live: velocity of a client',
+  ],
   // The same request: the API does not distinguish who sends it.
   '/v1/ros/actions/goals': ['HTTP: goal of a ROS action'],
 };
