@@ -10,7 +10,7 @@ import type { Gate } from './gate.ts';
 
 /** Live topics over WebSocket, by the protocol of Foxglove. */
 export const LIVE_PATH = '/v1/live';
-/** A browser cannot send a header with a WebSocket: a subprotocol that begins so holds the token, in base64url. */
+/** A browser cannot send a header with a WebSocket: the subprotocol with this prefix holds the token, in base64url. */
 const TOKEN_PROTOCOL = 'bearer.';
 /** How long the other cell may take to accept, milliseconds. */
 const CONNECT_MS = 5_000;
