@@ -81,6 +81,7 @@ export const MOVES: Readonly<Record<string, readonly Way[]>> = {
 
 /** Calls to the execution cell that move nothing: they read, record, stop, or set a node up (docs/decisions/0027-one-door.md). */
 export const STANDS: ReadonlySet<string> = new Set([
+  'attach.open',
   ...['execution.status', 'robot.state', 'robot.map', 'arm.state', 'arm.figure', 'look.image', 'look.scan'],
   ...[
     'robot.cancel',
