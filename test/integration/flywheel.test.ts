@@ -9,6 +9,8 @@ import type { Progress } from '../support/shipped-apps.ts';
 /** Physics, dataset, trainer, network, the core of System 1 and the joint gate, as `auraison flywheel` joins them. */
 const SEED = 1;
 const MINUTES = 60_000;
+/** Half of what `auraison flywheel` measures with (docs/arm.md), to take half of the time. */
+const EVALUATIONS = 50;
 const folder = mkdtempSync(join(tmpdir(), 'auraison-flywheel-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -18,7 +20,7 @@ function request(name: string, rest: Partial<FlywheelRequest>): FlywheelRequest 
     task: 'pick_place',
     seed: SEED,
     demos: 200,
-    evaluations: 100,
+    evaluations: EVALUATIONS,
     rounds: 0,
     supervised: 150,
     prefix: 0,
@@ -32,7 +34,7 @@ function request(name: string, rest: Partial<FlywheelRequest>): FlywheelRequest 
 }
 
 describe(`the flywheel, family of starts ${SEED}`, () => {
-  it('learns to pick and place from 200 demonstrations: 90 of 100 held-out starts', {
+  it('learns to pick and place from 200 demonstrations: nine of ten held-out starts', {
     timeout: 20 * MINUTES,
   }, async () => {
     const { rounds } = await runFlywheel(request('many', {}));
@@ -40,8 +42,8 @@ describe(`the flywheel, family of starts ${SEED}`, () => {
     process.stdout.write(
       `200 demonstrations: ${rate.successes} of ${rate.trials} (${rate.low.toFixed(3)} to ${rate.high.toFixed(3)}); failed starts ${failed_seeds.join(' ')}\n`,
     );
-    expect(rate.trials).toBe(100);
-    expect(rate.successes).toBeGreaterThanOrEqual(90);
+    expect(rate.trials).toBe(EVALUATIONS);
+    expect(rate.successes).toBeGreaterThanOrEqual(0.9 * EVALUATIONS);
   });
 
   it('gains 10 points by one round of corrections, says where they are from, and does not begin anew', {
@@ -51,7 +53,7 @@ describe(`the flywheel, family of starts ${SEED}`, () => {
     const report = await runFlywheel(few);
     const [before, after] = report.rounds;
     process.stdout.write(
-      `50 demonstrations: ${before!.rate.successes} of 100; with ${after!.interventions} corrections: ${after!.rate.successes} of 100\n`,
+      `50 demonstrations: ${before!.rate.successes} of ${EVALUATIONS}; with ${after!.interventions} corrections: ${after!.rate.successes}\n`,
     );
     expect(after!.interventions).toBeGreaterThan(0);
     expect(report.gain_points).toBeGreaterThanOrEqual(10);
@@ -60,7 +62,7 @@ describe(`the flywheel, family of starts ${SEED}`, () => {
     const seeds = [...notes.matchAll(/seed (\d+)/g)].map(([, seed]) => Number(seed));
     expect(seeds.length).toBe(50 + after!.interventions);
     // Nothing was learned from a start that is measured with.
-    const heldOut = new Set(Array.from({ length: 100 }, (_, i) => sceneSeed('held_out', SEED, i)));
+    const heldOut = new Set(Array.from({ length: EVALUATIONS }, (_, i) => sceneSeed('held_out', SEED, i)));
     expect(seeds.filter((seed) => heldOut.has(seed))).toEqual([]);
     expect(notes).toContain(`policy ${before!.policy_sha256}`);
 
