@@ -8,8 +8,8 @@ import {
   type A2aRequest,
   EdgeError,
 } from '../../../contract/core.ts';
+import { cancelIn } from '../../../formats/a2a-cancel.ts';
 import { cardJson, cardOf } from './agent-card.ts';
-import { cancelIn } from './cancel-order.ts';
 import { RobotAgent, type RobotAgentPorts } from './robot-agent.ts';
 
 export type { RobotAgentPorts } from './robot-agent.ts';
