@@ -11,7 +11,8 @@ export type ListenWords = {
 
 /**
  * Settles when clients can connect. `port` 0: a free port. Rejects with `host.port_in_use`, and with `internal.fault`
- * where the address is not available for another reason.
+ * where the address is not available for another reason; the server may then try again. A server that listens has faults
+ * too, for example while this process has no file descriptor left for a new connection: it keeps listening.
  */
 export function listen(
   server: Server,
@@ -19,8 +20,14 @@ export function listen(
   words: ListenWords,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => reject(listenFault(cause, `${host}:${port}`, words)));
-    server.listen(port, host, resolve);
+    const failed = (cause: Error) => {
+      if (server.listening) return;
+      server.off('error', failed).off('listening', listens);
+      reject(listenFault(cause, `${host}:${port}`, words));
+    };
+    const listens = () => resolve();
+    server.on('error', failed).once('listening', listens);
+    server.listen(port, host);
   });
 }
 

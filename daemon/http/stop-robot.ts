@@ -14,13 +14,13 @@ export async function stopRobot(
   by?: string,
 ): Promise<StopWarnings> {
   // A runtime that fails here does not keep the robot from being stopped.
-  const ended = Promise.try(() => {
+  const ended = (async () => {
     // Waiting runs first, and all of them before anything is awaited: none may take the place of another.
     const waitingFirst = [...runtime.status().runs].sort(
       (a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'),
     );
-    return Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason, by)));
-  });
+    return await Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason, by)));
+  })();
   const order: StopRequest = { reason, ...(by === undefined ? {} : { by }) };
   const [stopped] = await Promise.allSettled([
     // Goals sent through the ROS API and plays of commands end by it too.

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type A2aApi, EdgeError, LIMITS, type PolicyContext } from '../../../contract/index.ts';
 import { cancelIn } from '../../../formats/a2a-cancel.ts';
-import { callerOf, isKnown } from '../caller.ts';
+import { callerOf, isKnown, OPERATOR } from '../caller.ts';
 import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { readBody } from '../read-body.ts';
@@ -21,7 +21,9 @@ export async function a2aRoutes(
     // Follows another protocol: not part of the API document.
     { schema: { hide: true }, config: { openWithoutToken: true } },
     async (request, reply) => {
-      const card = await a2a.card(baseOf(request), versionOf(request), isKnown(request));
+      // Guests of another tenant see as much of what is installed as clients without a token.
+      const isOwn = isKnown(request) && callerOf(request).tenant === OPERATOR.tenant;
+      const card = await a2a.card(baseOf(request), versionOf(request), isOwn);
       return sendJson(reply.header('vary', 'A2A-Version, Authorization'), card);
     },
   );
