@@ -23,9 +23,14 @@ export async function stopAnswer(
     const warnings = (await stop)?.warnings;
     return { ok: true, ...(warnings ? { result: { warnings } } : {}) };
   } catch (thrown) {
-    const { code, message, hint } = EdgeError.from(thrown, 'internal.fault', 'stop', 'robot');
-    if (STATUS[code] !== 503 || AWAY.has(code)) throw thrown;
-    const warnings = [`it was not confirmed that the robot stands: ${message}`, hint];
-    return { ok: true, result: { confirmed: false, warnings: warnings.filter((one) => one !== '') } };
+    return { ok: true, result: unconfirmed(thrown) };
   }
+}
+
+/** What an answer says of a stop that the cell gave and did not confirm. Throws again what is something else. */
+export function unconfirmed(thrown: unknown): { readonly confirmed: false; readonly warnings: string[] } {
+  const { code, message, hint } = EdgeError.from(thrown, 'internal.fault', 'stop', 'robot');
+  if (STATUS[code] !== 503 || AWAY.has(code)) throw thrown;
+  const warnings = [`it was not confirmed that the robot stands: ${message}`, hint];
+  return { confirmed: false, warnings: warnings.filter((one) => one !== '') };
 }
