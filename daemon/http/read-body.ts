@@ -16,8 +16,8 @@ const TAIL_BYTES = 4_096;
 const LONGEST = 8;
 
 /**
- * Reads the body of a request, whatever its headers say of it. Never rejects. After each `STOP_BODY_MS` without the end of
- * the body, and where it is too long, `suffices` says whether what has come is enough: then the rest is not waited for.
+ * Reads the body of a request, whatever its headers say of it. Never rejects. `suffices` says whether what has come is enough,
+ * so that the rest is not waited for: after `STOP_BODY_MS`, again after twice that time and so on, and where it is too long.
  * A body that never suffices is waited for until its connection ends, and read up to eight times its limit.
  */
 export function readBody(
@@ -50,11 +50,14 @@ export function readBody(
     const ended = (end: BodyEnd) => finish(size > bytesMax ? 'longer' : end);
     const whole = () => ended('whole');
     const broken = () => ended('broken');
+    let waitMs: number = LIMITS.STOP_BODY_MS;
     const look = () => {
-      if (suffices(bytes())) ended('late');
-      else timer = clock.after(LIMITS.STOP_BODY_MS, look);
+      if (suffices(bytes())) return ended('late');
+      // Many slow clients cost little: each is looked at a few times.
+      waitMs *= 2;
+      timer = clock.after(waitMs, look);
     };
-    let timer = clock.after(LIMITS.STOP_BODY_MS, look);
+    let timer = clock.after(waitMs, look);
     request.on('data', take).on('end', whole).on('error', broken).on('close', broken);
   });
 }

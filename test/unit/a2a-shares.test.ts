@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { guardedFetch } from '../../adapters/a2a/client/guarded-fetch.ts';
 import { A2aEndpoint } from '../../adapters/a2a/server/index.ts';
@@ -19,14 +21,16 @@ const PRINCIPALS = ['ada', 'bob', 'cy', 'guest'].map((principal) => {
   return { token: `token-of-${principal}`, who: { principal, tenant, roles: [] } };
 });
 
-async function robot(): Promise<void> {
+async function robot(): Promise<TinyRuntime> {
+  const runtime = new TinyRuntime();
   const endpoint = new A2aEndpoint({
-    ...{ robot: 'r1', version: '1', clock: new ManualClock(), runtime: new TinyRuntime() as never },
+    ...{ robot: 'r1', version: '1', clock: new ManualClock(), runtime: runtime as never },
     apps: () => [{ name: 'maze', intents }] as never,
     newId: () => 'id',
     message: async () => {},
   });
   rig = await startRig({ auth: { kind: 'token', token: TOKEN, principals: PRINCIPALS } }, { a2a: endpoint });
+  return runtime;
 }
 
 async function rpc(token: string, method: string, params: object) {
@@ -58,6 +62,23 @@ it('a client has a share of the streams, and operators have places that no other
   first.leave();
   // The server learns by and by that it is gone.
   while (!(await follow('ada')).isStream) await new Promise((resolve) => setImmediate(resolve));
+});
+
+it('an order whose body broke off is not carried out, also where what came of it is whole', async () => {
+  const runtime = await robot();
+  const order = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'message/send',
+    params: { message: { messageId: 'm', role: 'user', parts: [{ kind: 'text', text: 'maze/find_exit' }] } },
+  };
+  const socket = connect(Number(new URL(rig!.url).port), '127.0.0.1');
+  const head = `POST /a2a HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${TOKEN}\r\n`;
+  socket.end(`${head}Content-Length: 5000\r\n\r\n${JSON.stringify(order)}`);
+  await once(socket.resume(), 'close');
+  // The next request of another connection is read after this one.
+  expect((await rpc(TOKEN, 'GetTask', { id: RUN_ID })).answer.result).toBeDefined();
+  expect(runtime.calls).toEqual([]);
 });
 
 it('the number of tasks of a page is not negative', async () => {

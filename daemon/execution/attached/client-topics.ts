@@ -42,10 +42,15 @@ export class ClientTopics {
     const nowMs = this.#parts.clock.monotonicMs();
     const name = `${topic}\n${type}`;
     const isOpen = this.#usedMs.delete(name);
-    if (!isOpen && this.#usedMs.size >= TOPICS_MAX) await this.#makeRoom(path, topic, nowMs);
+    const isFull = !isOpen && this.#usedMs.size >= TOPICS_MAX;
+    const former = isFull ? this.#takePlace(topic, nowMs) : undefined;
     this.#usedMs.set(name, nowMs);
     if (isOpen) return await this.#opening.get(name);
-    const opening = path.advertise({ topic, type, qos: DEFAULT_QOS });
+    const open = async () => {
+      if (former !== undefined) await path.withdraw(former);
+      await path.advertise({ topic, type, qos: DEFAULT_QOS });
+    };
+    const opening = open();
     this.#opening.set(name, opening);
     try {
       await opening;
@@ -57,12 +62,13 @@ export class ClientTopics {
     }
   }
 
-  async #makeRoom(path: NonNullable<ClientTopicsParts['path']>, topic: string, nowMs: number): Promise<void> {
+  /** The topic that gives way. */
+  #takePlace(topic: string, nowMs: number): string {
     const [oldest] = this.#usedMs;
     if (!oldest || nowMs - oldest[1] < IDLE_MS)
       throw fault(topic, `clients publish to ${TOPICS_MAX} topics already`);
     this.#usedMs.delete(oldest[0]);
-    await path.withdraw(oldest[0].split('\n')[0]!);
+    return oldest[0].split('\n')[0]!;
   }
 }
 

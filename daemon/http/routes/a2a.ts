@@ -4,7 +4,7 @@ import { cancelIn } from '../../../formats/a2a-cancel.ts';
 import { callerOf, isKnown, OPERATOR } from '../caller.ts';
 import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
-import { readBody } from '../read-body.ts';
+import { type BodyEnd, readBody } from '../read-body.ts';
 import { endUnread } from '../stop-order.ts';
 
 /** This robot as an agent of the Agent2Agent protocol (docs/a2a.md). Where the configuration says no, no route is added. */
@@ -34,12 +34,8 @@ export async function a2aRoutes(
       const isCancel = (bytes: Buffer) => cancelIn(bytes.toString()) !== undefined;
       const { bytes, end } = await readBody(request.raw, clock, most, isCancel);
       const body = parsed(bytes.toString());
-      if (end === 'longer' && cancelIn(body) === undefined)
-        throw new EdgeError('api.too_large', {
-          operation: 'read body',
-          subject: '/a2a',
-          message: `the body is longer than ${most} bytes`,
-        });
+      // All other orders count only whole.
+      if (end !== 'whole' && cancelIn(body) === undefined) throw notWhole(end);
       request.body = body;
       endUnread(request, reply, end !== 'whole', connections);
     });
@@ -78,6 +74,16 @@ async function answer(a2a: A2aApi, request: FastifyRequest, reply: FastifyReply,
     if (raw.writableLength > LIMITS.API_BODY_BYTES_MAX) break;
   }
   raw.end();
+}
+
+function notWhole(end: BodyEnd): EdgeError {
+  const most = LIMITS.API_BODY_BYTES_MAX;
+  const isLonger = end === 'longer';
+  return new EdgeError(isLonger ? 'api.too_large' : 'schema.invalid', {
+    operation: 'read body',
+    subject: '/a2a',
+    message: isLonger ? `the body is longer than ${most} bytes` : 'the body broke off',
+  });
 }
 
 /** The caller's name and roles stay; that it came by this protocol is the origin. */

@@ -25,6 +25,7 @@ export type Watched<T> =
 const LOOK_MS = 500;
 /** A guard is asked no more often than this, milliseconds. */
 const PACE_MS_MIN = 100;
+const DAY_MS = 86_400_000;
 
 /**
  * Does the work, and asks the guards meanwhile. Where one ends it, the work is aborted, has settled, and its robot stands,
@@ -110,7 +111,7 @@ async function asked(
     return (await timer.ends(scope)) ? timer.guard : undefined;
   const late = new AbortController();
   const answered = new AbortController();
-  const waitMs = Math.max(0, Math.min(...times.map((time) => time.waitMs())));
+  const waitMs = Math.max(0, Math.min(DAY_MS, ...times.map((time) => time.waitMs())));
   void pause(scope.clock, waitMs, AbortSignal.any([answered.signal, scope.signal])).then(() => {
     if (!answered.signal.aborted) late.abort();
   });
