@@ -4,29 +4,36 @@ import {
   fchownSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   type Stats,
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { EdgeError } from '../contract/core.ts';
 
+/** Links that lead to a file that is not there yet; the kernel follows as many. */
+const LINKS_MAX = 40;
+
 /**
- * Writes a file of a person whole and durably, with the mode and the owner that it had; `mode` is that of a new one.
- * Throws `config.unreadable` with the hint where it cannot be written.
+ * Writes a file of a person whole and durably, with the mode and the owner that it had; `mode` is that of a new one. A
+ * symbolic link stays: the file that it leads to is written. Throws `config.unreadable` with the hint where it cannot be written.
  */
 export function replaceFile(
   path: string,
   text: string,
   { operation, mode, hint }: { readonly operation: string; readonly mode: number; readonly hint: string },
 ): void {
-  const former = statSync(path, { throwIfNoEntry: false });
-  const temporary = `${path}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    const target = targetOf(path);
+    const former = statSync(target, { throwIfNoEntry: false });
+    const temporary = `${target}.${process.pid}.tmp`;
+    makeFolder(dirname(target));
     const fd = openSync(temporary, 'w', mode);
     try {
       if (former) keepRights(fd, former);
@@ -35,7 +42,7 @@ export function replaceFile(
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, path);
+    renameSync(temporary, target);
   } catch (cause) {
     throw new EdgeError('config.unreadable', {
       operation,
@@ -44,6 +51,30 @@ export function replaceFile(
       hint,
       cause,
     });
+  }
+}
+
+/** The file behind symbolic links, also one that is not there yet. */
+function targetOf(path: string): string {
+  let target = path;
+  for (let links = 0; links < LINKS_MAX; links++) {
+    const found = lstatSync(target, { throwIfNoEntry: false });
+    if (!found?.isSymbolicLink()) return found ? realpathSync(target) : target;
+    target = resolve(realpathSync(dirname(target)), readlinkSync(target));
+  }
+  throw new Error('too many symbolic links');
+}
+
+/** Not by `recursive`: below /proc that never comes to an end. */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolder(parent);
+  try {
+    mkdirSync(folder);
+  } catch (thrown) {
+    // Another process may have made it meanwhile.
+    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
   }
 }
 

@@ -300,10 +300,16 @@ at('stop').addEventListener('click', async () => {
   note.textContent = 'stopping';
   note.className = '';
   const response = await callFirst('/v1/robot/stop').catch(() => undefined);
+  const answer = await response?.json().catch(() => undefined);
   const time = new Date().toLocaleTimeString();
+  const stands = response?.ok && answer?.result?.confirmed !== false;
   // Stays until the next press: the person who pressed must not miss that nothing stopped.
-  note.textContent = response?.ok ? `stopped at ${time}` : `NOT STOPPED at ${time}: use the emergency stop`;
-  note.className = response?.ok ? 'ok' : 'bad';
+  note.textContent = stands
+    ? `stopped at ${time}`
+    : response?.ok
+      ? `stop given at ${time}, NOT CONFIRMED that the robot stands: look at it`
+      : `NOT STOPPED at ${time}: use the emergency stop`;
+  note.className = stands ? 'ok' : 'bad';
 });
 
 const CONSOLE = { 'content-type': 'application/json', 'x-auraison-origin': 'console' };

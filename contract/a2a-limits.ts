@@ -1,7 +1,10 @@
 /** Limits of the Agent2Agent protocol; `adapters/a2a` says what each is for. */
 export const A2A_LIMITS = {
-  /** Streams of this robot's runs that clients have open at once; more are refused. */
+  /** Streams of this robot's runs that clients have open at once; more are refused. So many of one principal, ... */
   STREAMS_MAX: 32,
+  STREAMS_OF_ONE_MAX: 8,
+  /** ... and so many are kept for operators of this robot. */
+  STREAMS_KEPT: 8,
   /** How often a stream looks at its run, milliseconds. */
   LOOK_MS: 250,
   /** How long a request waits for the end of its run before it is answered with the run as it is, milliseconds. */

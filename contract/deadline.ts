@@ -45,6 +45,16 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+/** Waits for `work`, but no longer than `ms`, whatever comes of it; never rejects. */
+export async function settledWithin(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController();
+  const settled = work.then(
+    () => done.abort(),
+    () => done.abort(),
+  );
+  await Promise.race([settled, pause(clock, ms, done.signal)]);
+}
+
 /** The part of Node's socket that is used here. */
 type Lingering = {
   destroySoon(): void;

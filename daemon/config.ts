@@ -50,7 +50,6 @@ const OTHER_VARIABLES = new Set([
   'AURAISON_URL',
   'AURAISON_TOKEN',
   'AURAISON_RUNTIME_TOKEN',
-  'AURAISON_AGENT_CREDENTIAL',
   'AURAISON_TOKEN_FILE',
 ]);
 const SECRET_WORDS = /^(token|password|passwd|secret|api_key|apikey|private_key)$/;

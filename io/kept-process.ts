@@ -8,6 +8,8 @@ export type Startable = {
   /** Its whole environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly folder: string;
+  /** Written to its standard input, which ends then. Secrets: variables can be read by programs of the same user. */
+  readonly input?: string;
   /** Called when the process is gone or could not be started. Never rejects. */
   readonly release?: () => Promise<void>;
 };
@@ -115,23 +117,25 @@ export class KeptProcess {
     return { how };
   }
 
-  #live({ file, args, env, folder }: Startable): Promise<string> {
+  #live({ file, args, env, folder, input }: Startable): Promise<string> {
     const child = spawn(file, [...args], {
       env: { ...env },
       cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       detached: true,
     });
     this.#child = child;
     this.#starts++;
     this.#log(child);
+    // A program that reads nothing, or has ended, is known by its end.
+    child.stdin?.on('error', () => {}).end(input);
     const leash = child.pid === undefined ? undefined : leashGroup(child.pid, () => {});
     return new Promise((resolve) => {
       const over = (how: string) => {
         // What it forked ends with it.
         if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
         leash?.kill('SIGKILL');
-        for (const stream of [child.stdout, child.stderr]) stream.destroy();
+        for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
         this.#child = undefined;
         resolve(how);
       };

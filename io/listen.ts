@@ -10,8 +10,10 @@ export type ListenWords = {
 };
 
 /**
- * Settles when clients can connect. `port` 0: a free port; `path`: a unix socket. Rejects with `host.port_in_use`, and with `internal.fault`
- * where the address is not available for another reason.
+ * Settles when clients can connect. `port` 0: a free port; `path`: a unix socket. Rejects with `host.port_in_use`, and
+ * with `internal.fault` where the address is not available for another reason; the server may then try again. A server
+ * that listens has faults too, for example while this process has no file descriptor left for a new connection: it
+ * keeps listening.
  */
 export function listen(
   server: Server,
@@ -20,8 +22,14 @@ export function listen(
 ): Promise<void> {
   const address = 'path' in where ? where.path : `${where.host}:${where.port}`;
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => reject(listenFault(cause, address, words)));
-    server.listen(where, resolve);
+    const failed = (cause: Error) => {
+      if (server.listening) return;
+      server.off('error', failed).off('listening', listens);
+      reject(listenFault(cause, address, words));
+    };
+    const listens = () => resolve();
+    server.on('error', failed).once('listening', listens);
+    server.listen(where);
   });
 }
 

@@ -4,7 +4,15 @@ import type {
   McpServer,
   NewSessionRequest,
 } from '@agentclientprotocol/sdk';
-import { ACP_LIMITS, type Clock, EdgeError, pause, type Timer, withDeadline } from '../../contract/core.ts';
+import {
+  ACP_LIMITS,
+  type Clock,
+  EdgeError,
+  settledWithin,
+  type Timer,
+  withDeadline,
+} from '../../contract/core.ts';
+import { carryOut, RunEnd } from '../../io/hosted-work.ts';
 import { type AgentLink, agentError } from './agent-link.ts';
 import type { HostedRun, RunOutcome, Said } from './hosted-run.ts';
 import { permission } from './permissions.ts';
@@ -55,12 +63,7 @@ const AUTH_REQUIRED = -32000;
  * ends it with everything that it has open. Rejects with the cause where the agent dies, is silent, or breaks the protocol.
  */
 export async function acpRun(run: HostedRun, parts: AcpParts): Promise<RunOutcome> {
-  const work = new AcpRun(run, parts);
-  try {
-    return await work.work();
-  } finally {
-    await work.end();
-  }
+  return await carryOut(new AcpRun(run, parts));
 }
 
 class AcpRun {
@@ -70,7 +73,7 @@ class AcpRun {
   readonly #transcript: Transcript;
   readonly #silence: SilenceWatch;
   /** Rejects when the run, the agent or the patience with it is over. */
-  readonly #over = Promise.withResolvers<never>();
+  readonly #over: RunEnd;
   readonly #messages: Said[] = [];
   #link: AgentLink | undefined;
   #offered: Offered | undefined;
@@ -85,6 +88,7 @@ class AcpRun {
 
   constructor(run: HostedRun, parts: AcpParts) {
     this.#run = run;
+    this.#over = new RunEnd(run);
     this.#parts = parts;
     const { clock, name, silenceMs = ACP_LIMITS.SILENCE_MS } = parts;
     const life = parts.life();
@@ -93,29 +97,25 @@ class AcpRun {
     }));
     const names = this.#tools.list().map((tool) => tool.name);
     this.#transcript = new Transcript(run, clock, life, (title) => robotTool(title, names) !== undefined);
-    this.#over.promise.catch(() => {});
     this.#silence = new SilenceWatch(clock, silenceMs, () => {
       // An agent that waits for a tool or for a person is not silent.
       if (this.#tools.open > 0 || this.#questions > 0) return this.#silence.heard();
       const seconds = Math.round(silenceMs / 1_000);
-      this.#over.reject(agentError('deadline.exceeded', name, `it did nothing for ${seconds} s`));
+      this.#over.cut(agentError('deadline.exceeded', name, `it did nothing for ${seconds} s`));
     });
     this.#tools.onActivity = () => {
       this.#silence.heard();
       if (this.#tools.outcome) this.#dismiss();
     };
     run.onMessage = (said) => this.#onMessage(said);
-    const stop = () => this.#over.reject(new Error('the run is over'));
-    if (run.signal.aborted) stop();
-    else run.signal.addEventListener('abort', stop, { once: true });
   }
 
   async work(): Promise<RunOutcome> {
     const { clock, name } = this.#parts;
     this.#link = await this.#parts.start();
-    void this.#link.ended.then((error) => this.#over.reject(error));
+    void this.#link.ended.then((error) => this.#over.cut(error));
     this.#offered = await this.#parts.offer(this.#tools);
-    const opening = this.#race(this.#open(this.#link, this.#offered));
+    const opening = this.#over.race(this.#open(this.#link, this.#offered));
     const loaded = await withDeadline(clock, ACP_LIMITS.OPEN_MS, opening, 'open session', name);
     return await this.#turns(firstPrompt(this.#run, loaded));
   }
@@ -233,7 +233,7 @@ class AcpRun {
     });
     this.#prompting = asked;
     try {
-      return (await this.#race(Promise.race([asked, this.#enough.promise]))).stopReason;
+      return (await this.#over.race(Promise.race([asked, this.#enough.promise]))).stopReason;
     } catch (thrown) {
       throw thrown instanceof EdgeError
         ? thrown
@@ -294,10 +294,6 @@ class AcpRun {
     const what = `it is not logged in; it knows ${ways}`;
     throw agentError('runtime.refused', name, what, 'log in once on this host, or name a way with --login');
   }
-
-  #race<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#over.promise]);
-  }
 }
 
 /** The message of an error, with what the agent says beside it: `Internal error` alone helps no one. */
@@ -307,14 +303,4 @@ function words(thrown: unknown): string {
   const more =
     details === undefined ? '' : `: ${typeof details === 'string' ? details : JSON.stringify(details)}`;
   return `${message ?? String(thrown)}${more}`.slice(0, 400);
-}
-
-/** Waits for `work`, but no longer than `ms`; never rejects. */
-async function settledWithin(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController();
-  const settled = work.then(
-    () => done.abort(),
-    () => done.abort(),
-  );
-  await Promise.race([settled, pause(clock, ms, done.signal)]);
 }

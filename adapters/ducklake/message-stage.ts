@@ -98,19 +98,28 @@ export class MessageStage {
     const { connection, isOver, notes } = statement;
     if (isOver()) return;
     const segments = await segmentsOf(connection, ask.topic, ask.startNs, ask.endNs);
+    const { most = Number.POSITIVE_INFINITY } = ask;
     const filling = await Filling.start(connection, name);
+    let hasCopies = false;
+    const dropCopies = async () => {
+      await filling.flush();
+      if (hasCopies) filling.count -= await withoutCopies(connection, name, segments);
+      hasCopies = false;
+    };
     try {
       for (const segment of segments) {
         if (isOver()) return;
-        const isFull = ask.most !== undefined && filling.count >= ask.most;
-        if (isFull && segment.startNs !== undefined && segment.startNs > filling.lastNs) continue;
+        const isLater = segment.startNs !== undefined && segment.startNs > filling.lastNs;
+        // What a clip repeats does not count.
+        if (isLater && filling.count >= most) await dropCopies();
+        if (isLater && filling.count >= most) continue;
         await this.#read(statement, ask, segment, filling);
+        hasCopies ||= segments.some(({ isClip }) => isClip);
       }
-      await filling.flush();
+      await dropCopies();
     } finally {
       filling.close();
     }
-    if (segments.some(({ isClip }) => isClip)) await withoutCopies(connection, name, segments);
     if (filling.count === 0 && segments.length === 0)
       notes.add(`no sealed segment holds ${ask.topic.slice(0, 255)} in this time`);
     if (ask.most !== undefined) await keepFirst(connection, name, ask.most);
@@ -181,21 +190,22 @@ async function* until(
   }
 }
 
-/** Messages of clips that another recording has too; of two clips the first keeps them. */
+/** Deletes messages of clips that another recording has too; of two clips the first keeps them. Gives how many. */
 async function withoutCopies(
   connection: DuckDBConnection,
   name: string,
   segments: readonly RecordedSegment[],
-): Promise<void> {
+): Promise<number> {
   const clips = segments
     .filter(({ isClip }) => isClip)
     .map(({ path }) => quote(path))
     .join(', ');
-  await connection.run(
+  const { rowsChanged } = await connection.run(
     `DELETE FROM temp.main.${name} c WHERE segment IN (${clips}) AND EXISTS (
        SELECT 1 FROM temp.main.${name} o WHERE o.log_time = c.log_time AND o.publish_time = c.publish_time
          AND o.bytes = c.bytes AND (o.segment NOT IN (${clips}) OR o.segment < c.segment))`,
   );
+  return rowsChanged;
 }
 
 async function keepFirst(connection: DuckDBConnection, name: string, most: number): Promise<void> {

@@ -18,8 +18,8 @@ const TURN_MESSAGES = 128;
 /** A segment that failed is tried again after this, doubling up to the next; meanwhile others are read. */
 const RETRY_FIRST_MS = 60_000;
 const RETRY_MAX_MS = 900_000;
-/** Segments that are looked at for one to read: those that wait are among them. */
-const LOOKED_AT = 1_024;
+/** Segments that could not be read and are tried again later; a removed file without an event is one for ever. */
+const WAITING_MAX = 65_536;
 
 type Open = {
   readonly segment: TopicSegment;
@@ -83,9 +83,14 @@ export class TopicReader {
 
   async #next(): Promise<Open | undefined> {
     const now = this.#clock.monotonicMs();
-    const unread = await this.#inTurn((writer) => writer.unread(LOOKED_AT));
+    // One more than those that wait, so that files that are gone do not hide the others.
+    const unread = await this.#inTurn((writer) => writer.unread(this.#waiting.size + 1));
     const segment = unread.find((one) => (this.#waiting.get(one.segment)?.dueMs ?? now) <= now);
-    if (!segment) return undefined;
+    if (!segment) {
+      const paths = new Set(unread.map((one) => one.segment));
+      for (const path of this.#waiting.keys()) if (!paths.has(path)) this.#waiting.delete(path);
+      return undefined;
+    }
     await this.#inTurn((writer) => writer.begin(segment));
     const { missing } = segment;
     const open: Open = {
@@ -149,7 +154,7 @@ export class TopicReader {
     this.drop();
     const tries = (this.#waiting.get(segment)?.tries ?? 0) + 1;
     const pauseMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (tries - 1));
-    if (this.#waiting.size >= LOOKED_AT) this.#waiting.clear();
+    if (this.#waiting.size >= WAITING_MAX) this.#waiting.clear();
     this.#waiting.set(segment, { dueMs: this.#clock.monotonicMs() + pauseMs, tries });
     if (tries === 1)
       this.#report('warn', `messages of ${segment} cannot be read now: ${(thrown as Error).message}`);

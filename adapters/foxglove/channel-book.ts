@@ -1,18 +1,19 @@
+import { createHash } from 'node:crypto';
 import type { OfferedTopic } from '../../io/attached/messages.ts';
+import { NumberBook } from './number-book.ts';
 
 export type Channel = OfferedTopic & { readonly id: number };
 
 /** The number of each topic, for all clients. A topic that comes back with the same type and schema has its number again. */
 export class ChannelBook {
-  readonly #ids = new Map<string, number>();
+  readonly #ids = new NumberBook((id) => this.#channels.has(id));
   readonly #channels = new Map<number, Channel>();
   readonly #byTopic = new Map<string, Channel>();
 
   /** The channel of this topic from now on. */
   add(topic: OfferedTopic): Channel {
-    const key = `${topic.topic}\n${topic.type}\n${topic.schema}`;
-    const id = this.#ids.get(key) ?? this.#ids.size + 1;
-    this.#ids.set(key, id);
+    const schema = createHash('sha256').update(topic.schema).digest('hex');
+    const id = this.#ids.of(`${topic.topic}\n${topic.type}\n${schema}`);
     const channel = { ...topic, id };
     this.#channels.set(id, channel);
     this.#byTopic.set(topic.topic, channel);

@@ -1,14 +1,12 @@
-import type { Clock, GraphSnapshot } from '../../contract/core.ts';
-import type { ApiCaller } from '../../io/attached/api-caller.ts';
+import type { GraphSnapshot } from '../../contract/core.ts';
 import {
   type AttachOptions,
   AttachServer,
   type Client,
   type Connection,
 } from '../../io/attached/attach-server.ts';
-import type { RobotView } from '../../io/attached/attached-robot.ts';
 import type { OfferedTopic } from '../../io/attached/messages.ts';
-import type { Door } from '../../io/attached/robot-door.ts';
+import type { ServerParts } from '../../io/attached/server-parts.ts';
 import type { AssetShelf } from './asset-shelf.ts';
 import { ChannelBook } from './channel-book.ts';
 import { ServiceBook } from './service-book.ts';
@@ -17,18 +15,12 @@ import { FoxgloveSession } from './session.ts';
 /** What Foxglove asks for now comes first; Lichtblick and older clients speak the other. */
 export const SUBPROTOCOLS = ['foxglove.sdk.v1', 'foxglove.websocket.v1'] as const;
 
-export type FoxgloveParts = {
-  readonly clock: Clock;
-  readonly robot: RobotView;
+export type FoxgloveParts = ServerParts & {
   readonly assets: Pick<AssetShelf, 'fetch'>;
   /** Name of the robot. */
   readonly name: string;
   readonly sessionId: string;
-  readonly hasRos: boolean;
   readonly isSimulated: boolean;
-  callerOf(token: string | undefined): ApiCaller;
-  doorOf(caller: ApiCaller): Door;
-  report(level: 'info' | 'warn', message: string, facts: Readonly<Record<string, unknown>>): void;
 };
 
 /** The Foxglove WebSocket server of this robot. */

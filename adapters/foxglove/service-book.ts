@@ -1,12 +1,13 @@
 import type { GraphSnapshot } from '../../contract/core.ts';
 import { OWN_SERVICES, TRIGGER } from '../../io/attached/own-services.ts';
+import { NumberBook } from './number-book.ts';
 
 export type Service = { readonly id: number; readonly name: string; readonly type: string };
 
 /** The number of each service, for all clients: those of this server, and those in the ROS graph. */
 export class ServiceBook {
-  readonly #ids = new Map<string, number>();
-  #services: ReadonlyMap<number, Service>;
+  #services: ReadonlyMap<number, Service> = new Map();
+  readonly #ids = new NumberBook((id) => this.#services.has(id));
 
   constructor() {
     this.#services = new Map(this.#own());
@@ -43,10 +44,7 @@ export class ServiceBook {
   }
 
   #idOf(name: string, type: string): number {
-    const key = `${name}\n${type}`;
-    const id = this.#ids.get(key) ?? this.#ids.size + 1;
-    this.#ids.set(key, id);
-    return id;
+    return this.#ids.of(`${name}\n${type}`);
   }
 }
 

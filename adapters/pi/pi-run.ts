@@ -283,10 +283,14 @@ export class PiRun {
   async #unpaused(): Promise<void> {
     const { halt } = this.#inbox;
     if (halt.aborted) return;
-    const halted = new Promise<void>((resolve) =>
-      halt.addEventListener('abort', () => resolve(), { once: true }),
-    );
-    await Promise.race([this.#parts.context.unpaused(), halted]);
+    const { promise: halted, resolve } = Promise.withResolvers<void>();
+    const end = () => resolve();
+    halt.addEventListener('abort', end, { once: true });
+    try {
+      await Promise.race([this.#parts.context.unpaused(), halted]);
+    } finally {
+      halt.removeEventListener('abort', end);
+    }
   }
 
   /** Whether Pi's loop ends after a turn. */

@@ -109,8 +109,12 @@ export class RunInbox {
       if (this.#waiting.length > 0 || this.#closed) break;
       this.#parts.journal.post().catch(() => {});
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        const wake = () => {
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#wake = wake;
+        signal.addEventListener('abort', wake, { once: true });
       });
     }
     this.#stopped = false;

@@ -10,6 +10,7 @@ import {
   type Timer,
   type TopicSpec,
 } from '../../contract/core.ts';
+import { advertiseOrder } from './advertise-order.ts';
 import { ApiLink } from './api-link.ts';
 import { ChannelNumbers } from './channel-numbers.ts';
 import { installedDefinition } from './definitions.ts';
@@ -19,6 +20,7 @@ import { locateRos } from './locate.ts';
 import { stopMessage } from './messages.ts';
 import { type NativeLibrary, prepareNative } from './native-library.ts';
 import { ROS_LIMITS, type RosOptions } from './options.ts';
+import { countQosEvent } from './qos-counts.ts';
 import { makeRosApi } from './ros-node.ts';
 import type { QosEvent, SampleFrame } from './wire.ts';
 
@@ -199,7 +201,10 @@ export class RosHost {
   }
 
   unsubscribe(channel: number): void {
-    if (!this.#subscriptions.delete(channel)) return;
+    if (this.#subscriptions.delete(channel)) this.#letGo(channel);
+  }
+
+  #letGo(channel: number): void {
     this.#process?.forget(channel);
     this.#numbers.release(channel);
   }
@@ -214,6 +219,15 @@ export class RosHost {
     this.#publications.set(channel, spec);
     this.#prepareStandby();
     return channel;
+  }
+
+  /** False: what can move the robot stays, since its guard stops it. */
+  withdraw(channel: number): boolean {
+    const spec = this.#publications.get(channel);
+    if (!spec || stopMessage(spec) !== undefined) return false;
+    this.#publications.delete(channel);
+    this.#letGo(channel);
+    return true;
   }
 
   /** False when it was not taken: no host, or one that does not keep up. */
@@ -291,22 +305,13 @@ export class RosHost {
   }
 
   #onQosEvent(event: QosEvent): void {
-    const key = `${event.topic} ${event.direction} ${event.kind}`;
-    const count = (this.qosEvents.get(key)?.count ?? 0) + event.count;
-    // Topics that left the graph free their places: the table holds the present topics.
-    if (this.qosEvents.size >= ROS_LIMITS.QOS_EVENTS_MAX && !this.qosEvents.has(key))
-      this.qosEvents.delete(this.qosEvents.keys().next().value!);
-    this.qosEvents.set(key, { ...event, count });
+    countQosEvent(this.qosEvents, event);
     if (this.#options.onQosEvent) this.#options.onQosEvent(event);
     else this.#options.report?.('warn', `${event.topic}: ${event.message}; ${event.hint}`);
   }
 
   #requestAdvertise(target: HostProcess, channel: number, spec: TopicSpec, standby: boolean): Promise<void> {
-    const stop = stopMessage(spec);
-    const expiryMs = this.#options.commandExpiryMs ?? LIMITS.COMMAND_EXPIRY_MS;
-    const bounded = spec.speeds !== undefined;
-    const guard = stop && { stop: Buffer.from(stop).toString('base64'), expiryMs, standby, bounded };
-    return target.request({ kind: 'advertise', channel, spec, ...(guard ? { guard } : {}) });
+    return target.request(advertiseOrder(channel, spec, standby, this.#options));
   }
 
   /** Has a second process with all guarded topics, soon. Its failures are of no consequence; it is tried again. */
@@ -340,11 +345,9 @@ export class RosHost {
     throw new EdgeError('ros.failed', { operation, subject, message: this.#reason });
   }
 
-  #onSample(frame: SampleFrame): void {
-    const subscription = this.#subscriptions.get(frame.channel);
-    if (!subscription) return;
-    const { topic, type } = subscription.spec;
-    subscription.onSample({ topic, type, stamp: frame.stamp, received: frame.received, bytes: frame.bytes });
+  #onSample({ channel, stamp, received, bytes }: SampleFrame): void {
+    const { spec, onSample } = this.#subscriptions.get(channel) ?? {};
+    if (spec) onSample?.({ topic: spec.topic, type: spec.type, stamp, received, bytes });
   }
 
   #onExit(gone: HostProcess, reason: string): void {
@@ -360,10 +363,8 @@ export class RosHost {
     this.#standbyReady = false;
     // The robot stops first.
     standby?.halt();
-    this.#options.report?.(
-      'warn',
-      `ROS host ${reason}; ${standby ? 'the standby takes over' : 'restarting it'}`,
-    );
+    const next = standby ? 'the standby takes over' : 'restarting it';
+    this.#options.report?.('warn', `ROS host ${reason}; ${next}`);
     this.#change(false, `ROS host ${reason}`);
     this.#scheduleRestart(standby);
   }
@@ -380,10 +381,8 @@ export class RosHost {
       this.#restartTimer = undefined;
       const launched = standby ? this.#launch(standby) : this.#first();
       launched.catch((error: unknown) => {
-        this.#options.report?.(
-          'error',
-          `ROS host: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        const why = error instanceof Error ? error.message : String(error);
+        this.#options.report?.('error', `ROS host: ${why}`);
         // A process that is still there after a failed start is of no use; its exit schedules the next try.
         if (this.#process) this.#process.kill('could not be set up');
         else if (!this.#restartTimer) this.#scheduleRestart();

@@ -26,6 +26,12 @@ export class RosSink implements SampleSink {
     return this.#host.publish(channel, sample.bytes, sample.expiresAtMs);
   }
 
+  async withdraw(topic: string): Promise<void> {
+    const channel = this.#channels.get(topic);
+    if (channel === undefined || !this.#host.withdraw(channel)) return;
+    this.#channels.delete(topic);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#host.release(this);

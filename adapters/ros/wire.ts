@@ -50,6 +50,7 @@ export type Control =
       /** The type is not installed: its bytes are taken without it. Whether they start with a std_msgs/Header. */
       readonly raw?: { readonly headed: boolean };
     }
+  /** A topic that is no longer wanted, or no longer published. */
   | { readonly kind: 'unsubscribe'; readonly channel: number }
   | {
       readonly kind: 'advertise';

@@ -1,32 +1,20 @@
-import type { Clock } from '../../contract/core.ts';
-import type { ApiCaller } from '../../io/attached/api-caller.ts';
 import {
   type AttachOptions,
   AttachServer,
   type Client,
   type Connection,
 } from '../../io/attached/attach-server.ts';
-import type { RobotView } from '../../io/attached/attached-robot.ts';
-import type { Door } from '../../io/attached/robot-door.ts';
+import type { ServerParts } from '../../io/attached/server-parts.ts';
 import { MessageTexts } from './message-json.ts';
 import { RosbridgeSession } from './session.ts';
 
-export type RosbridgeParts = {
-  readonly clock: Clock;
-  readonly robot: RobotView;
-  readonly hasRos: boolean;
-  callerOf(token: string | undefined): ApiCaller;
-  doorOf(caller: ApiCaller): Door;
-  report(level: 'info' | 'warn', message: string, facts: Readonly<Record<string, unknown>>): void;
-};
-
 /** The rosbridge v2 server of this robot. */
 export class RosbridgeServer {
-  readonly #parts: RosbridgeParts;
+  readonly #parts: ServerParts;
   readonly #server: AttachServer;
   readonly #texts = new MessageTexts();
 
-  constructor(options: Omit<AttachOptions, 'subprotocols'>, parts: RosbridgeParts) {
+  constructor(options: Omit<AttachOptions, 'subprotocols'>, parts: ServerParts) {
     const { clock, callerOf, report } = parts;
     this.#parts = parts;
     this.#server = new AttachServer(

@@ -5,6 +5,7 @@ import { pause } from '../../contract/deadline.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 
+type Stopped = ControllerView & { readonly confirmed?: false; readonly warnings?: readonly string[] };
 type StartOptions = { task?: string; seconds?: string; planStep?: string; watch?: boolean };
 const WATCH_MS = 1_000;
 
@@ -47,14 +48,15 @@ export function addControllerCommands(program: Command): void {
     );
   controller
     .command('stop <controller>')
-    .description('stop it now; may be repeated')
+    .description('stop it now; may be repeated. Exit code 1: the robot was not confirmed to stand')
     .option('--reason <text>', 'why, for the log', 'asked for on the command line')
     .action(
       action(async ({ api, out }, name: string, { reason }: { reason: string }) => {
         const path = `/v1/controllers/${encodeURIComponent(name)}/stop`;
-        const ended = await api.post<ControllerView>(path, { reason });
+        const ended = await api.post<Stopped>(path, { reason });
+        for (const warning of ended.warnings ?? []) out.note(`auraison: ${warning}`);
         out.result(ended, () => controllersText([ended]));
-        return 0;
+        return ended.confirmed === false ? 1 : 0;
       }),
     );
   controller

@@ -1,11 +1,16 @@
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
 import { isLoopbackHost } from '../../daemon/config/loopback.ts';
-import { readSecret } from '../../daemon/secrets.ts';
 import { action, type CommandContext } from '../context.ts';
 import { refusedWith, secondsOf } from './runtimes-acp.ts';
+import { bridgeSecrets, credentialOf, SECRETS_OPTION } from './runtimes-secrets.ts';
 
-type Options = { readonly agent: string[]; readonly credential: string; readonly timeout: string };
+type Options = {
+  readonly agent: string[];
+  readonly credential: string;
+  readonly timeout: string;
+  readonly secrets?: boolean;
+};
 
 /** Remote agents of the Agent2Agent protocol as runtimes. */
 export function addA2aCommand(
@@ -22,6 +27,7 @@ export function addA2aCommand(
       [],
     )
     .option('--credential <place>', 'what the agent is shown: a path, credential:NAME or env:NAME', '')
+    .option(...SECRETS_OPTION)
     .option('--timeout <seconds>', 'an agent from which nothing comes for so long is left', '600')
     .addHelpText(
       'after',
@@ -38,19 +44,17 @@ Examples:
       action(async (context, name: string, url: string, options: Options) => {
         const { serveA2a } = await import('../a2a/serve-a2a.ts');
         const { endpointOf } = await import('../../daemon/client/api-client.ts');
-        const agentUrl = addressOf(url);
+        const secrets = await bridgeSecrets(options.secrets);
+        const agentUrl = addressOf(secrets.url ?? url);
         const stop = new AbortController();
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
         const { AURAISON_RUNTIME_TOKEN } = process.env;
-        const read = () => readSecret(options.credential, '--credential', process.env) ?? '';
-        // A place that cannot be read is known at the start, and not at the first run.
-        read();
         const code = await serveA2a({
           url: () => endpointOf(context.settings, '/').url.href,
-          token: AURAISON_RUNTIME_TOKEN || (await tokenOf(context, name)),
+          token: secrets.token || AURAISON_RUNTIME_TOKEN || (await tokenOf(context, name)),
           agents: options.agent.length > 0 ? options.agent : ['*'],
           agentUrl,
-          credential: options.credential === '' ? undefined : read,
+          credential: credentialOf(secrets, options.credential),
           timeoutMs: secondsOf(options.timeout, '--timeout') * 1_000,
           say: (line) => process.stderr.write(`${line}\n`),
           signal: stop.signal,
@@ -66,7 +70,12 @@ function addressOf(url: string): string {
     parsed?.protocol === 'https:' || (parsed?.protocol === 'http:' && isLoopbackHost(parsed.hostname));
   if (parsed && safe) return parsed.href.replace(/\/$/, '');
   throw new EdgeError('config.invalid', {
-    ...{ operation: 'find agent', subject: url },
-    message: `expected an https address, or http to this host, found ${url}`,
+    ...{ operation: 'find agent', subject: shownOf(url) },
+    message: `expected an https address, or http to this host, found ${shownOf(url)}`,
   });
+}
+
+/** Without user and query, which may hold secrets. */
+function shownOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url.slice(0, 64);
 }

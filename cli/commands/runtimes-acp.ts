@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
 import { action, type CommandContext } from '../context.ts';
+import { bridgeSecrets, SECRETS_OPTION } from './runtimes-secrets.ts';
 
 type Options = {
   readonly agent: string[];
@@ -10,6 +11,7 @@ type Options = {
   readonly silence: string;
   readonly mode?: string;
   readonly login?: string;
+  readonly secrets?: boolean;
 };
 
 /** What an agent gets of the environment without being named: where programs and its own login are. */
@@ -40,11 +42,12 @@ export function addAcpCommand(
       '--mode <id>',
       'mode of its sessions, for agents that have several; default of claude-agent-acp asks',
     )
+    .option(...SECRETS_OPTION)
     .addHelpText(
       'after',
       `
-<name> is the runtime of [[runtimes.accept]]. Its token is read on this host; elsewhere AURAISON_URL and
-AURAISON_RUNTIME_TOKEN name the daemon. The agent gets the tools of its run by MCP; it has no other access to the robot.
+<name> is the runtime of [[runtimes.accept]]. Its token is read on this host; elsewhere AURAISON_URL names the daemon,
+and --secrets or AURAISON_RUNTIME_TOKEN has the token. The agent gets the tools of its run by MCP; it has no other access to the robot.
 What it does on its own host (files, shell) is limited only by a sandbox around the command.
 
 Examples:
@@ -60,9 +63,10 @@ Examples:
         const stop = new AbortController();
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
         const { AURAISON_RUNTIME_TOKEN } = process.env;
+        const { token } = await bridgeSecrets(options.secrets);
         const code = await serveAcp({
           url: () => endpointOf(context.settings, '/').url.href,
-          token: AURAISON_RUNTIME_TOKEN || (await tokenOf(context, name)),
+          token: token || AURAISON_RUNTIME_TOKEN || (await tokenOf(context, name)),
           agents: options.agent.length > 0 ? options.agent : ['*'],
           command: command as [string, ...string[]],
           folder: resolve(options.folder),

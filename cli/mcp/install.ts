@@ -104,9 +104,16 @@ function fileOf(client: McpClient, places: Places, project: boolean): string {
 async function textOf(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw thrown;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new EdgeError('config.unreadable', {
+      operation: 'mcp install',
+      subject: path,
+      message: `${path} cannot be read: ${message}`,
+      hint: '--print shows the entry: paste it yourself, or run this as the user who owns the file',
+      cause,
+    });
   }
 }
 

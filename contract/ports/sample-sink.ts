@@ -9,5 +9,7 @@ import type { Sample, TopicSpec } from '../sample.ts';
 export interface SampleSink {
   advertise(topic: TopicSpec): Promise<void>;
   offer(sample: Sample): boolean;
+  /** No further sample of this topic comes: what was made for it goes. Absent: it stays until the close. */
+  withdraw?(topic: string): Promise<void>;
   close(): Promise<void>;
 }

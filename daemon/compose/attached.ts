@@ -1,11 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import {
   type CellContext,
-  DEFAULT_QOS,
-  EdgeError,
   LIMITS,
   METHODS,
-  type Sample,
   SMALL_THREAD,
   type TopicSpec,
   withDeadline,
@@ -13,6 +10,7 @@ import {
 import { schemaFor } from '../../formats/ros2/index.ts';
 import type { FromServers, ToServers } from '../../io/attached/messages.ts';
 import type { Config } from '../config.ts';
+import { ClientTopics } from '../execution/attached/client-topics.ts';
 import { SampleFeed } from '../execution/attached/sample-feed.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { DoorPath } from '../execution/door/index.ts';
@@ -36,8 +34,6 @@ export type Attached = Pick<SampleFeed, 'declare' | 'release' | 'start'> & { clo
 const RESTART_MS = 2_000;
 /** How long the servers may take to hang up, milliseconds. */
 const CLOSE_MS = 1_000;
-/** Names that clients publish to; a publisher of ROS stays for each. */
-const NAMES_MAX = 256;
 
 /**
  * Servers for Foxglove and rosbridge clients, and for clients of the API that want live data, in a thread of their own.
@@ -58,9 +54,10 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
     worker?.postMessage(message, [...transfer]);
   const first = [...io.topics, ...(io.source ? STORY_TOPICS : [])];
   const declared = new Map<string, TopicSpec>(first.map((spec) => [spec.topic, spec]));
+  const topics = new ClientTopics({ clock, path });
   const makeFeed = () =>
     new SampleFeed({
-      ...{ bus, clock, post, publish: publisher(path) },
+      ...{ bus, clock, post, publish: (sample) => topics.publish(sample) },
       schemaOf: (type) => parts.definitionOf(type) ?? schemaFor(type)?.data,
       now: () => clock.now(),
       watchGraph: (on) => {
@@ -169,25 +166,4 @@ function serverOf(config: Config['rosbridge']): AttachedThreadData['rosbridge'] 
 
 function limitsOf({ max_clients, queue }: Config['rosbridge']): AttachedThreadData['live'] {
   return { clientsMax: max_clients, queueBytes: queue };
-}
-
-/** The door for messages of clients: what moves nothing passes, all else is refused and logged. */
-function publisher(path: DoorPath | undefined): (sample: Sample) => Promise<void> {
-  const names = new Set<string>();
-  return async (sample) => {
-    const { topic, type } = sample;
-    const fault = (message: string) =>
-      new EdgeError('robot.not_supported', { operation: 'publish', subject: topic, message });
-    if (!path) throw fault('there is no robot');
-    const name = `${topic}\n${type}`;
-    if (!names.has(name) && path.refusal(sample) === undefined) {
-      if (names.size >= NAMES_MAX) throw fault(`clients publish to ${NAMES_MAX} topics already`);
-      await path.advertise({ topic, type, qos: DEFAULT_QOS });
-      names.add(name);
-    }
-    const receipt = path.send(sample);
-    if (receipt.verdict === 'refused') throw receipt.error;
-    if (receipt.verdict === 'busy')
-      throw new EdgeError('robot.unreachable', { operation: 'publish', subject: topic });
-  };
 }

@@ -5,13 +5,15 @@ import { readSecret } from '../secrets.ts';
 /** The folder of this program: a bridge in a sandbox reads it. */
 const PROGRAM = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '');
 const CLI = fileURLToPath(new URL('../../cli/entry.ts', import.meta.url));
-/** Variable by which a bridge gets the credential of its agent: arguments are seen by every user of the host. */
-const CREDENTIAL = 'AURAISON_AGENT_CREDENTIAL';
+type BridgeSecrets = { readonly credential?: string; readonly url?: string };
 
 export type Bridge = {
   readonly command: readonly [string, ...string[]];
-  /** Beside what the row names. */
-  readonly env: Readonly<Record<string, string>>;
+  /**
+   * For its standard input, beside its token. Arguments are seen by every user of the host, and variables by
+   * programs of the same user, for example by the agent that the bridge starts.
+   */
+  readonly secrets: BridgeSecrets;
   /** What it reads in a sandbox beyond the profile. */
   readonly readOnly: readonly string[];
 };
@@ -30,24 +32,19 @@ export function bridgeOf(row: RuntimeRow, folder: string): Bridge | undefined {
   const seconds = String(Math.max(1, Math.round(timeout / 1_000)));
   if (acp.length > 0) {
     const options = [
-      ...['--folder', folder, '--silence', seconds],
+      ...['--secrets', '--folder', folder, '--silence', seconds],
       // The bridge has the variable already: its name alone hands it on, and its value is in no list of processes.
       ...env.flatMap((one) => ['--env', one.split('=')[0]!]),
       ...(mode === '' ? [] : ['--mode', mode]),
       ...(login === '' ? [] : ['--login', login]),
     ];
-    return { command: cli('acp', name, ...options, '--', ...acp), env: {}, readOnly: [PROGRAM] };
+    return { command: cli('acp', name, ...options, '--', ...acp), secrets: {}, readOnly: [PROGRAM] };
   }
   if (a2a === '') return undefined;
   const shown = readSecret(credential, `runtimes.accept.${name}.credential`, process.env);
-  const options = [
-    '--timeout',
-    seconds,
-    ...(shown === undefined ? [] : ['--credential', `env:${CREDENTIAL}`]),
-  ];
   return {
-    command: cli('a2a', name, a2a, ...options),
-    env: shown === undefined ? {} : { [CREDENTIAL]: shown },
+    command: cli('a2a', name, new URL(a2a).origin, '--secrets', '--timeout', seconds),
+    secrets: { url: a2a, ...(shown === undefined ? {} : { credential: shown }) },
     readOnly: [PROGRAM],
   };
 }

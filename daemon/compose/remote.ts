@@ -101,15 +101,16 @@ async function startableOf(
     ...{ file: file === 'node' ? process.execPath : file, args },
     env: {
       ...environment(env, process.env),
-      ...bridge?.env,
       AURAISON_URL: `${scheme}://${address}:${port}`,
-      AURAISON_RUNTIME_TOKEN: at.token,
+      // The agent of a bridge runs as the same user, and could read its variables.
+      ...(bridge ? {} : { AURAISON_RUNTIME_TOKEN: at.token }),
     },
   };
+  const input = bridge ? { input: JSON.stringify({ token: at.token, ...bridge.secrets }) } : {};
   const doors = [{ name: '127.0.0.1', host, port: Number(port) }];
   const more = { doors, ...(bridge ? { readOnly: bridge.readOnly } : {}) };
   const made = sandboxed(at.sandboxes, sandbox, { ...plain, ...more, ...(folder === '' ? {} : { folder }) });
-  return made === undefined ? { ...plain, folder: folder || at.dataDir } : await made();
+  return { ...(made === undefined ? { ...plain, folder: folder || at.dataDir } : await made()), ...input };
 }
 
 /** For people. An address shows neither user nor query: they may hold secrets. */

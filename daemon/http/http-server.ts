@@ -68,6 +68,8 @@ declare module 'fastify' {
     signed?: boolean;
     /** Stops something: carried out with any body. */
     stops?: boolean;
+    /** Whether a request with this body stops something: then it is carried out although all places are taken. */
+    stopsWith?(body: unknown): boolean;
   }
 }
 
@@ -87,6 +89,8 @@ export class HttpServer {
   readonly #connections: Connections;
   readonly #runtimes: RuntimeDoor | undefined;
   readonly #live: LiveDoor;
+  /** Requests that got no place: their body shows whether they stop something. */
+  readonly #placeless = new WeakSet<object>();
   #app: FastifyInstance | undefined;
 
   constructor(config: HttpConfig, ports: HttpPorts) {
@@ -193,6 +197,10 @@ export class HttpServer {
       if (request.routeOptions.config.stops === true)
         await takeStopBody(request, reply, this.#ports.clock, this.#connections);
     });
+    app.addHook('preValidation', async ({ raw, body, routeOptions }) => {
+      if (this.#placeless.has(raw) && routeOptions.config.stopsWith?.(body) !== true)
+        throw tooManyConnections();
+    });
     // No body is an empty object: where fields are required the answer names the first that is missing.
     app.addHook('preValidation', async (request) => {
       if (request.method === 'POST' && request.body === undefined) request.body = {};
@@ -235,7 +243,7 @@ export class HttpServer {
     policyRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     mcpRoutes(app, this.#ports);
-    await a2aRoutes(app, this.#ports, this.#config);
+    await a2aRoutes(app, this.#ports, this.#config, this.#connections);
     safetyRoutes(app, this.#ports, this.#config, this.#connections);
     await webhookRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);
@@ -262,12 +270,13 @@ export class HttpServer {
     // Its connection counts as one without a token, and gives way to others.
     if (request.routeOptions.config.signed === true) return;
     setCaller(request, this.#gate.checkToken(caller));
-    const { undeniable, stops } = request.routeOptions.config;
+    const { undeniable, stops, stopsWith } = request.routeOptions.config;
     const hasPlace = this.#connections.known(request.raw, isOperator(request));
     if (undeniable === true) return;
     if (!hasPlace) void reply.header('connection', 'close');
     // What stops something is carried out although all places are taken.
-    if (!hasPlace && stops !== true) throw tooManyConnections();
+    if (!hasPlace && stopsWith) this.#placeless.add(request.raw);
+    else if (!hasPlace && stops !== true) throw tooManyConnections();
     checkAccess(request, callerOf(request), this.#ports);
   }
 

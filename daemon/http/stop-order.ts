@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Clock, LIMITS } from '../../contract/index.ts';
 import { Type } from '../../contract/schema-kit.ts';
 import type { Connections } from './connections.ts';
+import { readBody } from './read-body.ts';
 
 /** The content of a stop request. */
 export type StopOrder = {
@@ -16,8 +17,6 @@ export type StopOrder = {
   readonly unread: boolean;
 };
 
-type Read = { readonly bytes: Buffer; readonly unread: string };
-
 /** Field names of a warning. */
 const NAMES_MAX = 5;
 const NAME_CHARS_MAX = 32;
@@ -27,7 +26,8 @@ const NAME_CHARS_MAX = 32;
  * empty. Never rejects, and waits no longer than `STOP_BODY_MS`: a stop does not fail on its reason, nor wait for it.
  */
 export async function readStopOrder(request: IncomingMessage, clock: Clock): Promise<StopOrder> {
-  const { bytes, unread } = await read(request, clock);
+  const { bytes, end } = await readBody(request, clock, LIMITS.STOP_BODY_BYTES_MAX, () => true);
+  const unread = UNREAD[end];
   const { reason, warnings, fields } = understood(new TextDecoder().decode(bytes));
   const line = reason.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   const most = LIMITS.STOP_REASON_CHARS_MAX;
@@ -42,6 +42,13 @@ export async function readStopOrder(request: IncomingMessage, clock: Clock): Pro
     unread: unread !== '',
   };
 }
+
+const UNREAD = {
+  whole: '',
+  longer: `the body is longer than ${LIMITS.STOP_BODY_BYTES_MAX} bytes: the rest was not read`,
+  broken: 'the body broke off',
+  late: 'the body did not come in time',
+} as const;
 
 /** What stops of runs and motions keep of a reason. */
 const REASON_CHARS = 256;
@@ -62,10 +69,19 @@ export async function takeStopBody(
 ): Promise<void> {
   const order = await readStopOrder(request.raw, clock);
   orders.set(request.raw, order);
-  // It is read: nothing else looks for a body, nor at what its headers say of it.
+  endUnread(request, reply, order.unread, connections);
+}
+
+/** The body was read: nothing else looks for it, nor at what its headers say of it. What is `unread` ends the connection. */
+export function endUnread(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  unread: boolean,
+  connections: Pick<Connections, 'linger'>,
+): void {
   for (const name of ['content-type', 'content-length', 'transfer-encoding'])
     delete request.raw.headers[name];
-  if (!order.unread) return;
+  if (!unread) return;
   connections.linger(request.raw);
   void reply.header('connection', 'close');
 }
@@ -75,30 +91,6 @@ export function stopOrderOf(request: FastifyRequest): Pick<StopOrder, 'reason' |
   const order = orders.get(request.raw);
   const reason = order?.reason.slice(0, REASON_CHARS).toWellFormed();
   return { reason: reason || 'asked for through the API', fields: order?.fields ?? {} };
-}
-
-function read(request: IncomingMessage, clock: Clock): Promise<Read> {
-  return new Promise((resolve) => {
-    const pieces: Buffer[] = [];
-    let size = 0;
-    const end = (unread: string) => {
-      timer.cancel();
-      request.off('data', take).off('end', whole).off('error', broken).off('close', broken);
-      request.pause();
-      resolve({ bytes: Buffer.concat(pieces), unread });
-    };
-    const take = (piece: Buffer) => {
-      const room = LIMITS.STOP_BODY_BYTES_MAX - size;
-      pieces.push(piece.subarray(0, room));
-      size += piece.length;
-      if (piece.length > room)
-        end(`the body is longer than ${LIMITS.STOP_BODY_BYTES_MAX} bytes: the rest was not read`);
-    };
-    const whole = () => end('');
-    const broken = () => end('the body broke off');
-    const timer = clock.after(LIMITS.STOP_BODY_MS, () => end('the body did not come in time'));
-    request.on('data', take).on('end', whole).on('error', broken).on('close', broken);
-  });
 }
 
 /** A fault in the body never cancels the stop. */

@@ -13,12 +13,14 @@ export async function stopRobot(
   reason: string,
   by?: string,
 ): Promise<StopWarnings> {
-  const { runs } = runtime.status();
-  // Waiting runs first, and all of them before anything is awaited: none may take the place of another.
-  const waitingFirst = [...runs].sort(
-    (a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'),
-  );
-  const ended = Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason, by)));
+  // A runtime that fails here does not keep the robot from being stopped.
+  const ended = (async () => {
+    // Waiting runs first, and all of them before anything is awaited: none may take the place of another.
+    const waitingFirst = [...runtime.status().runs].sort(
+      (a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'),
+    );
+    return await Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason, by)));
+  })();
   const order: StopRequest = { reason, ...(by === undefined ? {} : { by }) };
   const [stopped] = await Promise.allSettled([
     // Goals sent through the ROS API and plays of commands end by it too.

@@ -6,6 +6,7 @@ import { type Clock, EdgeError, LIMITS, type Timer } from '../../contract/core.t
 import { listen } from '../listen.ts';
 import { acceptWebSocket, refuseUpgrade, type WebSocket } from '../web-socket.ts';
 import type { ApiCaller } from './api-caller.ts';
+import { mayCommand } from './may-command.ts';
 import { SendQueue } from './send-queue.ts';
 
 export type AttachOptions = {
@@ -49,11 +50,21 @@ export type AttachParts = {
 const TOKEN = /^[\x21-\x7e]{1,512}$/;
 const PING_MS = 20_000;
 
+/** Whose place goes first: those that only look, then those with a token, then operators. */
+const RANKS = { looks: 0, known: 1, commands: 2 } as const;
+type Admitted = {
+  /** Undefined: it may only look. */
+  readonly caller: ApiCaller | undefined;
+  readonly rank: number;
+};
+
+/** Clients whose rights are asked for at the API at a time. */
+const ASKED_MAX = 64;
+
 type Open = {
   readonly socket: WebSocket;
   readonly queue: SendQueue;
-  /** Undefined: it only looks, and gives its place to a client with a token. */
-  readonly caller: ApiCaller | undefined;
+  readonly who: Admitted;
   readonly hangUp: Connection['hangUp'];
   heardMs: number;
   sent: number;
@@ -117,14 +128,14 @@ export class AttachServer {
     const { clientsMax, name } = this.#options;
     const full = () =>
       refuse(socket, 503, `this robot has ${clientsMax} clients already; ${name}.max_clients`);
-    if (this.#pending >= clientsMax) return full();
+    if (this.#pending >= ASKED_MAX) return full();
     this.#pending += 1;
     try {
-      const caller = await this.#admit(request);
+      const who = await this.#admit(request);
       if (socket.destroyed) return;
-      if (this.#open.size >= clientsMax && !(caller && this.#endLooker())) return full();
+      if (this.#open.size >= clientsMax && !this.#makeRoom(who)) return full();
       this.#strangers.delete(socket);
-      this.#accept(request, socket, head, caller);
+      this.#accept(request, socket, head, who);
     } catch (thrown) {
       const { code, message, hint } = EdgeError.from(thrown, 'internal.fault', 'attach', name);
       refuse(socket, STATUS[code] ?? 503, hint === '' ? message : `${message}: ${hint}`);
@@ -133,50 +144,50 @@ export class AttachServer {
     }
   }
 
-  /** Whether a client that only looks gave its place to one with a token. */
-  #endLooker(): boolean {
-    for (const open of this.#open) {
-      if (open.caller) continue;
-      this.#open.delete(open);
-      open.socket.terminate();
-      return true;
-    }
-    return false;
+  /** Whether a client with fewer rights gave its place: the oldest of those with the fewest. */
+  #makeRoom({ rank }: Admitted): boolean {
+    let least: Open | undefined;
+    for (const open of this.#open) if (open.who.rank < (least?.who.rank ?? rank)) least = open;
+    if (!least) return false;
+    this.#open.delete(least);
+    least.socket.terminate();
+    return true;
   }
 
-  /** The rights of the client; undefined: it may look. Throws for a client that may not even look. */
-  async #admit(request: IncomingMessage): Promise<ApiCaller | undefined> {
+  /** The rights of the client. Throws for a client that may not even look. */
+  async #admit(request: IncomingMessage): Promise<Admitted> {
     const { subprotocols, isOpen, needsToken, socketPath } = this.#options;
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
     if (subprotocols.length > 0 && !subprotocols.some((one) => offered.includes(one)))
       throw refusal('schema.invalid', `expected one of the subprotocols ${subprotocols.join(', ')}`);
     const token = tokenOf(request);
-    if (token !== undefined) {
-      const caller = this.#parts.callerOf(token);
-      await caller.get('/v1/lease');
-      return caller;
+    if (token === undefined) {
+      if (needsToken && !isOpen)
+        throw refusal('api.unauthorised', 'the token is missing', 'add ?token=… to the address');
+      if (socketPath === undefined) checkNeighbour(request);
+      if (needsToken) return { caller: undefined, rank: RANKS.looks };
     }
-    if (needsToken && !isOpen)
-      throw refusal('api.unauthorised', 'the token is missing', 'add ?token=… to the address');
-    if (socketPath === undefined) checkNeighbour(request);
-    if (needsToken) return undefined;
-    const caller = this.#parts.callerOf(undefined);
+    const caller = this.#parts.callerOf(token);
     await caller.get('/v1/lease');
-    return caller;
+    const commands = await mayCommand(caller).then(
+      () => true,
+      () => false,
+    );
+    return { caller, rank: commands ? RANKS.commands : RANKS.known };
   }
 
-  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, caller: ApiCaller | undefined): void {
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, who: Admitted): void {
     const { subprotocols } = this.#options;
     const options = {
       frameBytesMax: LIMITS.ATTACH_FRAME_BYTES_MAX,
       subprotocol: subprotocols,
       failed: () => {},
     };
-    acceptWebSocket(request, socket, head, options, (accepted) => this.#serve(accepted, caller));
+    acceptWebSocket(request, socket, head, options, (accepted) => this.#serve(accepted, who));
     (socket as Socket).setNoDelay?.(true);
   }
 
-  #serve(socket: WebSocket, caller: ApiCaller | undefined): void {
+  #serve(socket: WebSocket, who: Admitted): void {
     const { clock, report } = this.#parts;
     const { name, queueBytes } = this.#options;
     const hangUp = (code: number, reason: string) => {
@@ -192,7 +203,7 @@ export class AttachServer {
       dropped: (topic, count) => client?.lost(topic, count),
       overrun: () => hangUp(1013, 'this client does not take its answers'),
     });
-    const open: Open = { socket, queue, caller, hangUp, heardMs: clock.monotonicMs(), sent: 0 };
+    const open: Open = { socket, queue, who, hangUp, heardMs: clock.monotonicMs(), sent: 0 };
     const pace = paceOf(socket, clock);
     this.#open.add(open);
     socket.on('error', () => socket.terminate());
@@ -215,7 +226,7 @@ export class AttachServer {
         hangUp(1011, 'internal fault');
       }
     });
-    client = this.#parts.open({ queue, caller, hangUp });
+    client = this.#parts.open({ queue, caller: who.caller, hangUp });
   }
 
   #look(): void {
@@ -230,7 +241,7 @@ export class AttachServer {
   }
 
   /** A token that is taken from the configuration shows nothing any longer. Never rejects. */
-  async #checkRights({ caller, hangUp }: Open): Promise<void> {
+  async #checkRights({ who: { caller }, hangUp }: Open): Promise<void> {
     try {
       await caller?.get('/v1/lease');
     } catch (thrown) {

@@ -4,6 +4,7 @@ import { decodeAny, encodeAny, type RosValue, schemaFor } from '../../formats/ro
 import { checkRosValue } from '../../formats/ros2/value-check.ts';
 import type { ApiCaller } from './api-caller.ts';
 import type { RobotView } from './attached-robot.ts';
+import { mayCommand } from './may-command.ts';
 import { Steering, type Velocity } from './steering.ts';
 
 /** A parameter as the API shows it: 64-bit integers are text, bytes base64. */
@@ -70,7 +71,8 @@ export class RobotDoor {
   async publish(topic: string, type: string, bytes: Uint8Array): Promise<void> {
     const { command, robot } = this.#parts;
     if (topic !== command.topic) {
-      this.#permitted ??= this.#mayCommand().catch((thrown) => {
+      // Messages have no request of the API, and scans or transforms of a client mislead a robot.
+      this.#permitted ??= mayCommand(this.#parts.api).catch((thrown) => {
         this.#permitted = undefined;
         throw thrown;
       });
@@ -164,16 +166,6 @@ export class RobotDoor {
   /** The client is gone. Never rejects. */
   async close(): Promise<void> {
     await this.#steering.close().catch(() => {});
-  }
-
-  /**
-   * Messages have no request of the API, and scans or transforms of a client mislead a robot. So only they may publish
-   * who may command: an order that names no lease is refused for its form, or before for the rights of the client.
-   */
-  async #mayCommand(): Promise<void> {
-    await this.#parts.api.post('/v1/lease/renew', {}).catch((thrown: unknown) => {
-      if (!(thrown instanceof EdgeError) || thrown.code !== 'schema.invalid') throw thrown;
-    });
   }
 
   /** Orders carry no time: what lay in a socket while this process stood still looks like a new one. */

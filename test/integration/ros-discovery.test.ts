@@ -308,6 +308,13 @@ describe('quality of service', () => {
     let qos = await seen();
     for (let i = 0; i < 200 && !qos; i++, qos = await seen()) await pause(clock, 50);
     expect(qos).toMatchObject({ lifespanMs: 1_500, ...all });
+    // A publisher that is no longer needed leaves the graph, and may come back.
+    await sink.withdraw('/life');
+    for (let i = 0; i < 200 && qos; i++, qos = await seen()) await pause(clock, 50);
+    expect(qos).toBeUndefined();
+    await sink.advertise({ topic: '/life', type: STRING, qos: DEFAULT_QOS });
+    for (let i = 0; i < 200 && !qos; i++, qos = await seen()) await pause(clock, 50);
+    expect(qos).toBeDefined();
   });
 });
 

@@ -34,6 +34,8 @@ const filesOf = (xml: string) => ({ 'app.toml': MANIFEST, 'flow.xml': xml });
 export const treeApp = (xml: string): Application => packageApp(filesOf(xml));
 export const treeFaults = (xml: string): string => packageFaults(filesOf(xml));
 
+type Answer = (n: number, signal: AbortSignal) => unknown;
+
 /**
  * Tools of a laboratory: `lab.do` fails where its name has an `x`; `lab.flaky` succeeds from its nth call on; `lab.move`
  * takes two seconds; `lab.is` answers what `world` says.
@@ -67,12 +69,12 @@ export function treeLab(world: Readonly<Record<string, unknown>> = {}) {
     done.push(`${name} ${signal.aborted ? 'is stopped' : 'ends'}`);
     return { result: { outcome: signal.aborted ? 'stopped' : 'reached' } };
   });
-  const is = tool('lab.is', { input, effect: 'read', replay: 'safe' }, async ({ it: name }) => {
+  const is = tool('lab.is', { input, effect: 'read', replay: 'safe' }, async ({ it: name }, { signal }) => {
     const n = (counts.get(String(name)) ?? 0) + 1;
     counts.set(String(name), n);
     const value = world[String(name)];
-    const now = typeof value === 'function' ? (value as (n: number) => unknown)(n) : value;
-    return { result: { status: now ? 'succeeded' : 'failed', n } };
+    const now = typeof value === 'function' ? (value as Answer)(n, signal) : value;
+    return { result: { status: (await now) ? 'succeeded' : 'failed', n } };
   });
   const place = Type.Object({ x: Type.Number(), y: Type.Number() }, { additionalProperties: false });
   const drive = tool(

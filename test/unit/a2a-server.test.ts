@@ -1,10 +1,13 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { type Part, Role, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
 import { ClientFactory, ClientFactoryOptions, JsonRpcTransportFactory } from '@a2a-js/sdk/client';
 import { Type } from 'typebox';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { A2aEndpoint } from '../../adapters/a2a/server/index.ts';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { type AskApi, EdgeError, type RuntimeApi } from '../../contract/index.ts';
+import { type AskApi, EdgeError, LIMITS, type RuntimeApi } from '../../contract/index.ts';
+import { Connections } from '../../daemon/http/connections.ts';
 import { type Rig, RUN_ID, startRig, TinyRuntime, TOKEN } from '../support/http-rig.ts';
 
 const APPS = [
@@ -22,6 +25,7 @@ const APPS = [
 
 let rig: Rig | undefined;
 afterEach(() => rig?.stop());
+afterEach(() => void vi.restoreAllMocks());
 
 /** The API with an A2A agent over this runtime; every request of the rig shows the token. */
 async function robot(runtime: Partial<RuntimeApi> = {}, ask?: AskApi): Promise<TinyRuntime> {
@@ -253,6 +257,73 @@ describe('the cancel of a task', () => {
     const { result } = await rpc(body, headers);
     expect(result).toMatchObject({ id: RUN_ID });
     expect(runtime.calls).toContainEqual(expect.objectContaining({ cancel: RUN_ID }));
+  });
+
+  it.each([
+    [
+      'longer than the limit',
+      `{"method":"CancelTask","params":{"id":"${RUN_ID}","metadata":{"reason":"`,
+      `"}}}`,
+    ],
+    [
+      'longer, and its task stands at the end',
+      `{"method":"tasks/cancel","params":{"metadata":{"reason":"`,
+      `"},"id":"${RUN_ID}"}}`,
+    ],
+  ])('stops the run with a body that is %s', async (_, head, end) => {
+    const runtime = await robot();
+    const { result } = await rpc(`${head}${'x'.repeat(LIMITS.API_BODY_BYTES_MAX + 1)}${end}`);
+    expect(result).toMatchObject({ id: RUN_ID });
+    expect(runtime.calls).toContainEqual(expect.objectContaining({ cancel: RUN_ID }));
+  });
+
+  it('stops the run although the rest of the body never comes, also where the client has gone', async () => {
+    const body = `{"jsonrpc":"2.0","id":1,"method":"tasks/cancel","params":{"id":"${RUN_ID}"`;
+    const head = `POST /a2a HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${TOKEN}\r\nContent-Type: application/json\r\n`;
+    for (const leaves of [false, true]) {
+      const runtime = await robot();
+      const cancelled = new Promise((resolve) => {
+        const cancel = runtime.cancel.bind(runtime);
+        runtime.cancel = async (...of) => {
+          resolve(of[0]);
+          return await cancel(...of);
+        };
+      });
+      const socket = connect(Number(new URL(rig!.url).port), '127.0.0.1');
+      socket.write(`${head}Content-Length: 5000\r\n\r\n${body}`);
+      if (leaves) socket.end();
+      expect(await cancelled).toBe(RUN_ID);
+      if (!leaves) expect(String((await once(socket, 'data'))[0])).toContain('HTTP/1.1 200');
+      socket.destroy();
+      await rig!.stop();
+    }
+  });
+
+  it('is carried out although other clients hold all places; what is no cancel is not', async () => {
+    const runtime = await robot();
+    vi.spyOn(Connections.prototype, 'known').mockReturnValue(false);
+    const { result } = await rpc({ method: 'tasks/cancel', params: { id: RUN_ID } });
+    expect(result).toMatchObject({ id: RUN_ID });
+    const other = await rig!.post('/a2a', {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tasks/get',
+      params: { id: RUN_ID },
+    });
+    expect(other.status).toBe(503);
+    expect(runtime.calls).toHaveLength(1);
+  });
+
+  it('is the only request that may be longer than the limit', async () => {
+    const runtime = await robot();
+    const order = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'message/send',
+      params: { pad: 'x'.repeat(LIMITS.API_BODY_BYTES_MAX) },
+    };
+    expect((await rig!.post('/a2a', order)).status).toBe(413);
+    expect(runtime.calls).toEqual([]);
   });
 
   it('of an unknown task is an error', async () => {

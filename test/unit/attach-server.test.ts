@@ -16,6 +16,8 @@ const TOKENS: Readonly<Record<string, EdgeError['code'] | undefined>> = {
   good: undefined,
   guest: 'policy.denied',
   away: 'cell.unavailable',
+  reader: undefined,
+  hangs: undefined,
 };
 
 describe('a server that programs attach to', () => {
@@ -44,8 +46,11 @@ describe('a server that programs attach to', () => {
             fetch: async (_url, init) => {
               const [, shown = ''] =
                 /Bearer (.*)/.exec(new Headers(init?.headers).get('authorization') ?? '') ?? [];
-              const code =
-                shown in TOKENS && !revoked.has(shown)
+              if (shown === 'hangs') return await new Promise(() => {});
+              const isOrder = shown === 'reader' && init?.method === 'POST';
+              const code = isOrder
+                ? 'policy.denied'
+                : shown in TOKENS && !revoked.has(shown)
                   ? TOKENS[shown]
                   : options.needsToken === false
                     ? undefined
@@ -166,6 +171,25 @@ describe('a server that programs attach to', () => {
     expect(server.clients).toBe(2);
     expect((await attach('?token=good')).answer).toBe('old');
     expect((await attach('?token=good')).answer).toBe(503);
+  });
+
+  it('has a place for an operator whatever tokens that may not command have taken', async () => {
+    const { attach, server } = await serve({ isOpen: true });
+    const [looks, reads] = [await attach(''), await attach('?token=reader')];
+    const gone = [looks, reads].map(({ socket }) => once(socket, 'close'));
+    expect((await attach('?token=reader')).answer).toBe('old');
+    await gone[0];
+    expect((await attach('?token=reader')).answer).toBe(503);
+    expect((await attach('?token=good')).answer).toBe('old');
+    await gone[1];
+    expect((await attach('?token=good')).answer).toBe('old');
+    expect([server.clients, (await attach('?token=good')).answer]).toEqual([2, 503]);
+  });
+
+  it('has a place for an operator while others wait for what the API says of their tokens', async () => {
+    const { attach } = await serve();
+    for (let n = 0; n < 4; n++) void attach('?token=hangs').catch(() => {});
+    expect((await attach('?token=good')).answer).toBe('old');
   });
 
   it('hangs up on a client whose token is not valid any longer', async () => {

@@ -62,4 +62,21 @@ describe('a control loop', () => {
     expect((await given).command).toEqual({ linear: 0, angular: 0 });
     expect(control.counts.failures).toBe(2);
   });
+
+  it('in lockstep asks the policy again after a stop: the motion that follows does not starve', async () => {
+    const policy = new ScriptedPolicy();
+    const late = Promise.withResolvers<Float32Array>();
+    policy.answer = () => late.promise;
+    const control = loop(policy, true);
+    const stopped = control.step(at(1), AHEAD, CLEAR);
+    control.abandon();
+    await stopped;
+    await control.step(at(2), { kind: 'halt' }, CLEAR);
+    policy.answer = async () => new Float32Array(16).fill(0.2);
+    expect((await control.step(at(3), AHEAD, CLEAR)).command.linear).toBeGreaterThan(0);
+    // Its answer to the motion that was stopped changes nothing.
+    late.resolve(new Float32Array(16).fill(-0.2));
+    await Promise.resolve();
+    expect((await control.step(at(4), AHEAD, CLEAR)).command.linear).toBeGreaterThan(0);
+  });
 });

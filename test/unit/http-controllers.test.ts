@@ -92,6 +92,20 @@ describe('controllers over the API', () => {
     ]);
   });
 
+  it('that were stopped without a measurement that the robot stands say so', async () => {
+    rig.answers.set(METHODS.execution.controllerList, async () => [view]);
+    rig.answers.set(METHODS.execution.controllerStop, async () => {
+      throw new EdgeError('robot.unreachable', {
+        operation: 'stop',
+        subject: 'arm',
+        message: 'joints are silent',
+      });
+    });
+    const answer = await rig.post('/v1/controllers/arm/stop', {});
+    const warnings = [expect.stringContaining('joints are silent')];
+    expect([answer.status, await answer.json()]).toEqual([200, { ...shown, confirmed: false, warnings }]);
+  });
+
   it('that are refused say why, and what does not fit is not asked', async () => {
     rig.answers.set(METHODS.execution.controllerStart, async () => {
       throw new EdgeError('lease.held', { operation: 'acquire-lease', subject: 'policy' });

@@ -100,7 +100,13 @@ describe('the emergency stop by API', () => {
     expect(left).toEqual(['vera (api): smoke']);
     // It is engaged, and the robot has not confirmed it: the caller has to know.
     fails('robot.unreachable');
-    expect(await status('/v1/estop', 'vera')).toBe(503);
+    const state = { engaged: true, since_ns: '1', source: 'api', by: 'vera', reason: 'smoke' };
+    rig.answers.set(execution.estopState, async () => state);
+    const unconfirmed = await rig.post('/v1/estop', { reason: 'smoke' }, as('vera'));
+    expect([unconfirmed.status, await unconfirmed.json()]).toEqual([
+      200,
+      { ...state, confirmed: false, warnings: [expect.any(String)] },
+    ]);
     expect(left).toHaveLength(1);
   });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { METHODS } from '../../contract/index.ts';
+import { EdgeError, METHODS } from '../../contract/index.ts';
 import { answerAll } from '../support/http-answers.ts';
 import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 
@@ -60,6 +60,41 @@ describe.each(BODIES)('a stop with %s', (_, body, type) => {
     `/v1/ros/actions/goals/${'0'.repeat(32)}/cancel`,
   ])('%s is carried out', async (path) => {
     expect(await post(path, body, type)).toBe(200);
+  });
+});
+
+describe('a stop that the execution cell carried out', () => {
+  const { robotStop, armStop } = METHODS.execution;
+  const ends = (code: EdgeError['code']) => {
+    for (const method of [robotStop, armStop])
+      rig.answers.set(method, async () => {
+        throw new EdgeError(code, { operation: 'stop', subject: 'base', message: 'odometry is late' });
+      });
+  };
+  const answers = async (path: string) => {
+    const response = await rig.post(path, {});
+    return [response.status, await response.json()];
+  };
+
+  it.each(['/v1/robot/stop', '/v1/arm/stop'])(
+    '%s says where it is not measured that the robot stands',
+    async (path) => {
+      for (const code of ['robot.unreachable', 'ros.failed'] as const) {
+        ends(code);
+        expect(await answers(path)).toEqual([
+          200,
+          { ok: true, result: { confirmed: false, warnings: [expect.stringContaining('odometry is late')] } },
+        ]);
+      }
+      ends('cell.restarted');
+      expect(await answers(path)).toMatchObject([503, { code: 'cell.restarted' }]);
+    },
+  );
+
+  it('is carried out although the runtime cannot say which runs there are', async () => {
+    rig.runtime.fault = new EdgeError('log.failed', { operation: 'read', subject: 'runs' });
+    await rig.post('/v1/robot/stop', {});
+    expect(orders).toHaveLength(1);
   });
 });
 

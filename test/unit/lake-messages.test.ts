@@ -1,5 +1,11 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { EdgeError, LIMITS, type OpenRecorded, type RecordedMessage } from '../../contract/index.ts';
+import {
+  EdgeError,
+  LIMITS,
+  type NewEvent,
+  type OpenRecorded,
+  type RecordedMessage,
+} from '../../contract/index.ts';
 import {
   Recordings,
   recorded,
@@ -213,6 +219,34 @@ it('counts what a clip repeats once, and reads no segment that was evicted', asy
     [2, 'ring'],
     [3, 'clip-1'],
   ]);
+});
+
+it('takes the first messages, of which those that overlapping clips repeat count once', async () => {
+  const recordings = new Recordings();
+  const first = [float(1, 0), float(2, 10), float(3, 20)];
+  for (const path of ['bags/clip-1/0.mcap', 'bags/clip-2/0.mcap']) recordings.segments.set(path, first);
+  recordings.segments.set('bags/clip-3/0.mcap', [float(4, 100), float(5, 110)]);
+  const clip = (n: number): NewEvent => ({
+    kind: 'clip.recorded',
+    payload: {
+      ...{
+        clip_id: `0190aaaa-0000-7000-8000-00000000000${n}`,
+        bag: `clip-${n}`,
+        trigger: 'api',
+        reason: 'test',
+      },
+      ...{ trigger_ns: `${START_NS}`, start_ns: `${START_NS}`, end_ns: `${START_NS + 1n}` },
+      ...{ messages: 3, bytes: 1000 },
+    },
+  });
+  const sealed = [...recordings.segments].map(([path, messages]) => sealedEvent(path, messages));
+  const { rows, dispose } = await topicLake(recordings.open, [...sealed, clip(1), clip(2), clip(3)]);
+  onTestFinished(dispose);
+  const most = (count: number) => rows(`SELECT data FROM messages('/x', most => ${count}) ORDER BY data`);
+  expect(await most(4)).toEqual([[1], [2], [3], [4]]);
+  recordings.opened.length = 0;
+  expect(await most(3)).toEqual([[1], [2], [3]]);
+  expect(recordings.opened).not.toContain('bags/clip-3/0.mcap');
 });
 
 it('says what is missing: damage with its count, a file that is gone, a topic that no segment has', async () => {

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -71,6 +81,36 @@ describe('mcp install', () => {
       writeFileSync(path, text);
       await expect(add('cursor')).rejects.toMatchObject({ code: 'config.invalid', subject: path });
       expect(readFileSync(path, 'utf8')).toBe(text);
+    },
+  );
+
+  it('writes through symbolic links, also to a file that is not there yet', async () => {
+    const kept = join(home, 'dotfiles');
+    mkdirSync(join(home, '.cursor'));
+    mkdirSync(kept);
+    symlinkSync('../dotfiles/mcp.json', join(home, '.cursor', 'mcp.json'));
+    for (const other of [undefined, { command: 'x' }]) {
+      if (other) writeFileSync(join(kept, 'mcp.json'), JSON.stringify({ mcpServers: { other } }));
+      const { path } = await add('cursor');
+      expect(lstatSync(path).isSymbolicLink()).toBe(true);
+      expect(json(join(kept, 'mcp.json'))).toEqual({
+        mcpServers: { ...(other ? { other } : {}), robot: ENTRY },
+      });
+    }
+  });
+
+  it.runIf(process.platform === 'linux').each(['/proc/nowhere/home', '/dev/null/home'])(
+    'refuses a home where nothing can be written: %s',
+    async (nowhere) => {
+      places = { ...places, home: nowhere, config: join(nowhere, '.config') };
+      for (const name of ['cursor', 'vscode'])
+        await expect(add(name)).rejects.toMatchObject({
+          ...{ code: 'config.unreadable', subject: expect.stringContaining(nowhere) },
+          ...{
+            message: expect.stringContaining('cannot be written'),
+            hint: expect.stringContaining('--print'),
+          },
+        });
     },
   );
 

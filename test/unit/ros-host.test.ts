@@ -125,6 +125,18 @@ it('the number of a topic that was refused is given again after its rest', async
   expect(await host.advertise(topic('/d'))).toBe(1);
 });
 
+it('a topic that is withdrawn is forgotten by the host and the next one; what moves the robot stays', async () => {
+  const { clock, lives, host } = await started();
+  const [a, b] = [await host.advertise(topic('/a')), await host.advertise(topic('/b'))];
+  expect([host.withdraw(a), host.withdraw(a)]).toEqual([true, false]);
+  expect(lives[0]!.asked).toEqual(['advertise /a as 0', 'advertise /b as 1', `forget ${a}`]);
+  const speeds = await host.advertise({ ...topic('/speeds'), type: FLOAT64_MULTI_ARRAY, speeds: 3 });
+  expect(host.withdraw(speeds)).toBe(false);
+  lives[0]!.die();
+  await clock.advance(10_000);
+  expect(lives[1]!.asked).toEqual([`advertise /b as ${b}`, `advertise /speeds as ${speeds}`]);
+});
+
 it('joints that are driven by velocity are stopped by the host, by the one that stands by, and by the next', async () => {
   const { clock, lives, host } = await started();
   const joints = (name: string) => ({ ...topic(name), type: FLOAT64_MULTI_ARRAY });

@@ -1,12 +1,21 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
 import { checkRuntimes } from '../../cli/doctor/runtimes-check.ts';
+import type { CellContext } from '../../contract/index.ts';
 import { bridgeOf } from '../../daemon/compose/bridges.ts';
+import { makeRemote } from '../../daemon/compose/remote.ts';
+import { makeSandboxes } from '../../daemon/compose/sandboxes.ts';
 import { sandboxWarnings } from '../../daemon/config/sandboxes.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { Settings } from '../../daemon/settings.ts';
+import { runtimeToken } from '../../io/runtime-token.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bridges-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -24,12 +33,13 @@ describe('[[runtimes.accept]] that names an agent', () => {
     const row = rowOf(
       'acp = ["opencode", "acp"]\nfolder = "/srv"\nenv = ["PATH", "HOME=/home/agent"]\nmode = "default"\ntimeout = "90 s"',
     );
-    const { command, env, readOnly } = bridgeOf(row, '/srv')!;
+    const { command, secrets, readOnly } = bridgeOf(row, '/srv')!;
     expect(command.slice(command.indexOf('runtimes'))).toEqual([
       ...[
         'runtimes',
         'acp',
         'coder',
+        '--secrets',
         '--folder',
         '/srv',
         '--silence',
@@ -41,21 +51,49 @@ describe('[[runtimes.accept]] that names an agent', () => {
       ],
       ...['--mode', 'default', '--', 'opencode', 'acp'],
     ]);
-    expect([command[0], env, readOnly.length]).toEqual([process.execPath, {}, 1]);
+    expect([command[0], secrets, readOnly.length]).toEqual([process.execPath, {}, 1]);
   });
 
-  it('shows the credential of an A2A agent to no list of processes', () => {
+  it('hands the credential and the whole address of an A2A agent to no list of processes', () => {
     const secret = join(folder, 'secret');
     writeFileSync(secret, 'very-secret\n');
     chmodSync(secret, 0o600);
-    const row = rowOf(`a2a = "https://planner.example"\ncredential = "${secret}"`);
-    const { command, env } = bridgeOf(row, '/')!;
+    const url = 'https://lena:word@planner.example/agent?key=abc';
+    const { command, secrets } = bridgeOf(rowOf(`a2a = "${url}"\ncredential = "${secret}"`), '/')!;
     expect(command.slice(command.indexOf('runtimes'))).toEqual([
-      ...['runtimes', 'a2a', 'coder', 'https://planner.example', '--timeout', '600'],
-      ...['--credential', 'env:AURAISON_AGENT_CREDENTIAL'],
+      ...['runtimes', 'a2a', 'coder', 'https://planner.example', '--secrets', '--timeout', '600'],
     ]);
-    expect(env).toEqual({ AURAISON_AGENT_CREDENTIAL: 'very-secret' });
+    expect(secrets).toEqual({ credential: 'very-secret', url });
     expect(bridgeOf(rowOf('command = ["patrol"]'), '/')).toBeUndefined();
+  });
+
+  it('shows the token of its runtime to the daemon, and not to the agent, which runs as the same user', async () => {
+    const data = join(folder, 'data');
+    mkdirSync(data);
+    const row = `acp = ["cat"]\nfolder = "${folder}"\nsandbox = "none"\nenv = ["NODE_COMPILE_CACHE"]`;
+    const settings = { config: read(row).config, dataDir: data } as Settings;
+    const clock = new SystemClock();
+    const said: string[] = [];
+    const report = (_level: string, message: string) => void said.push(message);
+    const context = { clock, report } as unknown as CellContext;
+    const remote = await makeRemote(settings, context, {} as never, makeSandboxes(settings, clock));
+    const token = await runtimeToken(new FileSecrets(data, 'test'), 'coder');
+    const api = createServer().listen(0, '127.0.0.1');
+    const shown = once(api, 'upgrade') as Promise<[IncomingMessage, Socket]>;
+    await once(api, 'listening');
+    try {
+      remote.start(`http://127.0.0.1:${(api.address() as AddressInfo).port}`);
+      const [{ headers }, socket] = await shown;
+      const { pid } = remote.runtimes!.runtimes()[0]!.program!;
+      const seen = ['environ', 'cmdline'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'latin1'));
+      expect([headers.authorization, said]).toEqual([`Bearer ${token}`, []]);
+      expect(seen[0]).toContain('AURAISON_URL');
+      expect(seen.join()).not.toContain(token);
+      socket.destroy();
+    } finally {
+      await remote.stop();
+      api.close();
+    }
   });
 
   it.each([
@@ -100,7 +138,6 @@ it('variables that a bridge gets are no keys of the configuration', () => {
   const env = {
     AURAISON_URL: 'http://127.0.0.1:1',
     AURAISON_RUNTIME_TOKEN: 'x',
-    AURAISON_AGENT_CREDENTIAL: 'y',
   };
   expect(readConfig('', 'robot.toml', env).faults).toEqual([]);
 });

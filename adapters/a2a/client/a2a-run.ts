@@ -6,8 +6,10 @@ import {
   type HostedRun,
   type HostedSaid,
   pause,
+  settledWithin,
   withDeadline,
 } from '../../../contract/core.ts';
+import { carryOut, RunEnd } from '../../../io/hosted-work.ts';
 import { AgentTask } from './agent-task.ts';
 import { agentError, type RemoteAgent, wordsOf } from './remote-agent.ts';
 import { type AskedCall, callsIn, firstMessage, nextMessage, resultOf, runCallId } from './tool-turns.ts';
@@ -33,12 +35,7 @@ const HISTORY_BYTES = 8 * 1024;
  * silent, or breaks the protocol.
  */
 export async function a2aRun(run: HostedRun, parts: A2aParts): Promise<HostedOutcome> {
-  const work = new A2aRun(run, parts);
-  try {
-    return await work.work();
-  } finally {
-    await work.end();
-  }
+  return await carryOut(new A2aRun(run, parts));
 }
 
 class A2aRun {
@@ -47,7 +44,7 @@ class A2aRun {
   readonly #task = new AgentTask();
   /** Ends every request. */
   readonly #leave = new AbortController();
-  readonly #over = Promise.withResolvers<never>();
+  readonly #over: RunEnd;
   readonly #said: HostedSaid[] = [];
   readonly #open = new Map<string, Promise<unknown>>();
   /** Calls of this run, those of former phases too, as an agent that starts again is shown them. */
@@ -63,6 +60,7 @@ class A2aRun {
 
   constructor(run: HostedRun, parts: A2aParts) {
     this.#run = run;
+    this.#over = new RunEnd(run);
     this.#parts = parts;
     const { calls, callsLeftOut, resume } = run;
     const { history, left_out: before } = resume?.facts ?? {};
@@ -71,19 +69,15 @@ class A2aRun {
     this.#entered = String(resume?.facts['task'] ?? '');
     this.#inPhase = calls.length + callsLeftOut;
     this.#phase = Number(/^task-(\d+)$/.exec(resume?.phase ?? '')?.[1] ?? 0);
-    this.#over.promise.catch(() => {});
     run.onMessage = (said) => {
       if (this.#said.length < 64) this.#said.push(said);
     };
-    const stop = () => this.#over.reject(new Error('the run is over'));
-    if (run.signal.aborted) stop();
-    else run.signal.addEventListener('abort', stop, { once: true });
   }
 
   async work(): Promise<HostedOutcome> {
     const { clock, name, open, timeoutMs } = this.#parts;
     const opened = withDeadline(clock, timeoutMs, open(this.#leave.signal), 'read the card', name);
-    this.#agent = await this.#race(opened).catch((thrown: unknown) => {
+    this.#agent = await this.#over.race(opened).catch((thrown: unknown) => {
       throw silentOr(thrown, name, timeoutMs);
     });
     if (!(await this.#found(this.#agent))) {
@@ -106,13 +100,13 @@ class A2aRun {
     this.#run.onMessage = () => {};
     for (const id of this.#open.keys()) this.#cancelCall(id);
     if (!this.#run.signal.aborted)
-      await within(clock, A2A_LIMITS.SETTLE_MS, Promise.allSettled([...this.#open.values()]));
+      await settledWithin(clock, A2A_LIMITS.SETTLE_MS, Promise.allSettled([...this.#open.values()]));
     const { id } = this.#task;
     if (this.#agent && id !== '' && this.#task.outcome === undefined) {
       const cancelled = this.#agent.cancel(id, this.#leave.signal).catch((thrown: unknown) => {
         report('warn', 'the task could not be cancelled', { agent: name, task: id, error: wordsOf(thrown) });
       });
-      await within(clock, A2A_LIMITS.CANCEL_MS, cancelled);
+      await settledWithin(clock, A2A_LIMITS.CANCEL_MS, cancelled);
     }
     this.#leave.abort();
   }
@@ -122,7 +116,7 @@ class A2aRun {
     const { task, context } = this.#run.resume?.facts ?? {};
     if (typeof task !== 'string' || task === '') return false;
     try {
-      this.#task.whole(await this.#race(agent.task(task, this.#leave.signal)));
+      this.#task.whole(await this.#over.race(agent.task(task, this.#leave.signal)));
     } catch (thrown) {
       if (this.#run.signal.aborted) throw thrown;
       const { report, name } = this.#parts;
@@ -146,7 +140,7 @@ class A2aRun {
     if (calls === undefined && this.#said.length === 0)
       throw agentError('runtime.refused', name, `it asks: ${this.#task.words || '(without words)'}`);
     await this.#enterPhase((calls?.length ?? 0) + this.#inPhase > A2A_LIMITS.CALLS_PER_PHASE);
-    const results = await this.#race(Promise.all((calls ?? []).map((call) => this.#call(call))));
+    const results = await this.#over.race(Promise.all((calls ?? []).map((call) => this.#call(call))));
     const said = this.#said.splice(0);
     const task = again ? '' : this.#task.id;
     const of = {
@@ -196,7 +190,7 @@ class A2aRun {
     try {
       while (!this.#task.rests) {
         const next = withDeadline(clock, timeoutMs, events.next(), 'wait for agent', name);
-        const { done, value } = await this.#race(next);
+        const { done, value } = await this.#over.race(next);
         if (done === true) break;
         this.#task.take(value);
         if (this.#task.said !== '') this.#run.say(`${this.#task.said}\n`);
@@ -218,9 +212,9 @@ class A2aRun {
     while (!this.#task.rests) {
       if (this.#task.id === '') throw agentError('runtime.refused', name, 'it answered nothing');
       if (clock.monotonicMs() >= until) throw silent(name, timeoutMs);
-      await this.#race(pause(clock, A2A_LIMITS.POLL_MS, this.#leave.signal));
+      await this.#over.race(pause(clock, A2A_LIMITS.POLL_MS, this.#leave.signal));
       try {
-        this.#task.whole(await this.#race(this.#agent!.task(this.#task.id, this.#leave.signal)));
+        this.#task.whole(await this.#over.race(this.#agent!.task(this.#task.id, this.#leave.signal)));
         failed = 0;
       } catch (thrown) {
         if (this.#run.signal.aborted || this.#ended) throw thrown;
@@ -237,10 +231,6 @@ class A2aRun {
     } catch {
       // The run is over: the daemon has ended its calls.
     }
-  }
-
-  #race<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#over.promise]);
   }
 }
 
@@ -262,14 +252,4 @@ function fitting(calls: readonly Json[]): readonly Json[] {
     return bytes > HISTORY_BYTES;
   });
   return calls.slice(from + 1);
-}
-
-/** Waits for `work`, but no longer than `ms`; never rejects. */
-async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController();
-  const settled = work.then(
-    () => done.abort(),
-    () => done.abort(),
-  );
-  await Promise.race([settled, pause(clock, ms, done.signal)]);
 }

@@ -40,14 +40,26 @@ export function guardedFetch({ clock, origin, token, fetch: plain, signal }: Gua
   };
 }
 
+/** Ends of an event: an empty line, with either end of lines. */
+const EVENT_ENDS = ['\n\n', '\n\r\n'] as const;
+
 /** Counts all bytes, of a stream of events those since the last empty line. */
 function counter(events: boolean): TransformStream<Uint8Array, Uint8Array> {
   const most = A2A_LIMITS.ANSWER_BYTES_MAX;
   let bytes = 0;
+  // An empty line may come in two chunks.
+  let rest: Uint8Array = new Uint8Array();
   return new TransformStream({
     transform(chunk, controller) {
-      const end = events ? Buffer.from(chunk).lastIndexOf('\n\n') : -1;
-      bytes = end < 0 ? bytes + chunk.byteLength : chunk.byteLength - end;
+      bytes += chunk.byteLength;
+      if (events) {
+        const seen = Buffer.concat([rest, chunk]);
+        for (const end of EVENT_ENDS) {
+          const at = seen.lastIndexOf(end);
+          if (at >= 0) bytes = Math.min(bytes, seen.length - at - end.length);
+        }
+        rest = seen.subarray(-2);
+      }
       if (bytes > most) controller.error(new Error(`an answer has more than ${most} bytes`));
       else controller.enqueue(chunk);
     },

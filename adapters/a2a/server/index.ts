@@ -7,10 +7,11 @@ import {
   type A2aApi,
   type A2aRequest,
   EdgeError,
+  type PolicyContext,
 } from '../../../contract/core.ts';
+import { cancelIn } from '../../../formats/a2a-cancel.ts';
 import { cardJson, cardOf } from './agent-card.ts';
-import { cancelIn } from './cancel-order.ts';
-import { RobotAgent, type RobotAgentPorts } from './robot-agent.ts';
+import { OWNER, RobotAgent, type RobotAgentPorts } from './robot-agent.ts';
 
 export type { RobotAgentPorts } from './robot-agent.ts';
 
@@ -22,7 +23,8 @@ const NOT_JSON = '{';
 /** This robot as an agent of the Agent2Agent protocol, versions 1.0 and 0.3, over JSON-RPC. */
 export class A2aEndpoint implements A2aApi {
   readonly #ports: RobotAgentPorts;
-  #streams = 0;
+  /** Open streams by principal. */
+  readonly #streams = new Map<string, number>();
 
   constructor(ports: RobotAgentPorts) {
     this.#ports = ports;
@@ -47,20 +49,40 @@ export class A2aEndpoint implements A2aApi {
       const order = stop?.request ?? (typeof body === 'string' ? NOT_JSON : body);
       const answer = await handler.handle(order as Record<string, unknown>, context);
       if (!(Symbol.asyncIterator in answer)) return { kind: 'answer', body: answer };
-      if (this.#streams >= A2A_LIMITS.STREAMS_MAX) {
+      const refused = this.#noStream(who);
+      if (refused !== undefined) {
         await answer.return();
-        throw new RequestMalformedError(`${A2A_LIMITS.STREAMS_MAX} streams are open already: poll the task`);
+        throw new RequestMalformedError(`${refused} streams are open already: poll the task`);
       }
-      return await this.#stream(answer, body, legacy);
+      return await this.#stream(answer, who, body, legacy);
     } catch (thrown) {
       return { kind: 'answer', body: refusal(thrown, body, legacy) };
     }
   }
 
+  /** How many streams keep this caller from another one; undefined: none do. No client takes those of the others. */
+  #noStream(who: PolicyContext): number | undefined {
+    const own = this.#streams.get(nameOf(who)) ?? 0;
+    if (own >= A2A_LIMITS.STREAMS_OF_ONE_MAX) return own;
+    const all = [...this.#streams.values()].reduce((sum, one) => sum + one, 0);
+    const isOperator = who.tenant === OWNER && who.roles.includes('operator');
+    return all >= A2A_LIMITS.STREAMS_MAX - (isOperator ? 0 : A2A_LIMITS.STREAMS_KEPT) ? all : undefined;
+  }
+
   /** The first event is waited for: what is refused before it is an answer and no stream. */
-  async #stream(events: AsyncGenerator<object>, body: unknown, legacy: boolean): Promise<A2aAnswer> {
-    this.#streams++;
-    const leave = () => void this.#streams--;
+  async #stream(
+    events: AsyncGenerator<object>,
+    who: PolicyContext,
+    body: unknown,
+    legacy: boolean,
+  ): Promise<A2aAnswer> {
+    const name = nameOf(who);
+    this.#streams.set(name, (this.#streams.get(name) ?? 0) + 1);
+    const leave = () => {
+      const left = (this.#streams.get(name) ?? 1) - 1;
+      if (left > 0) this.#streams.set(name, left);
+      else this.#streams.delete(name);
+    };
     let first: IteratorResult<object>;
     try {
       first = await events.next();
@@ -80,6 +102,10 @@ export class A2aEndpoint implements A2aApi {
     }
     return { kind: 'stream', events: all() };
   }
+}
+
+function nameOf({ tenant, principal }: PolicyContext): string {
+  return JSON.stringify([tenant, principal]);
 }
 
 /** Methods of version 0.3 have a slash in their names; some clients of version 1.0 send no version. */

@@ -51,7 +51,7 @@ export type RobotAgentPorts = {
 type Call = { readonly who: PolicyContext; readonly base: string; readonly gone: AbortSignal };
 
 /** The owner of the robot sees every run, others those of their tenant. */
-const OWNER = 'local';
+export const OWNER = 'local';
 
 /**
  * This robot as the library of the protocol calls it, for one request. Runs that are not of the caller's tenant do not
@@ -67,8 +67,8 @@ export class RobotAgent implements A2ARequestHandler {
   }
 
   async getAgentCard(): Promise<AgentCard> {
-    const { robot, version, apps } = this.#ports;
-    return cardOf({ robot, version, base: this.#call.base, apps: apps() });
+    const { robot, version } = this.#ports;
+    return cardOf({ robot, version, base: this.#call.base, apps: this.#apps() });
   }
 
   getAuthenticatedExtendedAgentCard(): Promise<AgentCard> {
@@ -102,7 +102,9 @@ export class RobotAgent implements A2ARequestHandler {
 
   async listTasks(request: ListTasksRequest): Promise<ListTasksResponse> {
     const { tenant } = this.#call.who;
-    const limit = Math.min(request.pageSize || A2A_LIMITS.LIST_MAX, A2A_LIMITS.LIST_MAX);
+    const { pageSize = 0 } = request;
+    if (!(pageSize >= 0)) throw new RequestMalformedError('params.pageSize: a number from 1 expected');
+    const limit = Math.min(pageSize || A2A_LIMITS.LIST_MAX, A2A_LIMITS.LIST_MAX);
     const found = this.#ports.runtime.runs({
       ...{ limit: request.contextId === '' ? limit : 1_000 },
       ...(tenant === OWNER ? {} : { tenant }),
@@ -169,7 +171,7 @@ export class RobotAgent implements A2ARequestHandler {
       return { ...message, parts: [...message.parts, dataPart(data)] };
     };
     if (!ask) {
-      const skills = this.#ports.apps().flatMap(({ intents }) => intents.map(({ type }) => type));
+      const skills = this.#apps().flatMap(({ intents }) => intents.map(({ type }) => type));
       return say('Name a skill: a data part {"skill": …, "params": {…}}. No model reads words here.', {
         skills,
       });
@@ -215,6 +217,11 @@ export class RobotAgent implements A2ARequestHandler {
           };
       yield { payload: { $case: 'statusUpdate', value: { taskId, contextId, status, metadata: undefined } } };
     }
+  }
+
+  /** As in the API, guests of another tenant are not shown what is installed here. */
+  #apps(): ReturnType<RobotAgentPorts['apps']> {
+    return this.#call.who.tenant === OWNER ? this.#ports.apps() : [];
   }
 
   #run(id: string): RunDetails {

@@ -103,7 +103,13 @@ export class RosSession {
     this.#subscriptions.set(channel, { topic: spec.topic, subscription });
   }
 
+  /** Of a topic that is subscribed, or advertised without a guard. */
   unsubscribe(channel: number): void {
+    const sent = this.#advertised.get(channel);
+    if (sent && !sent.guard) {
+      this.#advertised.delete(channel);
+      this.#guarded('unadvertise', sent.topic, () => this.#node.destroyPublisher(sent.publisher));
+    }
     const left = this.#subscriptions.get(channel);
     if (!left) return;
     this.#subscriptions.delete(channel);

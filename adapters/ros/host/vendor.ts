@@ -133,6 +133,7 @@ export type Node = {
   /** Events of a publisher are waited for only from the next change of entities on, or from this call on. */
   syncHandles(): void;
   destroySubscription(subscription: Subscription): void;
+  destroyPublisher(publisher: Publisher): void;
   createClient(type: string, name: string, options: { qos: Qos }): Client;
   destroyClient(client: Client): void;
   createService(

@@ -63,6 +63,14 @@ export class RosZenohSink implements SampleSink {
     return writer.offer(sample.bytes, { must: stops });
   }
 
+  /** What can move the robot stays, since its guard stops it. */
+  async withdraw(topic: string): Promise<void> {
+    const written = this.#written.get(topic);
+    if (!written || written.guarded) return;
+    this.#written.delete(topic);
+    await written.writer.close();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

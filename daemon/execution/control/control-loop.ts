@@ -136,9 +136,12 @@ export class ControlLoop {
     return this.#gate.applied;
   }
 
-  /** A stop came: a step in lockstep waits for its policy no longer. */
+  /** A stop came: a step in lockstep waits for its policy no longer, and the motion that follows asks it again. */
   abandon(): void {
     this.#abandon();
+    if (!this.#options.lockstep) return;
+    this.#pending = undefined;
+    this.#epoch++;
   }
 
   /** How long there has been nothing to execute, milliseconds of robot time. */
@@ -215,7 +218,7 @@ export class ControlLoop {
     if (due && !this.#pending) {
       this.#sinceInference = 0;
       const asked = this.#infer(now, goal, sensing).finally(() => {
-        this.#pending = undefined;
+        if (this.#pending === asked) this.#pending = undefined;
       });
       this.#pending = asked;
       if (this.#options.lockstep) {
@@ -247,10 +250,10 @@ export class ControlLoop {
       const chunk = await withDeadline(this.#clock, lockstep ? ms : ms * 2, answer, 'infer', 'policy');
       if (epoch === this.#epoch && !this.#queue.put(chunk))
         throw new Error('an action chunk has the wrong shape or timestamp');
-      this.#failure = '';
+      if (epoch === this.#epoch) this.#failure = '';
     } catch (error) {
       this.counts.failures++;
-      this.#failure = error instanceof Error ? error.message : String(error);
+      if (epoch === this.#epoch) this.#failure = error instanceof Error ? error.message : String(error);
     }
   }
 

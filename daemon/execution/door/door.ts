@@ -35,6 +35,8 @@ export type DoorParts = {
 export type DoorPath = {
   /** Rejects with `command.refused` for commands that this sender may never send. */
   advertise(topic: TopicSpec): Promise<void>;
+  /** This sender is done with a topic that it advertised. It goes when every sender is. */
+  withdraw(topic: string): Promise<void>;
   /** Why no sample of this topic may pass. Undefined: each sample is judged separately. */
   refusal(topic: Pick<TopicSpec, 'topic' | 'type'>): EdgeError | undefined;
   send(sample: Sample, terms?: CommandTerms): Receipt;
@@ -67,13 +69,33 @@ export class Permit {
 /** The middleware of a robot as the cell uses it: it accepts only permits. */
 export class RobotSink {
   readonly #sink: SampleSink;
+  /** How often each topic was advertised: several senders may have the same. */
+  readonly #senders = new Map<string, number>();
 
   constructor(sink: SampleSink) {
     this.#sink = sink;
   }
 
-  advertise(topic: TopicSpec): Promise<void> {
-    return this.#sink.advertise(topic);
+  async advertise({ topic, ...spec }: TopicSpec): Promise<void> {
+    this.#senders.set(topic, (this.#senders.get(topic) ?? 0) + 1);
+    try {
+      await this.#sink.advertise({ topic, ...spec });
+    } catch (thrown) {
+      this.#leave(topic);
+      throw thrown;
+    }
+  }
+
+  async withdraw(topic: string): Promise<void> {
+    if (this.#leave(topic) === 0) await this.#sink.withdraw?.(topic);
+  }
+
+  /** Gives how many are left. */
+  #leave(topic: string): number {
+    const left = Math.max(0, (this.#senders.get(topic) ?? 0) - 1);
+    if (left > 0) this.#senders.set(topic, left);
+    else this.#senders.delete(topic);
+    return left;
   }
 
   offer(permit: Permit): boolean {
@@ -132,6 +154,7 @@ export class Door {
         if (error) throw error;
         await sink.advertise(topic);
       },
+      withdraw: (topic) => sink.withdraw(topic),
       offer: (sample) => {
         const receipt = send(sample);
         return receipt.verdict === 'refused' ? receipt.by === 'stop' : receipt.verdict !== 'busy';

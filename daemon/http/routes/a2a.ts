@@ -1,13 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type A2aApi, LIMITS, type PolicyContext } from '../../../contract/index.ts';
-import { callerOf, isKnown } from '../caller.ts';
+import { type A2aApi, EdgeError, LIMITS, type PolicyContext } from '../../../contract/index.ts';
+import { cancelIn } from '../../../formats/a2a-cancel.ts';
+import { callerOf, isKnown, OPERATOR } from '../caller.ts';
+import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
+import { type BodyEnd, readBody } from '../read-body.ts';
+import { endUnread } from '../stop-order.ts';
 
 /** This robot as an agent of the Agent2Agent protocol (docs/a2a.md). Where the configuration says no, no route is added. */
 export async function a2aRoutes(
   app: FastifyInstance,
-  { a2a }: HttpPorts,
+  { a2a, clock }: HttpPorts,
   { publicUrl }: HttpConfig,
+  connections: Pick<Connections, 'linger'>,
 ): Promise<void> {
   if (!a2a) return;
   const baseOf = ({ host }: FastifyRequest) => (publicUrl ?? `http://${host}`).replace(/\/+$/, '');
@@ -16,18 +21,28 @@ export async function a2aRoutes(
     // Follows another protocol: not part of the API document.
     { schema: { hide: true }, config: { openWithoutToken: true } },
     async (request, reply) => {
-      const card = await a2a.card(baseOf(request), versionOf(request), isKnown(request));
+      // Guests of another tenant see as much of what is installed as clients without a token.
+      const isOwn = isKnown(request) && callerOf(request).tenant === OPERATOR.tenant;
+      const card = await a2a.card(baseOf(request), versionOf(request), isOwn);
       return sendJson(reply.header('vary', 'A2A-Version, Authorization'), card);
     },
   );
   await app.register(async (scope) => {
-    // A cancel is carried out in whatever form it comes, so the bytes are read whatever type they are called.
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) =>
-      done(null, parsed(`${body}`)),
-    );
-    scope.post('/a2a', { schema: { hide: true }, bodyLimit: LIMITS.API_BODY_BYTES_MAX }, (request, reply) =>
-      answer(a2a, request, reply, baseOf(request)),
+    // A cancel is carried out in whatever form it comes, also where it is too long, cut short, or its end never comes.
+    scope.addHook('onRequest', async (request, reply) => {
+      const most = LIMITS.API_BODY_BYTES_MAX;
+      const isCancel = (bytes: Buffer) => cancelIn(bytes.toString()) !== undefined;
+      const { bytes, end } = await readBody(request.raw, clock, most, isCancel);
+      const body = parsed(bytes.toString());
+      // All other orders count only whole.
+      if (end !== 'whole' && cancelIn(body) === undefined) throw notWhole(end);
+      request.body = body;
+      endUnread(request, reply, end !== 'whole', connections);
+    });
+    scope.post(
+      '/a2a',
+      { schema: { hide: true }, config: { stopsWith: (body) => cancelIn(body) !== undefined } },
+      (request, reply) => answer(a2a, request, reply, baseOf(request)),
     );
   });
 }
@@ -59,6 +74,16 @@ async function answer(a2a: A2aApi, request: FastifyRequest, reply: FastifyReply,
     if (raw.writableLength > LIMITS.API_BODY_BYTES_MAX) break;
   }
   raw.end();
+}
+
+function notWhole(end: BodyEnd): EdgeError {
+  const most = LIMITS.API_BODY_BYTES_MAX;
+  const isLonger = end === 'longer';
+  return new EdgeError(isLonger ? 'api.too_large' : 'schema.invalid', {
+    operation: 'read body',
+    subject: '/a2a',
+    message: isLonger ? `the body is longer than ${most} bytes` : 'the body broke off',
+  });
 }
 
 /** The caller's name and roles stay; that it came by this protocol is the origin. */

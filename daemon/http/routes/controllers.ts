@@ -6,6 +6,7 @@ import { endUnheard, UNHEARD } from '../end-unheard.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { errors, NoQuery } from '../schemas.ts';
+import { unconfirmed } from '../stop-answer.ts';
 import { StopBody, stopOrderOf } from '../stop-order.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -46,6 +47,13 @@ const View = Type.Object(
   },
   { title: 'Controller' },
 );
+const StopView = Type.Object({
+  ...View.properties,
+  confirmed: Type.Optional(
+    Type.Literal(false, { description: 'stopped, and it is not measured that the robot stands' }),
+  ),
+  warnings: Type.Optional(Type.Array(Type.String())),
+});
 const Params = Type.Object({ name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }) }, closed);
 const StartBody = Type.Object(
   {
@@ -109,7 +117,7 @@ export function controllerRoutes(app: FastifyInstance, ports: HttpPorts): void {
       ...describe('stopController', 'Stop a controller now; may be repeated', {
         params: Params,
         body: StopBody,
-        response: { 200: View, ...errors },
+        response: { 200: StopView, ...errors },
       }),
       config: { stops: true },
     },
@@ -117,8 +125,21 @@ export function controllerRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const { name: controller } = request.params as Static<typeof Params>;
       const { reason } = stopOrderOf(request);
       const order = { controller, reason, by: callerOf(request).principal };
-      const [view] = await bus.request('execution', execution.controllerStop, order, LIMITS.CELL_REQUEST_MS);
-      return shown(view!);
+      try {
+        const [view] = await bus.request(
+          'execution',
+          execution.controllerStop,
+          order,
+          LIMITS.CELL_REQUEST_MS,
+        );
+        return shown(view!);
+      } catch (thrown) {
+        const more = unconfirmed(thrown);
+        const all = await bus.request('execution', execution.controllerList, {});
+        const view = all.find((one) => one.name === controller);
+        if (!view) throw thrown;
+        return { ...shown(view), ...more };
+      }
     },
   );
 }

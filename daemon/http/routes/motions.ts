@@ -31,6 +31,7 @@ import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { ArmFigureView, ArmView } from '../motion-schemas.ts';
 import { Done, errors, NoQuery } from '../schemas.ts';
+import { stopAnswer } from '../stop-answer.ts';
 import { StopBody, stopOrderOf } from '../stop-order.ts';
 
 const { NavigateBody, ManeuverArgs, TrajectoryBody, GripperArgs, MotionView } = motionSchemas;
@@ -150,11 +151,11 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       ),
       config: { stops: true },
     },
-    async (request) => {
+    (request) => {
       const { reason } = stopOrderOf(request);
       const order: StopRequest = { reason, by: callerOf(request).principal };
-      await bus.request('execution', execution.armStop, order, LIMITS.CELL_REQUEST_MS);
-      return { ok: true };
+      const stopped = bus.request('execution', execution.armStop, order, LIMITS.CELL_REQUEST_MS);
+      return stopAnswer(stopped.then(() => undefined));
     },
   );
 }

@@ -4,6 +4,7 @@ import { Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery } from '../schemas.ts';
+import { stopAnswer } from '../stop-answer.ts';
 import { StopBody, stopOrderOf } from '../stop-order.ts';
 import { stopRobot } from '../stop-robot.ts';
 
@@ -29,10 +30,9 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
       },
       config: { stops: true },
     },
-    async (request) => {
+    (request) => {
       const { reason } = stopOrderOf(request);
-      const { warnings } = await stopRobot(ports, reason, callerOf(request).principal);
-      return { ok: true, ...(warnings ? { result: { warnings } } : {}) };
+      return stopAnswer(stopRobot(ports, reason, callerOf(request).principal));
     },
   );
 

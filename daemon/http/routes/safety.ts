@@ -19,6 +19,7 @@ import { endUnheard } from '../end-unheard.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
+import { AWAY } from '../stop-answer.ts';
 import { readStopOrder, stopOrderOf } from '../stop-order.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -138,11 +139,6 @@ const ORIGINS: ReadonlyMap<unknown, EStopSource> = new Map([
   ['console', 'console'],
 ]);
 
-/** The execution cell did not take it: it is down, unresponsive, or overloaded. */
-const AWAY: ReadonlySet<string> = new Set([
-  ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'deadline.exceeded'],
-]);
-
 /** Emergency stop, lease and teleoperation. */
 export function safetyRoutes(
   app: FastifyInstance,
@@ -164,6 +160,11 @@ export function safetyRoutes(
       return await ask(execution.estopEngage, stop);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
+      if (error.code === 'robot.unreachable') {
+        // It is engaged, and the caller has to know that this is all that is known.
+        const state = await ask(execution.estopState, {});
+        if (state.engaged) return { ...state, warnings: [error.message], confirmed: false };
+      }
       if (!AWAY.has(error.code) || !ports.leaveStop) throw error;
       ports.leaveStop(`${stop.by} (${stop.source}): ${stop.reason}`);
       const reason = `left as a file: ${error.message}`.slice(0, 512);

@@ -63,7 +63,8 @@ type BranchEnd = {
 };
 
 /** The step of a state that a guard ended. */
-export function halted({ event, node, on }: Guard, board: Board): FlowStep {
+export function halted({ event, node, on, forgets = [] }: Guard, board: Board): FlowStep {
+  for (const key of forgets) board.mem[key] = 0;
   const words = on === 'time' ? 'the time is over' : `${node.kind} of line ${node.line}: ${on}`;
   if (on !== 'success') board.last = { node: node.id, line: node.line, reason: words };
   return { event, reason: words, facts: board.facts() };

@@ -226,13 +226,16 @@ export class States {
     return node.id;
   }
 
-  /** The turn moves on with each child, also when the node is entered another time. */
+  /** The turn moves on with each child, also when the node is entered another time, and starts again after a halt. */
   #roundRobin(node: TreeNode, on: Onward): string {
     const { children } = node;
     const turn = `${node.id}_turn`;
     const fails = `${node.id}_fails`;
     const [good, bad] = [this.#name(node, 'done'), this.#name(node, 'next')];
-    const entries = children.map((child) => this.of(child, { ...on, ok: good, bad, isFresh: false }));
+    // As in Nav2 a halt starts the turns again; a success does not.
+    const guards = on.guards.map((guard) => ({ ...guard, forgets: [...(guard.forgets ?? []), turn] }));
+    const inside = { ...on, guards, ok: good, bad, isFresh: false };
+    const entries = children.map((child) => this.of(child, inside));
     const ways = Object.fromEntries(entries.map((to, index) => [`turn_${index + 1}`, to]));
     const now = (board: Board) => numeric(board.mem[turn]) % children.length;
     this.#route(node.id, node, ways, (board) => {

@@ -13,6 +13,8 @@ export type Guard = {
   readonly node: TreeNode;
   /** The answer that ends the action; `time`: the time is over. */
   readonly on: 'success' | 'failure' | 'time';
+  /** What nodes between this one and the action remember, and forget when they are halted. */
+  readonly forgets?: readonly string[];
 };
 
 export type Watched<T> =
@@ -23,6 +25,7 @@ export type Watched<T> =
 const LOOK_MS = 500;
 /** A guard is asked no more often than this, milliseconds. */
 const PACE_MS_MIN = 100;
+const DAY_MS = 86_400_000;
 
 /**
  * Does the work, and asks the guards meanwhile. Where one ends it, the work is aborted, has settled, and its robot stands,
@@ -39,7 +42,10 @@ export async function watched<T>(
   for (const { node, on } of guards) if (on !== 'time') refuseMoving(node, scope);
   const timers = guards.map((guard) => new GuardTimer(guard, scope, board));
   if (options.startsWithGuards) {
-    for (const timer of timers) if (await timer.ends()) return { guard: timer.guard };
+    for (const timer of timers) {
+      const guard = await asked(timer, timers, scope);
+      if (guard) return { guard };
+    }
   }
   for (;;) {
     const over = new AbortController();
@@ -84,10 +90,40 @@ async function firstEnd(
     for (const timer of timers) {
       if (!(await timer.isDue())) continue;
       if (done.is || scope.signal.aborted) return 'over';
-      if (await timer.ends()) return done.is ? 'over' : timer.guard;
+      const guard = await asked(timer, timers, scope);
+      if (guard) return done.is ? 'over' : guard;
       if (again()) return done.is ? 'over' : 'again';
     }
   }
+}
+
+/**
+ * Asks one guard now; gives what ends the action. The answer of a condition is not waited for once a time is over: a
+ * Timeout of BehaviorTree.CPP has a timer of its own, and its conditions take no time.
+ */
+async function asked(
+  timer: GuardTimer,
+  timers: readonly GuardTimer[],
+  scope: FlowScope,
+): Promise<Guard | undefined> {
+  const times = timers.filter(({ guard }) => guard.on === 'time');
+  if (timer.guard.on === 'time' || times.length === 0)
+    return (await timer.ends(scope)) ? timer.guard : undefined;
+  const late = new AbortController();
+  const answered = new AbortController();
+  const waitMs = Math.max(0, Math.min(DAY_MS, ...times.map((time) => time.waitMs())));
+  void pause(scope.clock, waitMs, AbortSignal.any([answered.signal, scope.signal])).then(() => {
+    if (!answered.signal.aborted) late.abort();
+  });
+  try {
+    const ends = await timer.ends({ ...scope, signal: AbortSignal.any([scope.signal, late.signal]) });
+    if (!late.signal.aborted) return ends ? timer.guard : undefined;
+  } catch (thrown) {
+    if (scope.signal.aborted || !late.signal.aborted) throw thrown;
+  } finally {
+    answered.abort();
+  }
+  return times.find((time) => time.waitMs() <= 0)?.guard;
 }
 
 class GuardTimer {
@@ -128,17 +164,17 @@ class GuardTimer {
     return Number(this.#scope.clock.now() - this.#last) / 1e9 >= 1 / rate;
   }
 
-  /** Asks now. */
-  async ends(): Promise<boolean> {
+  /** Asks now; `scope` says until when. */
+  async ends(scope: FlowScope): Promise<boolean> {
     const { node, on } = this.guard;
     this.#last = this.#scope.clock.now();
     this.#from = undefined;
     if (on === 'time') return this.#due() <= this.#scope.clock.now();
     const { last } = this.#board;
-    const holds = await guardHolds(node, this.#scope, this.#board);
+    const holds = await guardHolds(node, scope, this.#board);
     // A condition that does not hold is no failure of the tree.
     this.#board.last = last;
-    return !this.#scope.signal.aborted && holds === (on === 'success');
+    return !scope.signal.aborted && holds === (on === 'success');
   }
 
   #due(): bigint {
