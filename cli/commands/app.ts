@@ -42,7 +42,7 @@ Examples:
     .option('--tools <names>', 'tools of the robot that they may use, by name or pattern, with commas')
     .addHelpText(
       'after',
-      '\nExamples:\n  auraison app import .claude/agents\n  auraison app import .claude/agents/guide.md --tools robot.state,robot.navigate\n  auraison app import .claude/skills/inspect --dir ~/apps',
+      '\nExamples:\n  auraison app import .claude\n  auraison app import .claude/agents/guide.md --tools robot.state,robot.navigate\n  auraison app import .claude/skills/inspect --dir ~/apps',
     )
     .action(action(importApps));
   app
