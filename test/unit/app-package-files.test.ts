@@ -38,7 +38,7 @@ function folder(name: string, files: Readonly<Record<string, string | Uint8Array
   return join(root, name);
 }
 
-function template(kind: 'flow' | 'pi', name = 'patrol'): Record<string, string> {
+function template(kind: 'flow' | 'pi' | 'remote', name = 'patrol'): Record<string, string> {
   return Object.fromEntries(
     templateFiles(name, kind).map(({ path, bytes }) => [path, new TextDecoder().decode(bytes)]),
   );
@@ -51,7 +51,7 @@ const faultsOf = (files: Readonly<Record<string, string>>, kind: 'flow' | 'pi' =
   return read.ok ? [] : read.faults.map(faultText);
 };
 
-it.each(['flow', 'pi'] as const)(
+it.each(['flow', 'pi', 'remote'] as const)(
   'what app new makes for %s is a package, and its archive is the same package',
   (kind) => {
     const read = readPackage(folder('patrol', template(kind)), ANYBODY);
