@@ -22,6 +22,8 @@ const { values: flags } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+/** Generous, so that runs come to something between the kills. */
+const DEED_MS = 60_000;
 const seed = Number(flags.seed);
 const random = new Random(seed);
 const victims = Array.from({ length: Number(flags.kills) }, () => random.one(VICTIMS));
@@ -30,7 +32,7 @@ process.stderr.write(`seed ${seed}\n`);
 const began = performance.now();
 const model = await startLlama();
 try {
-  const show = await threeAgents(folder, model, victims, random);
+  const show = await threeAgents(folder, model, victims, random, DEED_MS);
   const broken = brokenIn(show, folder);
   const count = (kind: string) => show.events.filter((event) => event.kind === kind).length;
   const ends = show.events.flatMap((event) => (event.kind === 'run.finished' ? [event.payload.status] : []));

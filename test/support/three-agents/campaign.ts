@@ -10,8 +10,6 @@ import { AGENTS, type Agent, deedsOf, TURN_RAD, writePackages } from './packages
 
 export const VICTIMS = ['daemon', 'runtime', 'execution', 'mind', 'server'] as const;
 export type Victim = (typeof VICTIMS)[number];
-/** A kill waits for another deed, and no longer than this, milliseconds: its victim may be what hinders it. */
-const DEED_MS = 8_000;
 const DELAY_MS = 500;
 /** Generous: the model has one thread of a machine that others share. */
 const RUN_MS = 600_000;
@@ -31,6 +29,8 @@ export async function threeAgents(
   model: ModelServer,
   victims: readonly Victim[],
   random: Random,
+  // A kill waits for another deed, and no longer than this: the one before may be what hinders it.
+  deedMs = 8_000,
 ): Promise<Show> {
   writePackages(folder);
   writeFileSync(join(folder, 'robot.toml'), configOf(folder, model));
@@ -47,7 +47,7 @@ export async function threeAgents(
     for (const victim of victims) {
       await sendTo(daemon, runs);
       const before = count();
-      await until(() => count() > before, 'a deed', DEED_MS).catch(() => {});
+      await until(() => count() > before, 'a deed', deedMs).catch(() => {});
       const ms = random.below(DELAY_MS);
       await new Promise((resolve) => setTimeout(resolve, ms));
       const at = count();
