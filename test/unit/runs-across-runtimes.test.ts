@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Application } from '../../contract/index.ts';
-import { agentOf, type RemoteAgent, RemotePeer } from '../support/remote-peer.ts';
+import { agentOf, type RemoteAgent, RemotePeer, type Wire } from '../support/remote-peer.ts';
 import { countingTool, go, remoteApp, remoteRig } from '../support/remote-rig.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';
 
@@ -37,7 +37,7 @@ async function started(
   return { rig, up, other };
 }
 
-const idOf = ({ result }: { readonly result?: unknown }) => (result as { run_id: string }).run_id;
+const idOf = (answer: Wire) => (answer['result'] as { run_id: string }).run_id;
 
 describe('runs of several runtimes in one tree', () => {
   it('a program asks for an agent of another program and for a flow, and gets what came of both', async () => {
@@ -52,7 +52,7 @@ describe('runs of several runtimes in one tree', () => {
           run.call('c1', 'run.spawn', { intent: 'scout/go' }),
           run.call('c2', 'run.spawn', { intent: 'hand/go' }),
         ]);
-        found = (await run.call('c3', 'run.wait', { run_ids: asked.map(idOf), time_s: 60 })).result;
+        found = (await run.call('c3', 'run.wait', { run_ids: asked.map(idOf), time_s: 60 }))['result'];
         run.finish('led');
       },
     );
@@ -99,7 +99,7 @@ describe('runs of several runtimes in one tree', () => {
       () => {},
       async (run) => {
         const child = await run.call('c1', 'run.spawn', { intent: 'scout/go' });
-        found = (await run.call('c2', 'run.wait', { run_ids: [idOf(child)], time_s: 600 })).result;
+        found = (await run.call('c2', 'run.wait', { run_ids: [idOf(child)], time_s: 600 }))['result'];
         run.finish('led without');
       },
     );
