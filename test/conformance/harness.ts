@@ -151,7 +151,7 @@ export function harnessConformance(name: string, way: HarnessWay): void {
       await replayed(made, done);
     });
 
-    it('goes on after a kill at every append: nothing twice, one end, and a replay that is the same', async () => {
+    it('continues after a kill at every append: nothing twice, one end, and a replay that is the same', async () => {
       const calls = [1, 2, 3].map((n) => ({ tool: n === 2 ? 'count.safe' : 'count.up', args: { n } }));
       const tools = (done: string[]) => [
         traced('count.up', done),
