@@ -7,10 +7,11 @@ import { runInNewContext } from 'node:vm';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { bareFleet, ourFleet, type Steps } from './support/agent-fleet.ts';
 import { DiskWatch } from './support/disk-watch.ts';
+import { piSessionFleet } from './support/pi-session-fleet.ts';
 
 /**
  * Agents side by side with scripted models: what a step costs in our runtime, every event of it durable, beside bare
- * pi-agent-core, whether anybody starves, and whether memory grows. The limit of the machine: one page on this disk,
+ * pi-agent-core and beside Pi's own durable sessions, whether anybody starves, and whether memory grows. The limit of the machine: one page on this disk,
  * asked all the while. A step waits for the disk twice, one after the other: that the tool is called, how that ended.
  *
  * Usage: node bench/agents.ts [--minutes 1] [--agents 20] [--think 200] [--steps 60] [--json]
@@ -81,6 +82,14 @@ await disk.start(join(folder, 'page'));
 const bareCpu = cpuMs();
 const bare = told(await bareFleet(agents, thinkMs, 3_000, Math.max(10_000, ms / 6), steps));
 const cpu = { bare: (cpuMs() - bareCpu) / bare.steps, ours: 0 };
+const piSession = async (flush: boolean) =>
+  told(
+    await piSessionFleet({
+      ...{ agents, thinkMs, stepsPerRun: steps, warmMs: 3_000, ms: Math.max(10_000, ms / 6) },
+      ...{ folder: mkdtempSync(join(folder, 'pi-')), flush },
+    }),
+  );
+const pi = { asItIs: await piSession(false), flushed: await piSession(true) };
 const held = { before: heldBytes(), after: 0 };
 const oursCpu = cpuMs();
 disk.reset();
@@ -108,6 +117,7 @@ const result = {
   page,
   commits: fleet.commits,
   bare,
+  pi,
   ours,
   overheadMs: { p50: ours.p50Ms - bare.p50Ms, p99: ours.p99Ms - bare.p99Ms },
   target: TARGET,
@@ -128,6 +138,8 @@ if (!flags.json) {
   const lines = [
     `${agents} agents, models that think ${thinkMs} ms, ${result.minutes} min, load average ${result.loadAverage?.toFixed(1)}`,
     row('bare pi-agent-core', bare),
+    row("Pi's own session", pi.asItIs),
+    row('Pi, each write fsync', pi.flushed),
     row('daemon, durable', ours),
     `overhead per step    p50 ${result.overheadMs.p50.toFixed(2)} ms (target ${TARGET.p50Ms}), p99 ${result.overheadMs.p99.toFixed(2)} ms (target ${TARGET.p99Ms})`,
     `processor time       bare ${cpu.bare.toFixed(2)} ms per step, daemon ${cpu.ours.toFixed(2)} ms`,

@@ -63,10 +63,11 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
     ...folderFaults(app, files, manifest.lineOf),
     ...files.flatMap((file) => contentFaults(file, app, parts.parsers)),
   ];
-  const flow = flowOf(app, files, parts.parsers);
+  const flowPath = flowPathOf(app, files);
+  const flow = flowOf(app, flowPath, files, parts.parsers);
   const instructions = instructionsOf(app, files, parts.parsers);
   if (flow && !flow.ok) faults.push(...flow.faults);
-  const tree = treeOf(app, files);
+  const tree = treeOf(app, flowPath, files);
   if (tree && !tree.ok) faults.push(...tree.faults);
   if (typeof instructions === 'object') faults.push(instructions);
   const digest = digestOf(files);
@@ -82,7 +83,7 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
       ...(typeof instructions === 'string' ? { instructions } : {}),
       ...(flow?.ok ? { flow: flow.value } : {}),
       ...(tree?.ok ? { tree: tree.value } : {}),
-      digest,
+      ...{ flowPath, digest },
       ...(signedBy === undefined ? {} : { signedBy }),
       files,
     },
@@ -98,9 +99,6 @@ function readManifest(files: readonly PackageFile[], { toml }: PackageParsers): 
     };
   return checkFile('app.toml', toml(text), appManifestChecker);
 }
-
-/** A flow as BehaviorTree.CPP XML. */
-const TREE = 'flow.xml';
 
 type LineOf = (path: readonly string[]) => number | undefined;
 
@@ -138,6 +136,8 @@ function manifestFaults(app: AppManifest, files: readonly PackageFile[], lineOf:
     );
   if (app.harness === 'remote' && (app.model || app.extensions || app.skills))
     fault(['remote'], 'remote', 'models, skills and extensions are those of the runtime: take them out');
+  if (app.harness === 'remote' && app.flow !== undefined)
+    fault(['flow'], 'flow', 'the runtime decides: harness = "remote" has no flow');
   if (app.module !== undefined && !files.some(({ path }) => path === app.module))
     fault(['module'], 'module', `there is no ${app.module}`);
   if (app.harness === 'flow' && app.model && app.module === undefined)
@@ -238,42 +238,57 @@ function contentFaults(
   }
 }
 
+/** The file of the flow, there or not. */
+function flowPathOf({ flow }: AppManifest, files: readonly PackageFile[]): string {
+  return flow ?? (files.some(({ path }) => path === 'flow.xml') ? 'flow.xml' : 'flow.yaml');
+}
+
+/** Whether it has a flow of files, or needs one. */
+function hasFlow(
+  { harness, module, flow }: AppManifest,
+  path: string,
+  files: readonly PackageFile[],
+): boolean {
+  if (harness === 'remote') return false;
+  const isOptional = flow === undefined && (harness === 'pi' || module !== undefined);
+  return !isOptional || files.some((file) => file.path === path);
+}
+
 function flowOf(
   app: AppManifest,
+  path: string,
   files: readonly PackageFile[],
   { yaml }: PackageParsers,
 ): Checked<FlowFile> | undefined {
-  const isThere = files.some(({ path }) => path === 'flow.yaml');
-  const isTree = files.some(({ path }) => path === TREE);
-  if (app.harness === 'remote' || (!isThere && (isTree || app.harness === 'pi' || app.module !== undefined)))
-    return undefined;
-  const text = textOf(files, 'flow.yaml');
+  if (path.endsWith('.xml') || !hasFlow(app, path, files)) return undefined;
+  const text = textOf(files, path);
   if (text === undefined)
     return {
       ok: false,
       faults: [
-        { file: 'flow.yaml', problem: 'is missing or no UTF-8 text; harness = "flow" runs it, or flow.xml' },
+        { file: path, problem: `is missing or no UTF-8 text; harness = "flow" runs it, or a behavior tree` },
       ],
     };
-  return checkFile('flow.yaml', yaml(text), flowFileChecker);
+  return checkFile(path, yaml(text), flowFileChecker);
 }
 
-/** A flow as a behavior tree; a package has one way of writing it. */
+/** A flow as a behavior tree (BehaviorTree.CPP XML); a package has one way of writing it. */
 function treeOf(
   app: AppManifest,
+  path: string,
   files: readonly PackageFile[],
 ):
   | { readonly ok: true; readonly value: TreeFile }
   | { readonly ok: false; readonly faults: readonly AppFault[] }
   | undefined {
-  if (app.harness === 'remote' || !files.some(({ path }) => path === TREE)) return undefined;
+  if (!path.endsWith('.xml') || !hasFlow(app, path, files)) return undefined;
   const fault = (problem: string, line?: number, key?: string) =>
-    ({ ok: false, faults: [faultAt(TREE, line, key, problem)] }) as const;
-  if (files.some(({ path }) => path === 'flow.yaml'))
-    return fault('flow.yaml is there too; keep one of them');
+    ({ ok: false, faults: [faultAt(path, line, key, problem)] }) as const;
+  if (app.flow === undefined && files.some((file) => file.path === 'flow.yaml'))
+    return fault('flow.yaml is there too; keep one of them, or name it: flow = "flow.xml" in app.toml');
   if (app.module !== undefined) return fault('the flow of a package with a module is in its module');
-  const text = textOf(files, TREE);
-  if (text === undefined) return fault('is too large, or no UTF-8 text');
+  const text = textOf(files, path);
+  if (text === undefined) return fault('is missing, too large, or no UTF-8 text');
   const read = readTree(text);
   return read.ok ? { ok: true, value: read.tree } : fault(read.problem, read.line, read.key);
 }

@@ -36,7 +36,7 @@ const INFO: ModelInfo = {
   costOut: 0,
 };
 
-class StepWatch {
+export class StepWatch {
   readonly steps: Steps = { took: [], perAgent: new Map() };
   readonly #answered = new Map<string, number>();
 
@@ -59,7 +59,8 @@ class StepWatch {
   }
 }
 
-const think = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random())));
+export const think = (ms: number) =>
+  new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random())));
 
 /** Agents on bare pi-agent-core: no log, no gate, nothing durable. */
 export async function bareFleet(
@@ -138,7 +139,7 @@ function bareModel() {
   };
 }
 
-function bareTool() {
+export function bareTool() {
   return {
     name: 'work_step',
     label: 'step',

@@ -4,6 +4,11 @@ export type Split = { readonly head: Head; readonly body: string };
 
 const KEY = /^([A-Za-z][A-Za-z0-9_-]{0,63}):(?:\s+(.*)|\s*)$/;
 
+/** Whether a markdown file starts with a head: others beside agents (a README) do not. */
+export function hasHead(text: string): boolean {
+  return /^\uFEFF?---[ \t]*\r?\n/.test(text);
+}
+
 /**
  * Head and body of such a file. Written by hand, many heads are no YAML (a description with colons and quotes on one
  * line), so a line that starts with a key is that key, and all below it belongs to it until the next. Never throws.
@@ -35,6 +40,10 @@ function headValue([first = '', ...below]: readonly string[]): string | readonly
   const items = below.map((row) => row.trim()).filter((row) => row !== '');
   if (start === '' && items.length > 0 && items.every((row) => row.startsWith('- ')))
     return items.map((row) => unquoted(row.slice(2).trim()));
+  // Tools as a map of switches: those that are on.
+  const switches = items.map((row) => /^(\S+):\s*(true|false)$/.exec(row));
+  if (start === '' && items.length > 0 && switches.every((one) => one !== null))
+    return switches.flatMap(([, name = '', on]) => (on === 'true' ? unquoted(name) : []));
   if (start.startsWith('[') && start.endsWith(']'))
     return start
       .slice(1, -1)

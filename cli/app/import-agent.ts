@@ -9,6 +9,8 @@ export type Imported = {
 };
 
 const NAME_MAX = 48;
+/** Of the name of an MCP server. */
+const SERVER_MAX = 32;
 const DESCRIPTION_MAX = 1_024;
 /** Tools of Claude Code that mean something here. The others work on files and commands of a developer's machine. */
 const SAME: Readonly<Record<string, string>> = {
@@ -18,6 +20,7 @@ const SAME: Readonly<Record<string, string>> = {
   AskUserQuestion: 'person.ask',
 };
 const TAKEN: ReadonlySet<string> = new Set(['name', 'description', 'tools', 'model']);
+const KEPT = ['license', 'compatibility'] as const;
 const NO_TOOLS = ['robot.state'];
 
 /**
@@ -83,8 +86,14 @@ export function skillOf(
     report.push(
       `scripts: ${scripts.join(', ')} were copied, and nothing here runs them; an extension or an MCP server can`,
     );
-  restOf(head, new Set(['name', 'description', 'allowed-tools']), report);
-  const text = `---\nname: ${name}\ndescription: ${JSON.stringify(description.replaceAll('\n', ' '))}\n---\n\n${body}\n`;
+  restOf(head, new Set(['name', 'description', 'allowed-tools', ...KEPT]), report);
+  // Whose it is and what it needs stays with it.
+  const kept = KEPT.flatMap((key) =>
+    typeof head[key] === 'string' && head[key] !== ''
+      ? [`${key}: ${JSON.stringify(head[key].slice(0, 500))}\n`]
+      : [],
+  );
+  const text = `---\nname: ${name}\ndescription: ${JSON.stringify(description.replaceAll('\n', ' '))}\n${kept.join('')}---\n\n${body}\n`;
   return {
     name,
     description,
@@ -125,10 +134,11 @@ function toolsOf(head: Head, report: string[]): readonly string[] {
   const gone: string[] = [];
   for (const one of given) {
     const same = SAME[one.replace(/\(.*$/, '')];
-    const [, server, tool] = /^mcp__([A-Za-z0-9-]+)(?:__([A-Za-z0-9_.-]+|\*))?$/.exec(one) ?? [];
+    const [, server, tool] =
+      /^mcp__([A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*)(?:__([A-Za-z0-9_.*-]+))?$/.exec(one) ?? [];
     if (same !== undefined) found.push(same);
     else if (server !== undefined) {
-      const lower = server.toLowerCase();
+      const lower = server.toLowerCase().replaceAll('_', '-').slice(0, SERVER_MAX);
       found.push(
         tool === undefined || tool === '*' ? `mcp.${lower}.*` : `mcp.${lower}.${tool.toLowerCase()}`,
       );

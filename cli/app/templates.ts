@@ -1,26 +1,29 @@
 import type { PackageFile } from '../../contract/core.ts';
 
-export type TemplateKind = 'flow' | 'pi';
+export type TemplateKind = 'flow' | 'pi' | 'remote';
 
 /** A package that works as it is: its robot drives so far as it is asked to, and back. */
 export function templateFiles(name: string, kind: TemplateKind): readonly PackageFile[] {
-  const texts: Readonly<Record<string, string>> =
-    kind === 'flow'
-      ? {
-          'app.toml': flowManifest(name),
-          'flow.yaml': FLOW,
-          'tests/drive.toml': tests(name),
-          'README.md': readme(name),
-        }
-      : {
-          'app.toml': agentManifest(name),
-          'AGENT.md': AGENT,
-          'skills/careful-driving/SKILL.md': SKILL,
-          'tests/drive.toml': tests(name),
-          'README.md': readme(name),
-        };
+  const texts = TEXTS[kind](name);
   return Object.entries(texts).map(([path, text]) => ({ path, bytes: new TextEncoder().encode(text) }));
 }
+
+const TEXTS: Readonly<Record<TemplateKind, (name: string) => Readonly<Record<string, string>>>> = {
+  flow: (name) => ({
+    'app.toml': flowManifest(name),
+    'flow.yaml': FLOW,
+    'tests/drive.toml': tests(name),
+    'README.md': readme(name),
+  }),
+  pi: (name) => ({
+    'app.toml': agentManifest(name),
+    'AGENT.md': AGENT,
+    'skills/careful-driving/SKILL.md': SKILL,
+    'tests/drive.toml': tests(name),
+    'README.md': readme(name),
+  }),
+  remote: (name) => ({ 'app.toml': remoteManifest(name), 'README.md': remoteReadme(name) }),
+};
 
 /** Intents are named `group/what`; a group is written with `_`. */
 function intentOf(name: string): string {
@@ -132,6 +135,42 @@ function readme(name: string): string {
     auraison app check .
     auraison app test .
     auraison app install .
+    auraison intent send ${intentOf(name)} --params '{"metres": 0.3}' --wait
+`;
+}
+
+function remoteManifest(name: string): string {
+  return `name = "${name}"
+version = "0.1.0"
+description = "Drives forward and back"
+harness = "remote"
+# Tools that its program may use: all names are in docs/tools.md; "robot.*" is every tool of that group.
+tools = ["robot.maneuver", "robot.state"]
+deadline = "10 min"
+
+# The program that executes its runs: [[runtimes.accept]] name = "workshop" in the configuration.
+[remote]
+runtime = "workshop"
+agent = "patrol"
+
+${intentRows(name)}`;
+}
+
+function remoteReadme(name: string): string {
+  return `# ${name}
+
+A program of yours executes its runs, on this host or another (docs/runtimes.md). In the configuration (robot.toml):
+
+    [[runtimes.accept]]
+    name = "workshop"
+    command = ["python3", "/path/to/patrol.py"]   # clients/python/patrol.py is one; without it the program is started elsewhere
+    sandbox = "none"
+
+Then
+
+    auraison app check .
+    auraison app install .
+    auraison up --config robot.toml &
     auraison intent send ${intentOf(name)} --params '{"metres": 0.3}' --wait
 `;
 }

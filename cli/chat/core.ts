@@ -78,6 +78,7 @@ export class ChatCore {
 
   #take(input: Input): void {
     if (input.kind === 'line') this.#line(meaningOf(input.text, this.#asked.open.length > 0));
+    else if (input.kind === 'asked') this.#line(input.said);
     else if (input.kind === 'start') this.#create('');
     else if (input.kind === 'interrupt') this.#interrupt();
     else if (input.kind === 'opened') this.#opened(input.session_id, input.words);

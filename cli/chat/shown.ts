@@ -1,4 +1,5 @@
 import type { AgentEvent, RunDetails, RunToken } from '../../contract/core.ts';
+import type { Said } from './commands.ts';
 
 /** A conversation as the API gives it, as far as a person sees it. */
 export type SessionBox = {
@@ -89,6 +90,8 @@ export type Settled = { readonly as: 'done' } | { readonly as: 'refused' | 'unsu
 
 export type Input =
   | { readonly kind: 'line'; readonly text: string }
+  /** The same by a program, without a line that has to be read. */
+  | { readonly kind: 'asked'; readonly said: Said }
   /** Opens the session without words. */
   | { readonly kind: 'start' }
   | { readonly kind: 'interrupt' }

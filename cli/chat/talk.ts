@@ -5,6 +5,7 @@ import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { ChatCore } from './core.ts';
 import { type Face, jsonFace, linesFace } from './faces.ts';
 import { ChatLink } from './link.ts';
+import { RpcLines, rpcAsked, rpcEvent, rpcResponse } from './rpc.ts';
 import type { Input, SessionBox, Shown } from './shown.ts';
 
 /** How long leaving waits for a stop that is being sent, milliseconds. */
@@ -15,7 +16,7 @@ const IDLE_MS = 1_000;
 const PAST_MAX = 60;
 
 export type TalkOptions = {
-  readonly face: 'terminal' | 'lines' | 'json';
+  readonly face: 'terminal' | 'lines' | 'json' | 'rpc';
   readonly opening: { readonly type?: string; readonly params?: Readonly<Record<string, unknown>> };
   /** A session that is there already. */
   readonly session?: SessionBox;
@@ -40,7 +41,7 @@ export async function talk(api: ApiClient, options: TalkOptions): Promise<number
   let left = false;
   let ended: number | undefined;
 
-  function take(what: Input): void {
+  function take(what: Input): readonly Shown[] {
     const { shown, orders } = core.take(what);
     for (const one of shown) {
       if (past) past.push(one);
@@ -65,6 +66,15 @@ export async function talk(api: ApiClient, options: TalkOptions): Promise<number
     )
       done(1);
     if (ended !== undefined && past === undefined) done(ended);
+    return shown;
+  }
+
+  function answered(line: string): void {
+    const asked = rpcAsked(line);
+    const shown = 'said' in asked ? take({ kind: 'asked', said: asked.said }) : [];
+    const { session } = core;
+    const state = { ...core.status, ...(session === undefined ? {} : { session_id: session }) };
+    process.stdout.write(`${rpcResponse(asked, shown, state)}\n`);
   }
 
   /** A stop on its way arrives first; a second wish to leave does not wait for it. */
@@ -77,7 +87,13 @@ export async function talk(api: ApiClient, options: TalkOptions): Promise<number
     void link.settled(LEAVE_MS).then(() => done(ended ?? 0));
   }
 
-  const lines = options.face === 'terminal' ? undefined : readLines(input, () => void whenIdle(core, leave));
+  const idle = () => void whenIdle(core, leave);
+  const lines =
+    options.face === 'terminal'
+      ? undefined
+      : options.face === 'rpc'
+        ? readRpc(answered, idle)
+        : readLines((text) => void take({ kind: 'line', text }), idle);
   const interrupt = () => take({ kind: 'interrupt' });
   process.on('SIGINT', interrupt);
   try {
@@ -98,14 +114,17 @@ export async function talk(api: ApiClient, options: TalkOptions): Promise<number
     process.stdin.pause();
     link.close();
     face.close();
-    if (core.session !== undefined && core.status.state !== 'ended' && options.face !== 'json')
+    if (core.session !== undefined && core.status.state !== 'ended' && !isForPrograms(options))
       process.stderr.write(`the session stays; come back with: auraison chat --session ${core.session}\n`);
   }
 }
 
+const isForPrograms = ({ face }: TalkOptions) => face === 'json' || face === 'rpc';
+
 async function faceOf({ face }: TalkOptions, core: ChatCore, input: (what: Input) => void): Promise<Face> {
   const write = (text: string) => void process.stdout.write(text);
   if (face === 'json') return jsonFace(write);
+  if (face === 'rpc') return { show: (shown) => write(`${rpcEvent(shown)}\n`), close: () => {} };
   if (face === 'lines') return linesFace(write, core, process.stdin.isTTY !== true);
   // Loaded only where it is used: the help must be there at once.
   const { tuiFace } = await import('./tui-face.ts');
@@ -115,9 +134,19 @@ async function faceOf({ face }: TalkOptions, core: ChatCore, input: (what: Input
   });
 }
 
-function readLines(input: (what: Input) => void, end: () => void): { close(): void } {
+function readRpc(line: (text: string) => void, end: () => void): { close(): void } {
+  const lines = new RpcLines();
+  const { stdin } = process;
+  const take = (chunk: string) => {
+    for (const text of lines.take(chunk)) line(text);
+  };
+  stdin.setEncoding('utf8').on('data', take).once('end', end);
+  return { close: () => void stdin.off('data', take).off('end', end) };
+}
+
+function readLines(line: (text: string) => void, end: () => void): { close(): void } {
   const lines = createInterface({ input: process.stdin });
-  lines.on('line', (text) => input({ kind: 'line', text }));
+  lines.on('line', line);
   lines.once('close', end);
   return {
     close() {

@@ -29,7 +29,11 @@ Examples:
     .command('new <name>')
     .description('make a package that works as it is')
     .option('--dir <folder>', 'where its folder is made', '.')
-    .option('--harness <flow|pi>', 'a flow of steps, or an agent with a model', 'flow')
+    .option(
+      '--harness <flow|pi|remote>',
+      'a flow of steps, an agent with a model, or a program of yours',
+      'flow',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  auraison app new patrol\n  auraison app new guide --harness pi --dir ~/apps',
@@ -42,7 +46,7 @@ Examples:
     .option('--tools <names>', 'tools of the robot that they may use, by name or pattern, with commas')
     .addHelpText(
       'after',
-      '\nExamples:\n  auraison app import .claude/agents\n  auraison app import .claude/agents/guide.md --tools robot.state,robot.navigate\n  auraison app import .claude/skills/inspect --dir ~/apps',
+      '\nExamples:\n  auraison app import .claude\n  auraison app import .claude/agents/guide.md --tools robot.state,robot.navigate\n  auraison app import .claude/skills/inspect --dir ~/apps',
     )
     .action(action(importApps));
   app
@@ -116,24 +120,25 @@ async function newApp(
       `"${name}" is no name of a package`,
       'lower-case words with dashes, for example night-patrol',
     );
-  if (harness !== 'flow' && harness !== 'pi')
+  if (harness !== 'flow' && harness !== 'pi' && harness !== 'remote')
     throw wrong(
       'new',
       harness,
       `there is no harness "${harness}"`,
-      'flow: steps in a file; pi: an agent with a model',
+      'flow: steps in a file; pi: an agent with a model; remote: a program of yours',
     );
   const { templateFiles } = await import('../app/templates.ts');
   const folder = resolve(dir, name);
   if (existsSync(folder))
     throw wrong('new', folder, `${folder} is there already`, 'choose another name, or --dir');
   const files = templateFiles(name, harness);
+  const spec = dir === '.' ? name : folder;
   write(folder, files);
   out.result({ name, folder, files: files.map(({ path }) => path) }, () =>
     [
       `made ${folder}`,
       ...files.map(({ path }) => `  ${path}`),
-      `next: auraison app check ${dir === '.' ? name : folder} && auraison app test ${dir === '.' ? name : folder}`,
+      `next: auraison app check ${spec}${harness === 'remote' ? `, and ${spec}/README.md` : ` && auraison app test ${spec}`}`,
     ].join('\n'),
   );
   return 0;

@@ -12,6 +12,7 @@ type ChatOptions = {
   readonly params?: string;
   readonly plain?: boolean;
   readonly list?: boolean;
+  readonly rpc?: boolean;
 };
 
 export function addChatCommand(program: Command): void {
@@ -23,6 +24,7 @@ export function addChatCommand(program: Command): void {
     .option('--say <text>', 'first words')
     .option('--params <json>', 'parameters of an agent that takes no words to open, as a JSON object')
     .option('--plain', 'lines of text, also at a terminal')
+    .option('--rpc', 'commands and answers for a program, a JSON object a line')
     .addHelpText(
       'after',
       `
@@ -31,7 +33,7 @@ while the agent works counts before its next turn. /help lists the commands. Ctr
 first; Ctrl-C again leaves. The session stays, continues what it does, and --session comes back to it.
 
 Without a terminal it reads lines and ends when they are over and answered; --json prints a line of JSON for each token,
-tool call, result, approval and state.
+tool call, result, approval and state. --rpc takes commands as JSON too, as Pi's RPC mode does, and answers each.
 
 Examples:
   auraison chat
@@ -56,7 +58,14 @@ Exit codes: 0 left, or the session succeeded; 1 it failed or could not be opened
         const type = app === undefined || session ? undefined : await intentOf(api, app);
         const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
         return talk(api, {
-          face: out.json ? 'json' : terminal && options.plain !== true ? 'terminal' : 'lines',
+          face:
+            options.rpc === true
+              ? 'rpc'
+              : out.json
+                ? 'json'
+                : terminal && options.plain !== true
+                  ? 'terminal'
+                  : 'lines',
           opening: {
             ...(type === undefined ? {} : { type }),
             ...(options.params === undefined ? {} : { params: parsed(options.params) }),

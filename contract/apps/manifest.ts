@@ -241,6 +241,13 @@ export const AppManifest = Type.Object(
         description: 'its code, for example "index.ts"',
       }),
     ),
+    /** Its flow: steps (`.yaml`) or a behavior tree (`.xml`). Absent: flow.yaml, or flow.xml. */
+    flow: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\\.(yaml|yml|xml)$',
+        description: 'file of its flow, for example "tree.xml"',
+      }),
+    ),
     needs: Type.Optional(NeedsRow),
     /** By name or pattern. */
     tools: Type.Optional(

@@ -20,10 +20,12 @@ export type AppPackage = {
   readonly manifest: AppManifest;
   /** Body of AGENT.md; of the pi harness. */
   readonly instructions?: string;
-  /** flow.yaml; of the flow harness, or where a model fails. */
+  /** Its flow as steps; of the flow harness, or where a model fails. */
   readonly flow?: FlowFile;
-  /** flow.xml, where it has that instead. */
+  /** Its flow as a behavior tree, where it has that instead. */
   readonly tree?: TreeFile;
+  /** The file of either. */
+  readonly flowPath: string;
   /** SHA-256 over its sorted paths and contents, without its signature. */
   readonly digest: string;
   /** Name of the trusted key that signed it; absent: it is not signed. */

@@ -35,8 +35,7 @@ export function flowOf(spec: string, settings: Settings): FlowFound {
   const path = resolve(spec);
   if (existsSync(path) && statSync(path).isFile()) {
     const folder = dirname(path);
-    const isFlow = ['flow.yaml', 'flow.xml'].includes(basename(path));
-    if (isFlow && existsSync(join(folder, 'app.toml'))) return ofPackage(folder);
+    if (isFlowOf(folder, basename(path))) return ofPackage(folder);
     return path.endsWith('.xml') ? ofTree(path) : ofFile(path);
   }
   if (existsSync(join(path, 'app.toml'))) return ofPackage(path);
@@ -48,6 +47,14 @@ export function flowOf(spec: string, settings: Settings): FlowFound {
     message: `there is no application, folder or file ${spec}`,
     hint: 'auraison app list shows the applications; a folder has an app.toml',
   });
+}
+
+/** Whether the file is the flow of the package that its folder is. */
+function isFlowOf(folder: string, file: string): boolean {
+  if (!existsSync(join(folder, 'app.toml'))) return false;
+  if (['flow.yaml', 'flow.xml'].includes(file)) return true;
+  const read = readPackage(folder, { keys: new Map(), requireSigned: false });
+  return read.ok && read.pkg.manifest.flow === file;
 }
 
 function ofPackage(folder: string): FlowFound {
@@ -62,7 +69,10 @@ function ofPackage(folder: string): FlowFound {
       return { name, flow, faults: [{ file: 'app.toml', problem: 'it has an agent and no flow' }], notes };
     return {
       ...{ name, flow, notes },
-      faults: flowFaults(flow).map((problem) => ({ file: read.pkg.manifest.module ?? 'flow.yaml', problem })),
+      faults: flowFaults(flow).map((problem) => ({
+        file: read.pkg.manifest.module ?? read.pkg.flowPath,
+        problem,
+      })),
     };
   } catch (thrown) {
     const { message, hint } = EdgeError.from(thrown, 'extension.failed', 'load module', folder);
@@ -114,6 +124,6 @@ function ofTree(path: string): FlowFound {
 }
 
 /** What a reader of the check of a package should know about its behavior tree. */
-export function treeNotes({ tree }: AppPackage): readonly AppFault[] {
-  return tree ? expandTree(tree).notes.map((note) => ({ file: 'flow.xml', ...note })) : [];
+export function treeNotes({ tree, flowPath }: AppPackage): readonly AppFault[] {
+  return tree ? expandTree(tree).notes.map((note) => ({ file: flowPath, ...note })) : [];
 }

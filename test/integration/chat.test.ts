@@ -148,27 +148,45 @@ it('speaks in lines, ends when its lines are answered, and comes back to its ses
   expect(moves()).toBe(moved);
 }, 300_000);
 
-it('asks y or n for a motion: n moves nothing, y moves', async () => {
+it('asks a program for a motion over RPC: deny moves nothing, allow moves', async () => {
   await start(`@id("all") permit (principal, action, resource) unless { context has effect && context.effect == "actuate" };
 @id("drive") @approve("it drives") permit (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"robot.maneuver");`);
-  const json = chat('--json', '--say', 'a bit');
+  const json = chat('--rpc');
+  const ask = (command: object) => json.say(JSON.stringify(command));
+  ask({ id: 'p1', type: 'prompt', message: 'a bit' });
   const first = await json.sees('approval');
-  json.say('n');
+  ask({ type: 'approve', approval_id: first.approval_id, decision: 'deny' });
   await json.sees(
     'approval_answered',
     (one) => one.approval_id === first.approval_id && one.decision === 'deny',
   );
   await json.sees('said', ({ by }) => by === 'agent');
   expect(moves()).toBe(0);
-  json.say('a bit');
+  ask({ type: 'prompt', message: 'a bit' });
   const second = await json.sees('approval', (one) => one.approval_id !== first.approval_id);
   expect(moves()).toBe(0);
-  json.say('y');
+  ask({ type: 'approve', approval_id: second.approval_id, decision: 'allow' });
   await json.sees(
     'approval_answered',
     (one) => one.approval_id === second.approval_id && one.decision === 'allow',
   );
   await until(async () => moves() > 0, 'it drives');
+  ask({ id: 's1', type: 'get_state' });
+  const responses = () => json.text.split('\n').filter((line) => line.includes('"response"'));
+  await until(() => responses().some((line) => line.includes('"s1"')), 'the state is answered');
+  expect(responses().map((line) => JSON.parse(line) as object)).toEqual([
+    { id: 'p1', type: 'response', command: 'prompt', success: true },
+    { type: 'response', command: 'approve', success: true },
+    { type: 'response', command: 'prompt', success: true },
+    { type: 'response', command: 'approve', success: true },
+    {
+      ...{ id: 's1', type: 'response', command: 'get_state', success: true },
+      data: expect.objectContaining({
+        connected: true,
+        session_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      }),
+    },
+  ]);
 }, 300_000);
 
 it('says that the connection is lost, comes back, and shows what was missed once', async () => {

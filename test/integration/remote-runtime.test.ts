@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import {
   testDaemon,
   until,
 } from '../support/daemon.ts';
+import { descendants } from '../support/processes.ts';
 import { notingCommands, simCommands } from '../support/sim-commands.ts';
 
 /** Runtimes written from the document alone, as processes of their own, drive the robot of a real daemon. */
@@ -60,10 +61,10 @@ maximum = 1.0
 default = 0.2
 `;
 
-async function start(): Promise<TestDaemon> {
+async function start(config = CONFIG, app = APP): Promise<TestDaemon> {
   mkdirSync(at('apps', 'patrol'), { recursive: true });
-  writeFileSync(at('apps', 'patrol', 'app.toml'), APP);
-  writeFileSync(at('robot.toml'), CONFIG);
+  writeFileSync(at('apps', 'patrol', 'app.toml'), app);
+  writeFileSync(at('robot.toml'), config);
   return testDaemon(at('data'), {
     ...notingCommands(at('commands')),
     AURAISON_APPS_DIRS: at('apps'),
@@ -167,6 +168,39 @@ it('a runtime that is killed in a motion, and a cell that is killed, do nothing 
   expect(origins.length).toBeGreaterThan(1);
   expect(new Set(origins).size).toBe(origins.length);
 });
+
+it('an agent of Pydantic AI, kept running by the daemon, drives by tools of its run beside its own', async () => {
+  const python = execFileSync(join(ROOT, 'test', 'peers', 'pydantic.sh'), { encoding: 'utf8' }).trim();
+  const bridge = join(ROOT, 'clients', 'python', 'auraison_pydantic_ai.py');
+  const command = `command = ["${python}", "${bridge}", "pydantic_agents:guide"]\nfolder = "${join(ROOT, 'test', 'peers')}"`;
+  const app = APP.replace('runtime = "workshop"', 'runtime = "workshop"\nagent = "guide"');
+  mkdirSync(at('apps', 'patrol'), { recursive: true });
+  writeFileSync(at('apps', 'patrol', 'AGENT.md'), 'Keep to the left.\n');
+  daemon = await start(`${CONFIG}${command}\nsandbox = "none"\n`, app);
+  const connected = await workshop(({ state }) => state === 'connected', 'the agent is connected');
+  const done = await drive(0.2);
+  expect(done).toMatchObject({
+    run: { status: 'succeeded', harness: 'remote' },
+    reason: 'it is dry; True; Keep to the left.',
+  });
+  const calls = (await allEvents(daemon.api)).filter(
+    (event): event is AgentEvent<'tool.returned'> =>
+      event.run_id === done.run.run_id && event.kind === 'tool.returned',
+  );
+  expect(calls.map(({ payload }) => payload.tool)).toEqual(Array(3).fill('robot.maneuver'));
+  expect(calls[1]!.payload.error).toMatchObject({ code: 'schema.invalid' });
+  expect(simCommands(at('commands')).filter(({ linear }) => linear !== 0).length).toBeGreaterThan(3);
+
+  // It dies, and the daemon has it again.
+  process.kill(
+    descendants(daemon.child.pid).find(({ command: line }) => line.includes(bridge))!.pid,
+    'SIGKILL',
+  );
+  await workshop(
+    ({ state, session }) => state === 'connected' && session !== connected.session,
+    'it is back',
+  );
+}, 180_000);
 
 it('without [runtimes] nobody is listened for, and a wrong token opens nothing', async () => {
   daemon = await start();

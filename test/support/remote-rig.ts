@@ -61,6 +61,8 @@ export async function remoteRig(
   tools: readonly Tool[],
   more: {
     readonly remote?: Partial<RemoteDefinition>;
+    /** Beside that of the runtime. */
+    readonly apps?: readonly Application[];
     readonly hooks?: readonly PolicyHook[];
     readonly disk?: MemoryLogDisk;
     readonly cut?: Cut;
@@ -76,7 +78,7 @@ export async function remoteRig(
   });
   const { hooks, disk, cut, robot = new FakeRobot() } = more;
   const rig: RuntimeRig = new RuntimeRig({
-    ...{ apps: [remoteApp(more.remote)], robot, clock },
+    ...{ apps: [remoteApp(more.remote), ...(more.apps ?? [])], robot, clock },
     ...(hooks ? { hooks } : {}),
     ...(disk ? { disk } : {}),
     ...(cut ? { cut } : {}),

@@ -1,7 +1,12 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { faultText } from '../../adapters/packages/index.ts';
 import { splitHead } from '../../cli/app/agent-head.ts';
 import { type Imported, importAgent, importSkill } from '../../cli/app/import-agent.ts';
+import { importApps } from '../../cli/commands/app-import.ts';
+import type { CommandContext } from '../../cli/context.ts';
 import { judgeWhole } from '../../daemon/compose/package-reader.ts';
 
 const judged = ({ files }: Imported) => {
@@ -93,6 +98,51 @@ it('lists, folded texts and what nobody knows here', () => {
   });
   expect(pkg.instructions).toBe('Count. {"json": "in the text"} and {/params/none} stay as they are.');
   expect(made.report.map((line) => line.split(':')[0])).toEqual(['tools', 'skills', 'hooks']);
+});
+
+it('servers with underscores, and tools as switches', () => {
+  const text =
+    '---\nname: a\ndescription: b\ntools:\n  write: false\n  mcp__My_Server__do_it: true\n  mcp__plugin_maps_osm: true\n---\nGo.\n';
+  const made = importAgent(text, 'x', []);
+  expect(judged(made).pkg.manifest.tools).toEqual(['mcp.my-server.do_it', 'mcp.plugin-maps-osm.*']);
+});
+
+it('a whole .claude is imported: folders within, what has no head is left, a fault hinders no other', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'app-import-'));
+  const put = (path: string, text: string) => {
+    mkdirSync(join(folder, path, '..'), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  };
+  put('.claude/agents/one.md', '---\nname: one\ndescription: d\n---\nGo.\n');
+  put('.claude/agents/README.md', '# Our agents\n');
+  put('.claude/agents/team/two.md', '---\nname: two\ndescription: d\n---\nGo.\n');
+  put('.claude/skills/bad/SKILL.md', '---\nname: bad\ndescription: d\n---\nGo.\n');
+  symlinkSync('SKILL.md', join(folder, '.claude/skills/bad/link.md'));
+  put('.claude/skills/good/SKILL.md', '---\nname: good\ndescription: d\nlicense: Apache-2.0\n---\nGo.\n');
+  put('.claude/settings.json', '{}');
+  put('apps/two/app.toml', 'mine');
+  const said: { imported: { name?: string; folder?: string; faults: string[] }[]; skipped: string[] }[] = [];
+  const context = { out: { result: (value: never) => void said.push(value) } } as unknown as CommandContext;
+  const code = await importApps(context, [join(folder, '.claude')], { dir: join(folder, 'apps') });
+  const [{ imported, skipped } = { imported: [], skipped: [] }] = said;
+  expect(code).toBe(1);
+  expect(imported.map(({ name, folder: made, faults }) => [name, made !== undefined, faults.length])).toEqual(
+    [
+      ...[
+        ['one', true, 0],
+        ['two', false, 1],
+        [undefined, false, 1],
+        ['good', true, 0],
+      ],
+    ],
+  );
+  expect(imported.flatMap(({ faults }) => faults).join()).toMatch(/is there already.*link\.md: is a link/s);
+  expect(skipped.map((path) => basename(path))).toEqual(['README.md']);
+  expect(readFileSync(join(folder, 'apps/two/app.toml'), 'utf8')).toBe('mine');
+  expect(readFileSync(join(folder, 'apps/good/skills/good/SKILL.md'), 'utf8')).toContain(
+    'license: "Apache-2.0"',
+  );
+  rmSync(folder, { recursive: true });
 });
 
 it.each([

@@ -21,6 +21,7 @@ import { appsOnDisk, judgeWhole, readPackage } from '../../daemon/compose/packag
 import { readConfig } from '../../daemon/config.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { readTar, writeTar } from '../../formats/tar/index.ts';
+import { packageApp, packageFaults } from '../support/package-app.ts';
 
 const ANYBODY = { keys: new Map(), requireSigned: false };
 let root = '';
@@ -37,7 +38,7 @@ function folder(name: string, files: Readonly<Record<string, string | Uint8Array
   return join(root, name);
 }
 
-function template(kind: 'flow' | 'pi', name = 'patrol'): Record<string, string> {
+function template(kind: 'flow' | 'pi' | 'remote', name = 'patrol'): Record<string, string> {
   return Object.fromEntries(
     templateFiles(name, kind).map(({ path, bytes }) => [path, new TextDecoder().decode(bytes)]),
   );
@@ -50,7 +51,7 @@ const faultsOf = (files: Readonly<Record<string, string>>, kind: 'flow' | 'pi' =
   return read.ok ? [] : read.faults.map(faultText);
 };
 
-it.each(['flow', 'pi'] as const)(
+it.each(['flow', 'pi', 'remote'] as const)(
   'what app new makes for %s is a package, and its archive is the same package',
   (kind) => {
     const read = readPackage(folder('patrol', template(kind)), ANYBODY);
@@ -115,6 +116,34 @@ it.each([
   ],
 ] as const)('%s is one clear fault', (_name, files, words) => {
   expect(faultsOf(files as Record<string, string>)[0]).toMatch(words);
+});
+
+const TREE =
+  '<root BTCPP_format="4" main_tree_to_execute="Main"><BehaviorTree ID="Main"><Wait wait_duration="1"/></BehaviorTree></root>';
+const withFlow = (name: string) =>
+  template('flow')['app.toml']!.replace('harness = "flow"', `harness = "flow"\nflow = "${name}"`);
+
+it.each([
+  ['tree.xml', { 'tree.xml': TREE }],
+  ['trees/main.xml', { 'trees/main.xml': TREE }],
+  ['steps.yaml', { 'steps.yaml': template('flow')['flow.yaml']!, 'flow.yaml': 'steps: []' }],
+])('app.toml may name the file of its flow: %s', (name, files) => {
+  const made = packageApp({ 'app.toml': withFlow(name), ...files });
+  expect(made.flow?.name).toBe('patrol');
+});
+
+it.each([
+  ['that is not there', 'tree.xml', {}, /^tree\.xml: is missing/],
+  ['that is broken', 'tree.xml', { 'tree.xml': '<root BTCPP_format="3"/>' }, /^tree\.xml:1: /],
+  [
+    'whose step leads nowhere',
+    'steps.yaml',
+    { 'steps.yaml': 'steps:\n  - id: a\n    wait: 1 s\n    next: c\n  - id: b\n    end: failed\n' },
+    /^steps\.yaml:4: steps\[1\]\.next: "c" is no step/,
+  ],
+  ['of another kind', 'flow.json', {}, /^app\.toml:5: flow: /],
+])('the file of a flow %s is one clear fault', (_what, name, files, words) => {
+  expect(packageFaults({ 'app.toml': withFlow(name), ...files })).toMatch(words);
 });
 
 it('a folder is read no further than its limits, and never beyond itself', () => {

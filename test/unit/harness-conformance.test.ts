@@ -1,15 +1,23 @@
 import { Type } from 'typebox';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { type Application, EdgeError } from '../../contract/index.ts';
-import { type HarnessWay, harnessConformance, type WaySetup } from '../conformance/harness.ts';
+import {
+  type HarnessRig,
+  type HarnessWay,
+  harnessConformance,
+  type WaySetup,
+} from '../conformance/harness.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 import { ScriptedModel, turnOf } from '../fakes/scripted-model.ts';
 import { MemoryA2aAgent, serveA2aAgent } from '../support/a2a-agent.ts';
 import { MemoryAgent, serveAcpAgent } from '../support/acp-script.ts';
 import { finish } from '../support/agent-apps.ts';
+import { packageApp } from '../support/package-app.ts';
+import { modelsOf } from '../support/recorded-models.ts';
 import { agentOf, RemotePeer } from '../support/remote-peer.ts';
-import { remoteRig } from '../support/remote-rig.ts';
+import { type RemoteRig, remoteApp, remoteRig } from '../support/remote-rig.ts';
+import { replayParts } from '../support/replay-rig.ts';
 import { RuntimeRig } from '../support/runtime-rig.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';
 
@@ -19,11 +27,13 @@ const INTENT = {
   params: Type.Object({}, { additionalProperties: true }),
 };
 
+type Options = NonNullable<ConstructorParameters<typeof RuntimeRig>[0]['options']>;
+
 async function started(
   app: Application,
   { tools, hooks, disk, clock, cut }: WaySetup,
-  options: ConstructorParameters<typeof RuntimeRig>[0]['options'],
-): Promise<RuntimeRig> {
+  options: Partial<Options>,
+): Promise<HarnessRig> {
   const rig = new RuntimeRig({
     ...{ apps: [app], robot: new FakeRobot() },
     ...(hooks ? { hooks } : {}),
@@ -37,7 +47,23 @@ async function started(
     up = true;
   });
   await rig.until(() => up, 'the start');
-  return rig;
+  const { blobs, harnesses } = options;
+  const harness = harnesses?.pi?.(app);
+  const replay = () =>
+    replayParts(rig.disk, app, { tools, ...(blobs ? { blobs } : {}), ...(harness ? { harness } : {}) });
+  return { rig, replay };
+}
+
+/** A cell with foreign runtimes, and its runs again without any. */
+async function remoteStarted(setup: WaySetup): Promise<RemoteRig & HarnessRig> {
+  const { tools, hooks, disk, clock, cut } = setup;
+  const made = await remoteRig(tools, {
+    ...(hooks ? { hooks } : {}),
+    ...(disk ? { disk } : {}),
+    ...(clock ? { clock } : {}),
+    ...(cut ? { cut } : {}),
+  });
+  return { ...made, replay: () => replayParts(made.rig.disk, remoteApp(), { tools }) };
 }
 
 const flow: HarnessWay = (setup) => {
@@ -54,8 +80,42 @@ const flow: HarnessWay = (setup) => {
   return started(flowApp('patrol', { ...work, tools: ['*'] }), setup, {});
 };
 
-const pi: HarnessWay = (setup) => {
-  const blobs = new MemoryBlobStore();
+/** The same as files: steps, and a behavior tree. */
+const ofFiles =
+  (flow: (calls: WaySetup['calls']) => Readonly<Record<string, string>>): HarnessWay =>
+  (setup) =>
+    started(packageApp({ 'app.toml': MANIFEST, ...flow(setup.calls) }), setup, {});
+const MANIFEST = `name = "patrol"
+version = "1.0.0"
+description = "patrol"
+harness = "flow"
+tools = ["count.*", "robot.*"]
+[[intents]]
+type = "patrol/go"
+description = "go"
+`;
+
+const steps = ofFiles((calls) => ({
+  'flow.yaml': [
+    'steps:',
+    ...calls.map(({ tool, args }, n) => `  - { id: s${n}, tool: ${tool}, args: ${JSON.stringify(args)} }`),
+    '  - { id: done, end: succeeded, reason: all done }',
+    '',
+  ].join('\n'),
+}));
+
+const tree = ofFiles((calls) => ({
+  'flow.xml': `<root BTCPP_format="4" main_tree_to_execute="Main"><BehaviorTree ID="Main"><Sequence>
+${calls.map(({ tool, args: { n } }) => `<${tool} n="${n}"/>`).join('\n')}
+</Sequence></BehaviorTree></root>
+`,
+}));
+
+/** Images and large answers outlive the process, as on a disk. */
+const blobsOf = new WeakMap<object, MemoryBlobStore>();
+
+const pi: HarnessWay = async (setup) => {
+  const blobs = (setup.disk && blobsOf.get(setup.disk)) ?? new MemoryBlobStore();
   const app: Application = {
     ...{ name: 'patrol', version: '1.0.0', description: 'patrol', harness: 'pi', intents: [INTENT] },
     ...{ deadlineMs: 600_000, afterCut: 'resume' },
@@ -67,25 +127,21 @@ const pi: HarnessWay = (setup) => {
       ? { calls: [{ name: next.tool.replace('.', '_'), args: next.args }] }
       : { calls: [{ name: 'run_finish', args: { status: 'succeeded', reason: 'all done' } }] };
   });
-  return started(
+  const made = await started(
     app,
     { ...setup, tools: [...setup.tools, finish] },
     {
       blobs,
-      models: () => model,
+      models: modelsOf(model, blobs, setup.clock),
       harnesses: { pi: (one) => new PiHarness(one, { blobs }) },
     },
   );
+  blobsOf.set(made.rig.disk, blobs);
+  return made;
 };
 
 const remote: HarnessWay = async (setup) => {
-  const { tools, hooks, disk, clock, cut } = setup;
-  const { rig, runtimes } = await remoteRig(tools, {
-    ...(hooks ? { hooks } : {}),
-    ...(disk ? { disk } : {}),
-    ...(clock ? { clock } : {}),
-    ...(cut ? { cut } : {}),
-  });
+  const { rig, runtimes, replay } = await remoteStarted(setup);
   agentOf(new RemotePeer(runtimes), async (run) => {
     for (const [index, { tool, args }] of setup.calls.entries()) {
       const { ok, error } = await run.call(`c${index}`, tool, args);
@@ -94,20 +150,14 @@ const remote: HarnessWay = async (setup) => {
     }
     run.finish('all done');
   }).connect();
-  return rig;
+  return { rig, replay };
 };
 
 /** An agent of the Agent Client Protocol behind the bridge, which is a client of the remote contract. */
 const acp =
   (loadSession: boolean): HarnessWay =>
   async (setup) => {
-    const { tools, hooks, disk, clock, cut } = setup;
-    const { rig, runtimes } = await remoteRig(tools, {
-      ...(hooks ? { hooks } : {}),
-      ...(disk ? { disk } : {}),
-      ...(clock ? { clock } : {}),
-      ...(cut ? { cut } : {}),
-    });
+    const { rig, runtimes, replay } = await remoteStarted(setup);
     const agent = new MemoryAgent(rig.clock, {
       loadSession,
       script: async ({ text, tools: offered }) => {
@@ -125,25 +175,19 @@ const acp =
       },
     });
     serveAcpAgent(new RemotePeer(runtimes), agent.parts()).connect();
-    return rig;
+    return { rig, replay };
   };
 
 /** An agent of the Agent2Agent protocol behind its bridge. `keeps`: it has its tasks again after the cut. */
 const a2a =
   (keeps: boolean): HarnessWay =>
   async (setup) => {
-    const { tools, hooks, disk, clock, cut } = setup;
-    const { rig, runtimes } = await remoteRig(tools, {
-      ...(hooks ? { hooks } : {}),
-      ...(disk ? { disk } : {}),
-      ...(clock ? { clock } : {}),
-      ...(cut ? { cut } : {}),
-    });
+    const { rig, runtimes, replay } = await remoteStarted(setup);
     const made = () => a2aAgent(setup.calls);
     const agent = keeps ? (kept.get(rig.disk) ?? made()) : made();
     kept.set(rig.disk, agent);
     serveA2aAgent(new RemotePeer(runtimes), agent.parts(rig.clock)).connect();
-    return rig;
+    return { rig, replay };
   };
 const kept = new WeakMap<object, MemoryA2aAgent>();
 
@@ -166,6 +210,8 @@ function a2aAgent(calls: WaySetup['calls']): MemoryA2aAgent {
 }
 
 harnessConformance('flow', flow);
+harnessConformance('flow.yaml', steps);
+harnessConformance('behavior tree', tree);
 harnessConformance('pi', pi);
 harnessConformance('remote', remote);
 harnessConformance('acp', acp(false));

@@ -8,8 +8,8 @@ import {
   type ModelNeed,
   Type,
 } from '../../../contract/index.ts';
-import { compileTree, type TreeFault } from '../trees/compile-tree.ts';
-import { compileFlow, type FlowFault } from './compile-flow.ts';
+import { compileTree } from '../trees/compile-tree.ts';
+import { compileFlow } from './compile-flow.ts';
 import { loopFaults, loopOf } from './loop-of.ts';
 import { filled, referencesIn } from './references.ts';
 import { scheduleFaults, schedulesOf } from './schedules-of.ts';
@@ -42,8 +42,8 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
   const tree = pkg.tree && compileTree(pkg.tree, parts);
   const flow = written?.ok ? written.flow : tree?.ok ? tree.flow : undefined;
   const faults = [
-    ...(written?.ok === false ? written.faults.map(flowFault) : []),
-    ...(tree?.ok === false ? tree.faults.map(treeFault) : []),
+    ...(written?.ok === false ? written.faults.map((fault) => ({ file: pkg.flowPath, ...fault })) : []),
+    ...(tree?.ok === false ? tree.faults.map((fault) => ({ file: pkg.flowPath, ...fault })) : []),
     ...(deadlineMs > 0 ? [] : [{ file: 'app.toml', key: 'deadline', problem: 'is longer than nothing' }]),
     ...promptFaults(manifest, params),
     ...scheduleFaults(manifest),
@@ -178,14 +178,6 @@ function sharingOf({
     ...(runs_max === undefined ? {} : { runsMax: runs_max }),
     ...(queue_max === undefined ? {} : { queueMax: queue_max }),
   };
-}
-
-function flowFault({ path, problem }: FlowFault): AppFault & { readonly path: readonly string[] } {
-  return { file: 'flow.yaml', path, problem };
-}
-
-function treeFault(fault: TreeFault): AppFault {
-  return { file: 'flow.xml', ...fault };
 }
 
 /** `policies/*.cedar`, in the order of their names. */
