@@ -13,6 +13,7 @@ import {
   EdgeError,
   type HookQuestion,
   type PolicyHook,
+  parseJson,
   TOPICS,
 } from '../../contract/core.ts';
 import type { Who } from '../http/caller.ts';
@@ -133,7 +134,7 @@ function readGrants(folder: string, report: CellContext['report']): readonly unk
       const bytes = readFileSync(path);
       if (bytes.byteLength > GRANT_BYTES_MAX)
         throw new Error(`${bytes.byteLength} bytes, at most ${GRANT_BYTES_MAX}`);
-      return JSON.parse(bytes.toString('utf8')) as unknown;
+      return parseJson(bytes.toString('utf8')) as unknown;
     });
     return grant === undefined ? [] : [grant];
   });

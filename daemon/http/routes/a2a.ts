@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type A2aApi, LIMITS, type PolicyContext } from '../../../contract/index.ts';
+import { type A2aApi, LIMITS, type PolicyContext, parseJson } from '../../../contract/index.ts';
 import { callerOf, isKnown } from '../caller.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 
@@ -79,7 +79,7 @@ function versionOf({ headers }: FastifyRequest): string | undefined {
 /** Text that is not JSON stays text: the answer says so. */
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }
