@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
+  checkAside,
   LastGoodPolicies,
   PolicyBook,
   readPolicySource,
@@ -92,7 +93,7 @@ export async function makeGovernance(
     onChange: (sha256) => bus.broadcast(TOPICS.policyChanged, { sha256 }),
   });
   bus.onBroadcast(TOPICS.configChanged, () => void governance.reload().catch(() => {}));
-  const rules = new SiteAndPackages(policies, appOf);
+  const rules = new SiteAndPackages(policies, appOf, checkAside(clock));
   return { hooks: policy.quotas.length === 0 ? [rules] : [rules, new QuotaHook(quotas)], governance };
 }
 
