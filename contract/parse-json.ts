@@ -2,7 +2,7 @@
  * `JSON.parse`, for texts of others. That of V8 13.6 (Node 24) misreads a key with an escape where it has lately made an
  * object with another key at this place: it compares that key with the text as it is written. After `{"\\": 1}` it
  * reads `{"\n": 1}` with the key `\`, after `{"a\\n": 1}` it reads `{"a\nb": 1}` with the key `a\n`. Then the value has another
- * key than its text, and hashes and signatures over it do not fit. So keys with an escape are parsed by themselves, as
+ * key than its text, and hashes and signatures over it do not fit. So keys with an escape are parsed apart, as
  * strings. Throws as `JSON.parse`.
  */
 export function parseJson(text: string): unknown {
@@ -40,7 +40,7 @@ function withPlainKeys(text: string, mark: string, keys: string[]): string | und
   return keys.length === 0 ? undefined : parts.join('') + text.slice(taken);
 }
 
-/** The place after the closing quote; the end of the text where there is none. */
+/** The place after the closing quote; the end of the text where it is missing. */
 function endOfString(text: string, open: number): number {
   for (let quote = text.indexOf('"', open + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
     let escapes = quote - 1;

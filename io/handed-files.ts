@@ -8,7 +8,7 @@ import { type Clock, EdgeError, LIMITS } from '../contract/core.ts';
 type Handed = { readonly name: string; readonly bytes: number };
 
 const NAME = /^[0-9a-f]{32}$/;
-/** A body that nobody took by then has no receiver any longer, milliseconds. */
+/** A body that was not taken by then has no receiver, milliseconds. */
 const KEPT_MS = 60_000;
 
 /**
@@ -23,7 +23,7 @@ export class HandedFiles {
   #bytes = 0;
   #swept = false;
 
-  /** `folder` gives the place, private to this user; undefined: there is none. */
+  /** `folder` gives the place, private to this user; undefined: no such place exists. */
   constructor(folder: () => string | undefined, clock: Pick<Clock, 'monotonicMs' | 'now'>) {
     this.#folder = folder;
     this.#clock = clock;

@@ -316,7 +316,7 @@ function policyTexts(folder: string): { readonly file: string; readonly text: st
       found.push({ file: `policies/${name}`, text: readFileSync(path, 'utf8') });
     }
   } catch {
-    // There are none, or they cannot be read.
+    // The folder is missing, or cannot be read.
   }
   return found;
 }
