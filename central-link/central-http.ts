@@ -5,6 +5,7 @@ import {
   type ErrorCode,
   LIMITS,
   linkRefusalChecker,
+  parseJson,
 } from '../contract/index.ts';
 
 export type CentralHttpOptions = {
@@ -114,7 +115,7 @@ async function readBounded(response: Response, bytesMax: number): Promise<string
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { EdgeError, LIMITS } from '../contract/index.ts';
+import { EdgeError, LIMITS, parseJson } from '../contract/index.ts';
 
 /**
  * Reads a JSON body. Refuses by its declared length before a byte is read, and by its real length while it
@@ -20,7 +20,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
     chunks.push(chunk);
   }
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
   } catch {
     throw refuse('schema.invalid', '/: not JSON in UTF-8');
   }

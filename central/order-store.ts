@@ -1,5 +1,12 @@
 import { DatabaseSync } from 'node:sqlite';
-import { canonicalJson, EdgeError, LIMITS, type LinkOrder, type OrderReport } from '../contract/index.ts';
+import {
+  canonicalJson,
+  EdgeError,
+  LIMITS,
+  type LinkOrder,
+  type OrderReport,
+  parseJson,
+} from '../contract/index.ts';
 
 export type OrderState = 'queued' | 'accepted' | 'refused' | 'finished';
 /** An order as shown to people. */
@@ -86,7 +93,15 @@ export class OrderStore {
       bytes += body.length;
       if (orders.length > 0 && bytes > bytesMax) break;
       const { order_id, kind, posted_by, posted_ns } = found;
-      orders.push({ robot, order_id, kind, body: JSON.parse(body), posted_by, posted_ns, signature });
+      orders.push({
+        robot,
+        order_id,
+        kind,
+        body: parseJson(body) as LinkOrder['body'],
+        posted_by,
+        posted_ns,
+        signature,
+      });
     }
     return orders;
   }
@@ -164,9 +179,9 @@ function viewOf({
   report,
 }: Row): OrderView {
   return {
-    ...{ order_id, robot, kind, body: JSON.parse(body), posted_by, posted_ns, state },
+    ...{ order_id, robot, kind, body: parseJson(body) as LinkOrder['body'], posted_by, posted_ns, state },
     ...(run_id === null ? {} : { run_id }),
-    ...(report === null ? {} : { report: JSON.parse(report) as OrderReport }),
+    ...(report === null ? {} : { report: parseJson(report) as OrderReport }),
   };
 }
 

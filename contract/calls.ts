@@ -6,7 +6,8 @@ import { LIMITS } from './limits.ts';
 import { LOOK_LIMITS } from './look-limits.ts';
 
 /**
- * The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer.
+ * The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer. A
+ * body above `MESSAGE_BYTES_MAX` is handed over in memory of the host, and the receiver checks its size too.
  */
 export type CallBudget = {
   readonly askBytes: number;
@@ -28,6 +29,7 @@ const API_BODY = { askBytes: LIMITS.API_BODY_BYTES_MAX + 64 * KIB };
 const LIST = { replyBytes: 8 * MIB };
 /** One row may fill an answer of the lake. The lake counts its values; this counts the message around them too. */
 const ROWS = { askBytes: 256 * KIB, replyBytes: 4 * LIMITS.LAKE_ANSWER_BYTES_MAX };
+/** A conversation with its images; its texts may have two bytes for each character. */
 const PICTURES = { askBytes: 2 * LIMITS.CHAT_REQUEST_BYTES_MAX };
 
 const execution = (budget: Partial<CallBudget> = {}): Call<'execution'> => ({
@@ -114,7 +116,7 @@ export const CALLS = {
   'approval.list': runtime(LIST),
   'approval.answer': runtime(),
   'grant.install': runtime(API_BODY),
-  'infer.plan': runtime(PICTURES),
+  'infer.plan': runtime(API_BODY),
   'infer.plan_cancel': runtime(),
   'infer.chat_open': runtime(PICTURES),
   'infer.chat_next': runtime({ replyBytes: 4 * LIMITS.CHAT_UNREAD_BYTES_MAX }),

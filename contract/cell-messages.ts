@@ -200,8 +200,7 @@ export type RunCancel = BodyOf<typeof runs.RunCancel>;
 export type RunBrief = BodyOf<typeof runs.RunBrief>;
 
 /**
- * Body of `infer.plan`: `ask` is a `PlanAsk`, checked raw by the runtime; the plan is made and not carried out. The
- * answer is a `PlanReply` by `deadlineMs`. Rejects with `schema.invalid`, `model.failed`, `model.unavailable`,
+ * Body of `infer.plan`: the plan is made and not carried out. The answer is a `PlanReply` by `deadlineMs`. Rejects with `schema.invalid`, `model.failed`, `model.unavailable`,
  * `deadline.exceeded`, `policy.denied`, `quota.exceeded`, `run.limit`, `cell.unavailable`.
  */
 export type InferPlan = BodyOf<typeof runs.InferPlan>;

@@ -39,6 +39,7 @@ export * from './model-trial.ts';
 export * from './motion/core.ts';
 export * from './nanoseconds.ts';
 export * from './not-confirmed.ts';
+export * from './parse-json.ts';
 export * from './plain-schema.ts';
 export type * from './plan.ts';
 export type * from './ports/index.ts';

@@ -218,6 +218,8 @@ export const EVENT_PAYLOADS = {
       motion: Type.Enum(['navigate', 'maneuver', 'follow', 'gripper']),
       outcome: Text(64, 'outcome, or the code of the error'),
       duration_ms: Type.Number({ minimum: 0, description: 'wall time' }),
+      reason: Type.Optional(Text(512, 'why it was cancelled or stopped')),
+      by: By,
       traceparent: Type.Optional(Text(64, 'W3C trace context of the caller')),
     },
     closed,

@@ -31,6 +31,7 @@ export * from './model-need.ts';
 export * from './model-trial.ts';
 export * from './motion/index.ts';
 export * from './not-confirmed.ts';
+export * from './parse-json.ts';
 export * from './plain-schema.ts';
 export * from './plan.ts';
 export type * from './ports/index.ts';

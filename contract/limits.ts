@@ -228,6 +228,10 @@ export const LIMITS = {
   CELL_REQUEST_MS: 5_000,
   /** Requests one cell may have open at another. */
   CELL_REQUESTS_OPEN_MAX: 1024,
+  /** A larger body of a message between cells is handed over in memory of the host; the supervisor passes its handle on. */
+  MESSAGE_BYTES_MAX: 256 * 1024,
+  /** Bodies of one cell that lie there at a time. */
+  HANDED_BYTES_MAX: 256 * 1024 * 1024,
   /** How often a cell reports its work, milliseconds. */
   HEARTBEAT_MS: 250,
   /**

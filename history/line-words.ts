@@ -1,3 +1,5 @@
+import { parseJson } from '../contract/core.ts';
+
 /** Characters of a value that words show. */
 const VALUE_CHARS_MAX = 60;
 
@@ -99,14 +101,14 @@ function expanded(value: unknown): unknown {
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text) as unknown;
   } catch {
     return undefined;
   }
 }
 
 function parsed(line: string | undefined): Line | undefined {
-  return line === undefined ? undefined : (JSON.parse(line) as Line);
+  return line === undefined ? undefined : (parseJson(line) as Line);
 }
 
 function isTree(value: unknown): value is Record<string, unknown> {

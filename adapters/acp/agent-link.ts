@@ -1,5 +1,5 @@
 import type { AnyMessage, Stream } from '@agentclientprotocol/sdk';
-import { ACP_LIMITS, type Clock, EdgeError } from '../../contract/core.ts';
+import { ACP_LIMITS, type Clock, EdgeError, parseJson } from '../../contract/core.ts';
 
 /** Who takes the updates of a session; their form is not checked. */
 export type Updates = { take(params: { readonly sessionId?: unknown; readonly update?: unknown }): void };
@@ -147,7 +147,7 @@ type Message = { readonly id?: unknown; readonly method?: unknown; readonly para
 
 function parsed(line: Buffer): Message | undefined {
   try {
-    const value: unknown = JSON.parse(line.toString());
+    const value: unknown = parseJson(line.toString());
     const record = typeof value === 'object' && value !== null && !Array.isArray(value);
     return record && (value as { jsonrpc?: unknown }).jsonrpc === '2.0' ? value : undefined;
   } catch {

@@ -1,5 +1,5 @@
 import type { RequestPermissionRequest, RequestPermissionResponse } from '@agentclientprotocol/sdk';
-import { ACP_LIMITS } from '../../contract/core.ts';
+import { ACP_LIMITS, parseJson } from '../../contract/core.ts';
 import { isRobotCall } from './robot-calls.ts';
 import { PERMISSION, type RunTools } from './run-tools.ts';
 
@@ -52,7 +52,7 @@ export async function permission(
 function earlier(input: unknown): unknown {
   if (typeof input !== 'string') return undefined;
   try {
-    return JSON.parse(input);
+    return parseJson(input);
   } catch {
     return { command: input };
   }

@@ -1,4 +1,4 @@
-import { EdgeError } from '../../contract/core.ts';
+import { EdgeError, parseJson } from '../../contract/core.ts';
 import { NAMESPACE } from './cedar-request.ts';
 
 /** People, roles and groups of the configuration: a fleet's directory, not a robot's. */
@@ -81,7 +81,7 @@ export class EntityFile {
 
 function parse(file: string, text: string): unknown[] {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     if (Array.isArray(value)) return value;
   } catch (thrown) {
     throw wrong(file, '', (thrown as Error).message);

@@ -3,8 +3,9 @@ export { CedarJudge } from './cedar-judge.ts';
 export { EntityFile } from './entity-file.ts';
 export { LastGoodPolicies } from './last-good.ts';
 export { neverJudged } from './never-judged.ts';
-export { packagePolicyFaults, SiteAndPackages } from './package-policies.ts';
+export { checkPackagePolicies, packagePolicyFaults, SiteAndPackages } from './package-policies.ts';
 export { PolicyBook, type Standing } from './policy-book.ts';
+export { checkAside } from './policy-check.ts';
 export { readPolicySource } from './policy-files.ts';
 export {
   closedPolicySet,

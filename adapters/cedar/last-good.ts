@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { parseJson } from '../../contract/core.ts';
 import type { PolicySource } from './policy-set.ts';
 
 /** Where policies are read from: `policy.dir` and `policy.files` of the configuration. */
@@ -32,7 +33,7 @@ export class LastGoodPolicies {
   /** Undefined if no policies are kept, if they are from another folder, or if the file is incomplete. */
   read(): PolicySource | undefined {
     try {
-      const { policies, entities, from } = JSON.parse(readFileSync(this.#path, 'utf8')) as Kept;
+      const { policies, entities, from } = parseJson(readFileSync(this.#path, 'utf8')) as Kept;
       if (JSON.stringify(from) !== JSON.stringify(this.#from)) return undefined;
       const files = [...policies, entities];
       const whole = files.every(({ file, text }) => typeof file === 'string' && typeof text === 'string');

@@ -6,8 +6,9 @@ import {
   type PolicyHook,
   type PolicyRequest,
 } from '../../contract/core.ts';
-import { CedarJudge, hashOf } from './cedar-judge.ts';
-import type { PolicyFile } from './policy-text.ts';
+import { CedarJudge, checkPolicies, hashOf } from './cedar-judge.ts';
+import { checkHere, type PolicyCheck } from './policy-check.ts';
+import type { ParsedPolicy, PolicyFile } from './policy-text.ts';
 import { loadCedarNow } from './wasm.ts';
 
 /** What nothing of a package forbids is left to the site. */
@@ -20,25 +21,65 @@ const JUDGES_MAX = 64;
 
 export type PolicyFault = { readonly line: number | undefined; readonly problem: string };
 
+/** Verdicts on files of packages that are remembered; the oldest goes for another. */
+const VERDICTS_MAX = 256;
+const verdicts = new Map<string, readonly PolicyFault[]>();
+
 /** What is wrong with a policy file of a package: its text, or that it permits something. Never throws. */
 export function packagePolicyFaults(file: string, text: string): readonly PolicyFault[] {
+  const files = [REST, { file, text }];
+  const key = hashOf(files);
+  const known = verdicts.get(key);
+  if (known) return known;
+  let faults: readonly PolicyFault[];
   try {
-    const judge = new CedarJudge(loadCedarNow(), [REST, { file, text }]);
-    judge.close();
-    return judge.policies
-      .filter((policy) => policy.file === file && policy.effect === 'permit')
-      .map(({ line }) => ({
-        line,
-        problem:
-          'permits something; a package only forbids: what is permitted stands in the policies of the site',
-      }));
+    faults = permitsOf(file, checkPolicies(loadCedarNow(), files));
   } catch (thrown) {
-    const { subject, message } = EdgeError.from(thrown, 'policy.invalid', 'load policies', file);
-    const line = /:([0-9]+)$/.exec(subject)?.[1];
-    const place = `${subject}: `;
-    const problem = message.startsWith(place) ? message.slice(place.length) : message;
-    return [{ line: line === undefined ? undefined : Number(line), problem }];
+    faults = [faultOf(file, thrown)];
   }
+  return remembered(key, faults);
+}
+
+/**
+ * The same ahead, so that `packagePolicyFaults` knows the answer: `check` may take its time in another thread. Never
+ * rejects.
+ */
+export async function checkPackagePolicies(files: readonly PolicyFile[], check: PolicyCheck): Promise<void> {
+  for (const { file, text } of files) {
+    const whole = [REST, { file, text }];
+    const key = hashOf(whole);
+    if (verdicts.has(key)) continue;
+    try {
+      remembered(key, permitsOf(file, await check(whole)));
+    } catch (thrown) {
+      remembered(key, [faultOf(file, thrown)]);
+    }
+  }
+}
+
+function remembered(key: string, faults: readonly PolicyFault[]): readonly PolicyFault[] {
+  verdicts.set(key, faults);
+  const [eldest] = verdicts.keys();
+  if (verdicts.size > VERDICTS_MAX) verdicts.delete(eldest!);
+  return faults;
+}
+
+function permitsOf(file: string, policies: readonly ParsedPolicy[]): readonly PolicyFault[] {
+  return policies
+    .filter((policy) => policy.file === file && policy.effect === 'permit')
+    .map(({ line }) => ({
+      line,
+      problem:
+        'permits something; a package only forbids: what is permitted stands in the policies of the site',
+    }));
+}
+
+function faultOf(file: string, thrown: unknown): PolicyFault {
+  const { subject, message } = EdgeError.from(thrown, 'policy.invalid', 'load policies', file);
+  const line = /:([0-9]+)$/.exec(subject)?.[1];
+  const place = `${subject}: `;
+  const problem = message.startsWith(place) ? message.slice(place.length) : message;
+  return { line: line === undefined ? undefined : Number(line), problem };
 }
 
 /**
@@ -52,8 +93,17 @@ export class SiteAndPackages implements PolicyHook {
   /** By the hash of the files, those asked last at the end: a reload that changes nothing uses the parsed set again. */
   readonly #judges = new Map<string, CedarJudge>();
   readonly #hashes = new WeakMap<readonly PolicyFile[], string>();
+  readonly #check: PolicyCheck;
+  /** Sets that are being checked, by the hash of the files. */
+  readonly #checks = new Map<string, ReturnType<PolicyCheck>>();
 
-  constructor(site: PolicyHook, appOf: (question: HookQuestion) => Application | undefined) {
+  /** `check`: where the policies of a package are parsed and checked, at its first question. */
+  constructor(
+    site: PolicyHook,
+    appOf: (question: HookQuestion) => Application | undefined,
+    check: PolicyCheck = checkHere,
+  ) {
+    this.#check = check;
     this.name = site.name;
     this.#site = site;
     this.#appOf = appOf;
@@ -70,7 +120,7 @@ export class SiteAndPackages implements PolicyHook {
         ...{ ...decision, decision: 'deny', app: app.name },
         reason: `the policies of ${app.name} could not be asked`,
       };
-    const judge = this.#judgeOf(app.policies);
+    const judge = (await this.#judgeOf(app.policies))();
     const own = judge.judge(request as unknown as PolicyRequest);
     if (own.decision === 'allow') return decision;
     return {
@@ -83,16 +133,26 @@ export class SiteAndPackages implements PolicyHook {
     };
   }
 
-  #judgeOf(files: readonly PolicyFile[]): CedarJudge {
+  /** No question waits at a set while it may be closed: the caller judges in the turn in which it gets the set. */
+  async #judgeOf(files: readonly PolicyFile[]): Promise<() => CedarJudge> {
     const hash = this.#hashes.get(files) ?? hashOf(files);
     this.#hashes.set(files, hash);
-    const judge = this.#judges.get(hash) ?? new CedarJudge(loadCedarNow(), [REST, ...files]);
+    const whole = [REST, ...files];
+    if (this.#judges.has(hash)) return () => this.#taken(hash, whole);
+    const checking = this.#checks.get(hash) ?? this.#check(whole).finally(() => this.#checks.delete(hash));
+    this.#checks.set(hash, checking);
+    const checked = await checking;
+    return () => this.#taken(hash, whole, checked);
+  }
+
+  #taken(hash: string, files: readonly PolicyFile[], checked?: readonly ParsedPolicy[]): CedarJudge {
+    const judge = this.#judges.get(hash) ?? new CedarJudge(loadCedarNow(), files, [], checked);
     this.#judges.delete(hash);
     this.#judges.set(hash, judge);
     for (const [key, eldest] of this.#judges) {
       if (this.#judges.size <= JUDGES_MAX) break;
       this.#judges.delete(key);
-      // Cedar keeps a parsed set until it is closed. No question is open at it: judging does not wait.
+      // Cedar keeps a parsed set until it is closed.
       eldest.close();
     }
     return judge;

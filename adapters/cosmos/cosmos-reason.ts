@@ -1,6 +1,7 @@
 import {
   type Clock,
   EdgeError,
+  parseJson,
   type ReasonAnswer,
   type ReasonAsk,
   type ServiceHealth,
@@ -84,7 +85,7 @@ export class CosmosReason implements WorldReasoner {
     const text = said.replace(/^[\s\S]*<\/think>/, '').trim();
     let json: unknown;
     try {
-      json = JSON.parse(fencedText(text) ?? text);
+      json = parseJson(fencedText(text) ?? text);
     } catch (cause) {
       throw this.#broken('the answer is not valid JSON', cause);
     }

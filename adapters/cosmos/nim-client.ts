@@ -1,6 +1,7 @@
 import {
   type Clock,
   EdgeError,
+  parseJson,
   pause,
   type ServiceHealth,
   type ToolImage,
@@ -87,7 +88,7 @@ export class NimClient {
   #read({ status, text }: Answer): Readonly<Record<string, unknown>> {
     if (status === 200) {
       try {
-        const value: unknown = JSON.parse(text);
+        const value: unknown = parseJson(text);
         if (typeof value === 'object' && value !== null && !Array.isArray(value))
           return value as Record<string, unknown>;
       } catch {

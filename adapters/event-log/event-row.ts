@@ -1,4 +1,4 @@
-import type { AgentEvent, CellName } from '../../contract/index.ts';
+import { type AgentEvent, type CellName, parseJson } from '../../contract/index.ts';
 import { LogFault } from './log-fault.ts';
 import { sameAs, type WholeRow, wholePayload } from './repeats.ts';
 
@@ -48,7 +48,7 @@ function payloadOf(
   let whole: string | undefined;
   try {
     const seq = sameAs(row.kind, row.payload);
-    if (seq === undefined) return { payload: JSON.parse(row.payload), chars: row.payload.length };
+    if (seq === undefined) return { payload: parseJson(row.payload), chars: row.payload.length };
     whole = wholeRow(seq);
     if (whole !== undefined)
       return { payload: wholePayload(row.payload, whole), chars: row.payload.length + whole.length };

@@ -1,3 +1,4 @@
+import { parseJson } from '../../contract/core.ts';
 /**
  * Decisions of one run repeat themselves: the same question of the same person gets the same answer of the same
  * policies. The row of such a decision holds the position of an earlier one of its run and what differs. Its hash is
@@ -39,13 +40,13 @@ export type RepeatRow = { readonly seq: number; readonly run_id: string | null; 
 /** The position of the whole decision that a row refers to; undefined: the row is whole. */
 export function sameAs(kind: string, payload: string): number | undefined {
   if (kind !== KIND || !payload.startsWith(REPEAT_START)) return undefined;
-  return (JSON.parse(payload) as Repeat).same_as;
+  return (parseJson(payload) as Repeat).same_as;
 }
 
 /** The payload of a row that refers to the row with the payload `whole`. Throws where one of them is no JSON. */
 export function wholePayload(payload: string, whole: string): unknown {
-  const { changed } = JSON.parse(payload) as Repeat;
-  const { request, ...rest } = JSON.parse(whole) as Decision;
+  const { changed } = parseJson(payload) as Repeat;
+  const { request, ...rest } = parseJson(whole) as Decision;
   const { duration_us, ts_ms, facts, some_facts } = changed;
   if (!request) return sorted({ ...rest, duration_us });
   const all = facts ?? (some_facts ? sorted({ ...request.facts, ...some_facts }) : request.facts);
@@ -64,13 +65,13 @@ export class Repeats {
     this.#stored = stored;
     for (const { seq, run_id, payload } of rows)
       if (run_id !== null && isPlain(payload) && sameAs(KIND, payload) === undefined)
-        this.#hold(keyOf(run_id, JSON.parse(payload) as Decision), seq);
+        this.#hold(keyOf(run_id, parseJson(payload) as Decision), seq);
   }
 
   /** What the row at `seq` is to hold: its payload, or less. Called within the transaction that writes the row. */
   written(kind: string, runId: string | undefined, seq: number, payload: string): string {
     if (kind !== KIND || runId === undefined || !isPlain(payload)) return payload;
-    const decision = JSON.parse(payload) as Decision;
+    const decision = parseJson(payload) as Decision;
     const key = keyOf(runId, decision);
     const known = this.#held.get(key);
     if (known !== undefined && known > seq - REPEAT_WINDOW) {
@@ -93,7 +94,7 @@ export class Repeats {
 
 /** Undefined unless a reader puts the very same text together again: that is what was hashed. */
 function repeatText(payload: string, decision: Decision, same_as: number, whole: string): string | undefined {
-  const changed = changedIn(decision, JSON.parse(whole) as Decision);
+  const changed = changedIn(decision, parseJson(whole) as Decision);
   const text = JSON.stringify({ changed, same_as } satisfies Repeat);
   return JSON.stringify(wholePayload(text, whole)) === payload ? text : undefined;
 }

@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
-import type { AgentEvent, LogVerdict } from '../../contract/core.ts';
-import { EdgeError, LIMITS } from '../../contract/core.ts';
+import { type AgentEvent, EdgeError, LIMITS, type LogVerdict, parseJson } from '../../contract/core.ts';
 import { ChainVerifier } from './chain-verifier.ts';
 import { cutOf, isCheckpointSigned, isSigned, keyIdOf, type Signature } from './checkpoint.ts';
 import { EXPORT_FORMAT, type ExportEnd, type ExportHead } from './log-export.ts';
@@ -113,7 +112,7 @@ class OpenLog {
 function parsed(text: string, path: string, at: number, open: OpenLog | undefined): ExportLine | undefined {
   let line: ExportLine | undefined;
   try {
-    line = JSON.parse(text) as ExportLine;
+    line = parseJson(text) as ExportLine;
   } catch {
     // Also the half line of a truncated file.
   }

@@ -4,6 +4,7 @@ import {
   type ExtensionContent,
   type ExtensionTool,
   LIMITS,
+  parseJson,
   plainSchema,
   type Tool,
   type ToolAnswer,
@@ -45,7 +46,7 @@ export function toolOf(
 function closed(schema: ToolSpec['input'], name: string): ToolSpec['input'] {
   let given: unknown;
   try {
-    given = JSON.parse(JSON.stringify(schema));
+    given = parseJson(JSON.stringify(schema));
   } catch (cause) {
     throw failed(name, `its parameters are no JSON Schema: ${(cause as Error).message}`);
   }

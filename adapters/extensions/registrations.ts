@@ -4,6 +4,7 @@ import {
   type ExtensionContext,
   type ExtensionEvent,
   type ExtensionTool,
+  parseJson,
 } from '../../contract/core.ts';
 import { isHook } from './hook-rules.ts';
 import { notHere, sessionNow } from './session-scope.ts';
@@ -73,7 +74,7 @@ export class Registrations {
         const text = JSON.stringify(data ?? null);
         if (text === undefined || text.length > ENTRY_BYTES_MAX)
           throw this.#wrong('an entry is JSON of at most 64 KiB');
-        session.doors.get(extension)?.appendEntry(`ext.${String(customType).slice(0, 64)}`, JSON.parse(text));
+        session.doors.get(extension)?.appendEntry(`ext.${String(customType).slice(0, 64)}`, parseJson(text));
       },
     };
     return new Proxy(api, {

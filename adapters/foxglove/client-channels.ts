@@ -1,4 +1,4 @@
-import { EdgeError, LIMITS, type MessageValue } from '../../contract/core.ts';
+import { EdgeError, LIMITS, type MessageValue, parseJson } from '../../contract/core.ts';
 import type { Reports } from '../../io/attached/reports.ts';
 import type { Door } from '../../io/attached/robot-door.ts';
 import type { ClientChannel } from './client-message.ts';
@@ -81,7 +81,7 @@ function fullType(name: string): string {
 
 /** Throws a SyntaxError, or a TypeError for what is not UTF-8 or not an object. */
 export function objectOf(payload: Uint8Array): MessageValue {
-  const value: unknown = JSON.parse(decoder.decode(payload));
+  const value: unknown = parseJson(decoder.decode(payload));
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new TypeError('expected a JSON object');
   return value as MessageValue;

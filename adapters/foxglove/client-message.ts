@@ -1,4 +1,4 @@
-import { LIMITS } from '../../contract/core.ts';
+import { LIMITS, parseJson } from '../../contract/core.ts';
 import type { SetParameter } from '../../io/attached/parameters.ts';
 
 export type ClientChannel = {
@@ -37,7 +37,7 @@ class Misfit extends Error {}
 export function readText(text: string): ClientMessage | string {
   let message: unknown;
   try {
-    message = JSON.parse(text);
+    message = parseJson(text);
   } catch {
     return 'the message is not JSON';
   }

@@ -1,5 +1,5 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
-import { type Clock, LIMITS } from '../../contract/index.ts';
+import { type Clock, LIMITS, parseJson } from '../../contract/index.ts';
 import { LineProcess } from '../../io/line-process.ts';
 
 export type StdioParts = {
@@ -61,7 +61,7 @@ export class StdioTransport implements Transport {
   #line(line: Buffer): void {
     let message: unknown;
     try {
-      message = JSON.parse(line.toString());
+      message = parseJson(line.toString());
     } catch {
       // Some servers print to their output what belongs on stderr.
       this.onerror?.(new Error('a line is no JSON'));

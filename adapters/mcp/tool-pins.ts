@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { copyFile, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { canonicalJson, EdgeError } from '../../contract/index.ts';
+import { canonicalJson, EdgeError, parseJson } from '../../contract/index.ts';
 
 /** The description of one tool by its server, as received. */
 export type ToolDefinition = {
@@ -70,7 +70,7 @@ export class ToolPins {
       return (error as NodeJS.ErrnoException).code === 'ENOENT';
     }
     try {
-      const { version, tools } = JSON.parse(text) as File;
+      const { version, tools } = parseJson(text) as File;
       if (version !== 1) return false;
       const known = new Map<string, Pin>();
       for (const pin of Object.values(tools)) {

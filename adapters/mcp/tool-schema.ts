@@ -1,4 +1,4 @@
-import { checker, EdgeError, LIMITS, plainSchema, SchemaBudget } from '../../contract/index.ts';
+import { checker, EdgeError, LIMITS, parseJson, plainSchema, SchemaBudget } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
 import { foreignText } from './foreign-text.ts';
 import { judgePattern } from './regex-safety.ts';
@@ -60,7 +60,7 @@ function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
     if (text === undefined || !isObject(raw)) throw no('it is no object');
     if (Buffer.byteLength(text) > LIMITS.MCP_SCHEMA_BYTES_MAX)
       throw no(`it has ${Buffer.byteLength(text)} bytes, at most ${LIMITS.MCP_SCHEMA_BYTES_MAX} are taken`);
-    const given = JSON.parse(text) as Json;
+    const given = parseJson(text) as Json;
     const dialect = given['$schema'];
     if (dialect !== undefined && !(typeof dialect === 'string' && DIALECT.test(dialect)))
       throw no('its $schema is not known');

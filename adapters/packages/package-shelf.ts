@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { APP_LIMITS } from '../../contract/apps/manifest.ts';
 import {
@@ -24,6 +24,8 @@ export type ShelfParts = {
   rules(): PackageRules;
   /** A package in a folder, judged whole. Never throws. */
   read(folder: string, rules: PackageRules): ReadPackage;
+  /** Checks policy files ahead of `read`, which then knows the verdicts. Never rejects; absent: `read` checks them. */
+  checkPolicies?(files: readonly { readonly file: string; readonly text: string }[]): Promise<void>;
   readonly own: ShelfRules;
 };
 
@@ -48,6 +50,8 @@ type Bad = {
 };
 
 const REASON_MAX = 1_024;
+/** Policy files of one package that are checked ahead. */
+const POLICY_FILES_MAX = 64;
 /** Who signed the daemon signed what comes with it. */
 const OURS = { requireSigned: false, modules: 'any' } as const;
 
@@ -60,6 +64,7 @@ export class PackageShelf {
   readonly #builtIn: readonly Application[];
   readonly #dirs: readonly string[];
   readonly #read: ShelfParts['read'];
+  readonly #checkPolicies: ShelfParts['checkPolicies'];
   readonly #rules: PackageRules;
   readonly #own: ShelfRules;
   readonly #banned: (pkg: AppPackage) => string | undefined;
@@ -72,10 +77,11 @@ export class PackageShelf {
 
   /** A trusted key that cannot be read trusts no package, and is a line of `views`. */
   constructor(
-    { dataDir, dirs, requireSigned, modules, rules, read, own }: ShelfParts,
+    { dataDir, dirs, requireSigned, modules, rules, read, own, checkPolicies }: ShelfParts,
     builtIn: readonly Application[],
   ) {
     this.#own = own;
+    this.#checkPolicies = checkPolicies;
     this.#banned = own.banned ?? bannedOnDisk(dataDir);
     this.#store = new PackageStore(dataDir);
     this.#builtIn = builtIn;
@@ -98,6 +104,13 @@ export class PackageShelf {
   /** Those in use, by the order in which they were found. */
   get apps(): readonly ShelvedApp[] {
     return [...this.#good.values()];
+  }
+
+  /** Before `read` where others wait for this thread: policies of packages may take seconds to check. Never rejects. */
+  async prepare(): Promise<void> {
+    const check = this.#checkPolicies;
+    if (!check) return;
+    for (const { folder } of this.#places()) await check(policyTexts(folder));
   }
 
   /** Reads everything again. Never throws: what is wrong with a folder is said in `views`. */
@@ -287,4 +300,23 @@ function foldersIn(dir: string): readonly string[] {
   } catch {
     return [];
   }
+}
+
+/** The policy files of a package that may be read; what is wrong with others is said by `read`. */
+function policyTexts(folder: string): { readonly file: string; readonly text: string }[] {
+  const found: { readonly file: string; readonly text: string }[] = [];
+  try {
+    for (const { name } of readdirSync(join(folder, 'policies'), { withFileTypes: true }).slice(
+      0,
+      POLICY_FILES_MAX,
+    )) {
+      const path = join(folder, 'policies', name);
+      const { size } = lstatSync(path);
+      if (!name.endsWith('.cedar') || !lstatSync(path).isFile() || size > APP_LIMITS.TEXT_BYTES_MAX) continue;
+      found.push({ file: `policies/${name}`, text: readFileSync(path, 'utf8') });
+    }
+  } catch {
+    // The folder is missing, or cannot be read.
+  }
+  return found;
 }

@@ -5,6 +5,7 @@ import {
   EdgeError,
   type ModelMessage,
   type ModelTool,
+  parseJson,
   type ToolSpec,
 } from '../../contract/core.ts';
 
@@ -88,7 +89,7 @@ function lastSteps(
 /** Results of tools are objects; anything else is the text of a failure. */
 function parsed(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return typeof value === 'object' && value !== null ? value : undefined;
   } catch {
     return undefined;

@@ -1,4 +1,4 @@
-import { type BlobStore, EdgeError, LIMITS, type SessionEntry } from '../../contract/core.ts';
+import { type BlobStore, EdgeError, LIMITS, parseJson, type SessionEntry } from '../../contract/core.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -58,7 +58,7 @@ async function unstored({ entryId, entry }: SessionEntry, blobs: BlobStore | und
   const stored = entry['stored'];
   if (!isObject(stored)) return entry;
   const bytes = await blobs?.get(String(stored['sha256']));
-  if (bytes) return JSON.parse(Buffer.from(bytes).toString('utf8')) as Json;
+  if (bytes) return parseJson(Buffer.from(bytes).toString('utf8')) as Json;
   throw new EdgeError('run.interrupted', {
     operation: 'restore session',
     subject: entryId,
@@ -69,7 +69,7 @@ async function unstored({ entryId, entry }: SessionEntry, blobs: BlobStore | und
 
 /** What JSON keeps of it. */
 function plain(entry: Json): Json {
-  return JSON.parse(JSON.stringify(entry)) as Json;
+  return parseJson(JSON.stringify(entry)) as Json;
 }
 
 function withoutTime(entry: Json): Json {

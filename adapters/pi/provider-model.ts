@@ -11,6 +11,7 @@ import {
   type ModelInfo,
   type ModelOptions,
   type ModelRequest,
+  parseJson,
   type Timer,
   toMs,
 } from '../../contract/index.ts';
@@ -164,7 +165,7 @@ export class PiProviderModel implements LanguageModel {
   #json({ text, stopReason }: ModelAnswer, schema: Readonly<Record<string, unknown>>): unknown {
     let value: unknown;
     try {
-      value = JSON.parse(fencedText(text) ?? text);
+      value = parseJson(fencedText(text) ?? text);
     } catch {
       const why = stopReason === 'length' ? 'it was truncated' : 'it is not JSON';
       throw this.#fault('model.failed', `the answer does not fit its schema: ${why}`);

@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   type ModelRequest,
   type ModelToolCall,
+  parseJson,
   type ToolSpec,
 } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
@@ -54,7 +55,7 @@ function refusalOf(
 function faultOf(schema: Readonly<Record<string, unknown>>, argumentsText: string): string | undefined {
   let args: unknown;
   try {
-    args = argumentsText.trim() === '' ? {} : JSON.parse(argumentsText);
+    args = argumentsText.trim() === '' ? {} : parseJson(argumentsText);
   } catch {
     return undefined;
   }

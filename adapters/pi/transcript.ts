@@ -1,5 +1,5 @@
 import type { Message, TranscriptContext } from '@earendil-works/pi-ai';
-import type { ModelMessage, ModelToolCall, ToolImage } from '../../contract/core.ts';
+import { type ModelMessage, type ModelToolCall, parseJson, type ToolImage } from '../../contract/core.ts';
 
 /**
  * Number of images that a model gets at a time, the newest ones. Each costs about as much context as a page of text.
@@ -83,7 +83,7 @@ export function argumentsOf(block: Block): unknown {
   const raw = (block as RawArguments).rawArguments;
   if (raw === undefined) return block['arguments'];
   try {
-    return JSON.parse(raw) as unknown;
+    return parseJson(raw) as unknown;
   } catch {
     return raw;
   }
@@ -93,7 +93,7 @@ export function argumentsOf(block: Block): unknown {
 export function heldArguments(text: string): { arguments: Record<string, unknown> } & RawArguments {
   if (text.trim() === '') return { arguments: {} };
   try {
-    const parsed = JSON.parse(text) as unknown;
+    const parsed = parseJson(text) as unknown;
     if (typeof parsed === 'object' && !Array.isArray(parsed) && isTold(parsed, 0))
       return { arguments: parsed as Record<string, unknown> };
   } catch {

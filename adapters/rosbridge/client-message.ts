@@ -1,4 +1,4 @@
-import { LIMITS } from '../../contract/core.ts';
+import { LIMITS, parseJson } from '../../contract/core.ts';
 
 export type ClientMessage = { readonly op: string; readonly id?: string } & Readonly<Record<string, unknown>>;
 
@@ -6,7 +6,7 @@ export type ClientMessage = { readonly op: string; readonly id?: string } & Read
 export function readMessage(text: string): ClientMessage | string {
   let message: unknown;
   try {
-    message = JSON.parse(text);
+    message = parseJson(text);
   } catch {
     return 'the message is not JSON';
   }

@@ -1,4 +1,10 @@
-import { type Clock, EdgeError, type GraphSnapshot, type MessageValue } from '../../contract/core.ts';
+import {
+  type Clock,
+  EdgeError,
+  type GraphSnapshot,
+  type MessageValue,
+  parseJson,
+} from '../../contract/core.ts';
 import type { RobotView } from '../../io/attached/attached-robot.ts';
 import { readParameters, writeParameters } from '../../io/attached/parameters.ts';
 import type { Door } from '../../io/attached/robot-door.ts';
@@ -66,7 +72,7 @@ const SERVICES: Readonly<Record<string, Answer>> = {
     return { exists: parameters[0]?.value !== undefined };
   },
   set_param: async ({ door }, { name, value }) => {
-    const parameter = { name: parameterName(name), value: JSON.parse(String(value)) as unknown };
+    const parameter = { name: parameterName(name), value: parseJson(String(value)) as unknown };
     const [fault] = await writeParameters(door, [parameter]);
     return { successful: fault === undefined, reason: fault ?? '' };
   },

@@ -4,6 +4,7 @@ import {
   EdgeError,
   type ModelRequest,
   type ModelToolCall,
+  parseJson,
 } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
 import { fencedText } from '../../formats/openai/index.ts';
@@ -31,7 +32,7 @@ export class AnswerCheck {
   json(text: string, schema: Readonly<Record<string, unknown>>, stopReason: string): unknown {
     let value: unknown;
     try {
-      value = JSON.parse(fencedText(text) ?? text);
+      value = parseJson(fencedText(text) ?? text);
     } catch (cause) {
       const why = stopReason === 'length' ? 'it was cut at maxTokens' : 'it is no JSON';
       throw this.#broken(`the answer does not fit its schema: ${why}`, cause);
@@ -61,7 +62,7 @@ export class AnswerCheck {
       if (name === STOP) continue;
       let value: unknown;
       try {
-        value = JSON.parse(argumentsText);
+        value = parseJson(argumentsText);
       } catch (cause) {
         throw this.#broken(`the arguments of ${name} are no JSON`, cause);
       }
@@ -97,7 +98,7 @@ export class AnswerCheck {
     const known = this.#compiled.get(key);
     if (known) return known;
     if (this.#compiled.size >= COMPILED_MAX) this.#compiled.clear();
-    const made: Checker<unknown> = checker(JSON.parse(key) as TSchema);
+    const made: Checker<unknown> = checker(parseJson(key) as TSchema);
     this.#compiled.set(key, made);
     return made;
   }

@@ -1,4 +1,4 @@
-import type { ModelRequest, ModelTool } from '../../contract/core.ts';
+import { type ModelRequest, type ModelTool, parseJson } from '../../contract/core.ts';
 import { fencedText } from '../../formats/openai/index.ts';
 
 /**
@@ -135,7 +135,7 @@ function callOf(value: unknown): FoundCall | undefined {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import type { ModelMessage, ModelRequest, ToolImage } from '../../contract/core.ts';
+import { type ModelMessage, type ModelRequest, parseJson, type ToolImage } from '../../contract/core.ts';
 import { choiceSchema, type modeFor, toolInstructions } from './json-tools.ts';
 
 type Params = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
@@ -77,7 +77,7 @@ function nativeMessages(message: ModelMessage): Message[] {
 /** Chat formats of servers parse earlier arguments and fail on what is no object. */
 function argumentsObject(text: string): string {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return text;
   } catch {
     // said below

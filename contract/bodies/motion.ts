@@ -123,7 +123,10 @@ const motion = <const K extends keyof typeof MOTION_GOALS>(kind: K) => ({
 });
 
 /** Settles when that motion has settled; an unknown motion is no error. */
-export const CancelRequest = ask({ motionId: Short, reason: Type.String({ maxLength: 256 }) });
+export const CancelRequest = ask({
+  ...{ motionId: Short, reason: Type.String({ maxLength: 256 }) },
+  by: Type.Optional(Type.String({ maxLength: 128, description: 'principal that asked for it' })),
+});
 
 /**
  * Of `robot.stop` (everything that moves) and of `arm.stop`. With `run` only the motions of that run end. `role`:

@@ -122,6 +122,8 @@ const order = {
 export const PlayOrder = ask(order);
 /** A play by its id. */
 export const PlayNamed = ask({ id: text });
+const by = Type.Optional(Type.String({ maxLength: 128, description: 'principal that asked for it' }));
+export const PlayStop = ask({ id: text, by });
 
 /** A recording that is being played. */
 export const PlayState = reply({
@@ -210,8 +212,8 @@ export const RECORDING_BODIES = {
   'episode.list': { ask: nothing, reply: list(EpisodeInfo) },
   'bag.play': { ask: PlayOptions, reply: PlayState },
   'bag.play_state': { ask: PlayNamed, reply: PlayState },
-  'bag.play_stop': { ask: PlayNamed, reply: PlayState },
-  'bag.play_control': { ask: ask({ id: text, ...order }), reply: PlayState },
+  'bag.play_stop': { ask: PlayStop, reply: PlayState },
+  'bag.play_control': { ask: ask({ id: text, by, ...order }), reply: PlayState },
   'bag.adopt': { ask: ask({ bag: text }), reply: BagAdopted },
   'attach.open': { ask: nothing, reply: reply({ path: text }) },
   'look.image': { ask: ImageRequest, reply: ImageReply },

@@ -40,7 +40,10 @@ export const RosGoalRequest = ask({
 });
 /** Feedback with a `feedbackSeq` above `after`; the newest hundred are kept. */
 export const RosGoalQuery = ask({ goalId: text, after: Type.Optional(number) });
-export const RosGoalCancel = ask({ goalId: text, timeoutMs });
+export const RosGoalCancel = ask({
+  ...{ goalId: text, timeoutMs },
+  by: Type.Optional(Type.String({ maxLength: 128, description: 'principal that asked for it' })),
+});
 export const RosGoalView = reply({
   goalId: text,
   action: text,

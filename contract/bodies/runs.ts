@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { ErrorCode } from '../edge-error.ts';
 import { PolicyContext } from '../intent.ts';
-import { Plan } from '../plan.ts';
+import { Plan, PlanAsk } from '../plan.ts';
 import { RUN_STATUSES } from '../run-status.ts';
 import {
   ask,
@@ -117,6 +117,20 @@ const grant = {
   expires_ts: text,
 };
 export const Grant = reply(grant);
+/** Of the parts of a grant. */
+const GrantName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$' });
+const GrantTime = Type.String({ pattern: '^[1-9][0-9]{0,18}$' });
+/** A grant as it is signed, and by whom; the runtime checks the signature. */
+export const SignedGrant = ask({
+  grant: ask({
+    ...{ grant_id: GrantName, tenant: GrantName, principal: GrantName },
+    roles: Type.Array(GrantName, { maxItems: 32 }),
+    robots: Type.Array(GrantName, { maxItems: 64 }),
+    ...{ issued_ts: GrantTime, expires_ts: GrantTime },
+  }),
+  key_id: Type.String({ maxLength: 128 }),
+  signature: Type.String({ maxLength: 128 }),
+});
 export const GrantView = reply({
   ...grant,
   state: oneOf(['live', 'expired', 'revoked']),
@@ -125,12 +139,12 @@ export const GrantView = reply({
 });
 
 /**
- * `ask` is a `PlanAsk`, checked by the runtime; the plan is made and not carried out, by `deadlineMs`. Rejects with
+ * The plan is made and not carried out, by `deadlineMs`. Rejects with
  * `schema.invalid`, `model.failed`, `model.unavailable`, `deadline.exceeded`, `policy.denied`, `quota.exceeded`,
  * `run.limit`, `cell.unavailable`.
  */
 export const InferPlan = ask({
-  ask: unchecked,
+  ask: ask(PlanAsk.properties),
   context: PolicyContext,
   deadlineMs: measured,
   /** Name under which `infer.plan_cancel` ends it; it rejects with `run.cancelled` then. */
@@ -237,7 +251,7 @@ export const RUN_BODIES = {
   'run.cancel': { ask: RunCancel, reply: RunBrief },
   'approval.list': { ask: ApprovalQuery, reply: list(Approval) },
   'approval.answer': { ask: ApprovalAnswer, reply: Approval },
-  'grant.install': { ask: unchecked, reply: GrantView },
+  'grant.install': { ask: SignedGrant, reply: GrantView },
   'infer.plan': { ask: InferPlan, reply: PlanReply },
   'infer.plan_cancel': { ask: ChatCancel, reply: done },
   'infer.chat_open': { ask: ChatOpen, reply: nothing },

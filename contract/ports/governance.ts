@@ -40,7 +40,7 @@ export interface Budget {
 export type Grant = BodyOf<typeof runs.Grant>;
 
 /** `signature`: Ed25519 over the canonical JSON of `grant`, base64. */
-export type SignedGrant = { readonly grant: Grant; readonly key_id: string; readonly signature: string };
+export type SignedGrant = BodyOf<typeof runs.SignedGrant>;
 
 export type GrantView = BodyOf<typeof runs.GrantView>;
 

@@ -12,6 +12,7 @@ import {
   TOPICS,
   withDeadline,
 } from '../../contract/core.ts';
+import type { Handoff } from './handoff.ts';
 import { MessageBus } from './message-bus.ts';
 import { messageBytes } from './message-size.ts';
 import type { FromCell, StartOrder, ToCell } from './wire.ts';
@@ -25,6 +26,8 @@ export type CellHostOptions = {
   /** The simulated world that this cell meets: what makes its runs repeatable. */
   readonly sim?: EventPayload<'cell.started'>['sim'];
   readonly post: (message: FromCell) => void;
+  /** For large bodies to cells in other processes; absent: the cells are in this process. */
+  readonly handoff?: Handoff;
   readonly rssBytes: () => number;
   /** Opens the cell's own log; the first thing a cell needs. */
   openLog(): Promise<EventLog>;
@@ -50,7 +53,7 @@ export class CellHost {
 
   constructor(options: CellHostOptions) {
     this.#options = options;
-    this.#bus = new MessageBus(options.name, options.clock, options.post);
+    this.#bus = new MessageBus(options.name, options.clock, options.post, options.handoff);
     this.#beat();
     this.#heart = options.clock.every(LIMITS.HEARTBEAT_MS, () => this.#beat());
   }

@@ -16,6 +16,7 @@ import {
   NEVER_REFUSED,
   type Timer,
 } from '../../contract/core.ts';
+import type { Handed, Handoff } from './handoff.ts';
 import { messageBytes } from './message-size.ts';
 import type { Broadcast, FromCell, Request, Response } from './wire.ts';
 
@@ -23,6 +24,8 @@ type Open = {
   readonly method: string;
   readonly to: CellName;
   readonly timer: Timer;
+  /** Its question, until it is settled. */
+  handed?: Handed;
   resolve(value: unknown): void;
   reject(error: Error): void;
 };
@@ -32,18 +35,22 @@ type Handler = (body: unknown, from: CellName, madeAtMs: number) => Promise<unkn
 /**
  * The CellBus of one cell over messages to the supervisor, which routes them. What is larger than its budget
  * is not sent: writing it would hold up this process, the supervisor and the other cell, and with them every heartbeat.
+ * Within its budget a body above `MESSAGE_BYTES_MAX` is handed over by `handoff`, and the message has its handle.
  */
 export class MessageBus implements CellBus {
   readonly #name: CellName;
   readonly #clock: Clock;
   readonly #post: (message: FromCell) => void;
+  readonly #handoff: Handoff | undefined;
   readonly #handlers = new Map<string, Handler>();
   readonly #listeners = new Map<string, ((body: unknown, from: CellName) => void)[]>();
   readonly #open = new Map<number, Open>();
   #nextId = 1;
   #closed = false;
 
-  constructor(name: CellName, clock: Clock, post: (message: FromCell) => void) {
+  /** Without `handoff` every body travels in its message: cells of one process, hosts without shared memory. */
+  constructor(name: CellName, clock: Clock, post: (message: FromCell) => void, handoff?: Handoff) {
+    this.#handoff = handoff;
     this.#name = name;
     this.#clock = clock;
     this.#post = post;
@@ -72,13 +79,16 @@ export class MessageBus implements CellBus {
         }),
       );
     }
-    const over = excess('question', body, budgetOf(method).askBytes, method, to);
-    if (over) return Promise.reject(over);
+    let bytes: number;
+    try {
+      bytes = weighed('question', body, budgetOf(method).askBytes, method, to);
+    } catch (over) {
+      return Promise.reject(over);
+    }
     const id = this.#nextId++;
     return new Promise<T>((resolve, reject) => {
       const timer = this.#clock.after(timeoutMs, () => {
-        this.#open.delete(id);
-        reject(
+        this.#settle(id)?.reject(
           new EdgeError('deadline.exceeded', {
             operation: method,
             subject: to,
@@ -87,20 +97,30 @@ export class MessageBus implements CellBus {
         );
       });
       this.#open.set(id, { method, to, timer, resolve: resolve as (value: unknown) => void, reject });
-      try {
-        this.#post({
-          t: 'request',
-          id,
-          from: this.#name,
-          to,
-          method,
-          body,
-          madeAtMs: this.#clock.monotonicMs(),
-        });
-      } catch (error) {
+      const madeAtMs = this.#clock.monotonicMs();
+      const message: Request = { t: 'request', id, from: this.#name, to, method, body, madeAtMs };
+      const failed = (error: unknown) =>
         this.#settle(id)?.reject(EdgeError.from(error, 'cell.unavailable', method, to));
+      try {
+        if (this.#handoff && bytes > LIMITS.MESSAGE_BYTES_MAX)
+          void this.#handOver(this.#handoff, message).catch(failed);
+        else this.#post(message);
+      } catch (error) {
+        failed(error);
       }
     });
+  }
+
+  /** A question that was settled in the meantime is not sent. */
+  async #handOver(handoff: Handoff, message: Request): Promise<void> {
+    const handed = await handoff.leave(message.body);
+    const open = this.#open.get(message.id);
+    if (!open) {
+      if (handed) handoff.drop(handed);
+      return;
+    }
+    if (handed) open.handed = handed;
+    this.#post(handed ? { ...message, body: undefined, handed } : message);
   }
 
   handle<N extends CallName>(
@@ -117,9 +137,10 @@ export class MessageBus implements CellBus {
   }
 
   broadcast(topic: string, body: unknown): void {
-    let fault = excess('broadcast', body, BROADCAST_BYTES_MAX, topic, this.#name);
+    let fault: EdgeError | undefined;
     try {
-      if (!fault) this.#post({ t: 'broadcast', from: this.#name, topic, body });
+      weighed('broadcast', body, BROADCAST_BYTES_MAX, topic, this.#name);
+      this.#post({ t: 'broadcast', from: this.#name, topic, body });
     } catch (thrown) {
       fault = EdgeError.from(thrown, 'internal.fault', topic, this.#name);
     }
@@ -141,10 +162,28 @@ export class MessageBus implements CellBus {
         listen(message.body, message.from as CellName);
       return;
     }
+    const { handed } = message;
     const open = this.#settle(message.id);
-    if (!open) return;
-    if (message.ok) open.resolve(message.body);
-    else open.reject(EdgeError.fromBody(message.body as ErrorBody));
+    if (!open) {
+      if (handed) this.#handoff?.drop(handed);
+      return;
+    }
+    if (!message.ok) return open.reject(EdgeError.fromBody(message.body as ErrorBody));
+    if (!handed) return open.resolve(message.body);
+    const { method, to } = open;
+    await this.#taken(handed, budgetOf(method).replyBytes, method, to).then(open.resolve, open.reject);
+  }
+
+  /** The size is checked again: the process that left it may be an older one. */
+  async #taken(handed: Handed, most: number, operation: string, subject: string): Promise<unknown> {
+    if (handed.bytes <= 2 * most + FRAME_BYTES) {
+      if (this.#handoff) return await this.#handoff.take(handed);
+      throw new EdgeError('cell.unavailable', {
+        ...{ operation, subject, message: 'this cell takes no bodies from shared memory' },
+      });
+    }
+    this.#handoff?.drop(handed);
+    throw tooLarge('body', operation, subject, String(handed.bytes), most);
   }
 
   /** Rejects open and later requests; used when the cell ends or the supervisor is gone. */
@@ -154,12 +193,13 @@ export class MessageBus implements CellBus {
       const open = this.#settle(id)!;
       open.reject(stopping(open.method, open.to));
     }
+    this.#handoff?.close();
   }
 
   async #answer(request: Request): Promise<void> {
     const handler = this.#handlers.get(request.method);
-    const reply = (ok: boolean, body: unknown) =>
-      this.#post({ t: 'response', id: request.id, to: request.from, ok, body });
+    const { id, from: to, method } = request;
+    const reply = (ok: boolean, body: unknown) => this.#post({ t: 'response', id, to, ok, body });
     if (!handler) {
       reply(
         false,
@@ -172,14 +212,18 @@ export class MessageBus implements CellBus {
       return;
     }
     try {
-      const refused = checkBody(request.method, 'ask', request.body);
+      const { askBytes, replyBytes } = budgetOf(method);
+      const { handed } = request;
+      const question = handed ? await this.#taken(handed, askBytes, method, this.#name) : request.body;
+      const refused = checkBody(method, 'ask', question);
       // What fits reaches its handler in this very turn.
       if (refused) await refused;
-      const body = await handler(request.body, request.from, request.madeAtMs);
-      const over = excess('answer', body, budgetOf(request.method).replyBytes, request.method, this.#name);
-      if (over) throw over;
-      await checkBody(request.method, 'reply', body);
-      reply(true, body);
+      const body = await handler(question, request.from, request.madeAtMs);
+      const bytes = weighed('answer', body, replyBytes, method, this.#name);
+      await checkBody(method, 'reply', body);
+      const left = bytes > LIMITS.MESSAGE_BYTES_MAX ? await this.#handoff?.leave(body) : undefined;
+      if (left) this.#post({ t: 'response', id, to, ok: true, body: undefined, handed: left });
+      else reply(true, body);
     } catch (error) {
       reply(false, EdgeError.from(error, 'internal.fault', request.method, this.#name).toBody());
     }
@@ -190,6 +234,7 @@ export class MessageBus implements CellBus {
     if (!open) return undefined;
     this.#open.delete(id);
     open.timer.cancel();
+    if (open.handed) this.#handoff?.drop(open.handed);
     return open;
   }
 }
@@ -204,28 +249,29 @@ function checkBody(call: string, side: 'ask' | 'reply', body: unknown): Promise<
 
 /** Up to this many times the limit the size in the message is exact. */
 const MEASURED = 16;
+/** What a written message has beside its body. */
+const FRAME_BYTES = 1024;
 
-/** The error where `body` is larger than `most` bytes, or cannot be measured: nothing of it may be sent then. */
-function excess(
-  what: string,
-  body: unknown,
-  most: number,
-  operation: string,
-  subject: string,
-): EdgeError | undefined {
+/** Its bytes. Throws where there are more than `most`, or they cannot be measured: nothing of it may be sent then. */
+function weighed(what: string, body: unknown, most: number, operation: string, subject: string): number {
   try {
-    if (messageBytes(body, most) <= most) return undefined;
+    const found = messageBytes(body, most);
+    if (found <= most) return found;
     const bytes = messageBytes(body, most * MEASURED);
     const size = bytes > most * MEASURED ? `more than ${most * MEASURED}` : `about ${bytes}`;
-    return new EdgeError('limit.exceeded', {
-      operation,
-      subject,
-      message: `the ${what} ${operation} has ${size} bytes; at most ${most} cross a cell border`,
-      hint: 'ask for less at a time; what is large travels as a file or a blob',
-    });
+    throw tooLarge(what, operation, subject, size, most);
   } catch (thrown) {
-    return EdgeError.from(thrown, 'internal.fault', operation, subject);
+    throw EdgeError.from(thrown, 'internal.fault', operation, subject);
   }
+}
+
+function tooLarge(what: string, operation: string, subject: string, size: string, most: number): EdgeError {
+  return new EdgeError('limit.exceeded', {
+    operation,
+    subject,
+    message: `the ${what} ${operation} has ${size} bytes; at most ${most} cross a cell border`,
+    hint: 'ask for less at a time; what is large travels as a file or a blob',
+  });
 }
 
 function stopping(operation: string, subject: string): EdgeError {

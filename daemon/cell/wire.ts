@@ -1,4 +1,5 @@
 import type { CellName, ErrorBody, WorkCounter } from '../../contract/index.ts';
+import type { Handed } from './handoff.ts';
 
 /** What travels between the supervisor and a cell, by structured clone. */
 export type StartOrder = {
@@ -14,6 +15,8 @@ export type Request = {
   readonly to: CellName;
   readonly method: string;
   readonly body: unknown;
+  /** Where the body lies; `body` is undefined then. */
+  readonly handed?: Handed;
   /** When it was asked, by the monotonic clock of the host, milliseconds. */
   readonly madeAtMs: number;
 };
@@ -23,6 +26,7 @@ export type Response = {
   readonly to: CellName;
   readonly ok: boolean;
   readonly body: unknown;
+  readonly handed?: Handed;
 };
 export type Broadcast = {
   readonly t: 'broadcast';

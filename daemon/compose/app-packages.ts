@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkAside, checkPackagePolicies } from '../../adapters/cedar/index.ts';
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
 import { builtInView, ModuleGuard, watchedStamp } from '../../adapters/packages/index.ts';
 import type { Sandboxes } from '../../adapters/sandbox/index.ts';
@@ -25,11 +26,14 @@ export function makePackages(
   sandboxes: Sandboxes,
 ): Packages {
   const { config, dataDir } = settings;
+  const check = checkAside(context.clock);
   const guard = ModuleGuard.of(context, () => void packages.reloadApps().catch(() => {}));
   onStray((thrown, origin) => guard.takesStray(thrown, origin));
   const packages: Packages = new Packages({
     ...{ context, builtIn, builtInView, guard },
-    shelf: makePackageShelf(settings, builtIn, guard.rules(loadRules(settings))),
+    shelf: makePackageShelf(settings, builtIn, guard.rules(loadRules(settings)), (files) =>
+      checkPackagePolicies(files, check),
+    ),
     watch: config.apps.watch,
     stamp: () => watchedStamp(config.apps.dirs, dataDir),
     servers: (app) => packageMcp(app, settings, context, sandboxes),

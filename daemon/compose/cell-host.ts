@@ -1,6 +1,8 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { type CommitThread, openEventLog } from '../../adapters/event-log/index.ts';
 import type { Cell, CellContext, CellName } from '../../contract/index.ts';
+import { HandedFiles } from '../../io/handed-files.ts';
+import { memoryFolder } from '../../io/memory-folder.ts';
 import { CellHost, type CellHostOptions } from '../cell/cell-host.ts';
 import type { FromCell } from '../cell/wire.ts';
 import type { Settings } from '../settings.ts';
@@ -21,6 +23,9 @@ export function makeCellHost(
     clock,
     post,
     dataDir: settings.dataDir,
+    ...(settings.config.daemon.cells === 'forked'
+      ? { handoff: new HandedFiles(() => memoryFolder(settings.dataDir, 'handed'), clock) }
+      : {}),
     version: VERSION,
     pid: process.pid,
     ...simOf(name, settings),

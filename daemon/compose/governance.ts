@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
+  checkAside,
   LastGoodPolicies,
   PolicyBook,
   readPolicySource,
@@ -13,6 +14,7 @@ import {
   EdgeError,
   type HookQuestion,
   type PolicyHook,
+  parseJson,
   TOPICS,
 } from '../../contract/core.ts';
 import type { Who } from '../http/caller.ts';
@@ -91,7 +93,7 @@ export async function makeGovernance(
     onChange: (sha256) => bus.broadcast(TOPICS.policyChanged, { sha256 }),
   });
   bus.onBroadcast(TOPICS.configChanged, () => void governance.reload().catch(() => {}));
-  const rules = new SiteAndPackages(policies, appOf);
+  const rules = new SiteAndPackages(policies, appOf, checkAside(clock));
   return { hooks: policy.quotas.length === 0 ? [rules] : [rules, new QuotaHook(quotas)], governance };
 }
 
@@ -133,7 +135,7 @@ function readGrants(folder: string, report: CellContext['report']): readonly unk
       const bytes = readFileSync(path);
       if (bytes.byteLength > GRANT_BYTES_MAX)
         throw new Error(`${bytes.byteLength} bytes, at most ${GRANT_BYTES_MAX}`);
-      return JSON.parse(bytes.toString('utf8')) as unknown;
+      return parseJson(bytes.toString('utf8')) as unknown;
     });
     return grant === undefined ? [] : [grant];
   });

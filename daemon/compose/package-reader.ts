@@ -10,6 +10,7 @@ import {
   packageRules,
   type ReadPackage,
   readPackageFiles,
+  type ShelfParts,
   type ShelfRules,
 } from '../../adapters/packages/index.ts';
 import { parsePlainYaml, parseSkill, splitFrontMatter } from '../../adapters/skills/index.ts';
@@ -35,12 +36,14 @@ export function makePackageShelf(
   { config: { apps }, dataDir }: Pick<Settings, 'config' | 'dataDir'>,
   builtIn: readonly Application[],
   own: ShelfRules,
+  checkPolicies?: ShelfParts['checkPolicies'],
 ): PackageShelf {
   const rules = () => packageRules(apps);
   return new PackageShelf(
     {
       ...{ dataDir, dirs: apps.dirs, requireSigned: apps.require_signed, modules: apps.modules },
       ...{ rules, read: readPackage, own },
+      ...(checkPolicies ? { checkPolicies } : {}),
     },
     builtIn,
   );

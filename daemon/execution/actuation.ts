@@ -4,7 +4,6 @@ import {
   type CellReport,
   EdgeError,
   type EventPayload,
-  isTakenOver,
   isUuidv7,
   type LeaseRole,
   type MotionResult,
@@ -14,6 +13,7 @@ import {
 } from '../../contract/core.ts';
 import { ActuationLease, LEASE_PRIORITIES, roleOf } from './lease.ts';
 import { type Mandate, MotionLeases } from './motion-leases.ts';
+import { noteStop, preempted, whyOf } from './note-stop.ts';
 import { reasonWith } from './robot-requests.ts';
 import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
@@ -67,6 +67,8 @@ type Motion = {
   readonly settled: Promise<boolean>;
   /** False while the motion waits for the lease. */
   hasLease: boolean;
+  /** The principal that cancelled it. */
+  by?: string | undefined;
 };
 type Which = (motion: Motion) => boolean;
 
@@ -201,7 +203,7 @@ export class Actuation {
       unconfirmed = outcome === 'robot.unreachable';
       throw thrown;
     } finally {
-      if (isUuidv7(motionId)) this.#ended(motionId, told ?? {}, outcome, began);
+      if (isUuidv7(motionId)) this.#ended(motionId, motion, outcome, began);
       this.#motions.delete(motionId);
       const goesOn = [...this.#motions.values()].some(({ holder }) => holder === mandate.holder);
       if (!goesOn) this.#leases.giveBack(mandate.holder);
@@ -209,19 +211,27 @@ export class Actuation {
     }
   }
 
-  #ended(motionId: string, { motion, traceparent }: MotionTold, outcome: string, began: number): void {
+  #ended(
+    motionId: string,
+    { told = {}, ends: { signal }, by }: Motion,
+    outcome: string,
+    began: number,
+  ): void {
+    const { motion, traceparent } = told;
     if (motion === undefined) return;
     const duration_ms = Math.max(0, this.#context.clock.monotonicMs() - began);
     const trace = traceparent === undefined ? {} : { traceparent };
     this.note({
       kind: 'motion.ended',
-      payload: { motion_id: motionId, motion, outcome, duration_ms, ...trace },
+      payload: { motion_id: motionId, motion, outcome, duration_ms, ...whyOf(signal, by), ...trace },
     });
   }
 
-  /** Aborts the motion, which then settles. An unknown id is no error. */
-  cancel(motionId: string, reason: string): void {
-    this.#motions.get(motionId)?.ends.abort(reason);
+  /** Aborts the motion, which then settles. An unknown id is no error. `by`: the principal that asked, for the log. */
+  cancel(motionId: string, reason: string, by?: string): void {
+    const motion = this.#motions.get(motionId);
+    if (motion && !motion.ends.signal.aborted) motion.by = by;
+    motion?.ends.abort(reason);
   }
 
   /**
@@ -281,8 +291,7 @@ export class Actuation {
 
   /** A stop on request is in the log. `by`: the principal that asked. */
   noteStop(reason: string, by: string | undefined): void {
-    const payload = { reason: reason.slice(0, 512), source: 'request', ...(by === undefined ? {} : { by }) };
-    this.note({ kind: 'safety.stopped', payload });
+    noteStop(this.#context, reason, by);
   }
 
   note(event: NewEvent): void {
@@ -367,12 +376,6 @@ export class Actuation {
 
 function stopOf({ stop }: Mover): Stop {
   return (reason) => stop(reason);
-}
-
-/** The result of a motion that a takeover ended names the new holder. */
-function preempted(result: MotionResult, { reason }: AbortSignal): MotionResult {
-  if (result.outcome !== 'stopped' || !isTakenOver(reason)) return result;
-  return { ...result, outcome: 'preempted', message: reason };
 }
 
 function closing(motionId: string): EdgeError {

@@ -81,6 +81,11 @@ export class BagPlayer {
     return play.state();
   }
 
+  /** It runs, and what it plays may be obeyed by a robot. */
+  drives(id: string): boolean {
+    return [...this.#plays.values()].some((play) => play.id === id && play.isRunning && play.playsCommands);
+  }
+
   playing(): number {
     return [...this.#plays.values()].filter((play) => play.isRunning).length;
   }

@@ -9,10 +9,12 @@ import {
 } from '../../contract/core.ts';
 import { adoptBag } from '../../io/adopt-bag.ts';
 import type { BagPlayer } from './bag-player.ts';
+import { noteStop } from './note-stop.ts';
+import { principalOf } from './robot-requests.ts';
 
 /** What other cells may ask about bags: play one, steer it, take an imported one into the log. */
 export function serveBags(
-  { bus, clock, dataDir, emit }: CellContext,
+  { bus, clock, dataDir, emit, report }: CellContext,
   player: BagPlayer,
   onAdopted: (segment: EventPayload<'segment.sealed'>) => void,
 ): void {
@@ -24,8 +26,24 @@ export function serveBags(
     return player.start(options, from);
   });
   bus.handle(bagPlayState, async (body) => player.state(body.id));
-  bus.handle(bagPlayStop, async (body) => player.stop(idOf(body, player)));
-  bus.handle(bagPlayControl, async ({ id, ...order }) => player.control(id, order));
+  // After the stop, which does not wait for the log.
+  const note = (id: string, what: string, by: string | undefined) => {
+    const reason = `play ${id} ${what}`;
+    noteStop({ emit, report }, reason, by);
+  };
+  bus.handle(bagPlayStop, async (body) => {
+    const id = idOf(body, player);
+    const moved = player.drives(id);
+    const stopped = player.stop(id);
+    if (moved) note(id, 'was stopped', principalOf(fieldsOf(body)['by']));
+    return await stopped;
+  });
+  bus.handle(bagPlayControl, async ({ id, by, ...order }) => {
+    const moved = player.drives(id);
+    const state = player.control(id, order);
+    if (moved && order.action === 'pause') note(id, 'was paused', by);
+    return state;
+  });
   bus.handle(bagAdopt, async (body) => {
     const { bag, segments } = await adoptBag(dataDir, body.bag, emit, onAdopted);
     return {

@@ -59,9 +59,13 @@ function named(request: Record<string, unknown>): Omit<MotionRequest<unknown>, '
 }
 
 /** What is wrong with the reason, or is no field of a cancel, is left out. */
-export function parseCancel(body: unknown): { motionId: string; reason: string } {
-  const { motionId, reason } = fieldsOf(body);
-  return { motionId: text(motionId, '/motionId'), reason: reasonOf(reason, 'cancelled') };
+export function parseCancel(body: unknown): { motionId: string; reason: string; by: string | undefined } {
+  const { motionId, reason, by } = fieldsOf(body);
+  return {
+    motionId: text(motionId, '/motionId'),
+    reason: reasonOf(reason, 'cancelled'),
+    by: principalOf(by),
+  };
 }
 
 /** Never throws: what does not fit is left out, for a stop does not fail on how it was asked for. */
@@ -71,8 +75,13 @@ export function parseStop(body: unknown): StopRequest {
     reason: reasonOf(reason, 'stop'),
     ...(typeof run === 'string' && run !== '' ? { run } : {}),
     ...(ROLES.includes(role as LeaseRole) ? { role: role as LeaseRole } : {}),
-    ...(typeof by === 'string' && by !== '' ? { by: by.slice(0, BY_MAX) } : {}),
+    ...(principalOf(by) === undefined ? {} : { by: principalOf(by)! }),
   };
+}
+
+/** The principal of a stop; undefined where the body names none. */
+export function principalOf(by: unknown): string | undefined {
+  return typeof by === 'string' && by !== '' ? by.slice(0, BY_MAX) : undefined;
 }
 
 /** Of a stop, as motions and controllers answer it: with the principal that asked, where it is known. */

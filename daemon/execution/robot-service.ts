@@ -47,8 +47,8 @@ export class RobotService {
       }),
     );
     bus.handle(methods.robotCancel, async (body) => {
-      const { motionId, reason } = parseCancel(body);
-      actuation.cancel(motionId, reason);
+      const { motionId, reason, by } = parseCancel(body);
+      actuation.cancel(motionId, reason, by);
     });
     bus.handle(methods.robotStop, async (body) => {
       const { reason, run, role, by } = parseStop(body);

@@ -18,6 +18,8 @@ import { TfTree } from '../../formats/ros2/tf-tree.ts';
 import { checkRosValue } from '../../formats/ros2/value-check.ts';
 import type { SampleBus } from './bus/index.ts';
 import { DoorCalls, DoorGate, type LeaseHold, TopicClasses } from './door/index.ts';
+import { noteStop } from './note-stop.ts';
+import { principalOf } from './robot-requests.ts';
 import { type RecordGoals, RosGoals } from './ros-goals.ts';
 
 export type RosParts = {
@@ -42,7 +44,7 @@ const TF_TYPE = 'tf2_msgs/msg/TFMessage';
  * What other cells may ask of the ROS graph, and the tree of frames as the samples of the bus give it. Gives back
  * the goals that were sent, for the code that stops the robot; undefined where it is not reached by ROS.
  */
-export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): RosGoals | undefined {
+export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosParts): RosGoals | undefined {
   const methods = METHODS.execution;
   const tree = new TfTree();
   const malformed = new Set<string>();
@@ -53,6 +55,8 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
   });
 
   const goals = parts.api && new RosGoals(parts.api.actions, clock, parts.record);
+  /** Goals that move the robot and run. */
+  const moving = new Set<string>();
   const api = () => parts.api ?? none();
   const desk = () => goals ?? none();
   const calls = parts.calls ?? new DoorCalls(new TopicClasses(), new DoorGate({ speeds: NO_LIMITS }));
@@ -74,14 +78,21 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     if (found === 'moves')
       checkFresh('send a goal', request.action, madeAtMs, clock.monotonicMs(), LIMITS.MOTION_EXPIRY_MS);
     const hold = found === 'moves' ? await parts.hold?.(from) : undefined;
-    return plain(await (hold ? sendUnder(hold, sender, request) : sender.send(request)));
+    const view = await (hold ? sendUnder(hold, sender, request) : sender.send(request));
+    if (found === 'moves' && view.state === 'running') {
+      moving.add(view.goalId);
+      void sender.ended(view.goalId).then(() => moving.delete(view.goalId));
+    }
+    return plain(view);
   });
   bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body)));
   bus.handle(methods.rosGoalCancel, async (body) => {
-    const { timeoutMs } = fieldsOf(body);
+    const { timeoutMs, by } = fieldsOf(body);
     const fits = typeof timeoutMs === 'number' && timeoutMs > 0;
     const goalId = neededText('ros.goal_cancel', body, 'goalId');
-    return { cancelled: await desk().cancel(goalId, fits ? timeoutMs : LIMITS.CELL_REQUEST_MS) };
+    const cancelled = desk().cancel(goalId, fits ? timeoutMs : LIMITS.CELL_REQUEST_MS);
+    if (moving.has(goalId)) noteStop({ emit, report }, `goal ${goalId} was cancelled`, principalOf(by));
+    return { cancelled: await cancelled };
   });
   bus.handle(methods.rosParams, async ({ node, names, set, timeoutMs }) => {
     const { parameters } = api();

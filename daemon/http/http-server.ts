@@ -9,6 +9,7 @@ import { Connections } from './connections.ts';
 import { errorReply } from './error-reply.ts';
 import { Gate } from './gate.ts';
 import type { HttpConfig, HttpPorts } from './http-ports.ts';
+import { jsonBody } from './json-body.ts';
 import { isLiveUpgrade, LiveDoor } from './live-door.ts';
 import { LogReaders } from './log-readers.ts';
 import { Methods } from './methods.ts';
@@ -177,6 +178,8 @@ export class HttpServer {
       routerOptions: { maxParamLength: 128 },
       frameworkErrors: (error, request, reply) => void this.#answerError(error, request, reply),
     });
+    app.removeContentTypeParser('application/json');
+    app.addContentTypeParser('application/json', { parseAs: 'string' }, jsonBody(app));
     app.server.maxConnections = LIMITS.API_SOCKETS_MAX;
     app.server.on('connection', (socket) => this.#connections.opened(socket));
     this.#runtimes?.watch(app.server);

@@ -1,4 +1,4 @@
-import { EdgeError, LIMITS } from '../../contract/core.ts';
+import { EdgeError, LIMITS, parseJson } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack } from '../msgpack/index.ts';
 
 export const MSGPACK = 'application/msgpack';
@@ -22,7 +22,7 @@ export function parsePayload(payload: Uint8Array, encoding: string, bytesMax: nu
   const max = isJson(encoding) ? Math.min(bytesMax, LIMITS.INFERENCE_JSON_BYTES_MAX) : bytesMax;
   if (payload.byteLength > max) throw bad('/', `${payload.byteLength} bytes, the limit is ${max}`);
   try {
-    if (isJson(encoding)) return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+    if (isJson(encoding)) return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(payload));
     return decodeMsgpack(payload, { bigint: true });
   } catch (error) {
     const format = isJson(encoding) ? 'JSON' : 'MessagePack';

@@ -198,3 +198,26 @@ export const ATTACHED: Readonly<Record<string, readonly Way[]>> = {
   // The same request: the API does not distinguish who sends it.
   '/v1/ros/actions/goals': ['HTTP: goal of a ROS action'],
 };
+
+/**
+ * Every call that ends motion of the robot, and the event that the log of the execution cell has of it. Each names
+ * the principal that asked; of a lease it is the holder. `test/unit/stops-in-the-log.test.ts` tries each.
+ */
+export const STOPS: Readonly<
+  Record<string, 'safety.stopped' | 'motion.ended' | 'lease.released' | 'estop.engaged' | 'controller.state'>
+> = {
+  'robot.stop': 'safety.stopped',
+  'arm.stop': 'safety.stopped',
+  'bag.play_stop': 'safety.stopped',
+  'bag.play_control': 'safety.stopped',
+  'ros.goal_cancel': 'safety.stopped',
+  'robot.cancel': 'motion.ended',
+  'lease.return': 'lease.released',
+  'estop.engage': 'estop.engaged',
+  'controller.stop': 'controller.state',
+};
+
+/** Calls that are never refused and end no motion of themselves: a run that is cancelled asks for one of `STOPS`. */
+export const ENDS_NO_MOTION: ReadonlySet<string> = new Set([
+  ...['run.cancel', 'infer.plan_cancel', 'infer.chat_cancel', 'policy.cancel', 'lake.read_close'],
+]);

@@ -339,7 +339,11 @@ it('opens each order once and hears of each end, over lost answers and restarts 
 }, 120_000);
 
 it('hands a signed grant to the runtime as it is, and what that says back', async () => {
-  const grant = { grant: { grant_id: 'g1' }, key_id: 'fleet', signature: 'AAAA' };
+  const lease = {
+    ...{ grant_id: 'g1', tenant: 'acme', principal: 'ada', roles: ['driver'], robots: [] },
+    ...{ issued_ts: '1', expires_ts: '2' },
+  };
+  const grant = { grant: lease, key_id: 'fleet', signature: 'AAAA' };
   const seen: unknown[] = [];
   rig.bus.handle(METHODS.runtime.grantInstall, async (body) => {
     seen.push(body);
@@ -360,4 +364,9 @@ it('hands a signed grant to the runtime as it is, and what that says back', asyn
   expect(seen).toEqual([grant]);
   const forged = await post({ kind: 'grant', body: { ...grant, signature: 'BBBB' } });
   expect((await settled(forged.order_id, 'refused')).report!.reason).toMatch(/signature is not/);
+  const partial = await post({ kind: 'grant', body: { ...grant, grant: { ...lease, roles: 'driver' } } });
+  expect((await settled(partial.order_id, 'refused')).report!.reason).toMatch(
+    /\/grant\/roles: must be array/,
+  );
+  expect(seen).toHaveLength(2);
 });

@@ -56,6 +56,20 @@ describe('API', () => {
     }
   });
 
+  it('takes the keys of a body as they are written, whatever came before', async () => {
+    const keys = [
+      ['AB', 'a\\n'],
+      ['AB', 'a\nb'],
+      ['AB', 'a\tb'],
+    ];
+    for (const each of keys) {
+      const params = Object.fromEntries(each.map((key) => [key, 1]));
+      expect((await rig.post('/v1/intents', { type: 'maze/find_exit', params })).status).toBe(201);
+    }
+    const heard = rig.runtime.calls as unknown as { request: { params: object } }[];
+    expect(heard.map(({ request }) => Object.keys(request.params))).toEqual(keys);
+  });
+
   it('opens a run for an intent and says where it is', async () => {
     const response = await rig.post('/v1/intents', { type: 'maze/find_exit', params: { seed: 3 } });
     expect(response.status).toBe(201);

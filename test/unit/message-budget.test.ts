@@ -1,12 +1,25 @@
 import { deserialize, serialize } from 'node:v8';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CALLS, type EdgeError, LIMITS, METHODS, REPORT_BYTES_MAX, TOPICS } from '../../contract/index.ts';
+import {
+  bodyFits,
+  CALLS,
+  type CallName,
+  type EdgeError,
+  LIMITS,
+  METHODS,
+  NEVER_REFUSED,
+  REPORT_BYTES_MAX,
+  TOPICS,
+} from '../../contract/index.ts';
+import { BODY_SCHEMAS } from '../../contract/schema/bodies-parts.ts';
 import { CellHost } from '../../daemon/cell/cell-host.ts';
 import { MessageBus } from '../../daemon/cell/message-bus.ts';
 import { messageBytes } from '../../daemon/cell/message-size.ts';
 import type { FromCell } from '../../daemon/cell/wire.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
+import { arbitraryOf } from '../support/schema-arbitrary.ts';
 
 /** Numbers from 0 to 1 that a seed repeats (mulberry32). */
 function randomOf(seed: number): () => number {
@@ -240,4 +253,57 @@ describe('the map of calls', () => {
       expect(call.deadlineMs).toBeGreaterThan(0);
     }
   });
+
+  it('has a budget for each question and each answer, which is kept whatever the call', async () => {
+    for (const [name, call] of Object.entries(CALLS) as [CallName, (typeof CALLS)[CallName]][]) {
+      let reply: unknown;
+      const { asker, sent, receive } = pair(call.to, name, async () => reply);
+      const tooMuch = (most: number) => ({ more: new Uint8Array(most + 1) });
+      const refused = asker.request(call.to as never, name, tooMuch(call.askBytes) as never);
+      await expect(refused, name).rejects.toMatchObject({ code: 'limit.exceeded', operation: name });
+      expect([name, sent]).toEqual([name, []]);
+
+      reply = tooMuch(call.replyBytes);
+      const asks = fc.sample(arbitraryOf(BODY_SCHEMAS[name].ask), { numRuns: 50, seed: 15 });
+      const ask = asks.find((one) => bodyFits(name, 'ask', one));
+      const asked = asker.request(call.to as never, name, ask as never);
+      await expect(asked, name).rejects.toMatchObject({ code: 'limit.exceeded', operation: name });
+      expect([name, Math.max(...sent) < 2 * call.askBytes]).toEqual([name, true]);
+
+      // The other cell checks a question too: the cell that left it may be of another version.
+      const handed = { name: '0'.repeat(32), bytes: 2 * call.askBytes + 2_000 };
+      expect([name, await receive(handed)]).toEqual([name, 'limit.exceeded']);
+    }
+  });
+
+  it('hands nothing over that ends motion: a stop goes in its message', () => {
+    for (const name of NEVER_REFUSED)
+      expect([name, CALLS[name as CallName].askBytes <= LIMITS.MESSAGE_BYTES_MAX]).toEqual([name, true]);
+  });
 });
+
+/** Two cells and one call; `sent` has the size of each message, `receive` gives a handed question to the other cell. */
+function pair(to: (typeof CALLS)[CallName]['to'], name: CallName, answer: () => Promise<unknown>) {
+  const clock = new ManualClock();
+  const sent: number[] = [];
+  const from = to === 'runtime' ? 'execution' : 'runtime';
+  let code: string | undefined;
+  const answerer: MessageBus = new MessageBus(to, clock, (message) => {
+    if (message.t !== 'response') return;
+    code = message.ok ? undefined : (message.body as { code: string }).code;
+    sent.push(serialize(message).length);
+    void asker.receive(message);
+  });
+  const asker: MessageBus = new MessageBus(from, clock, (message) => {
+    if (message.t !== 'request') return;
+    sent.push(serialize(message).length);
+    void answerer.receive(message);
+  });
+  answerer.handle(name, answer as never);
+  const receive = async (handed: { name: string; bytes: number }) => {
+    const base = { t: 'request', id: 7, from, to, method: name, body: undefined } as const;
+    await answerer.receive({ ...base, madeAtMs: 0, handed });
+    return code;
+  };
+  return { asker, sent, receive };
+}

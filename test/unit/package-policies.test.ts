@@ -1,12 +1,19 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Type } from 'typebox';
 import { describe, expect, it, vi } from 'vitest';
 import {
   CedarJudge,
+  checkPackagePolicies,
   neverJudged,
   openPolicySet,
   PolicyBook,
+  packagePolicyFaults,
   SiteAndPackages,
 } from '../../adapters/cedar/index.ts';
+import { checkHere } from '../../adapters/cedar/policy-check.ts';
+import { PackageShelf } from '../../adapters/packages/index.ts';
 import type {
   AgentEvent,
   Application,
@@ -224,5 +231,77 @@ forbid (principal, action, resource == Auraison::Tool::"robot.stopwatch");`;
       expect.stringMatching(/^a\.cedar:3: names run\.cancel, which is never judged/),
       expect.stringMatching(/^a\.cedar:4: names robot\.stop, which is never judged/),
     ]);
+  });
+});
+
+describe('policies of a package that take long to check', () => {
+  const text = (name: string) => LIGHT.replaceAll('light', name);
+
+  it('are judged after their check, which may be in another thread, and checked once', async () => {
+    const app = { ...agentApp('crane'), policies: [{ file: 'policies/own.cedar', text: text('slow') }] };
+    const site: PolicyHook = {
+      name: 'site',
+      decide: async () => ({
+        ...{ decision: 'allow', reason: 'yes', policySha256: 'a', request: REQUEST, determining: [] },
+      }),
+    };
+    const open = Promise.withResolvers<void>();
+    let checks = 0;
+    const both = new SiteAndPackages(
+      site,
+      () => app,
+      async (files) => {
+        checks += 1;
+        await open.promise;
+        return await checkHere(files);
+      },
+    );
+    const question = { point: 'tool', subject: 'lab.lift' } as HookQuestion;
+    let decided = 0;
+    const asked = [both.decide(question), both.decide(question)].map(async (one) => {
+      const { decision } = await one;
+      decided += 1;
+      return decision;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([checks, decided]).toEqual([1, 0]);
+    open.resolve();
+    expect(await Promise.all(asked)).toEqual(['deny', 'deny']);
+    expect((await both.decide(question)).decision).toBe('deny');
+    expect(checks).toBe(1);
+  });
+
+  it.each([
+    ['good', LIGHT.replaceAll('light', 'ahead'), 0],
+    ['one that permits', 'permit (principal, action, resource);', 1],
+    ['one that is broken', '@id("ahead") forbid (', 1],
+  ])('are known to the reader of packages where they were checked ahead: %s', async (_, policy, count) => {
+    const file = 'policies/ahead.cedar';
+    await checkPackagePolicies([{ file, text: `${policy}// ahead` }], checkHere);
+    // Another text, so that it is checked here.
+    const here = packagePolicyFaults(file, `${policy}// here`);
+    expect(here).toHaveLength(count);
+    expect(packagePolicyFaults(file, `${policy}// ahead`)).toEqual(here);
+  });
+
+  it('are given to the check before a reload reads them', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'packages-'));
+    mkdirSync(join(dir, 'crane', 'policies'), { recursive: true });
+    writeFileSync(join(dir, 'crane', 'app.toml'), manifest('crane'));
+    writeFileSync(join(dir, 'crane', 'policies', 'own.cedar'), LIGHT);
+    writeFileSync(join(dir, 'crane', 'policies', 'notes.txt'), 'no policy');
+    const seen: unknown[] = [];
+    const shelf = new PackageShelf(
+      {
+        ...{ dataDir: join(dir, 'data'), dirs: [dir], requireSigned: false, modules: 'none' },
+        ...{ rules: () => ({ keys: new Map(), requireSigned: false, modules: 'none' }), own: {} as never },
+        read: () => ({ ok: false, name: 'crane', faults: [] }),
+        checkPolicies: async (files: readonly unknown[]) => void seen.push(...files),
+      } as never,
+      [],
+    );
+    await shelf.prepare();
+    expect(seen).toEqual([{ file: 'policies/own.cedar', text: LIGHT }]);
+    rmSync(dir, { recursive: true });
   });
 });

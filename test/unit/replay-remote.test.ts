@@ -50,6 +50,18 @@ describe('the replay of a run of a foreign runtime', () => {
     expect(up.done).toHaveLength(calls);
   });
 
+  it('comes out as it was from each of its events', async () => {
+    const { rig } = await recorded(errand);
+    await go(rig);
+    await rig.finished();
+    const run = rig.events.find(({ kind }) => kind === 'run.queued')!.run_id!;
+    const count = rig.events.filter(({ run_id }) => run_id === run).length;
+    for (let n = 1; n < count; n++) {
+      const { verdict, message } = await again(rig, String(n));
+      expect([n, verdict, message]).toEqual([n, 'identical', expect.any(String)]);
+    }
+  });
+
   it('finds what the daemon does otherwise now', async () => {
     const { rig } = await recorded(errand);
     await go(rig);

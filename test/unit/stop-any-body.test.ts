@@ -58,6 +58,7 @@ function served() {
   const context = { bus: calls.bus, clock: rig.clock, report: () => {} } as unknown as CellContext;
   const player = {
     current: (): string | undefined => (done.includes('no play') ? undefined : '4'),
+    drives: () => false,
     stop: async (id: string) => {
       done.push(`play ${id}`);
       return { play_id: id };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Message, SendMessageRequest } from '@a2a-js/sdk';
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
-import { A2A_LIMITS, type RunDetails } from '../../../contract/core.ts';
+import { A2A_LIMITS, parseJson, type RunDetails } from '../../../contract/core.ts';
 
 /** What a message asks for. */
 export type Wanted =
@@ -91,7 +91,7 @@ function keyOf({ contextId, messageId }: Message): string {
 function jsonOf(text: string): Fields | undefined {
   if (!text.startsWith('{')) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;

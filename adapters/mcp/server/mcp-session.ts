@@ -5,6 +5,7 @@ import {
   checker,
   EdgeError,
   LIMITS,
+  parseJson,
   type ToolAnswer,
   withDeadline,
 } from '../../../contract/index.ts';
@@ -142,7 +143,7 @@ function resultOf({ result, images }: ToolAnswer): CallToolResult {
         data: Buffer.from(data).toString('base64'),
       })),
     ],
-    structuredContent: JSON.parse(text) as Record<string, unknown>,
+    structuredContent: parseJson(text) as Record<string, unknown>,
   };
 }
 

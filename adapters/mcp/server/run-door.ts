@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Clock, LIMITS } from '../../../contract/index.ts';
+import { type Clock, LIMITS, parseJson } from '../../../contract/index.ts';
 import { listen, urlOf } from '../../../io/listen.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
 import type { McpOffer } from './offer.ts';
@@ -60,7 +60,7 @@ async function bodyOf(request: IncomingMessage): Promise<{ readonly json: unknow
       if (bytes > LIMITS.API_BODY_BYTES_MAX) return undefined;
       parts.push(part);
     }
-    return { json: JSON.parse(Buffer.concat(parts).toString()) as unknown };
+    return { json: parseJson(Buffer.concat(parts).toString()) as unknown };
   } catch {
     return undefined;
   }

@@ -6,6 +6,7 @@ import {
   type MessageValue,
   type NewEvent,
   type PolicyContext,
+  parseJson,
   type RosApi,
   type RunBrief,
   type ServedGoal,
@@ -194,7 +195,7 @@ function requestOf(goal: MessageValue, goalId: string): Record<string, unknown> 
   const paramsText = text('params_json').trim();
   let params: unknown = {};
   try {
-    if (paramsText !== '') params = JSON.parse(paramsText);
+    if (paramsText !== '') params = parseJson(paramsText);
   } catch (error) {
     throw invalid(`/params_json: not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }

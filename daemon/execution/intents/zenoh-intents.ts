@@ -7,6 +7,7 @@ import {
   type KeySpace,
   LIMITS,
   type PolicyContext,
+  parseJson,
   type Query,
   type RunBrief,
 } from '../../../contract/core.ts';
@@ -56,7 +57,7 @@ export class ZenohIntents {
     const serve = (key: string, answer: (query: Query) => Promise<unknown>, timeoutMs: number) =>
       keySpace.queryable(key, async (query) => json(await answer(query)), { complete: true, timeoutMs });
     const soon = SUBMIT_MS + LIMITS.CELL_REQUEST_MS;
-    await serve(`${base}/intent/schema`, async () => JSON.parse(this.#parts.schema) as unknown, soon);
+    await serve(`${base}/intent/schema`, async () => parseJson(this.#parts.schema) as unknown, soon);
     await serve(`${base}/runs`, async () => ({ runs: await this.#runs() }), soon);
     await serve(`${base}/runs/*`, (query) => this.#run(query), WAIT_MS_MAX + soon);
     await serve(`${base}/runs/*/cancel`, (query) => this.#cancel(query), soon * 2);
@@ -158,7 +159,7 @@ function waitOf(parameters: string): number {
 function parse(payload: Uint8Array): unknown {
   if (payload.byteLength > PAYLOAD_BYTES_MAX) throw invalid(`above ${PAYLOAD_BYTES_MAX} bytes`);
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as unknown;
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as unknown;
   } catch (error) {
     throw invalid(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,20 +1,18 @@
-import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   closeSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
-  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { DropReason } from '../../../contract/core.ts';
+import { memoryFolder, privateFolder } from '../../../io/memory-folder.ts';
 
 /**
  * The intake: how many samples of each topic were accepted, and how many of them were accounted for, in
@@ -53,18 +51,9 @@ export type Leftover = {
 };
 
 /** The place for the intake of one data directory; made if it is not there. */
-export function intakeFolder(dataDir: string, memoryRoot = '/dev/shm'): string {
-  const name = `auraison-${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`;
-  for (const folder of [join(memoryRoot, name), join(dataDir, 'bags', '.intake')]) {
-    try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      const { uid, mode } = statSync(folder);
-      // A folder that another user made in a place that all may write to cannot be trusted.
-      if (process.getuid?.() === uid && (mode & 0o022) === 0) return folder;
-    } catch {
-      // The next place.
-    }
-  }
+export function intakeFolder(dataDir: string, memoryRoot?: string): string {
+  const folder = memoryFolder(dataDir, '', memoryRoot) ?? privateFolder(join(dataDir, 'bags', '.intake'));
+  if (folder !== undefined) return folder;
   throw new Error(`no private directory is available for the intake of ${dataDir}`);
 }
 

@@ -5,6 +5,7 @@ import {
   type MessageValue,
   type Nanoseconds,
   type PictureTensor,
+  parseJson,
   type RosServices,
   type Tensor,
   toMs,
@@ -182,7 +183,7 @@ function pictureOf(image: MessageValue, path: string): PictureTensor {
 
 function jsonOf(request: MessageValue): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(String(request['request_json']));
+    const value: unknown = parseJson(String(request['request_json']));
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return value as Record<string, unknown>;
   } catch {

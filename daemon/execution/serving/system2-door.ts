@@ -71,12 +71,12 @@ export class System2Door {
     });
   }
 
-  /** `ask` is checked by the runtime. */
+  /** `ask` is what the caller sent: the schema of the call refuses what is not a `PlanAsk`. */
   plan(asker: Asker, ask: unknown, deadlineMs: number): Promise<PlanReply> {
     const { bus, context, id } = this.#parts;
     const { inferPlan, planCancel } = METHODS.runtime;
     const callId = id();
-    const body: InferPlan = { ask, context, deadlineMs, callId };
+    const body: InferPlan = { ask: ask as InferPlan['ask'], context, deadlineMs, callId };
     const cancel = (reason: string) =>
       void bus.request('runtime', planCancel, { callId, reason }).catch(() => {});
     return this.#ask('plan', asker, deadlineMs, cancel, () =>

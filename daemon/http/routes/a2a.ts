@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type A2aApi, EdgeError, LIMITS, type PolicyContext } from '../../../contract/index.ts';
+import { type A2aApi, EdgeError, LIMITS, type PolicyContext, parseJson } from '../../../contract/index.ts';
 import { cancelIn } from '../../../formats/a2a-cancel.ts';
 import { callerOf, isKnown, OPERATOR } from '../caller.ts';
 import type { Connections } from '../connections.ts';
@@ -104,7 +104,7 @@ function versionOf({ headers }: FastifyRequest): string | undefined {
 /** Text that is not JSON stays text: the answer says so. */
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

@@ -105,7 +105,12 @@ export function controllerRoutes(app: FastifyInstance, ports: HttpPorts): void {
         { operation: 'start a controller', subject: name },
         async () => judgeAction?.({ tool: 'controller.run', facts }, callerOf(request)),
         () => bus.request('execution', execution.controllerStart, order, START_MS),
-        { after: () => endUnheard(ports, execution.controllerStop, { controller: name, reason: UNHEARD }) },
+        {
+          after: () =>
+            endUnheard(ports, execution.controllerStop, {
+              ...{ controller: name, reason: UNHEARD, by: callerOf(request).principal },
+            }),
+        },
       );
       return shown(view);
     },

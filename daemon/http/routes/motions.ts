@@ -53,7 +53,11 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
     const motionId = `api-${ports.requestId()}`;
     const body: MotionRequest<GoalOf<K>> = { motionId, goal, by: callerOf(request).principal };
     const hungUp = () => {
-      const cancel: CancelRequest = { motionId, reason: 'the caller hung up' };
+      const cancel: CancelRequest = {
+        motionId,
+        reason: 'the caller hung up',
+        by: callerOf(request).principal,
+      };
       bus.request('execution', execution.robotCancel, cancel).catch((error: unknown) => {
         ports.report('warn', 'a motion whose caller hung up was not cancelled', { error: String(error) });
       });

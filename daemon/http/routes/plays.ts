@@ -47,7 +47,10 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
         // What carries no commands moves nothing.
         async () => allow_commands && judgeAction?.({ tool: 'bag.play', facts }, callerOf(request)),
         () => bus.request('execution', METHODS.execution.bagPlay, order, START_MS),
-        { after: ({ play_id: id }) => endUnheard(ports, METHODS.execution.bagPlayStop, { id }) },
+        {
+          after: ({ play_id: id }) =>
+            endUnheard(ports, METHODS.execution.bagPlayStop, { id, by: callerOf(request).principal }),
+        },
       );
       return reply.code(201).send(view);
     },
@@ -82,7 +85,10 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
       config: { stops: true },
     },
     async (request) =>
-      bus.request('execution', METHODS.execution.bagPlayStop, request.params as Static<typeof PlayParams>),
+      bus.request('execution', METHODS.execution.bagPlayStop, {
+        ...(request.params as Static<typeof PlayParams>),
+        by: callerOf(request).principal,
+      }),
   );
 
   const steer = (
@@ -107,7 +113,7 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
       async (request, reply) => {
         const { id } = request.params as Static<typeof PlayParams>;
         const { position_s, rate } = (request.body ?? {}) as { position_s?: number; rate?: number };
-        const order = { id, action, positionS: position_s, rate };
+        const order = { id, action, positionS: position_s, rate, by: callerOf(request).principal };
         const give = () => bus.request('execution', METHODS.execution.bagPlayControl, order);
         if (action === 'pause') return give();
         const {

@@ -184,7 +184,10 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
         async () => judgeAction?.(asked, callerOf(request)),
         () => ask(methods.rosGoalSend, order, timeout_ms),
         {
-          after: ({ goalId }) => endUnheard(ports, methods.rosGoalCancel, { goalId, timeoutMs: TIMEOUT_MS }),
+          after: ({ goalId }) =>
+            endUnheard(ports, methods.rosGoalCancel, {
+              ...{ goalId, timeoutMs: TIMEOUT_MS, by: callerOf(request).principal },
+            }),
         },
       );
       return reply.code(201).send(goalBox(view));
@@ -225,7 +228,8 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const timeoutMs = Number.isInteger(asked)
         ? Math.min(Math.max(Number(asked), 1), TIMEOUT_MS_MAX)
         : TIMEOUT_MS;
-      return ask(methods.rosGoalCancel, { goalId: id, timeoutMs }, timeoutMs);
+      const by = callerOf(request).principal;
+      return ask(methods.rosGoalCancel, { goalId: id, timeoutMs, by }, timeoutMs);
     },
   );
 

@@ -18,6 +18,7 @@ import {
 } from '../../../formats/inference/index.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { jsonBody } from '../json-body.ts';
 import { errors } from '../schemas.ts';
 
 const Any = Type.Object({}, { additionalProperties: true });
@@ -53,8 +54,8 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
       reply.raw.once('close', leave);
       socket.once('close', leave);
     });
-    const parseJson = own.getDefaultJsonParser('error', 'error');
-    own.addContentTypeParser(JSON_ENCODING, { parseAs: 'string', bodyLimit: JSON_BYTES_MAX }, parseJson);
+    own.removeContentTypeParser(JSON_ENCODING);
+    own.addContentTypeParser(JSON_ENCODING, { parseAs: 'string', bodyLimit: JSON_BYTES_MAX }, jsonBody(own));
     own.addContentTypeParser(
       MSGPACK,
       { parseAs: 'buffer', bodyLimit: MSGPACK_BYTES_MAX },

@@ -4,6 +4,7 @@ import {
   canonicalJson,
   LIMITS,
   type NewEvent,
+  parseJson,
   type Tool,
   type ToolSpec,
 } from '../../../contract/index.ts';
@@ -34,5 +35,5 @@ export async function offeredSpecs(
   blobs: BlobStore | undefined,
 ): Promise<readonly ToolSpec[]> {
   const bytes = sha256 === undefined ? undefined : await blobs?.get(sha256);
-  return bytes ? (JSON.parse(new TextDecoder().decode(bytes)) as readonly ToolSpec[]) : [];
+  return bytes ? (parseJson(new TextDecoder().decode(bytes)) as readonly ToolSpec[]) : [];
 }

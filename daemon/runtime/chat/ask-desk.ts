@@ -9,6 +9,7 @@ import {
   type IdSource,
   type ModelAnswer,
   type PolicyContext,
+  parseJson,
   type Submitted,
   toWireTime,
 } from '../../../contract/index.ts';
@@ -141,7 +142,7 @@ function faultOf({ toolCalls }: ModelAnswer, choices: readonly AskChoice[]): str
 
 function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(text === '' ? '{}' : text);
+    const value: unknown = parseJson(text === '' ? '{}' : text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return value as Record<string, unknown>;
   } catch {

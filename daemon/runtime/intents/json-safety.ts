@@ -1,4 +1,4 @@
-import { canonicalJson, EdgeError } from '../../../contract/index.ts';
+import { canonicalJson, EdgeError, parseJson } from '../../../contract/index.ts';
 
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 const DEPTH_MAX = 32;
@@ -53,7 +53,7 @@ export function safeCopy(value: unknown, bytesMax: number, subject: string): unk
   const text = canonicalJson(value);
   const bytes = Buffer.byteLength(text);
   if (bytes > bytesMax) throw refusal(`/: ${bytes} bytes, at most ${bytesMax} are allowed`, subject);
-  return JSON.parse(text) as unknown;
+  return parseJson(text) as unknown;
 }
 
 function refusal(message: string, subject: string): EdgeError {

@@ -17,6 +17,8 @@ export type AppShelf = {
   readonly apps: readonly { readonly app: Application }[];
   /** Reads everything again. Never throws. */
   read(): void;
+  /** Before `read`, in another thread where that takes long; absent: nothing is ahead. Never rejects. */
+  prepare?(): Promise<void>;
   views(): readonly AppView[];
   version(name: string, digest: string): Application | undefined;
   trim(needed: Iterable<string>): void;
@@ -170,6 +172,7 @@ export class Packages implements AppsApi {
       this.#stamp = '';
       return this.apps();
     }
+    await this.#parts.shelf.prepare?.();
     const before = this.today();
     this.#parts.shelf.read();
     const today = this.today();

@@ -2,6 +2,7 @@ import {
   type Clock,
   EdgeError,
   fromRuntimeChecker,
+  parseJson,
   RUNTIME_CLOSE,
   RUNTIME_LIMITS,
   RUNTIME_VERSION,
@@ -62,7 +63,7 @@ function parsed(text: string, bytes: number, name: string): unknown {
   if (bytes > RUNTIME_LIMITS.FRAME_BYTES_MAX)
     throw new Misbehaved(name, `a frame of ${bytes} bytes`, RUNTIME_CLOSE.tooLarge);
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     throw new Misbehaved(name, 'a frame that is not JSON');
   }

@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   LIMITS,
   type PastCall,
+  parseJson,
   RUNTIME_LIMITS,
   type RunContext,
   type ToolSpec,
@@ -103,10 +104,10 @@ export class RemoteCalls {
     const cutOff = [...this.#cutOff].map(([call, { tool, args }]) => ({
       call,
       tool,
-      args: JSON.parse(args),
+      args: parseJson(args),
     }));
     const known = [...this.#known].map(([call, { tool, args, ended }]) => ({
-      ...{ call, tool, args: JSON.parse(args) as unknown },
+      ...{ call, tool, args: parseJson(args) as unknown },
       ...(ended ? { answer: wireAnswer(withoutPictures(ended)) } : {}),
     }));
     return [...known, ...cutOff];

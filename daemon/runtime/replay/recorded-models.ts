@@ -11,6 +11,7 @@ import {
   type ModelRequest,
   type ModelToolCall,
   type NewEvent,
+  parseJson,
 } from '../../../contract/index.ts';
 import type { ModelsOfRun } from '../attempt/active-run.ts';
 import { promptHash } from '../models/prompt-hash.ts';
@@ -130,7 +131,7 @@ async function fromBlob(
   blobs: BlobStore | undefined,
 ): Promise<Record<string, unknown> | undefined> {
   const bytes = sha256 === undefined ? undefined : await blobs?.get(sha256);
-  return bytes && (JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>);
+  return bytes && (parseJson(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>);
 }
 
 function diverged(message: string): EdgeError {

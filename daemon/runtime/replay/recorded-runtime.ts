@@ -5,6 +5,7 @@ import {
   EdgeError,
   type EventPayload,
   type Harness,
+  parseJson,
   type RuntimeLink,
 } from '../../../contract/index.ts';
 import { RemoteHarness } from '../remote/remote-harness.ts';
@@ -71,7 +72,7 @@ class RecordedLink implements RuntimeLink {
   }
 
   send(text: string): void {
-    const message = JSON.parse(text) as Json & { readonly seq?: number };
+    const message = parseJson(text) as Json & { readonly seq?: number };
     queueMicrotask(() => this.#hear(message));
   }
 

@@ -1,4 +1,11 @@
-import type { AgentEvent, DifferenceClass, DiffRow, RunDiff, TimingRow } from '../../../contract/index.ts';
+import {
+  type AgentEvent,
+  type DifferenceClass,
+  type DiffRow,
+  parseJson,
+  type RunDiff,
+  type TimingRow,
+} from '../../../contract/index.ts';
 import { differenceInWords } from '../../../history/line-words.ts';
 import { aligned, type Line } from './align-lines.ts';
 import { comparedLine, LineMemory } from './compared-line.ts';
@@ -213,5 +220,5 @@ function durations(events: readonly AgentEvent[]): Map<string, number> {
 }
 
 function parse(line: string | undefined): Record<string, unknown> | undefined {
-  return line === undefined ? undefined : (JSON.parse(line) as Record<string, unknown>);
+  return line === undefined ? undefined : (parseJson(line) as Record<string, unknown>);
 }

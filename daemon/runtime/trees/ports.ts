@@ -1,4 +1,4 @@
-import { EdgeError, type JsonValue } from '../../../contract/index.ts';
+import { EdgeError, type JsonValue, parseJson } from '../../../contract/index.ts';
 
 /** What an attribute of a node is: read, or written under a key of the blackboard. */
 export type Port = {
@@ -32,7 +32,7 @@ export function typed(text: string): JsonValue {
   if (trimmed === 'true' || trimmed === 'false') return trimmed === 'true';
   if (!/^[[{]/.test(trimmed)) return text;
   try {
-    return JSON.parse(trimmed) as JsonValue;
+    return parseJson(trimmed) as JsonValue;
   } catch {
     return text;
   }

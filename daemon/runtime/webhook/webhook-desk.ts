@@ -11,6 +11,7 @@ import {
   type ModelMessage,
   type NewEvent,
   type PolicyContext,
+  parseJson,
   type Submitted,
   toMs,
   type WebhookAnswer,
@@ -222,7 +223,7 @@ function keyOf(id: string): string {
 function bodyOf(bytes: Uint8Array): Json {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     value = undefined;
   }
@@ -237,7 +238,7 @@ function bodyOf(bytes: Uint8Array): Json {
 function paramsOf(spec: WebhookSpec, choice: AskChoice, text: string): Json {
   let params: unknown;
   try {
-    params = JSON.parse(text === '' ? '{}' : text);
+    params = parseJson(text === '' ? '{}' : text);
   } catch {
     params = undefined;
   }

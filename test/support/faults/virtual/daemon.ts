@@ -41,7 +41,7 @@ class VirtualApi {
     return new Promise((resolve, reject) => {
       this.process.deliver(() => {
         this.#check({ method: 'POST', routeOptions: { url } })
-          .then(() => this.#bus.request('execution', call, body, ms))
+          .then(() => this.#bus.request('execution', call, body as never, ms))
           .then(resolve, reject);
       });
     });
