@@ -141,7 +141,7 @@ function serverOf({
 }
 
 /** The door for messages of clients: what moves nothing passes, all else is refused and logged. */
-function publisher(path: DoorPath | undefined): (sample: Sample) => Promise<void> {
+export function publisher(path: DoorPath | undefined): (sample: Sample) => Promise<void> {
   const names = new Set<string>();
   return async (sample) => {
     const { topic, type } = sample;

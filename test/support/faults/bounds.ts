@@ -55,6 +55,8 @@ const dropped = (robot: RobotKind, lateMs: number, silentMs = 0): Bound => ({
 export const FILE_LOOK_MS = 250;
 /** `robot.sensor_age_max` by default, and the period of the slowest sense. */
 export const SENSE_AGE_MS = 500 + 100;
+/** How often a foreign runtime of these trials and the daemon say that they live; looked at as often, milliseconds. */
+export const PEER_HEARTBEAT_MS = 500;
 /** `horizon_max` of a controller by default. */
 export const HORIZON_MS = 1_000;
 
@@ -95,6 +97,10 @@ export const BOUNDS = {
   'starved of senses': {
     why: 'the last observation may be as old as its age limit (500 ms), and its actions count for horizon_max',
     of: ({ robot }: Terms) => braked(robot, SENSE_AGE_MS + HORIZON_MS),
+  },
+  'silent peer': {
+    why: 'a foreign runtime that says nothing for three heartbeats (0.5 s here) is lost, what it asked for is braked',
+    of: ({ robot }: Terms) => braked(robot, 4 * PEER_HEARTBEAT_MS),
   },
   never: {
     why: 'not one command',

@@ -1,23 +1,8 @@
 import type { BoundKind, RobotKind } from './bounds.ts';
+import type { Motion } from './motions.ts';
+import { RUN_FAULTS } from './run-faults.ts';
 
-/** What moves the robot when the fault comes. `idle`: nothing does, and somebody tries. */
-export type Motion =
-  | 'navigate'
-  | 'drive'
-  | 'spin'
-  | 'trajectory'
-  | 'gripper'
-  | 'teleop'
-  | 'controller'
-  | 'play'
-  | 'mission'
-  /** Intents over Zenoh, again and again. */
-  | 'zenoh'
-  /** Goals of the intent action of ROS, again and again. */
-  | 'ordered'
-  /** An agent whose model asks for motion in every turn, whatever it is answered. */
-  | 'prompted'
-  | 'idle';
+export type { Motion } from './motions.ts';
 
 /** `virtual`: real code and real physics in one process, in accelerated time. `real`: a daemon as it is shipped. */
 export type Pace = 'virtual' | 'real';
@@ -241,6 +226,7 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
     ...{ id: 'play.tries', what: 'a play brings commands without the lease, or trajectories' },
     ...{ pace: virtual, motions: IDLE, bound: 'never' },
   },
+  ...RUN_FAULTS,
 ];
 
 const real = 'real' as const;

@@ -10,6 +10,7 @@ import {
   type TopicSpec,
   toMs,
 } from '../../../../contract/index.ts';
+import type { MessageBus } from '../../../../daemon/cell/message-bus.ts';
 import type { Actuation } from '../../../../daemon/execution/actuation.ts';
 import type { BagPlayer } from '../../../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../../../daemon/execution/bus/index.ts';
@@ -33,6 +34,7 @@ import { Routes } from '../../../../daemon/execution/routes/index.ts';
 import { SafetyDesk, type SafetyOptions } from '../../../../daemon/execution/safety/safety-desk.ts';
 import { SafetyWatch } from '../../../../daemon/execution/safety/safety-word.ts';
 import type { ManualClock } from '../../../fakes/manual-clock.ts';
+import { type Network, openIntents } from './network.ts';
 import { VirtualProcess } from './process.ts';
 import type { VirtualStar } from './star.ts';
 import { VirtualLink, type VirtualWorld } from './world.ts';
@@ -58,6 +60,8 @@ export type ExecutionDeps = {
   readonly policies: PolicyDesk;
   readonly parts: RobotParts;
   readonly life: number;
+  /** Where intents come from Zenoh and ROS; absent: they do not. */
+  readonly network?: Network;
 };
 
 type ThreadName = 'control' | 'controllers';
@@ -76,6 +80,9 @@ export class VirtualExecution {
   readonly robot: RobotSink;
   readonly #deps: ExecutionDeps;
   readonly #cell: ExecutionCell;
+  readonly #bus: MessageBus;
+  readonly samples: SampleBus;
+  #intents: { close(): void } | undefined;
   readonly #controllers: ControllersDesk;
   readonly #threads: VirtualProcess[] = [];
   readonly #newest = new Map<ThreadName, { readonly process: VirtualProcess; ended(reason: string): void }>();
@@ -89,11 +96,13 @@ export class VirtualExecution {
     const process = new VirtualProcess(`execution ${life}`, host);
     this.process = process;
     const cellBus = star.join('execution', process);
+    this.#bus = cellBus;
     const context = {
       ...{ name: 'execution', clock: process, bus: cellBus, dataDir, attempt: life, startReason: '' },
       ...{ report: () => {}, emit: async () => {} },
     } as unknown as CellContext;
     const bus = new SampleBus({ clock: process, ledger: new Ledger() });
+    this.samples = bus;
     this.link = new VirtualLink(world, process, parts.obeys);
     for (const topic of parts.obeys) void this.link.advertise(topic);
     this.safety = new SafetyDesk(context, parts.safety);
@@ -176,6 +185,10 @@ export class VirtualExecution {
     } as unknown as KeySpace);
     await this.#cell.start();
     this.#controllers.start();
+    const { network } = this.#deps;
+    if (!network || this.process.isDead) return;
+    this.#intents = await openIntents(network, this.process, this.#bus);
+    if (this.process.isDead) this.#intents.close();
   }
 
   /** All threads of a process stand still together. */
@@ -193,6 +206,7 @@ export class VirtualExecution {
   kill(): void {
     for (const one of [this.process, ...this.#threads]) one.kill();
     this.safety.close();
+    this.#intents?.close();
     this.#deps.world.gone(this.link);
   }
 
@@ -211,9 +225,15 @@ export class VirtualExecution {
     this.#newest.get(name)?.process.thaw(mailFirst);
   }
 
-  #thread(name: ThreadName, ended: (reason: string) => void): VirtualProcess {
+  /** Another thread of this process: it is frozen and killed with it. */
+  thread(name: string): VirtualProcess {
     const process = new VirtualProcess(name, this.#deps.host);
     this.#threads.push(process);
+    return process;
+  }
+
+  #thread(name: ThreadName, ended: (reason: string) => void): VirtualProcess {
+    const process = this.thread(name);
     this.#newest.set(name, { process, ended });
     return process;
   }
