@@ -67,20 +67,28 @@ export function trialOf(
  * of those the one whose motion was.
  */
 function balanced(cells: readonly Cell[]): readonly Cell[] {
-  const counts = new Map<string, number>();
-  const seen = ({ fault, robot }: Cell) => counts.get(`fault ${fault.id} ${robot}`) ?? 0;
-  const moved = ({ motion, robot }: Cell) => counts.get(`motion ${motion} ${robot}`) ?? 0;
-  const left = [...cells];
+  const counts = new Map<string, { tried: number }>();
+  const countOf = (key: string) => {
+    const known = counts.get(key) ?? { tried: 0 };
+    counts.set(key, known);
+    return known;
+  };
+  const left = cells.map((cell) => ({
+    cell,
+    ofFault: countOf(`fault ${cell.fault.id} ${cell.robot}`),
+    ofMotion: countOf(`motion ${cell.motion} ${cell.robot}`),
+  }));
   return cells.map(() => {
-    let best = 0;
+    let rarest = 0;
     for (let i = 1; i < left.length; i++) {
-      const [one, rarest] = [left[i]!, left[best]!];
-      if ((seen(one) - seen(rarest) || moved(one) - moved(rarest)) < 0) best = i;
+      const [one, other] = [left[i]!, left[rarest]!];
+      const more = one.ofFault.tried - other.ofFault.tried || one.ofMotion.tried - other.ofMotion.tried;
+      if (more < 0) rarest = i;
     }
-    const [cell] = left.splice(best, 1);
-    for (const key of [`fault ${cell!.fault.id} ${cell!.robot}`, `motion ${cell!.motion} ${cell!.robot}`])
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    return cell!;
+    const { cell, ofFault, ofMotion } = left.splice(rarest, 1)[0]!;
+    ofFault.tried++;
+    ofMotion.tried++;
+    return cell;
   });
 }
 
