@@ -123,6 +123,14 @@ describe('the fault campaign finds a daemon', () => {
       () => vi.spyOn(TopicClasses.prototype, 'classify').mockReturnValue('harmless'),
       AFTER,
     ],
+    [
+      'whose door calls everything of a route harmless',
+      'route.keys',
+      'idle',
+      3,
+      () => vi.spyOn(TopicClasses.prototype, 'classify').mockReturnValue('harmless'),
+      AFTER,
+    ],
   ])('%s', { timeout: 300_000 }, async (_, id, motion, trials, breakIt, words) => {
     expect(await brokenIn(id, motion, trials)).toEqual([]);
     breakIt();

@@ -1,4 +1,4 @@
-import type { RobotKind } from './bounds.ts';
+import { ROBOT_KINDS, type RobotKind } from './bounds.ts';
 import { FAULTS, type FaultSpec, type Motion, type Pace } from './faults.ts';
 import type { Verdict } from './judge.ts';
 import { cellsOf, type Trial, trialOf } from './trial.ts';
@@ -151,8 +151,7 @@ const keyOf = (id: string, robot: RobotKind) => `${id} ${robot}`;
 
 /** As the list of faults has them. */
 function inOrder(rows: ReadonlyMap<string, Row>): readonly Row[] {
-  const robots: readonly RobotKind[] = ['base', 'arm', 'ros'];
-  return FAULTS.flatMap(({ id }) => robots.flatMap((robot) => rows.get(keyOf(id, robot)) ?? []));
+  return FAULTS.flatMap(({ id }) => ROBOT_KINDS.flatMap((robot) => rows.get(keyOf(id, robot)) ?? []));
 }
 
 /** How many cells a pace has with these robots: as many trials go once through all. */

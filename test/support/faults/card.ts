@@ -56,7 +56,8 @@ export function faultCard({ rows, commands }: CardParts): string {
     '## With real processes',
     '',
     'A daemon as it is shipped, with its processes, sockets and command line, on the clock of the host. `base` is the base in',
-    'its maze, `arm` the arm at its table, `ros` a base on a real DDS that keeps to its last command for ever. What this host',
+    'its maze, `arm` the arm at its table, `ros` a base on a real DDS that keeps to its last command for ever, `ros_zenoh` such a',
+    'base on rmw_zenoh, with the bounds of `ros`. What this host',
     `let the threads of the daemon wait for a processor is added to the bound: up to ${number(Math.round(Math.max(0, ...of('real').map(({ hostLateMs }) => hostLateMs))))} ms, of all threads together. On a quiet host it is next to nothing.`,
     '',
     ...table(of('real')),
@@ -82,11 +83,11 @@ export function faultCard({ rows, commands }: CardParts): string {
     '  the mission of the maze and an agent whose model asks for motion in every turn are tried with real processes.',
     '- **Runs** in accelerated time: the log of the runtime cell is in memory and as strict as the real one; signatures of webhooks',
     '  are checked, HTTP is not parsed. Zenoh and ROS are in memory. Sandboxes, extensions, MCP servers, plans and central are not in them.',
-    '- **Routes and plays** are tried at the door, not over a second peer.',
+    '- **Routes and plays** have Zenoh and a recording in memory, not a second peer.',
     '- **The supervisor**: when it is killed the whole daemon ends, and what starts it again is not part of the trial. With real',
     '  processes freezes last 5 s at most.',
     '- **Covered lidars** are tried with the control loop of this daemon; a controller of `[[controllers]]` looks at no lidar.',
-    '- **Nav2**, ROS over Zenoh, lockstep, several faults at once, power cuts, and hardware of any kind.',
+    '- **Nav2**, lockstep, several faults at once, power cuts, and hardware of any kind.',
     '- **A freeze shorter than a second** ends no motion, and one below 0.4 s no command of a hand. They are judged up to their end.',
     '- **A policy that repeats its answer** within the limits of the robot moves it: no check can see that it is wrong.',
     '',
@@ -104,7 +105,7 @@ function waysTable(rows: readonly Row[]): readonly string[] {
     }
   if (ways.size === 0) return [];
   return [
-    'What moved the robot when the fault came, or tried to:',
+    'What moved the robot when the fault came, or tried to, in the trials whose counts have it:',
     '',
     '| way in | robot | trials | faults |',
     '| --- | --- | --- | --- |',
@@ -140,7 +141,7 @@ const number = (value: number) => value.toLocaleString('en-US');
 
 /** Faults and robots that a card has lines for. */
 export function linesOf(card: string): readonly string[] {
-  return [...card.matchAll(/^\| `([^`]+)` \| [^|]+ \| (base|arm|ros) \|/gm)].map(
+  return [...card.matchAll(/^\| `([^`]+)` \| [^|]+ \| (base|arm|ros|ros_zenoh) \|/gm)].map(
     ([, id, robot]) => `${id} ${robot}`,
   );
 }

@@ -231,15 +231,17 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
 
 const real = 'real' as const;
 const REACHES = ['trajectory', 'teleop'] as const;
-const DRIVES = { base: ['spin', 'teleop'], arm: REACHES, ros: ['spin', 'teleop'] } as const;
-const ALSO_RUNS = { base: ['mission', 'spin', 'teleop'], arm: REACHES, ros: ['spin', 'teleop'] } as const;
+const TURNS = ['spin', 'teleop'] as const;
+const DRIVES = { base: TURNS, arm: REACHES, ros: TURNS, ros_zenoh: TURNS } as const;
+const ALSO_RUNS = { base: ['mission', ...TURNS], arm: REACHES, ros: TURNS, ros_zenoh: TURNS } as const;
 const RUNS = ['mission', 'zenoh', 'prompted'] as const;
 const STOPPED = {
   ...ALSO_RUNS,
   base: [...RUNS, 'spin', 'teleop'],
-  ros: ['ordered', 'spin', 'teleop'],
+  ros: ['ordered', ...TURNS],
+  ros_zenoh: TURNS,
 } as const;
-const STEERED = { base: ['teleop'], arm: ['teleop'], ros: ['teleop'] } as const;
+const STEERED = { base: ['teleop'], arm: ['teleop'], ros: ['teleop'], ros_zenoh: ['teleop'] } as const;
 
 /** Faults of a daemon as it is shipped: its processes, its sockets, its command line, a robot on a real DDS. */
 export const REAL_FAULTS: readonly FaultSpec[] = [

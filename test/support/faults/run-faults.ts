@@ -4,9 +4,12 @@ import { ATTACHED, FAR_RUNS, isHand, type Motion, RUNS } from './motions.ts';
 
 const virtual = 'virtual' as const;
 const IN_RUNS = { base: RUNS, arm: RUNS } as const;
+/** A play of recorded commands is not a run, and is stopped and refused as they are. */
+const WITH_PLAYS = { base: [...RUNS, 'play'], arm: RUNS } as const;
 const FAR = { base: [...FAR_RUNS, ...ATTACHED], arm: FAR_RUNS } as const;
 /** Runs, and hands at a client that is attached: all that came after the API. */
 const NEWER = { base: [...RUNS, ...ATTACHED], arm: RUNS } as const;
+const STOPPED = { base: [...RUNS, ...ATTACHED, 'play'], arm: RUNS } as const;
 /** Two parts of a flow ask one after the other, and the second may start when everything wakes up. */
 const ONE_MOTION = RUNS.filter((way) => way !== 'parallel');
 
@@ -22,7 +25,7 @@ const by =
 export const RUN_FAULTS: readonly FaultSpec[] = [
   {
     ...{ id: 'runs.stop', what: 'POST /v1/robot/stop; agents of the runs keep asking', pace: virtual },
-    ...{ motions: NEWER, bound: 'stopped' },
+    ...{ motions: STOPPED, bound: 'stopped' },
   },
   {
     ...{ id: 'runs.cancel', what: 'the runs are cancelled; their agents keep asking', pace: virtual },
@@ -34,7 +37,7 @@ export const RUN_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'runs.estop', what: 'the emergency stop by API, file, topic or key; every caller keeps asking' },
-    ...{ pace: virtual, motions: NEWER, bound: 'cut by file' },
+    ...{ pace: virtual, motions: STOPPED, bound: 'cut by file' },
   },
   {
     ...{
@@ -45,7 +48,7 @@ export const RUN_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'runs.takeover', what: 'a person takes the robot over from runs whose callers keep asking' },
-    ...{ pace: virtual, motions: IN_RUNS, bound: 'never' },
+    ...{ pace: virtual, motions: WITH_PLAYS, bound: 'never' },
   },
   {
     ...{
@@ -97,7 +100,7 @@ export const RUN_FAULTS: readonly FaultSpec[] = [
     ...{ id: 'law.forbids', what: 'a Cedar policy forbids motion; somebody tries, the cells killed or not' },
     ...{ pace: virtual, bound: 'never' },
     motions: {
-      base: [...RUNS, ...ATTACHED, 'navigate', 'drive', 'controller'],
+      base: [...RUNS, ...ATTACHED, 'play', 'navigate', 'drive', 'controller'],
       arm: [...RUNS, 'trajectory', 'gripper', 'controller'],
     },
   },
@@ -112,6 +115,13 @@ export const RUN_FAULTS: readonly FaultSpec[] = [
     ...{
       id: 'webhook.forged',
       what: 'webhooks without the secret, of another time, changed, or without a signature',
+    },
+    ...{ pace: virtual, motions: { base: ['idle'], arm: ['idle'] }, bound: 'never' },
+  },
+  {
+    ...{
+      id: 'route.keys',
+      what: 'commands at keys of Zenoh, through a route into the robot: without a lease, beside one, in a stop',
     },
     ...{ pace: virtual, motions: { base: ['idle'], arm: ['idle'] }, bound: 'never' },
   },

@@ -6,12 +6,13 @@ import { isHand } from '../motions.ts';
 import { Hand } from './askers.ts';
 import { AttachedClient, type AttachedKind, ELSEWHERE, STEERS } from './attached.ts';
 import { BOOT_MS } from './daemon.ts';
+import { STEER_KEY } from './execution.ts';
 import { FarRuntime } from './far-runtime.ts';
 import { bounded, draw, frozen, type Inflict, letGo, order, TAIL_MS } from './inflict-kit.ts';
 import { BUTTON, STOP_KEY } from './robots.ts';
 import type { Stage } from './run-trial.ts';
 import { takeOver } from './takeover.ts';
-import { everybodyTries } from './tries.ts';
+import { everybodyTries, strangeSample } from './tries.ts';
 import { isRunAsker, webhookMessage } from './ways.ts';
 
 const { execution } = METHODS;
@@ -19,6 +20,7 @@ const { execution } = METHODS;
 const ARRIVES_MS = 60;
 const TRIES_MS = 4_000;
 const FORGED_EVERY_MS = 100;
+const ROUTED_EVERY_MS = 40;
 
 /** No new run is asked for; those that there are go on, and so do their agents. */
 async function endIntents({ asker, daemon }: Stage): Promise<void> {
@@ -183,16 +185,23 @@ export const RUNS_FAULTS: Readonly<Record<string, Inflict>> = {
     });
     return never(stage, faultAtMs, () => sends.cancel());
   },
+  'route.keys': async (stage) => {
+    const { daemon, trial, network } = stage;
+    const { faultAtMs, end } = await besides(stage);
+    const sends = daemon.host.every(ROUTED_EVERY_MS, () => {
+      const { topic, type, bytes } = strangeSample(trial.random, daemon.nowMs);
+      const encoding = `application/cdr;${type}`;
+      void network!.far.put(`${STEER_KEY}${topic}`, bytes, { encoding });
+    });
+    return never(stage, faultAtMs, () => {
+      sends.cancel();
+      end();
+    });
+  },
   'attached.tries': async (stage) => {
     const { daemon, trial } = stage;
     const { random } = trial;
-    const where = random.pick(['nobody', 'person', 'estop', 'after a freeze'] as const);
-    const person = new Hand(daemon, () => ({}));
-    person.steers = false;
-    if (where === 'person') person.start();
-    if (where === 'estop') order(stage, execution.estopEngage, { source: 'api', by: 'max', reason: '' });
-    await daemon.run(300);
-    const faultAtMs = daemon.nowMs;
+    const { faultAtMs, where, end } = await besides(stage);
     const client = new AttachedClient(daemon, trial.motion as AttachedKind, {
       takes: where === 'person' || where === 'estop',
       wants: () => (random.float() < 0.5 ? STEERS : random.pick(ELSEWHERE)),
@@ -206,10 +215,22 @@ export const RUNS_FAULTS: Readonly<Record<string, Inflict>> = {
     }
     return never(stage, faultAtMs, () => {
       client.end();
-      person.end();
+      end();
     });
   },
 };
+
+/** Nobody has the robot, a person who does nothing has it, or it is stopped, when somebody tries. */
+async function besides(stage: Stage) {
+  const { daemon, trial } = stage;
+  const where = trial.random.pick(['nobody', 'person', 'estop', 'after a freeze'] as const);
+  const person = new Hand(daemon, () => ({}));
+  person.steers = false;
+  if (where === 'person') person.start();
+  if (where === 'estop') order(stage, execution.estopEngage, { source: 'api', by: 'max', reason: '' });
+  await daemon.run(300);
+  return { where, faultAtMs: daemon.nowMs, end: () => person.end() };
+}
 
 /** Whoever is at the other end: a foreign runtime, or a client. */
 function peerOf({ asker }: Stage): FarRuntime | AttachedClient {

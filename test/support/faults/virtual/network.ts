@@ -44,13 +44,31 @@ export async function openIntents(
   const door = new IntentDoor({ bus, clock: process, report: () => {} });
   const follower = new RunFollower(door, process, bus);
   const parts = { door, follower, clock: process };
-  const near = new MemoryKeySpace(process, network.fabric);
+  const session = new MemoryKeySpace(process, network.fabric);
   const waits = <T>(work: () => Promise<T>) =>
     new Promise<T>((resolve, reject) => process.deliver(() => void work().then(resolve, reject)));
-  await new ZenohIntents({ ...parts, base: BASE_KEY, context: who('zenoh'), schema }).attach({
-    queryable: (key, answer, options) =>
-      near.queryable(key, (query, signal) => waits(() => answer(query, signal)), options),
-  } as KeySpace);
+  // A frozen process reads its session when it wakes up.
+  const near = new Proxy(session as KeySpace, {
+    get: (target, name) => {
+      if (name === 'queryable')
+        return ((key, answer, options) =>
+          session.queryable(
+            key,
+            (query, part) => waits(() => answer(query, part)),
+            options,
+          )) satisfies KeySpace['queryable'];
+      if (name === 'subscribe')
+        return ((key, hear, options) =>
+          session.subscribe(
+            key,
+            (values) => process.deliver(() => hear(values)),
+            options,
+          )) satisfies KeySpace['subscribe'];
+      const value = target[name as keyof KeySpace] as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  await new ZenohIntents({ ...parts, base: BASE_KEY, context: who('zenoh'), schema }).attach(near);
   const { actions, graph } = network.ros;
   const served: typeof actions.serve = (name, type, { accept, execute }) =>
     actions.serve(name, type, {
@@ -69,7 +87,7 @@ export async function openIntents(
       door.close();
       follower.close();
       network.ros.vanish(RUN_ACTION);
-      void near.close();
+      void session.close();
     },
   };
 }

@@ -43,12 +43,15 @@ export type Stage = {
   readonly hand: Hand | undefined;
   /** The policies of Cedar, where the fault is theirs. */
   readonly law: Law | undefined;
+  /** Other machines, where runs are tried. */
+  readonly network: Network | undefined;
   readonly simulation: Awaited<ReturnType<VirtualRobot['open']>>['simulation'];
 };
 
 /** One trial in virtual time, from a robot that stands to the verdict on its own record. */
 export async function runVirtualTrial(trial: Trial): Promise<TrialResult> {
-  if (trial.robot === 'ros') throw new Error('the base over ROS has no virtual time');
+  if (trial.robot !== 'base' && trial.robot !== 'arm')
+    throw new Error('the base over ROS has no virtual time');
   const robot = VIRTUAL_ROBOTS[trial.robot];
   const dataDir = mkdtempSync(join(tmpdir(), 'faults-'));
   const opened = await robot.open(trial.seed + trial.number);
@@ -74,7 +77,7 @@ export async function runVirtualTrial(trial: Trial): Promise<TrialResult> {
     const asker = await askerOf(trial, daemon, network);
     if (asker instanceof Scheduled) scheduled = asker;
     const hand = asker instanceof Hand ? asker : undefined;
-    const stage: Stage = { trial, daemon, asker, hand, law, simulation: opened.simulation };
+    const stage: Stage = { trial, daemon, asker, hand, law, network, simulation: opened.simulation };
     const begins = asker !== undefined && !STANDS.has(trial.fault.id);
     if (begins) asker.start();
     const moved = !begins || (await untilMoving(stage));

@@ -1,3 +1,4 @@
+import { METHODS } from '../../../../contract/index.ts';
 import type { Random } from '../../../../sim/random.ts';
 import { signedHeaders } from '../../signed-webhook.ts';
 import type { Motion } from '../faults.ts';
@@ -119,6 +120,12 @@ export function webhookMessage(daemon: VirtualDaemon, id: string, to: number, fo
 
 type To = () => number;
 
+/** A play of recorded commands, by the API; a second one is refused while one plays. */
+function played(daemon: VirtualDaemon): Send {
+  const options = { path: 'turns.mcap', rate: 1, loop: false, startS: 0, topics: [], exclude: [], remap: [] };
+  return () => daemon.api.post('/v1/plays', METHODS.execution.bagPlay, { ...options, allowCommands: true });
+}
+
 function webhook(daemon: VirtualDaemon, random: Random, to: To): Send {
   let count = 0;
   return async () => {
@@ -193,6 +200,7 @@ export function intentsOf(
     a2a: () => a2a(daemon, to),
     zenoh: () => zenoh(network, to),
     ordered: () => ordered(network, to),
+    play: () => played(daemon),
   };
   const sender = senders[motion];
   return sender && new Intents(daemon, sender());
