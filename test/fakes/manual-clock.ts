@@ -1,11 +1,13 @@
 import type { Clock, Nanoseconds, Timer } from '../../contract/index.ts';
 
+type Due = { at: number; order: number; fire: () => void; every: number | undefined; live: boolean };
+
 /** A clock that moves only when told to. Timers fire in order of their time, then of their making. */
 export class ManualClock implements Clock {
   #ms = 0;
   #wall: bigint;
   #order = 0;
-  #timers: { at: number; order: number; fire: () => void; every: number | undefined; live: boolean }[] = [];
+  #timers: Due[] = [];
 
   constructor(start: Nanoseconds = 1_700_000_000_000_000_000n) {
     this.#wall = start;
@@ -42,10 +44,7 @@ export class ManualClock implements Clock {
   async advance(ms: number): Promise<void> {
     const end = this.#ms + ms;
     for (;;) {
-      this.#timers = this.#timers.filter((timer) => timer.live);
-      const next = this.#timers
-        .filter((t) => t.at <= end)
-        .sort((a, b) => a.at - b.at || a.order - b.order)[0];
+      const next = this.#next(end);
       if (!next) break;
       this.#ms = Math.max(this.#ms, next.at);
       if (next.every === undefined) next.live = false;
@@ -55,6 +54,19 @@ export class ManualClock implements Clock {
     }
     this.#ms = end;
     await settle();
+  }
+
+  /** The first that is due until then; those that are over are forgotten. */
+  #next(end: number): Due | undefined {
+    let next: Due | undefined;
+    let kept = 0;
+    for (const timer of this.#timers) {
+      if (!timer.live) continue;
+      this.#timers[kept++] = timer;
+      if (timer.at <= end && (!next || (timer.at - next.at || timer.order - next.order) < 0)) next = timer;
+    }
+    this.#timers.length = kept;
+    return next;
   }
 
   #add(ms: number, fire: () => void, every: number | undefined): Timer {

@@ -142,13 +142,20 @@ def robot():
     odom = topic(sdk.ROS2Publisher, "/odom", "nav_msgs/msg/Odometry", "base", qos=latched)
     chatter = topic(sdk.ROS2Publisher, "/chatter", "std_msgs/msg/String", "talker")
     say(hash={"std_msgs/msg/String": chatter.type_hash})
+    # It moves as it was told last: it has neither inertia nor a watchdog.
+    speeds = [0.0, 0.0]
+
+    def obey(twist):
+        speeds[:] = [twist.linear.x, twist.angular.z]
+        say(cmd_vel=[twist.linear.x, twist.angular.z], t=time.monotonic())
+
     keep = [
         topic(
             sdk.ROS2Subscriber,
             "/cmd_vel",
             "geometry_msgs/msg/Twist",
             "base",
-            callback=lambda twist: say(cmd_vel=[twist.linear.x, twist.angular.z]),
+            callback=obey,
         ),
         service(
             sdk.ROS2ServiceServer,
@@ -167,7 +174,7 @@ def robot():
         *serve_fibonacci("counter"),
     ]
     say(ready=len(keep))
-    vector = lambda x: message("geometry_msgs/msg/Vector3", x=x, y=0.0, z=0.0)
+    vector = lambda x=0.0, z=0.0: message("geometry_msgs/msg/Vector3", x=x, y=0.0, z=z)
     for count in range(10**9):
         scan.publish(
             header=header("laser"), angle_min=0.0, angle_max=1.0, angle_increment=0.5, time_increment=0.0, scan_time=0.1,
@@ -185,7 +192,7 @@ def robot():
             pose=message("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=zeros),
             twist=message(
                 "geometry_msgs/msg/TwistWithCovariance",
-                twist=message("geometry_msgs/msg/Twist", linear=vector(0.1), angular=vector(0.0)),
+                twist=message("geometry_msgs/msg/Twist", linear=vector(x=speeds[0]), angular=vector(z=speeds[1])),
                 covariance=zeros,
             ),
         )

@@ -6,28 +6,9 @@ import { EmergencyStopper } from '../../daemon/execution/safety/emergency-stoppe
 import { SafetyWatch } from '../../daemon/execution/safety/safety-word.ts';
 import { StopLatch } from '../../daemon/execution/safety/stop-latch.ts';
 import { StopStore } from '../../daemon/execution/safety/stop-store.ts';
-import { FAULTS, type Motion } from '../support/faults/faults.ts';
-import { trialOf } from '../support/faults/trial.ts';
-import { runVirtualTrial } from '../support/faults/virtual/run-trial.ts';
+import { brokenIn } from '../support/faults/broken-in.ts';
 
 /** The campaign can fail: a daemon with one guard taken out is found by a few trials of the fault that it guards from. */
-const VIRTUAL = FAULTS.filter(({ pace }) => pace === 'virtual');
-const SEED = 4;
-const LONGEST_MS = 3_000;
-
-/** What is broken in the first trials of this fault and motion. */
-async function brokenIn(id: string, motion: Motion, trials: number): Promise<readonly string[]> {
-  const broken: string[] = [];
-  for (let number = 0, done = 0; done < trials; number++) {
-    const trial = trialOf(VIRTUAL, ['base', 'arm'], { seed: SEED, number }, LONGEST_MS);
-    if (trial.fault.id !== id || trial.motion !== motion) continue;
-    done++;
-    const ended = await runVirtualTrial(trial).catch((thrown: Error) => thrown);
-    broken.push(...(ended instanceof Error ? [ended.message] : ended.verdict.broken));
-  }
-  return broken;
-}
-
 afterEach(() => vi.restoreAllMocks());
 
 describe('the fault campaign finds a daemon', () => {

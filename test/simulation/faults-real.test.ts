@@ -11,7 +11,8 @@ describe('faults of a real daemon', () => {
   it.each([
     ['the base in its maze', 'base', 9],
     ['the arm at its table', 'arm', 5],
-    ['a base over DDS', 'ros', 9],
+    ['a base over DDS', 'ros', 7],
+    ['a base on rmw_zenoh', 'ros_zenoh', 3],
   ] as const)(
     '%s: no command after its bound, no takeover lost',
     { timeout: 900_000 },

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type AgentCard, AgentCard as Card, type Message, type Part, Role, TaskState } from '@a2a-js/sdk';
 import {
   AgentEvent,
@@ -106,6 +107,8 @@ export class MemoryA2aAgent {
   async #execute({ userMessage, taskId, contextId, task }: RequestContext, bus: ExecutionEventBus) {
     const message = { ...read(userMessage), task: taskId };
     this.heard.push(message);
+    // Every turn of a task listens to the same bus.
+    setMaxListeners(0, bus as unknown as EventTarget);
     const said: AgentTurn | Promise<AgentTurn> = this.#script(message);
     if ('say' in said) {
       bus.publish(AgentEvent.message(agentSays(said.say, undefined, '', contextId)));

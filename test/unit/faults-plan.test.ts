@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { BOUNDS, boundOf } from '../support/faults/bounds.ts';
+import { BOUNDS, boundOf, ROBOT_KINDS } from '../support/faults/bounds.ts';
 import { FAULTS } from '../support/faults/faults.ts';
 import { cellsOf, type Trial, trialOf } from '../support/faults/trial.ts';
 
-const ROBOTS = ['base', 'arm', 'ros'] as const;
+const ROBOTS = ROBOT_KINDS;
 const named = ({ fault, random, ...rest }: Trial) => ({ ...rest, fault: fault.id, next: random.uint32() });
 const trials = (seed: number, count: number) =>
   Array.from({ length: count }, (_, number) => trialOf(FAULTS, ROBOTS, { seed, number }));

@@ -3,14 +3,15 @@ import { DRIVE_LIMITS } from '../../../daemon/execution/control/drive-limits.ts'
 import { JOINT_ACCELERATION_MAX, JOINT_SPEED_MAX } from '../../../sim/arm/arm-model.ts';
 import { ROBOT } from '../../../sim/robot-model.ts';
 
-/** Which robot: the base in its maze, the arm at its table, the base of the ROS tests over a real DDS. */
-export type RobotKind = 'base' | 'arm' | 'ros';
+/** Which robot: the base in its maze, the arm at its table, the base of the ROS tests over a real DDS, or over rmw_zenoh. */
+export const ROBOT_KINDS = ['base', 'arm', 'ros', 'ros_zenoh'] as const;
+export type RobotKind = (typeof ROBOT_KINDS)[number];
 
 const seconds = (value: number) => Math.ceil(value * 1_000);
 const { linearMax, linearAccel, linearDecel, angularMax, angularAccel } = DRIVE_LIMITS;
 
 /** Two control steps: one in which the order is seen, one that was on its way. Milliseconds. */
-const STEPS_MS = { base: 100, arm: 40, ros: 100 } as const;
+const STEPS_MS = { base: 100, arm: 40, ros: 100, ros_zenoh: 100 } as const;
 /**
  * To rest within the limits of the gate, milliseconds. The base loses its highest speed at the slower of its two rates. A
  * joint without configured limits takes 0.2 s to its highest speed and 0.05 s to that acceleration, and back (docs/safety.md).
@@ -18,18 +19,19 @@ const STEPS_MS = { base: 100, arm: 40, ros: 100 } as const;
 const baseBrake = seconds(
   Math.max(linearMax / Math.min(linearAccel, linearDecel), angularMax / angularAccel),
 );
-const BRAKE_MS = { base: baseBrake, arm: 300, ros: baseBrake } as const;
+const BRAKE_MS = { base: baseBrake, arm: 300, ros: baseBrake, ros_zenoh: baseBrake } as const;
 /** To rest by the drives alone, when nobody commands any more, milliseconds. */
 const DRIVES_MS = {
   base: seconds(
     Math.max(ROBOT.linearMax / ROBOT.linearBraking, ROBOT.angularMax / ROBOT.angularAcceleration),
   ),
   arm: seconds(JOINT_SPEED_MAX / JOINT_ACCELERATION_MAX),
-  // It follows commands without inertia and has no watchdog.
+  // They follow commands without inertia and have no watchdog.
   ros: 0,
+  ros_zenoh: 0,
 } as const;
 /** Wheels slip and an arm swings back after its drives have come to rest, milliseconds. */
-const SETTLE_MS = { base: 250, arm: 500, ros: 100 } as const;
+const SETTLE_MS = { base: 250, arm: 500, ros: 100, ros_zenoh: 100 } as const;
 
 export type Bound = {
   /** From the fault to the last command that may move the robot, milliseconds; undefined: motion may go on. */
@@ -55,6 +57,8 @@ const dropped = (robot: RobotKind, lateMs: number, silentMs = 0): Bound => ({
 export const FILE_LOOK_MS = 250;
 /** `robot.sensor_age_max` by default, and the period of the slowest sense. */
 export const SENSE_AGE_MS = 500 + 100;
+/** How often a foreign runtime of these trials and the daemon say that they live; looked at as often, milliseconds. */
+export const PEER_HEARTBEAT_MS = 500;
 /** `horizon_max` of a controller by default. */
 export const HORIZON_MS = 1_000;
 
@@ -95,6 +99,10 @@ export const BOUNDS = {
   'starved of senses': {
     why: 'the last observation may be as old as its age limit (500 ms), and its actions count for horizon_max',
     of: ({ robot }: Terms) => braked(robot, SENSE_AGE_MS + HORIZON_MS),
+  },
+  'silent peer': {
+    why: 'a foreign runtime that says nothing for three heartbeats (0.5 s here) is lost, what it asked for is braked',
+    of: ({ robot }: Terms) => braked(robot, 4 * PEER_HEARTBEAT_MS),
   },
   never: {
     why: 'not one command',

@@ -1,5 +1,5 @@
-import type { RobotKind } from './bounds.ts';
-import { FAULTS, type FaultSpec, type Pace } from './faults.ts';
+import { ROBOT_KINDS, type RobotKind } from './bounds.ts';
+import { FAULTS, type FaultSpec, type Motion, type Pace } from './faults.ts';
 import type { Verdict } from './judge.ts';
 import { cellsOf, type Trial, trialOf } from './trial.ts';
 
@@ -17,6 +17,8 @@ export type Row = {
   restedTooLate: number;
   overspeed: number;
   collisions: number;
+  /** Trials by what moved the robot, or tried to. */
+  ways: Partial<Record<Motion, number>>;
   /** What a busy host added to a bound at most, milliseconds; 0 in virtual time. */
   hostLateMs: number;
 };
@@ -96,7 +98,7 @@ export function merged(all: readonly (readonly Row[])[]): readonly Row[] {
   for (const row of all.flat()) {
     const known = rows.get(keyOf(row.fault.id, row.robot));
     if (!known) {
-      rows.set(keyOf(row.fault.id, row.robot), { ...row });
+      rows.set(keyOf(row.fault.id, row.robot), { ...row, ways: { ...row.ways } });
       continue;
     }
     known.trials += row.trials;
@@ -108,20 +110,22 @@ export function merged(all: readonly (readonly Row[])[]): readonly Row[] {
     known.collisions += row.collisions;
     known.hostLateMs = Math.max(known.hostLateMs, row.hostLateMs);
     known.worst = slower(known.worst, row.worst);
+    for (const [motion, trials] of Object.entries(row.ways)) countWay(known, motion as Motion, trials);
   }
   return inOrder(rows);
 }
 
 function add(rows: Map<string, Row>, trial: Trial, { verdict, moved, hostLateMs = 0 }: Outcome): void {
-  const { fault, robot, bound } = trial;
+  const { fault, robot, motion, bound } = trial;
   const key = keyOf(fault.id, robot);
   let row = rows.get(key);
   if (!row) {
     const none = { trials: 0, unmoved: 0, lateCommands: 0, takeoversLost: 0, restedTooLate: 0, overspeed: 0 };
-    row = { fault, robot, worst: undefined, collisions: 0, hostLateMs: 0, ...none };
+    row = { fault, robot, worst: undefined, collisions: 0, hostLateMs: 0, ways: {}, ...none };
     rows.set(key, row);
   }
   row.trials++;
+  countWay(row, motion, 1);
   row.hostLateMs = Math.max(row.hostLateMs, hostLateMs);
   if (!moved) row.unmoved++;
   row.lateCommands += verdict.lateCommands;
@@ -134,6 +138,10 @@ function add(rows: Map<string, Row>, trial: Trial, { verdict, moved, hostLateMs 
     row.worst = slower(row.worst, { restMs: verdict.restMs, boundMs: restMs });
 }
 
+function countWay({ ways }: Row, motion: Motion, trials: number): void {
+  ways[motion] = (ways[motion] ?? 0) + trials;
+}
+
 function slower(a: Row['worst'], b: Row['worst']): Row['worst'] {
   if (!a || !b) return a ?? b;
   return b.restMs / b.boundMs > a.restMs / a.boundMs ? b : a;
@@ -143,8 +151,7 @@ const keyOf = (id: string, robot: RobotKind) => `${id} ${robot}`;
 
 /** As the list of faults has them. */
 function inOrder(rows: ReadonlyMap<string, Row>): readonly Row[] {
-  const robots: readonly RobotKind[] = ['base', 'arm', 'ros'];
-  return FAULTS.flatMap(({ id }) => robots.flatMap((robot) => rows.get(keyOf(id, robot)) ?? []));
+  return FAULTS.flatMap(({ id }) => ROBOT_KINDS.flatMap((robot) => rows.get(keyOf(id, robot)) ?? []));
 }
 
 /** How many cells a pace has with these robots: as many trials go once through all. */

@@ -1,6 +1,7 @@
 import { BOUNDS, type BoundKind } from './bounds.ts';
 import type { Row } from './campaign.ts';
-import { FAULTS, type FaultSpec } from './faults.ts';
+import { FAULTS, type FaultSpec, type Motion } from './faults.ts';
+import { MOTION_WORDS } from './motions.ts';
 
 export type CardParts = {
   readonly rows: readonly Row[];
@@ -45,12 +46,18 @@ export function faultCard({ rows, commands }: CardParts): string {
     'frozen process runs nothing and finds its mail when it wakes up, before or after its timers; a killed one loses its',
     'sockets; a cell that is silent for 1.75 s is killed.',
     '',
+    'Faults named `runs`, `peer`, `law`, `webhook` and `attached` have the real runtime cell too (intents, runs, tool gate,',
+    'Cedar policies, packages, webhooks, schedules, foreign runtimes), the real protocols of ACP and A2A agents, and the real',
+    'sessions of Foxglove and rosbridge clients. An agent asks again whatever it was answered, also after its run has ended.',
+    '',
     ...table(of('virtual')),
     '',
+    ...waysTable(of('virtual')),
     '## With real processes',
     '',
     'A daemon as it is shipped, with its processes, sockets and command line, on the clock of the host. `base` is the base in',
-    'its maze, `arm` the arm at its table, `ros` a base on a real DDS that keeps to its last command for ever. What this host',
+    'its maze, `arm` the arm at its table, `ros` a base on a real DDS that keeps to its last command for ever, `ros_zenoh` such a',
+    'base on rmw_zenoh, with the bounds of `ros`. What this host',
     `let the threads of the daemon wait for a processor is added to the bound: up to ${number(Math.round(Math.max(0, ...of('real').map(({ hostLateMs }) => hostLateMs))))} ms, of all threads together. On a quiet host it is next to nothing.`,
     '',
     ...table(of('real')),
@@ -73,17 +80,38 @@ export function faultCard({ rows, commands }: CardParts): string {
     '  same time. The routes of the HTTP API are reduced to the calls that they make; its guard after a freeze is the real one.',
     '- **The arm** is the simulated one: no arm behind ros2_control.',
     '- **Missions and prompts.** In accelerated time programs ask for motion again and again, and stop their run when it fails;',
-    '  runs, flows, intents over Zenoh, goals of the intent action over ROS, and an agent whose model asks for motion in every',
-    '  turn are tried with real processes.',
-    '- **Routes and plays** are tried at the door, not over a second peer.',
+    '  the mission of the maze and an agent whose model asks for motion in every turn are tried with real processes.',
+    '- **Runs** in accelerated time: the log of the runtime cell is in memory and as strict as the real one; signatures of webhooks',
+    '  are checked, HTTP is not parsed. Zenoh and ROS are in memory. Sandboxes, extensions, MCP servers, plans and central are not in them.',
+    '- **Routes and plays** have Zenoh and a recording in memory, not a second peer.',
     '- **The supervisor**: when it is killed the whole daemon ends, and what starts it again is not part of the trial. With real',
     '  processes freezes last 5 s at most.',
     '- **Covered lidars** are tried with the control loop of this daemon; a controller of `[[controllers]]` looks at no lidar.',
-    '- **Nav2**, ROS over Zenoh, lockstep, several faults at once, power cuts, and hardware of any kind.',
+    '- **Nav2**, lockstep, several faults at once, power cuts, and hardware of any kind.',
     '- **A freeze shorter than a second** ends no motion, and one below 0.4 s no command of a hand. They are judged up to their end.',
     '- **A policy that repeats its answer** within the limits of the robot moves it: no check can see that it is wrong.',
     '',
   ].join('\n');
+}
+
+/** How often each way in was tried; empty where the counts do not say. */
+function waysTable(rows: readonly Row[]): readonly string[] {
+  const ways = new Map<string, { readonly trials: number; readonly faults: number }>();
+  for (const row of rows)
+    for (const [motion, trials] of Object.entries(row.ways)) {
+      const key = `${MOTION_WORDS[motion as Motion]} | ${row.robot}`;
+      const { trials: before, faults } = ways.get(key) ?? { trials: 0, faults: 0 };
+      ways.set(key, { trials: before + trials, faults: faults + 1 });
+    }
+  if (ways.size === 0) return [];
+  return [
+    'What moved the robot when the fault came, or tried to, in the trials whose counts have it:',
+    '',
+    '| way in | robot | trials | faults |',
+    '| --- | --- | --- | --- |',
+    ...[...ways].sort().map(([key, { trials, faults }]) => `| ${key} | ${trials} | ${faults} |`),
+    '',
+  ];
 }
 
 function table(rows: readonly Row[]): readonly string[] {
@@ -113,7 +141,7 @@ const number = (value: number) => value.toLocaleString('en-US');
 
 /** Faults and robots that a card has lines for. */
 export function linesOf(card: string): readonly string[] {
-  return [...card.matchAll(/^\| `([^`]+)` \| [^|]+ \| (base|arm|ros) \|/gm)].map(
+  return [...card.matchAll(/^\| `([^`]+)` \| [^|]+ \| (base|arm|ros|ros_zenoh) \|/gm)].map(
     ([, id, robot]) => `${id} ${robot}`,
   );
 }

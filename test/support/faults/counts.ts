@@ -42,7 +42,8 @@ export function readCounts(path: string): Counts | undefined {
   // What the file says of a fault may be older than the list.
   const rows = counts.rows.flatMap((row) => {
     const fault = FAULTS.find(({ id }) => id === row.fault.id);
-    return fault ? [{ ...row, fault }] : [];
+    // Counts of an older version do not say what moved the robot.
+    return fault ? [{ ...row, fault, ways: row.ways ?? {} }] : [];
   });
   return { ...counts, rows };
 }

@@ -1,23 +1,8 @@
 import type { BoundKind, RobotKind } from './bounds.ts';
+import type { Motion } from './motions.ts';
+import { RUN_FAULTS } from './run-faults.ts';
 
-/** What moves the robot when the fault comes. `idle`: nothing does, and somebody tries. */
-export type Motion =
-  | 'navigate'
-  | 'drive'
-  | 'spin'
-  | 'trajectory'
-  | 'gripper'
-  | 'teleop'
-  | 'controller'
-  | 'play'
-  | 'mission'
-  /** Intents over Zenoh, again and again. */
-  | 'zenoh'
-  /** Goals of the intent action of ROS, again and again. */
-  | 'ordered'
-  /** An agent whose model asks for motion in every turn, whatever it is answered. */
-  | 'prompted'
-  | 'idle';
+export type { Motion } from './motions.ts';
 
 /** `virtual`: real code and real physics in one process, in accelerated time. `real`: a daemon as it is shipped. */
 export type Pace = 'virtual' | 'real';
@@ -241,19 +226,22 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
     ...{ id: 'play.tries', what: 'a play brings commands without the lease, or trajectories' },
     ...{ pace: virtual, motions: IDLE, bound: 'never' },
   },
+  ...RUN_FAULTS,
 ];
 
 const real = 'real' as const;
 const REACHES = ['trajectory', 'teleop'] as const;
-const DRIVES = { base: ['spin', 'teleop'], arm: REACHES, ros: ['spin', 'teleop'] } as const;
-const ALSO_RUNS = { base: ['mission', 'spin', 'teleop'], arm: REACHES, ros: ['spin', 'teleop'] } as const;
+const TURNS = ['spin', 'teleop'] as const;
+const DRIVES = { base: TURNS, arm: REACHES, ros: TURNS, ros_zenoh: TURNS } as const;
+const ALSO_RUNS = { base: ['mission', ...TURNS], arm: REACHES, ros: TURNS, ros_zenoh: TURNS } as const;
 const RUNS = ['mission', 'zenoh', 'prompted'] as const;
 const STOPPED = {
   ...ALSO_RUNS,
   base: [...RUNS, 'spin', 'teleop'],
-  ros: ['ordered', 'spin', 'teleop'],
+  ros: ['ordered', ...TURNS],
+  ros_zenoh: TURNS,
 } as const;
-const STEERED = { base: ['teleop'], arm: ['teleop'], ros: ['teleop'] } as const;
+const STEERED = { base: ['teleop'], arm: ['teleop'], ros: ['teleop'], ros_zenoh: ['teleop'] } as const;
 
 /** Faults of a daemon as it is shipped: its processes, its sockets, its command line, a robot on a real DDS. */
 export const REAL_FAULTS: readonly FaultSpec[] = [

@@ -64,7 +64,8 @@ async function estopWith({ trial, stage }: RealTrial): Promise<Made> {
     ...{ method: 'POST', headers },
     ...(body === undefined ? {} : { body }),
   });
-  if (!response.ok) throw new Error(`the emergency stop was refused: ${response.status}`);
+  if (!response.ok)
+    throw new Error(`the emergency stop was refused: ${response.status} ${await response.text()}`);
   return { fromMs };
 }
 

@@ -6,6 +6,7 @@ import type { KeySpace, LeaseView } from '../../../../contract/index.ts';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../../../peers/ros-peer.ts';
 import { freshDir, ROOT, type TestDaemon, testDaemon, until } from '../../daemon.ts';
 import { freePort } from '../../zenoh.ts';
+import { ZenohRosPeer } from '../../zenoh-ros-peer.ts';
 import type { Entry, RobotFacts } from '../record.ts';
 import { ARM_FACTS, BASE_FACTS } from '../virtual/robots.ts';
 import { hostileModel } from './hostile-model.ts';
@@ -41,6 +42,7 @@ const CLOCKED = { AURAISON_SIM_PACE: 'realtime', AURAISON_SIM_SPEED: '1' };
 /** The daemon of these trials: of a robot, or of the agent with a hostile model. */
 export function stageOf(name: string): Promise<RealStage> {
   if (name === 'ros') return rosStage();
+  if (name === 'ros_zenoh') return rosZenohStage();
   if (name === 'arm')
     return simStage('arm', ARM_FACTS, { AURAISON_CONFIG: ARM_CONFIG, AURAISON_SIM_CAMERA_RATE: '1' });
   return name === 'prompted' ? promptedStage() : baseStage();
@@ -145,21 +147,10 @@ async function rosStage(): Promise<RealStage> {
     ...{ ...env, AURAISON_ROBOT_SOURCE: 'ros', AURAISON_APPS_DIRS: turner(directory.path) },
   });
   const peers: PythonPeer[] = [base];
-  /** Its speed is what it was told last: it has neither inertia nor a watchdog. */
-  const record = (): Entry[] => {
-    const told = base.lines.filter(
-      (line): line is Told => typeof line === 'object' && line !== null && 't' in line,
+  const record = () =>
+    inertialess(
+      base.lines.filter((line): line is Told => typeof line === 'object' && line !== null && 't' in line),
     );
-    const found = told.flatMap(({ t, linear, angular }): Entry[] => {
-      const at = { atMs: t * 1_000, worldMs: t * 1_000 };
-      return [
-        { kind: 'command', ...at, values: [linear, angular], refused: '' },
-        { kind: 'state', ...at, speeds: [linear, angular], collisions: 0 },
-      ];
-    });
-    const last = found.findLast((one) => one.kind === 'state');
-    return last ? [...found, { ...last, atMs: hostMs(), worldMs: hostMs() }] : found;
-  };
   return {
     ...{ daemon, facts: BASE_FACTS, record, stopPath: '/v1/robot/stop' },
     peer: (script, ...args) => {
@@ -170,6 +161,53 @@ async function rosStage(): Promise<RealStage> {
     async close() {
       await daemon.stop();
       for (const one of peers.reverse()) await one.close();
+      directory.remove();
+    },
+  };
+}
+
+/** Its speed is what it was told last: such a robot has neither inertia nor a watchdog. */
+function inertialess(told: readonly Told[]): Entry[] {
+  const found = told.flatMap(({ t, linear, angular }): Entry[] => {
+    const at = { atMs: t * 1_000, worldMs: t * 1_000 };
+    return [
+      { kind: 'command', ...at, values: [linear, angular], refused: '' },
+      { kind: 'state', ...at, speeds: [linear, angular], collisions: 0 },
+    ];
+  });
+  const last = found.findLast((one) => one.kind === 'state');
+  return last ? [...found, { ...last, atMs: hostMs(), worldMs: hostMs() }] : found;
+}
+
+const DOMAIN = 23;
+
+/** The same base on rmw_zenoh: a node that knows nothing of this project, by a router that the daemon is. */
+async function rosZenohStage(): Promise<RealStage> {
+  const directory = freshDir('faults-ros-zenoh');
+  const port = await freePort();
+  const config = join(directory.path, 'robot.toml');
+  writeFileSync(
+    config,
+    `[robot]\nsource = "ros_zenoh"\n[zenoh]\nmode = "router"\nlisten = ["tcp/127.0.0.1:${port}"]\n[ros]\ndomain_id = ${DOMAIN}\n`,
+  );
+  const daemon = await testDaemon(join(directory.path, 'data'), {
+    ...{ AURAISON_CONFIG: config, AURAISON_ZENOH_ENABLED: 'true' },
+  });
+  const base = new ZenohRosPeer('robot', port, DOMAIN);
+  await base.until((line) => 'ready' in line);
+  const record = () =>
+    inertialess(
+      base.lines.flatMap(({ cmd_vel, t }) => {
+        if (!Array.isArray(cmd_vel)) return [];
+        const [linear, angular] = cmd_vel as [number, number];
+        return [{ t: t as number, linear, angular }];
+      }),
+    );
+  return {
+    ...{ daemon, facts: BASE_FACTS, record, stopPath: '/v1/robot/stop' },
+    async close() {
+      await daemon.stop();
+      await base.kill();
       directory.remove();
     },
   };

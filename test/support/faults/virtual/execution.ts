@@ -6,12 +6,14 @@ import {
   type Manipulator,
   type Policy,
   type PolicyDesk,
+  pause,
   type Sample,
   type TopicSpec,
   toMs,
 } from '../../../../contract/index.ts';
+import type { MessageBus } from '../../../../daemon/cell/message-bus.ts';
 import type { Actuation } from '../../../../daemon/execution/actuation.ts';
-import type { BagPlayer } from '../../../../daemon/execution/bag-player.ts';
+import { BagPlayer } from '../../../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../../../daemon/execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../../../../daemon/execution/control/control-client.ts';
 import { CORE_DEFAULTS } from '../../../../daemon/execution/control/control-core.ts';
@@ -27,12 +29,15 @@ import { ControllersThread } from '../../../../daemon/execution/controllers/cont
 import type { StepGate } from '../../../../daemon/execution/controllers/gate-port.ts';
 import type { FromThread, ThreadData, ToThread } from '../../../../daemon/execution/controllers/messages.ts';
 import { SharedState } from '../../../../daemon/execution/controllers/shared-state.ts';
-import { type DoorPath, RobotSink } from '../../../../daemon/execution/door/index.ts';
+import { type DoorPath, holdLease, RobotSink } from '../../../../daemon/execution/door/index.ts';
 import { ExecutionCell } from '../../../../daemon/execution/execution-cell.ts';
 import { Routes } from '../../../../daemon/execution/routes/index.ts';
 import { SafetyDesk, type SafetyOptions } from '../../../../daemon/execution/safety/safety-desk.ts';
 import { SafetyWatch } from '../../../../daemon/execution/safety/safety-word.ts';
 import type { ManualClock } from '../../../fakes/manual-clock.ts';
+import { routesOf } from '../../route-rig.ts';
+import { MemoryBag } from './bag.ts';
+import { type Network, openIntents } from './network.ts';
 import { VirtualProcess } from './process.ts';
 import type { VirtualStar } from './star.ts';
 import { VirtualLink, type VirtualWorld } from './world.ts';
@@ -58,7 +63,13 @@ export type ExecutionDeps = {
   readonly policies: PolicyDesk;
   readonly parts: RobotParts;
   readonly life: number;
+  /** Where intents come from Zenoh and ROS; absent: they do not. */
+  readonly network?: Network;
 };
+
+/** Whatever comes at these keys of Zenoh goes to the robot, where its door lets it. */
+export const STEER_KEY = 'steer';
+const ROUTES = routesOf(`[[routes]]\nname = "in"\nfrom = "zenoh:${STEER_KEY}/**"\nto = "ros:/**"\n`);
 
 type ThreadName = 'control' | 'controllers';
 
@@ -76,6 +87,10 @@ export class VirtualExecution {
   readonly robot: RobotSink;
   readonly #deps: ExecutionDeps;
   readonly #cell: ExecutionCell;
+  readonly #bus: MessageBus;
+  readonly samples: SampleBus;
+  #intents: { close(): void } | undefined;
+  readonly #routes: Routes;
   readonly #controllers: ControllersDesk;
   readonly #threads: VirtualProcess[] = [];
   readonly #newest = new Map<ThreadName, { readonly process: VirtualProcess; ended(reason: string): void }>();
@@ -89,11 +104,13 @@ export class VirtualExecution {
     const process = new VirtualProcess(`execution ${life}`, host);
     this.process = process;
     const cellBus = star.join('execution', process);
+    this.#bus = cellBus;
     const context = {
       ...{ name: 'execution', clock: process, bus: cellBus, dataDir, attempt: life, startReason: '' },
       ...{ report: () => {}, emit: async () => {} },
     } as unknown as CellContext;
     const bus = new SampleBus({ clock: process, ledger: new Ledger() });
+    this.samples = bus;
     this.link = new VirtualLink(world, process, parts.obeys);
     for (const topic of parts.obeys) void this.link.advertise(topic);
     this.safety = new SafetyDesk(context, parts.safety);
@@ -127,6 +144,11 @@ export class VirtualExecution {
     });
     serveControllers(cellBus, this.#controllers);
     bus.tap('controllers', (sample) => this.#controllers.observe(sample));
+    this.#routes = new Routes({
+      ...{ clock: process, specs: deps.network ? ROUTES : [], robot: 'r1', prefix: '', bus },
+      ...{ door: this.safety.door, emit: async () => {}, report: () => {} },
+      robotPath: (name) => this.safety.door.path(this.robot, { kind: 'route', name }),
+    });
     const { makeArm } = parts;
     this.#cell = new ExecutionCell(context, {
       ...{ sourceKind: 'sim', source: this.link, sink: path('drive'), topics: parts.topics },
@@ -139,7 +161,7 @@ export class VirtualExecution {
           ...events,
         }),
       arm: makeArm?.(path('arm'), process),
-      player: { close: async () => {} } as unknown as BagPlayer,
+      player: this.#player(),
       movers: [
         {
           isMoving: () => this.#controllers.isMoving(),
@@ -147,13 +169,29 @@ export class VirtualExecution {
         },
       ],
       zenoh: undefined,
-      routes: new Routes({
-        ...{ clock: process, specs: [], robot: 'r1', prefix: '', bus },
-        ...{ emit: async () => {}, report: () => {} },
-      }),
+      routes: this.#routes,
       safety: this.safety,
       lockstep: undefined,
       mapAreaM2: undefined,
+    });
+  }
+
+  /** Plays one recording, of velocities, into the robot. */
+  #player(): BagPlayer {
+    const { process } = this;
+    const { door } = this.safety;
+    let plays = 0;
+    return new BagPlayer({
+      open: async () => new MemoryBag(process, this.#deps.parts.command),
+      target: async () => ({
+        sink: (lease) => door.path(this.robot, { kind: 'play', name: '' }, { lease }),
+        ...{ reaches: 'robot', settleMs: 0 },
+      }),
+      pause: (ms) => pause(process, ms),
+      every: (ms, fire) => process.every(ms, fire),
+      nowMs: () => process.monotonicMs(),
+      hold: (from) => holdLease(this.actuation, `play-${++plays}`, from, 'bag-play'),
+      ...{ topics: door.topics, gate: door.gate },
     });
   }
 
@@ -176,6 +214,12 @@ export class VirtualExecution {
     } as unknown as KeySpace);
     await this.#cell.start();
     this.#controllers.start();
+    const { network } = this.#deps;
+    if (!network || this.process.isDead) return;
+    const intents = await openIntents(network, this.process, this.#bus);
+    this.#intents = intents;
+    await this.#routes.attach(intents.near);
+    if (this.process.isDead) intents.close();
   }
 
   /** All threads of a process stand still together. */
@@ -193,6 +237,7 @@ export class VirtualExecution {
   kill(): void {
     for (const one of [this.process, ...this.#threads]) one.kill();
     this.safety.close();
+    this.#intents?.close();
     this.#deps.world.gone(this.link);
   }
 
@@ -211,9 +256,15 @@ export class VirtualExecution {
     this.#newest.get(name)?.process.thaw(mailFirst);
   }
 
-  #thread(name: ThreadName, ended: (reason: string) => void): VirtualProcess {
+  /** Another thread of this process: it is frozen and killed with it. */
+  thread(name: string): VirtualProcess {
     const process = new VirtualProcess(name, this.#deps.host);
     this.#threads.push(process);
+    return process;
+  }
+
+  #thread(name: ThreadName, ended: (reason: string) => void): VirtualProcess {
+    const process = this.thread(name);
     this.#newest.set(name, { process, ended });
     return process;
   }

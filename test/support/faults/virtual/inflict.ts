@@ -1,6 +1,7 @@
 import { FREEZE_LOOK_MS, LIMITS, METHODS } from '../../../../contract/index.ts';
 import type { Claim } from '../judge.ts';
 import { bounded, draw, frozen, type Inflict, letGo, order, stopSomehow, TAIL_MS } from './inflict-kit.ts';
+import { RUNS_FAULTS } from './inflict-runs.ts';
 import { STOPS } from './inflict-stops.ts';
 import type { Manner } from './policies.ts';
 import type { Stage } from './run-trial.ts';
@@ -32,6 +33,9 @@ function policy(manner: Manner): Inflict {
 
 const FAULTS: Readonly<Record<string, Inflict>> = {
   ...STOPS,
+  ...RUNS_FAULTS,
+  'runs.host.freeze': hostFreeze,
+  'runs.link.cut': (stage) => linkLost(stage, 'cut'),
   'execution.kill': async (stage) => {
     letGo(stage);
     const fromMs = stage.daemon.nowMs;
@@ -96,28 +100,7 @@ const FAULTS: Readonly<Record<string, Inflict>> = {
   },
   'runtime.freeze': runtimeFreeze,
   'runtime.blink': runtimeFreeze,
-  'host.freeze': async (stage) => {
-    const { daemon } = stage;
-    const fromMs = daemon.nowMs;
-    letGo(stage);
-    const [life, api] = [daemon.execution, daemon.api.process];
-    const others = [daemon.supervisor, api];
-    await frozen(
-      stage,
-      () => {
-        for (const one of others) one.freeze();
-        life.freeze();
-      },
-      () => {
-        const mailFirst = draw(stage);
-        const lifeFirst = draw(stage);
-        if (lifeFirst) life.thaw(mailFirst, draw(stage));
-        for (const one of others) one.thaw(mailFirst);
-        if (!lifeFirst) life.thaw(mailFirst, draw(stage));
-      },
-    );
-    return bounded(stage, fromMs, daemon.nowMs + TAIL_MS);
-  },
+  'host.freeze': hostFreeze,
   'robot.freeze': async (stage) => {
     const { daemon } = stage;
     await frozen(
@@ -202,6 +185,29 @@ const FAULTS: Readonly<Record<string, Inflict>> = {
   'route.tries': (stage) => tries(stage, 'route'),
   'play.tries': (stage) => tries(stage, 'play'),
 };
+
+async function hostFreeze(stage: Stage): Promise<Claim> {
+  const { daemon } = stage;
+  const fromMs = daemon.nowMs;
+  letGo(stage);
+  const [life, api] = [daemon.execution, daemon.api.process];
+  const others = [daemon.supervisor, api];
+  await frozen(
+    stage,
+    () => {
+      for (const one of others) one.freeze();
+      life.freeze();
+    },
+    () => {
+      const mailFirst = draw(stage);
+      const lifeFirst = draw(stage);
+      if (lifeFirst) life.thaw(mailFirst, draw(stage));
+      for (const one of others) one.thaw(mailFirst);
+      if (!lifeFirst) life.thaw(mailFirst, draw(stage));
+    },
+  );
+  return bounded(stage, fromMs, daemon.nowMs + TAIL_MS);
+}
 
 /** A hand goes on for a moment: what it sends lies in the socket, and is read when the process wakes up. */
 async function runtimeFreeze(stage: Stage): Promise<Claim> {

@@ -16,9 +16,12 @@ export class VirtualStar {
 
   /** A cell, or its next life. */
   join(name: CellName, process: VirtualProcess): MessageBus {
-    const bus = new MessageBus(name, process, (message) => {
-      if (!process.isDead) this.supervisor.deliver(() => this.#route(name, message));
-    });
+    const send = (message: FromCell) => {
+      // What a frozen process was about to send is sent when it wakes up.
+      if (process.isFrozen) process.deliver(() => send(message));
+      else if (!process.isDead) this.supervisor.deliver(() => this.#route(name, message));
+    };
+    const bus = new MessageBus(name, process, send);
     this.#cells.set(name, { process, bus });
     return bus;
   }

@@ -1,7 +1,8 @@
-import { METHODS } from '../../../../contract/index.ts';
+import { METHODS, type Sample } from '../../../../contract/index.ts';
 import { encodeFloat64MultiArray, FLOAT64_MULTI_ARRAY } from '../../../../formats/cdr/index.ts';
 import { HOME } from '../../../../sim/arm/arm-model.ts';
 import { ARM_COMMAND, ARM_TRAJECTORY } from '../../../../sim/arm/arm-topics.ts';
+import type { Random } from '../../../../sim/random.ts';
 import type { Claim } from '../judge.ts';
 import { Hand, Program, velocity } from './askers.ts';
 import type { Stage } from './run-trial.ts';
@@ -41,25 +42,30 @@ function offering(stage: Stage, kind: 'route' | 'play'): () => void {
     const nowMs = process.monotonicMs();
     // None of these is held by anybody.
     const lease = random.float() < 0.5 ? { lease: 1_000 + random.int(4) } : {};
-    const sample = random.pick([
-      () => velocity(0.2, 0.5, nowMs),
-      () => velocity(Number.NaN, 1e30, nowMs),
-      () => ({ ...velocity(0.2, 0.5, nowMs), topic: '/cmd_vel_out' }),
-      () =>
-        positions(
-          ARM_COMMAND.topic,
-          HOME.map((at) => at + 0.4),
-        ),
-      () =>
-        positions(
-          '/another/commands',
-          HOME.map((at) => at - 0.4),
-        ),
-      () => ({ ...positions(ARM_TRAJECTORY.topic, [1]), type: ARM_TRAJECTORY.type }),
-    ])();
+    const sample = strangeSample(random, nowMs);
     path.send(sample, lease);
   });
   return () => timer.cancel();
+}
+
+/** A command of some kind that a robot obeys, or might. */
+export function strangeSample(random: Random, nowMs: number): Sample {
+  return random.pick<() => Sample>([
+    () => velocity(0.2, 0.5, nowMs),
+    () => velocity(Number.NaN, 1e30, nowMs),
+    () => ({ ...velocity(0.2, 0.5, nowMs), topic: '/cmd_vel_out' }),
+    () =>
+      positions(
+        ARM_COMMAND.topic,
+        HOME.map((at) => at + 0.4),
+      ),
+    () =>
+      positions(
+        '/another/commands',
+        HOME.map((at) => at - 0.4),
+      ),
+    () => ({ ...positions(ARM_TRAJECTORY.topic, [1]), type: ARM_TRAJECTORY.type }),
+  ])();
 }
 
 function positions(topic: string, values: readonly number[]) {
