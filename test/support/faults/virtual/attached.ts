@@ -4,7 +4,7 @@ import { FoxgloveSession } from '../../../../adapters/foxglove/session.ts';
 import { MessageTexts } from '../../../../adapters/rosbridge/message-json.ts';
 import { RosbridgeSession } from '../../../../adapters/rosbridge/session.ts';
 import { type CallName, EdgeError, METHODS } from '../../../../contract/index.ts';
-import { publisher } from '../../../../daemon/compose/attached.ts';
+import { ClientTopics } from '../../../../daemon/execution/attached/client-topics.ts';
 import { SampleFeed } from '../../../../daemon/execution/attached/sample-feed.ts';
 import { TWIST } from '../../../../formats/cdr/index.ts';
 import { schemaFor } from '../../../../formats/ros2/index.ts';
@@ -170,8 +170,10 @@ function connect(
 ): Connection {
   const server = life.thread('attached');
   const path = life.safety.door.path(life.robot, { kind: 'route', name: 'attached' });
+  const topics = new ClientTopics({ clock: life.process, path });
   const feed = new SampleFeed({
-    ...{ bus: life.samples, clock: life.process, publish: publisher(path), watchGraph: () => {} },
+    ...{ bus: life.samples, clock: life.process, watchGraph: () => {} },
+    publish: (sample) => topics.publish(sample),
     post: (message) => server.deliver(() => robot.receive(structuredClone(message))),
     schemaOf: (type) => schemaFor(type)?.data,
     now: () => life.process.now(),

@@ -58,7 +58,7 @@ class VirtualApi {
   post(url: string, call: CallName, body: unknown, ms = 60_000): Promise<unknown> {
     return this.#deliver(url, async () => {
       if (this.#runtime) await judgeOrder(this.#runtime, url, body);
-      return this.#bus.request('execution', call, body, ms);
+      return this.#bus.request('execution', call, body as never, ms);
     });
   }
 
