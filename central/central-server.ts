@@ -5,6 +5,7 @@ import {
   EdgeError,
   type ErrorCode,
   LIMITS,
+  type LinkHello,
   type LinkReceipt,
   linger,
 } from '../contract/index.ts';
@@ -12,11 +13,14 @@ import { urlOf } from '../io/listen.ts';
 import type { Coordinator } from './coordinator.ts';
 import { readJson } from './http-body.ts';
 import { LaneRefusal } from './lane-store.ts';
+import type { ObjectDesk } from './object-desk.ts';
+import { type Answer, objectAnswer } from './object-routes.ts';
 import type { Operators } from './operators.ts';
 import type { OrderQueue } from './order-queue.ts';
 
 export type CentralServerOptions = {
   readonly coordinator: Coordinator;
+  readonly objects: ObjectDesk;
   readonly orders: OrderQueue;
   /** The token of clients that may give orders to robots. Undefined with `token`. */
   readonly operators: Operators | undefined;
@@ -29,20 +33,30 @@ export type CentralServerOptions = {
   readonly report: (message: string, error: unknown) => void;
 };
 
+/** What says nothing about a robot needs no token: a robot asks it before it knows what else to send. */
+const HELLO = 'GET /link/v2/hello';
+const OPEN_TO_ALL: ReadonlySet<string> = new Set(['GET /health', HELLO]);
+const HELLO_ANSWER = {
+  versions: [1, 2],
+  encodings: ['zstd'],
+  part_bytes_max: LIMITS.LINK_PART_BYTES_MAX,
+} satisfies LinkHello;
+
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'schema.invalid': 400,
   'log.tampered': 400,
   'api.unauthorised': 401,
   'api.forbidden': 403,
   'api.not_found': 404,
+  'link.refused': 400,
   'link.gap': 409,
   'link.conflict': 409,
   'api.too_large': 413,
   'cell.overloaded': 429,
+  'quota.exceeded': 507,
 };
 
-type Answer = { readonly status: number; readonly body: string };
-/** `by`: the operator whose token was sent. */
+/** `by`: the operator or the robot whose credentials were sent; undefined: those of all robots, or none are required. */
 type Endpoint = (
   request: IncomingMessage,
   query: URLSearchParams,
@@ -64,12 +78,13 @@ export class CentralServer {
     this.#endpoints = new Map<string, Endpoint>([
       ['GET /health', () => json({ status: 'ok' })],
       ['GET /link/v1/key', () => json(coordinator.key())],
-      ['POST /link/v1/push', async (request) => json(coordinator.push(await readJson(request)))],
-      ['GET /link/v1/watermark', (_, query) => json(coordinator.watermark(query))],
-      ['GET /link/v1/robots', () => json(coordinator.robots())],
-      ['GET /link/v1/events', (_, query) => coordinator.events(query)],
-      ['GET /link/v1/orders', async (_, query) => json(await orders.orders(query))],
-      ['POST /link/v1/reports', async (request) => json(orders.report(await readJson(request)))],
+      [HELLO, () => json(HELLO_ANSWER)],
+      ['POST /link/v1/push', async (request, _, by) => json(coordinator.push(await readJson(request), by))],
+      ['GET /link/v1/watermark', (_, query, by) => json(coordinator.watermark(query, by))],
+      ['GET /link/v1/robots', (_, __, by) => json(coordinator.robots(by))],
+      ['GET /link/v1/events', (_, query, by) => coordinator.events(query, by)],
+      ['GET /link/v1/orders', async (_, query, by) => json(await orders.orders(query, by))],
+      ['POST /link/v1/reports', async (request, _, by) => json(orders.report(await readJson(request), by))],
       ['POST /orders/v1', async (request, _, by) => json(orders.post(await readJson(request), by))],
       ['GET /orders/v1', (_, query) => json(orders.list(query))],
     ]);
@@ -105,7 +120,7 @@ export class CentralServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, body } = await this.#answer(request);
+    const { status, body, headers } = await this.#answer(request);
     // What was refused is let in, so that the robot reads why, and not a broken connection; above the limit only for a
     // while, and the connection ends with the answer.
     if (!request.complete) {
@@ -121,6 +136,7 @@ export class CentralServer {
       'content-length': Buffer.byteLength(body),
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
+      ...headers,
     });
     response.end(body);
   }
@@ -128,18 +144,24 @@ export class CentralServer {
   async #answer(request: IncomingMessage): Promise<Answer> {
     try {
       const [path = '', search = ''] = (request.url ?? '').split('?', 2);
-      const endpoint = this.#endpoints.get(`${request.method} ${path}`);
+      const name = `${request.method} ${path}`;
+      const endpoint = this.#endpoints.get(name);
       // A robot may push and fetch, but give no orders to another robot.
-      const by = path.startsWith('/orders/') ? this.#operator(request) : undefined;
-      if (!path.startsWith('/orders/') && path !== '/health') this.#checkToken(request);
-      if (!endpoint) {
-        throw new EdgeError('api.not_found', {
-          operation: String(request.method),
-          subject: path.slice(0, 256),
-          hint: 'LINK.md lists the endpoints',
-        });
-      }
-      return { status: 200, body: await endpoint(request, new URLSearchParams(search), by) };
+      const isOperators = path.startsWith('/orders/') || path.startsWith('/objects/');
+      const by = isOperators
+        ? this.#operator(request)
+        : OPEN_TO_ALL.has(name)
+          ? undefined
+          : this.#robot(request);
+      const query = new URLSearchParams(search);
+      if (endpoint) return { status: 200, body: await endpoint(request, query, by) };
+      const answer = await objectAnswer(this.#options.objects, request, path, query, by);
+      if (answer) return answer;
+      throw new EdgeError('api.not_found', {
+        operation: String(request.method),
+        subject: path.slice(0, 256),
+        hint: 'LINK.md lists the endpoints',
+      });
     } catch (thrown) {
       return this.#refuse(thrown);
     }
@@ -162,10 +184,12 @@ export class CentralServer {
     return { status: 500, body: JSON.stringify(fault.toBody()) };
   }
 
-  #checkToken(request: IncomingMessage): void {
+  /** The robot whose credentials were sent; undefined: the token of all robots. */
+  #robot(request: IncomingMessage): string | undefined {
     const shown = bearer(request);
     const wanted = this.#digest;
-    if (wanted === undefined || (shown !== undefined && timingSafeEqual(digest(shown), wanted))) return;
+    if (wanted === undefined || (shown !== undefined && timingSafeEqual(digest(shown), wanted)))
+      return undefined;
     throw unauthorised();
   }
 
