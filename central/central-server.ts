@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import {
   type Clock,
@@ -17,15 +16,17 @@ import type { ObjectDesk } from './object-desk.ts';
 import { type Answer, objectAnswer } from './object-routes.ts';
 import type { Operators } from './operators.ts';
 import type { OrderQueue } from './order-queue.ts';
+import { ANYBODY, type Caller } from './require-own.ts';
+import type { Robots } from './robots.ts';
 
 export type CentralServerOptions = {
   readonly coordinator: Coordinator;
   readonly objects: ObjectDesk;
   readonly orders: OrderQueue;
-  /** The token of clients that may give orders to robots. Undefined with `token`. */
+  /** The token of clients that may give orders to robots. Undefined with `robots`. */
   readonly operators: Operators | undefined;
   /** Undefined: no token is required; the caller must then use a loopback address. */
-  readonly token: string | undefined;
+  readonly robots: Robots | undefined;
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
@@ -56,23 +57,22 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'quota.exceeded': 507,
 };
 
-/** `by`: the operator or the robot whose credentials were sent; undefined: those of all robots, or none are required. */
+/** `by`: the robot, or `operator`: the operator whose credentials were sent; undefined: none are required. */
 type Endpoint = (
   request: IncomingMessage,
   query: URLSearchParams,
-  by: string | undefined,
+  by: Caller,
+  operator: string | undefined,
 ) => Promise<string> | string;
 
 /** The coordinator over HTTP, by LINK.md. Node's own server: Fastify belongs to the API of the daemon. */
 export class CentralServer {
   readonly #options: CentralServerOptions;
-  readonly #digest: Buffer | undefined;
   readonly #server: Server;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
 
   constructor(options: CentralServerOptions) {
     this.#options = options;
-    this.#digest = options.token === undefined ? undefined : digest(options.token);
     const { coordinator, orders } = options;
     const json = (value: unknown) => JSON.stringify(value);
     this.#endpoints = new Map<string, Endpoint>([
@@ -85,7 +85,7 @@ export class CentralServer {
       ['GET /link/v1/events', (_, query, by) => coordinator.events(query, by)],
       ['GET /link/v1/orders', async (_, query, by) => json(await orders.orders(query, by))],
       ['POST /link/v1/reports', async (request, _, by) => json(orders.report(await readJson(request), by))],
-      ['POST /orders/v1', async (request, _, by) => json(orders.post(await readJson(request), by))],
+      ['POST /orders/v1', async (request, _, __, by) => json(orders.post(await readJson(request), by))],
       ['GET /orders/v1', (_, query) => json(orders.list(query))],
     ]);
     this.#server = createServer(
@@ -148,13 +148,10 @@ export class CentralServer {
       const endpoint = this.#endpoints.get(name);
       // A robot may push and fetch, but give no orders to another robot.
       const isOperators = path.startsWith('/orders/') || path.startsWith('/objects/');
-      const by = isOperators
-        ? this.#operator(request)
-        : OPEN_TO_ALL.has(name)
-          ? undefined
-          : this.#robot(request);
+      const operator = isOperators ? this.#operator(request) : undefined;
+      const by = isOperators || OPEN_TO_ALL.has(name) ? ANYBODY : this.#robot(request);
       const query = new URLSearchParams(search);
-      if (endpoint) return { status: 200, body: await endpoint(request, query, by) };
+      if (endpoint) return { status: 200, body: await endpoint(request, query, by, operator) };
       const answer = await objectAnswer(this.#options.objects, request, path, query, by);
       if (answer) return answer;
       throw new EdgeError('api.not_found', {
@@ -184,13 +181,12 @@ export class CentralServer {
     return { status: 500, body: JSON.stringify(fault.toBody()) };
   }
 
-  /** The robot whose credentials were sent; undefined: the token of all robots. */
-  #robot(request: IncomingMessage): string | undefined {
-    const shown = bearer(request);
-    const wanted = this.#digest;
-    if (wanted === undefined || (shown !== undefined && timingSafeEqual(digest(shown), wanted)))
-      return undefined;
-    throw unauthorised();
+  #robot(request: IncomingMessage): Caller {
+    const { robots } = this.#options;
+    if (!robots) return ANYBODY;
+    const found = robots.find(bearer(request) ?? '');
+    if (!found) throw unauthorised();
+    return found;
   }
 
   /** The operator; undefined where no token is required. */
@@ -211,12 +207,8 @@ function unauthorised(): EdgeError {
   return new EdgeError('api.unauthorised', {
     operation: 'authorise',
     subject: 'authorization header',
-    hint: 'tokens are in the files "token" (robots), "operator-token" and operators/NAME (orders) of the coordinator\'s data directory',
+    hint: 'tokens are in the files "token" and robots/NAME (robots), "operator-token" and operators/NAME (orders) of the coordinator\'s data directory',
   });
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 function listenError(cause: NodeJS.ErrnoException, host: string, port: number): EdgeError {

@@ -14,7 +14,7 @@ import { HASH_BYTES, leafHash, merkleRoot } from '../formats/merkle/index.ts';
 import { lengthOf, type ObjectFiles } from './object-files.ts';
 import type { Content, ObjectRows, ObjectView } from './object-rows.ts';
 import type { ReceiptSigner } from './receipt-signer.ts';
-import { requireOwn } from './require-own.ts';
+import { ANYBODY, type Caller, requireOwn } from './require-own.ts';
 
 /** Contents whose parts are known in memory; those used longest ago go first. */
 const OPEN_MAX = 64;
@@ -49,9 +49,9 @@ export class ObjectDesk {
   }
 
   /** Throws `schema.invalid`, `link.conflict`, `quota.exceeded`. */
-  async offer(body: unknown, robot: string | undefined): Promise<ObjectStanding> {
+  async offer(body: unknown, by: Caller): Promise<ObjectStanding> {
     const offer = linkObjectChecker.parse(body, 'object');
-    requireOwn(offer.robot, robot);
+    requireOwn(offer.robot, by);
     const { bytes, part_bytes } = offer;
     if ((part_bytes & (part_bytes - 1)) !== 0) throw invalid('/part_bytes: a power of two expected');
     if (Math.ceil(bytes / part_bytes) > LIMITS.LINK_PARTS_MAX)
@@ -71,8 +71,8 @@ export class ObjectDesk {
   }
 
   /** Throws `api.not_found`, `schema.invalid`. */
-  async tree(id: string, leaves: Uint8Array, robot: string | undefined): Promise<ObjectStanding> {
-    const { cursor, open } = this.#find(id, robot);
+  async tree(id: string, leaves: Uint8Array, by: Caller): Promise<ObjectStanding> {
+    const { cursor, open } = this.#find(id, by);
     if (open.content.isHeld || open.content.leaves) return await this.#standing(cursor);
     if (leaves.length !== open.have.length * HASH_BYTES)
       throw invalid(`the tree: ${open.have.length} leaves expected, found ${leaves.length / HASH_BYTES}`);
@@ -90,9 +90,9 @@ export class ObjectDesk {
   put(
     id: string,
     offset: number,
-    robot: string | undefined,
+    by: Caller,
   ): { take(bytes: Uint8Array): void; end(): Promise<ObjectStanding>; settled(): Promise<void> } {
-    const { cursor, open } = this.#find(id, robot);
+    const { cursor, open } = this.#find(id, by);
     const { content } = open;
     if (content.isHeld) {
       return { take() {}, end: () => this.#standing(cursor), settled: async () => {} };
@@ -136,7 +136,7 @@ export class ObjectDesk {
    * Where bytes of an object lie; `from` to below `to`, both within it and there. Throws `api.not_found`.
    */
   locate(id: string, from: number, to?: number): { path: string; bytes: number; from: number; to: number } {
-    const { open } = this.#find(id, undefined);
+    const { open } = this.#find(id, ANYBODY);
     const { content } = open;
     const end = Math.min(to ?? content.bytes, content.bytes);
     const { partBytes } = content;
@@ -252,10 +252,10 @@ export class ObjectDesk {
     return content.leaves ?? (have.length === 1 ? Buffer.from(content.root, 'hex') : undefined);
   }
 
-  #find(id: string, robot: string | undefined): { cursor: ObjectCursor; open: Open } {
+  #find(id: string, by: Caller): { cursor: ObjectCursor; open: Open } {
     const cursor = this.#parts.rows.cursor(id);
     if (!cursor) throw refusal('api.not_found', id, 'no such object');
-    requireOwn(cursor.robot, robot);
+    requireOwn(cursor.robot, by);
     return { cursor, open: this.#load(cursor.robot, cursor.sha256) };
   }
 

@@ -4,6 +4,7 @@ import { EdgeError, LIMITS, type ObjectStanding } from '../contract/index.ts';
 import { HASH_BYTES } from '../formats/merkle/index.ts';
 import { eachBytes, readBytes, readJson } from './http-body.ts';
 import type { ObjectDesk } from './object-desk.ts';
+import type { Caller } from './require-own.ts';
 
 export type Answer = {
   readonly status: number;
@@ -18,13 +19,13 @@ const ROBOT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const LISTED_MAX = 1_000;
 const READ_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Endpoints of objects, by LINK.md; undefined: another request. `by`: the robot or operator who asks. */
+/** Endpoints of objects, by LINK.md; undefined: another request. `by`: the robot that asks. */
 export async function objectAnswer(
   desk: ObjectDesk,
   request: IncomingMessage,
   path: string,
   query: URLSearchParams,
-  by: string | undefined,
+  by: Caller,
 ): Promise<Answer | undefined> {
   const { method } = request;
   if (method === 'POST' && path === '/link/v2/objects')
@@ -46,7 +47,7 @@ async function put(
   request: IncomingMessage,
   id: string,
   query: URLSearchParams,
-  by: string | undefined,
+  by: Caller,
 ): Promise<ObjectStanding> {
   const intake = desk.put(id, whole(query, 'offset', Number.MAX_SAFE_INTEGER), by);
   const isComplete = await eachBytes(request, (bytes) => intake.take(bytes));

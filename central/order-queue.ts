@@ -15,7 +15,7 @@ import {
 import { SHARED } from './operators.ts';
 import type { OrderStore, OrderView } from './order-store.ts';
 import type { ReceiptSigner } from './receipt-signer.ts';
-import { requireOwn } from './require-own.ts';
+import { ANYBODY, type Caller, requireOwn } from './require-own.ts';
 
 const ORDERS_MAX = 32;
 const OPEN_MAX = 256;
@@ -61,7 +61,7 @@ export class OrderQueue {
   }
 
   /** Orders for a robot; waits for one, up to `wait_ms`. */
-  async orders(query: URLSearchParams, by?: string): Promise<LinkOrders> {
+  async orders(query: URLSearchParams, by: Caller = ANYBODY): Promise<LinkOrders> {
     const robot = robotOf(query);
     requireOwn(robot, by);
     const isSecond = number(query, 'v', 1, 99) >= 2;
@@ -81,7 +81,7 @@ export class OrderQueue {
     return this.#found(robot, isSecond);
   }
 
-  report(body: unknown, by?: string): { taken: number } {
+  report(body: unknown, by: Caller = ANYBODY): { taken: number } {
     const { robot, reports } = orderReportsChecker.parse(body, 'reports');
     requireOwn(robot, by);
     return { taken: this.#store.report(robot, reports) };

@@ -12,6 +12,7 @@ import { Operators } from './operators.ts';
 import { OrderQueue } from './order-queue.ts';
 import { OrderStore } from './order-store.ts';
 import { ReceiptSigner } from './receipt-signer.ts';
+import { Robots } from './robots.ts';
 
 export type CentralOptions = {
   readonly dataDir: string;
@@ -77,7 +78,7 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
     orders,
     operators:
       operatorToken === undefined ? undefined : new Operators(operatorToken, join(dataDir, 'operators')),
-    token,
+    robots: token === undefined ? undefined : new Robots(token, join(dataDir, 'robots')),
     host,
     port,
     clock,
