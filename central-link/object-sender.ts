@@ -263,7 +263,7 @@ export class ObjectSender {
     }
   }
 
-  /** The first missing bytes that central asked for, from the beginning of their part; else the first of all. */
+  /** The first missing bytes that central asked for, from the start of their part; else the first of all. */
   #nextRange(path: string, missing: readonly Range[], partBytes: number): Range {
     for (const [from, to] of this.#wanted.get(path) ?? []) {
       const end = Math.ceil(to / partBytes) * partBytes;

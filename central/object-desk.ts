@@ -20,12 +20,12 @@ import { ANYBODY, type Caller, requireOwn } from './require-own.ts';
 const OPEN_MAX = 64;
 
 /** `saved`: how much of it is in the file. */
-type Begun = { readonly bytes: Buffer; length: number; saved: number };
+type Fragment = { readonly bytes: Buffer; length: number; saved: number };
 type Open = {
   content: Content;
   readonly have: Uint8Array;
-  /** Parts of which only the beginning came. */
-  readonly begun: Map<number, Begun>;
+  /** Parts of which only the start came. */
+  readonly fragments: Map<number, Fragment>;
   checking: Promise<void> | undefined;
 };
 
@@ -102,7 +102,7 @@ export class ObjectDesk {
     const part = Math.floor(offset / content.partBytes);
     const length = lengthOf(content, part);
     let at = offset - part * content.partBytes;
-    if (open.have[part] !== 1 && at > (open.begun.get(part)?.length ?? 0))
+    if (open.have[part] !== 1 && at > (open.fragments.get(part)?.length ?? 0))
       throw refusal('link.gap', id, `bytes before ${offset} are missing in part ${part}`);
     let stored: Promise<void> = Promise.resolve();
     return {
@@ -156,41 +156,42 @@ export class ObjectDesk {
   #append(open: Open, part: number, at: number, bytes: Uint8Array): boolean {
     if (open.have[part] === 1) return false;
     const length = lengthOf(open.content, part);
-    const begun = open.begun.get(part) ?? { bytes: Buffer.allocUnsafe(length), length: 0, saved: 0 };
-    const fresh = bytes.subarray(Math.max(0, begun.length - at));
+    const fragment = open.fragments.get(part) ?? { bytes: Buffer.allocUnsafe(length), length: 0, saved: 0 };
+    const fresh = bytes.subarray(Math.max(0, fragment.length - at));
     // Another request of the same part was dropped meanwhile.
-    if (at > begun.length) throw refusal('link.gap', 'part', `bytes are missing in part ${part}`);
-    if (fresh.length === 0 || begun.length === length) return false;
-    begun.bytes.set(fresh, begun.length);
-    begun.length += fresh.length;
-    open.begun.delete(part);
-    open.begun.set(part, begun);
-    if (begun.length === length) return true;
-    this.#dropBegun();
+    if (at > fragment.length) throw refusal('link.gap', 'part', `bytes are missing in part ${part}`);
+    if (fresh.length === 0 || fragment.length === length) return false;
+    fragment.bytes.set(fresh, fragment.length);
+    fragment.length += fresh.length;
+    open.fragments.delete(part);
+    open.fragments.set(part, fragment);
+    if (fragment.length === length) return true;
+    this.#dropFragments();
     return false;
   }
 
-  /** A beginning that a killed coordinator finds again; what a power cut takes of it differs from its leaf. */
+  /** A start that a killed coordinator finds again; what a power cut takes of it differs from its leaf. */
   async #save(open: Open, part: number): Promise<void> {
-    const begun = open.begun.get(part);
+    const fragment = open.fragments.get(part);
     const { rows, files } = this.#parts;
-    if (!begun || begun.length === begun.saved || begun.length === begun.bytes.length) return;
-    const { length, saved } = begun;
+    if (!fragment || fragment.length === fragment.saved || fragment.length === fragment.bytes.length) return;
+    const { length, saved } = fragment;
     await files.write(
       open.content,
       part * open.content.partBytes + saved,
-      begun.bytes.subarray(saved, length),
+      fragment.bytes.subarray(saved, length),
     );
-    begun.saved = length;
-    if (open.begun.get(part) === begun && open.have[part] !== 1) rows.setBegun(open.content, part, length);
+    fragment.saved = length;
+    if (open.fragments.get(part) === fragment && open.have[part] !== 1)
+      rows.setFragment(open.content, part, length);
   }
 
   async #store(open: Open, part: number): Promise<void> {
-    const { content, begun, have } = open;
-    const { bytes } = begun.get(part)!;
+    const { content, fragments, have } = open;
+    const { bytes } = fragments.get(part)!;
     const leaf = this.#leaves(open)!.subarray(part * HASH_BYTES, (part + 1) * HASH_BYTES);
     if (!leafHash(bytes).equals(leaf)) {
-      begun.delete(part);
+      fragments.delete(part);
       throw refusal(
         'link.refused',
         `${content.robot}/${content.sha256}`,
@@ -202,8 +203,8 @@ export class ObjectDesk {
       have[part] = 1;
       this.#parts.rows.setParts(content, have);
     } finally {
-      begun.delete(part);
-      this.#parts.rows.setBegun(content, part, 0);
+      fragments.delete(part);
+      this.#parts.rows.setFragment(content, part, 0);
     }
   }
 
@@ -264,8 +265,8 @@ export class ObjectDesk {
     let open = this.#open.get(key);
     if (!open) {
       const content = this.#parts.rows.content(robot, sha256)!;
-      const begun = content.isHeld ? new Map() : this.#begunOf(content);
-      open = { content, have: Uint8Array.from(content.have), begun, checking: undefined };
+      const fragments = content.isHeld ? new Map() : this.#fragmentsOf(content);
+      open = { content, have: Uint8Array.from(content.have), fragments, checking: undefined };
     }
     this.#open.delete(key);
     this.#open.set(key, open);
@@ -275,26 +276,26 @@ export class ObjectDesk {
   }
 
   /** What a former life of the coordinator has of parts that are not complete. */
-  #begunOf(content: Content): Map<number, Begun> {
-    const begun = new Map<number, Begun>();
-    for (const { part, bytes } of this.#parts.rows.begun(content)) {
+  #fragmentsOf(content: Content): Map<number, Fragment> {
+    const fragments = new Map<number, Fragment>();
+    for (const { part, bytes } of this.#parts.rows.fragments(content)) {
       const length = lengthOf(content, part);
       const found = this.#parts.files.readNow(content, part * content.partBytes, Math.min(bytes, length - 1));
-      const kept: Begun = { bytes: Buffer.allocUnsafe(length), length: found.length, saved: found.length };
+      const kept: Fragment = { bytes: Buffer.allocUnsafe(length), length: found.length, saved: found.length };
       kept.bytes.set(found);
-      if (found.length > 0) begun.set(part, kept);
+      if (found.length > 0) fragments.set(part, kept);
     }
-    return begun;
+    return fragments;
   }
 
-  /** Beginnings are bounded in bytes: those of the content used longest ago are sent again. */
-  #dropBegun(): void {
+  /** Starts are bounded in bytes: those of the content used longest ago are sent again. */
+  #dropFragments(): void {
     let bytes = 0;
     for (const open of [...this.#open.values()].reverse())
-      for (const [part, begun] of [...open.begun].reverse()) {
-        bytes += begun.bytes.length;
-        if (bytes > LIMITS.CENTRAL_BEGUN_BYTES_MAX && begun.length < begun.bytes.length)
-          open.begun.delete(part);
+      for (const [part, fragment] of [...open.fragments].reverse()) {
+        bytes += fragment.bytes.length;
+        if (bytes > LIMITS.CENTRAL_FRAGMENT_BYTES_MAX && fragment.length < fragment.bytes.length)
+          open.fragments.delete(part);
       }
   }
 
@@ -311,12 +312,12 @@ export function objectId(cursor: ObjectCursor): string {
 }
 
 /** Ranges of bytes that are not there, in order. */
-function missingOf({ content, have, begun }: Open): [number, number][] {
+function missingOf({ content, have, fragments }: Open): [number, number][] {
   const ranges: [number, number][] = [];
   for (let part = 0; part < have.length; part++) {
     if (have[part] === 1) continue;
     const start = part * content.partBytes;
-    const from = start + (begun.get(part)?.length ?? 0);
+    const from = start + (fragments.get(part)?.length ?? 0);
     const to = start + lengthOf(content, part);
     const last = ranges.at(-1);
     if (last && last[1] === from) last[1] = to;

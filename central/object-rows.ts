@@ -31,7 +31,7 @@ const SCHEMA = `
     root TEXT NOT NULL, held INTEGER NOT NULL, have BLOB NOT NULL, leaves BLOB, held_ns TEXT,
     PRIMARY KEY (robot, sha256)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS begun (
+  CREATE TABLE IF NOT EXISTS fragments (
     robot TEXT NOT NULL, sha256 TEXT NOT NULL, part INTEGER NOT NULL, bytes INTEGER NOT NULL,
     PRIMARY KEY (robot, sha256, part)
   ) STRICT, WITHOUT ROWID;
@@ -73,24 +73,28 @@ export class ObjectRows {
     };
   }
 
-  /** Parts of which only the beginning is there, and its bytes. */
-  begun({ robot, sha256 }: Pick<Content, 'robot' | 'sha256'>): { part: number; bytes: number }[] {
-    const rows = this.#sql('SELECT part, bytes FROM begun WHERE robot = ? AND sha256 = ?').all(robot, sha256);
+  /** Parts of which only the start is there, and its bytes. */
+  fragments({ robot, sha256 }: Pick<Content, 'robot' | 'sha256'>): { part: number; bytes: number }[] {
+    const rows = this.#sql('SELECT part, bytes FROM fragments WHERE robot = ? AND sha256 = ?').all(
+      robot,
+      sha256,
+    );
     return rows as { part: number; bytes: number }[];
   }
 
   /** How many bytes of a part are there; 0: it is complete, or starts again. */
-  setBegun({ robot, sha256 }: Content, part: number, bytes: number): void {
+  setFragment({ robot, sha256 }: Content, part: number, bytes: number): void {
     if (bytes > 0)
-      this.#sql('INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?)').run(robot, sha256, part, bytes);
-    else this.#sql('DELETE FROM begun WHERE robot = ? AND sha256 = ? AND part = ?').run(robot, sha256, part);
+      this.#sql('INSERT OR REPLACE INTO fragments VALUES (?, ?, ?, ?)').run(robot, sha256, part, bytes);
+    else
+      this.#sql('DELETE FROM fragments WHERE robot = ? AND sha256 = ? AND part = ?').run(robot, sha256, part);
   }
 
   /** A content that starts from nothing, in place of one that was not held. */
   open(offer: LinkObject): Content {
     const { robot, sha256, bytes, part_bytes, root } = offer;
     const have = new Uint8Array(Math.ceil(bytes / part_bytes));
-    this.#sql('DELETE FROM begun WHERE robot = ? AND sha256 = ?').run(robot, sha256);
+    this.#sql('DELETE FROM fragments WHERE robot = ? AND sha256 = ?').run(robot, sha256);
     this.#sql('INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, 0, ?, NULL, NULL)').run(
       ...[robot, sha256, bytes, part_bytes, root],
       have,

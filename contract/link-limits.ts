@@ -54,8 +54,8 @@ export const LINK_LIMITS = {
   LINK_NETWORK_MS: 10_000,
   /** How soon a coordinator that checks an object is asked again, milliseconds. */
   LINK_VERIFY_POLL_MS: 1_000,
-  /** Beginnings of parts that the reference coordinator keeps in memory, bytes of all robots. */
-  CENTRAL_BEGUN_BYTES_MAX: 256 * 1024 * 1024,
+  /** Starts of parts that the reference coordinator keeps in memory, bytes of all robots. */
+  CENTRAL_FRAGMENT_BYTES_MAX: 256 * 1024 * 1024,
   /** The reference coordinator takes no files when its disk has less, bytes. */
   CENTRAL_FREE_BYTES_MIN: 256 * 1024 * 1024,
   /** How long an answer waits for the check of a whole object, milliseconds. */
