@@ -9,7 +9,8 @@ import { runLinkCampaign } from '../test/support/link-campaign/link-campaign.ts'
  * central are killed (SIGKILL) at random. Then both sides are compared, and the bytes on the line counted at a proxy. Ends
  * with 1 when anything is lost, there twice or wrong, or when the line carried more than 1.1 times the payload.
  *
- * Usage: node bench/link.ts [--seconds 300] [--segments 40] [--segment-kb 256] [--events 1500] [--kbit 64] [--seed N] [--json]
+ * Usage: node bench/link.ts [--seconds 300] [--segments 40] [--segment-kb 256] [--events 1500] [--kbit 64] [--every-ms 6000]
+ * [--kills 0.15] [--seed N] [--json]
  */
 const { values: flags } = parseArgs({
   options: {
@@ -19,6 +20,7 @@ const { values: flags } = parseArgs({
     events: { type: 'string', default: '1500' },
     kbit: { type: 'string', default: '64' },
     kills: { type: 'string', default: '0.15' },
+    'every-ms': { type: 'string', default: '6000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     json: { type: 'boolean', default: false },
   },
@@ -29,7 +31,11 @@ process.stderr.write(`seed ${seed}\n`);
 const result = await runLinkCampaign({
   ...{ folder, seed, segments: Number(flags.segments), segmentBytes: Number(flags['segment-kb']) * 1024 },
   ...{ events: Number(flags.events), bitPerSecond: Number(flags.kbit) * 1_000 },
-  ...{ faultSeconds: Number(flags.seconds), everyMs: [1_500, 6_000], kills: Number(flags.kills) },
+  ...{
+    faultSeconds: Number(flags.seconds),
+    everyMs: [Number(flags['every-ms']) / 4, Number(flags['every-ms'])],
+    kills: Number(flags.kills),
+  },
   drainSeconds: 3_600,
 });
 const { events, files, line, faults, seconds } = result;

@@ -23,7 +23,8 @@ export class HttpObjects implements ObjectCentral {
   readonly #http: CentralHttp;
   readonly #keys: ReceiptKeys;
   readonly #peer: PeerVersion;
-  #plain = 0;
+  /** Pieces of which object are sent as they are, and how many more. */
+  #plain = { sha256: '', pieces: 0 };
 
   constructor(options: HttpCentralOptions) {
     this.#http = new CentralHttp(options);
@@ -49,12 +50,13 @@ export class HttpObjects implements ObjectCentral {
 
   async put(object: LinkObject, offset: number, bytes: Uint8Array): Promise<PutReply> {
     const address = `${addressOf(object)}?offset=${offset}`;
-    const small = this.#plain > 0 ? undefined : await packed(bytes);
+    const isPlain = this.#plain.sha256 === object.sha256 && this.#plain.pieces > 0;
+    const small = isPlain ? undefined : await packed(bytes);
     if (small) {
       const reply = await this.#http.send(address, small, 'zstd');
       return { standing: await this.#standing(object, reply), lineBytes: small.length };
     }
-    this.#plain = this.#plain > 0 ? this.#plain - 1 : PLAIN_PIECES;
+    this.#plain = { sha256: object.sha256, pieces: isPlain ? this.#plain.pieces - 1 : PLAIN_PIECES };
     const reply = await this.#http.send(address, bytes);
     return { standing: await this.#standing(object, reply), lineBytes: bytes.length };
   }

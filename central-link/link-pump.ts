@@ -40,6 +40,7 @@ type LaneState = {
   /** Called once per outage of the lane's log, not at each try. */
   lateReason: string;
   answeredMs: number;
+  pushedMs: number;
   /**
    * The last push got no answer in its time. Then an answer about the position does not show that a push would succeed.
    */
@@ -76,6 +77,7 @@ export class LinkPump {
       fault: undefined,
       lateReason: '',
       answeredMs: 0,
+      pushedMs: -Infinity,
       isPushLost: false,
     }));
   }
@@ -92,7 +94,7 @@ export class LinkPump {
     for (const state of this.#lanes) {
       const now = clock.monotonicMs();
       if (this.#signal.aborted || this.#central.restMs(now) > 0) break;
-      if (state.fault || state.backoff.restMs(now) > 0) continue;
+      if (state.fault || state.backoff.restMs(now) > 0 || this.#gatherMs(state, now) > 0) continue;
       if (now - state.answeredMs >= LIMITS.LINK_PROBE_MS) state.lane.askAgain();
       const step = await this.#step(state);
       if (step?.kind === 'answered') sent = true;
@@ -102,15 +104,24 @@ export class LinkPump {
     return sent ? 0 : Math.min(fileMs, this.#restMs());
   }
 
+  /** How long the few events of a lane wait for more: each request costs more than an event. Milliseconds. */
+  #gatherMs({ lane, pushedMs }: LaneState, now: number): number {
+    const restMs = pushedMs + LIMITS.LINK_GATHER_MS - now;
+    if (restMs <= 0) return 0;
+    const { sent, last } = lane.standing();
+    return last - sent < LIMITS.LINK_GATHER_EVENTS ? restMs : 0;
+  }
+
   /** One request of a file at most, where no event waits; returns how long to rest before the next. */
   async #fileTurn(): Promise<number> {
     const { clock } = this.#context;
     const files = this.#files;
     if (!files || this.#signal.aborted || this.offline) return Infinity;
     const now = clock.monotonicMs();
-    const waits = this.#lanes.some(({ lane, fault, backoff }) => {
+    const waits = this.#lanes.some((state) => {
+      const { lane, fault, backoff } = state;
       const { sent, last } = lane.standing();
-      return !fault && backoff.restMs(now) === 0 && sent < last;
+      return !fault && backoff.restMs(now) === 0 && sent < last && this.#gatherMs(state, now) === 0;
     });
     if (waits) return Infinity;
     this.atCentral = true;
@@ -152,6 +163,7 @@ export class LinkPump {
     for (const state of this.#lanes) {
       state.fault = undefined;
       state.backoff.succeeded();
+      state.pushedMs = -Infinity;
       state.lane.askAgain();
     }
   }
@@ -180,6 +192,9 @@ export class LinkPump {
       if (step.kind === 'answered') {
         state.answeredMs = clock.monotonicMs();
         if (step.receipt) this.#book.note(step.receipt, step.batch);
+        // A lane that has more is not one of few events.
+        const { sent, last } = state.lane.standing();
+        if (step.batch.length > 0) state.pushedMs = sent < last ? -Infinity : state.answeredMs;
         this.#answered(state, step.batch.length > 0);
       }
       state.backoff.succeeded();
@@ -271,7 +286,11 @@ export class LinkPump {
     const now = this.#context.clock.monotonicMs();
     const offline = this.#central.restMs(now);
     if (offline > 0) return offline;
-    return Math.max(1, Math.min(LIMITS.LINK_POLL_MS, this.#book.nextMs(now) ?? LIMITS.LINK_POLL_MS));
+    const gather = this.#lanes.map((state) => this.#gatherMs(state, now)).filter((ms) => ms > 0);
+    return Math.max(
+      1,
+      Math.min(LIMITS.LINK_POLL_MS, ...gather, this.#book.nextMs(now) ?? LIMITS.LINK_POLL_MS),
+    );
   }
 }
 

@@ -7,6 +7,9 @@ export const LINK_LIMITS = {
   LINK_REQUEST_MS: 10_000,
   /** How often the link looks at the logs without a notification that they grew, milliseconds. */
   LINK_POLL_MS: 1_000,
+  /** After a push the next of a lane waits this long, milliseconds, unless it has so many events. */
+  LINK_GATHER_MS: 1_000,
+  LINK_GATHER_EVENTS: 64,
   /** First and longest wait after central failed, milliseconds; doubles; half of it is random. */
   LINK_RETRY_FIRST_MS: 500,
   LINK_RETRY_MAX_MS: 30_000,
