@@ -1,3 +1,4 @@
+import { zstdCompressSync } from 'node:zlib';
 import {
   type Checker,
   type Clock,
@@ -15,6 +16,10 @@ export type CentralHttpOptions = {
   /** Read for every request, so that a replaced token is used. */
   readonly token?: () => string | undefined;
 };
+
+const JSON_BODY = { 'content-type': 'application/json' };
+/** Shorter texts are not compressed, bytes. */
+const COMPRESSED_FROM = 512;
 
 export type Reply = { readonly status: number; readonly json: unknown };
 
@@ -35,10 +40,30 @@ export class CentralHttp {
     for (const abort of this.#open) abort.abort();
   }
 
-  async request(
-    method: 'GET' | 'POST',
+  request(method: 'GET' | 'POST', path: string, body?: string, bytesMax?: number): Promise<Reply> {
+    return this.#ask(method, path, body, { ...(body === undefined ? {} : JSON_BODY) }, bytesMax);
+  }
+
+  /** JSON, compressed where the coordinator takes that and it is worth it. */
+  async post(path: string, body: string, compress: boolean): Promise<Reply> {
+    const small = compress && body.length >= COMPRESSED_FROM ? zstdCompressSync(body) : undefined;
+    if (!small || small.length >= body.length) return await this.request('POST', path, body);
+    return await this.#ask('POST', path, small, { ...JSON_BODY, 'content-encoding': 'zstd' });
+  }
+
+  /** Bytes, as they are or compressed. */
+  send(path: string, body: Uint8Array, encoding?: 'zstd'): Promise<Reply> {
+    return this.#ask('PUT', path, body, {
+      'content-type': 'application/octet-stream',
+      ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+    });
+  }
+
+  async #ask(
+    method: string,
     path: string,
-    body?: string,
+    body: string | Uint8Array | undefined,
+    headers: Readonly<Record<string, string>>,
     bytesMax: number = LIMITS.LINK_ANSWER_BYTES_MAX,
   ): Promise<Reply> {
     if (this.#closed) throw this.error('link.unreachable', 'the link is closed');
@@ -55,9 +80,9 @@ export class CentralHttp {
         method,
         headers: {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
         },
-        ...(body === undefined ? {} : { body }),
+        ...(body === undefined ? {} : { body: body as string }),
         // A redirect would send the token to an unconfigured server.
         redirect: 'error',
         signal: abort.signal,
@@ -81,6 +106,7 @@ export class CentralHttp {
     }
     if (status === 401 || status === 403)
       return this.error('api.unauthorised', message, 'check link.token_file');
+    if (status === 507) return this.error('quota.exceeded', message, said?.hint);
     if (status === 413) return this.error('api.too_large', message);
     if (status === 400 && said) return this.error('link.refused', `${said.code}: ${message}`, said.hint);
     return this.error('link.unreachable', message, status === 404 ? 'check link.central_url' : '');

@@ -6,6 +6,7 @@ import {
   type Receipt,
 } from '../contract/index.ts';
 import { CentralHttp, type CentralHttpOptions } from './central-http.ts';
+import { PeerVersion } from './peer-version.ts';
 import { ReceiptKeys } from './receipt-keys.ts';
 
 export type HttpCentralOptions = CentralHttpOptions & {
@@ -17,10 +18,12 @@ export type HttpCentralOptions = CentralHttpOptions & {
 export class HttpCentral implements Central {
   readonly #http: CentralHttp;
   readonly #keys: ReceiptKeys;
+  readonly #peer: PeerVersion;
 
   constructor(options: HttpCentralOptions) {
     this.#http = new CentralHttp(options);
     this.#keys = new ReceiptKeys(options.publicKey, () => publishedKey(this.#http));
+    this.#peer = new PeerVersion(this.#http, options.clock);
   }
 
   async watermark(robot: string, epoch: string, lane: string): Promise<Receipt | undefined> {
@@ -32,7 +35,8 @@ export class HttpCentral implements Central {
   }
 
   async push(batch: LinkBatch): Promise<Receipt> {
-    const { status, json } = await this.#http.request('POST', 'link/v1/push', JSON.stringify(batch));
+    const compress = (await this.#peer.hello())?.encodings.includes('zstd') ?? false;
+    const { status, json } = await this.#http.post('link/v1/push', JSON.stringify(batch), compress);
     if (status !== 200) throw this.#http.refusal(status, json);
     return this.#proven(this.#http.read(linkReceiptChecker, json));
   }

@@ -22,7 +22,7 @@ export class HttpDownlink implements Downlink {
   }
 
   async orders(robot: string, waitMs: number): Promise<LinkOrders> {
-    const query = new URLSearchParams({ robot, wait_ms: String(waitMs) });
+    const query = new URLSearchParams({ robot, wait_ms: String(waitMs), v: '2' });
     const path = `link/v1/orders?${query}`;
     const { status, json } = await this.#http.request('GET', path, undefined, LIMITS.LINK_ORDERS_BYTES_MAX);
     if (status !== 200) throw this.#http.refusal(status, json);

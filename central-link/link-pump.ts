@@ -11,6 +11,7 @@ import {
 import { Backoff } from './backoff.ts';
 import { judge } from './central-state.ts';
 import { EventLane, type Step } from './event-lane.ts';
+import type { FileLanes } from './file-lanes.ts';
 import type { OrderLoop } from './order-loop.ts';
 import { ReceiptBook } from './receipt-book.ts';
 
@@ -21,6 +22,8 @@ export type LinkOptions = {
   readonly central: Central | undefined;
   /** Undefined: central sends no orders to this robot. */
   readonly orders?: OrderLoop;
+  /** Undefined: only events go to central. */
+  readonly files?: FileLanes;
   /** Opens the log of a cell; may throw while it does not exist yet. */
   openReader(cell: CellName): EventReader;
   /** Numbers from 0 up to but not including 1, for the jitter of waiting times. */
@@ -37,6 +40,7 @@ type LaneState = {
   /** Called once per outage of the lane's log, not at each try. */
   lateReason: string;
   answeredMs: number;
+  pushedMs: number;
   /**
    * The last push got no answer in its time. Then an answer about the position does not show that a push would succeed.
    */
@@ -53,6 +57,7 @@ export class LinkPump {
   readonly #central: Backoff;
   readonly #signal: AbortSignal;
   readonly #book = new ReceiptBook();
+  readonly #files: FileLanes | undefined;
   #state: 'connected' | 'disconnected' = 'disconnected';
   #reason = 'not tried yet';
   #announced: 'connected' | 'disconnected' | undefined;
@@ -65,12 +70,14 @@ export class LinkPump {
     this.#context = context;
     this.#signal = signal;
     this.#central = new Backoff(options.random);
+    this.#files = options.files;
     this.#lanes = LANE_ORDER.map((cell) => ({
       lane: new EventLane(options.robot, cell, central, (name) => options.openReader(name)),
       backoff: new Backoff(options.random),
       fault: undefined,
       lateReason: '',
       answeredMs: 0,
+      pushedMs: -Infinity,
       isPushLost: false,
     }));
   }
@@ -87,13 +94,52 @@ export class LinkPump {
     for (const state of this.#lanes) {
       const now = clock.monotonicMs();
       if (this.#signal.aborted || this.#central.restMs(now) > 0) break;
-      if (state.fault || state.backoff.restMs(now) > 0) continue;
+      if (state.fault || state.backoff.restMs(now) > 0 || this.#gatherMs(state, now) > 0) continue;
       if (now - state.answeredMs >= LIMITS.LINK_PROBE_MS) state.lane.askAgain();
       const step = await this.#step(state);
       if (step?.kind === 'answered') sent = true;
     }
+    const fileMs = await this.#fileTurn();
     await this.#write();
-    return sent ? 0 : this.#restMs();
+    return sent ? 0 : Math.min(fileMs, this.#restMs());
+  }
+
+  /** How long the few events of a lane wait for more: each request costs more than an event. Milliseconds. */
+  #gatherMs({ lane, pushedMs }: LaneState, now: number): number {
+    const restMs = pushedMs + LIMITS.LINK_GATHER_MS - now;
+    if (restMs <= 0) return 0;
+    const { sent, last } = lane.standing();
+    return last - sent < LIMITS.LINK_GATHER_EVENTS ? restMs : 0;
+  }
+
+  /** One request of a file at most, where no event waits; returns how long to rest before the next. */
+  async #fileTurn(): Promise<number> {
+    const { clock } = this.#context;
+    const files = this.#files;
+    if (!files || this.#signal.aborted || this.offline) return Infinity;
+    const now = clock.monotonicMs();
+    const waits = this.#lanes.some((state) => {
+      const { lane, fault, backoff } = state;
+      const { sent, last } = lane.standing();
+      return !fault && backoff.restMs(now) === 0 && sent < last && this.#gatherMs(state, now) === 0;
+    });
+    if (waits) return Infinity;
+    this.atCentral = true;
+    const work = withDeadline(clock, LIMITS.LINK_REQUEST_MS * 2, files.turn(), 'sync files', 'central');
+    const done = await unlessAborted(work, this.#signal).catch((error: unknown) =>
+      EdgeError.from(error, 'log.failed', 'sync files', 'central'),
+    );
+    this.atCentral = false;
+    if (done instanceof EdgeError) {
+      if (judge(done) === 'offline') {
+        this.#offline(done);
+        files.askAgain();
+      } else files.failed(done);
+      return Infinity;
+    }
+    if (done === undefined) return Infinity;
+    if (done.answered) this.#central.succeeded();
+    return done.restMs;
   }
 
   status(): LinkStatus {
@@ -106,15 +152,18 @@ export class LinkPump {
     const stopped = this.#lanes.filter((state) => state.fault).map((state) => state.lane.name);
     const reason =
       stopped.length > 0 ? `standing still: ${stopped.join(', ')}; ${this.#reason}` : this.#reason;
-    return { ready: true, state: this.#state, reason, lanes };
+    const files = this.#files ? { files: this.#files.status() } : {};
+    return { ready: true, state: this.#state, reason, lanes, ...files };
   }
 
   /** For a request of a person: forgets all waiting times and faults. Central still refuses what it refused before. */
   retryNow(): void {
     this.#central.succeeded();
+    this.#files?.retryNow();
     for (const state of this.#lanes) {
       state.fault = undefined;
       state.backoff.succeeded();
+      state.pushedMs = -Infinity;
       state.lane.askAgain();
     }
   }
@@ -123,6 +172,7 @@ export class LinkPump {
   async close(): Promise<void> {
     await this.#writeReceipts(true);
     for (const { lane } of this.#lanes) lane.close();
+    this.#files?.close();
   }
 
   async #step(state: LaneState): Promise<Step | undefined> {
@@ -142,6 +192,9 @@ export class LinkPump {
       if (step.kind === 'answered') {
         state.answeredMs = clock.monotonicMs();
         if (step.receipt) this.#book.note(step.receipt, step.batch);
+        // A lane that has more is not one of few events.
+        const { sent, last } = state.lane.standing();
+        if (step.batch.length > 0) state.pushedMs = sent < last ? -Infinity : state.answeredMs;
         this.#answered(state, step.batch.length > 0);
       }
       state.backoff.succeeded();
@@ -171,11 +224,8 @@ export class LinkPump {
     const lane = state.lane.name;
     switch (judge(error)) {
       case 'offline':
-        this.#central.failed(clock.monotonicMs());
-        this.#tried = true;
-        this.#downSinceMs ??= clock.monotonicMs();
-        this.#state = 'disconnected';
-        this.#reason = error.message;
+        this.#offline(error);
+        this.#files?.askAgain();
         state.isPushLost = state.lane.isPushing && error.code === 'deadline.exceeded';
         state.lane.askAgain();
         return;
@@ -193,6 +243,15 @@ export class LinkPump {
         report('error', 'lane stands still', { lane, code: error.code, reason: error.message });
         await this.#emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]);
     }
+  }
+
+  #offline(error: EdgeError): void {
+    const now = this.#context.clock.monotonicMs();
+    this.#central.failed(now);
+    this.#tried = true;
+    this.#downSinceMs ??= now;
+    this.#state = 'disconnected';
+    this.#reason = error.message;
   }
 
   async #write(): Promise<void> {
@@ -227,7 +286,11 @@ export class LinkPump {
     const now = this.#context.clock.monotonicMs();
     const offline = this.#central.restMs(now);
     if (offline > 0) return offline;
-    return Math.max(1, Math.min(LIMITS.LINK_POLL_MS, this.#book.nextMs(now) ?? LIMITS.LINK_POLL_MS));
+    const gather = this.#lanes.map((state) => this.#gatherMs(state, now)).filter((ms) => ms > 0);
+    return Math.max(
+      1,
+      Math.min(LIMITS.LINK_POLL_MS, ...gather, this.#book.nextMs(now) ?? LIMITS.LINK_POLL_MS),
+    );
   }
 }
 

@@ -18,6 +18,7 @@ import {
   type RuntimeCall,
 } from '../contract/core.ts';
 import { Backoff } from './backoff.ts';
+import type { FetchDesk } from './fetch-desk.ts';
 
 export type OrderDeskOptions = {
   readonly bus: Pick<CellBus, 'request'>;
@@ -25,6 +26,8 @@ export type OrderDeskOptions = {
   readonly tenant: string;
   readonly roles: readonly string[];
   readonly random: () => number;
+  /** Undefined: no files go to central. */
+  readonly fetches?: FetchDesk;
 };
 
 const SUBMIT_MS = 8_000;
@@ -138,6 +141,8 @@ export class OrderDesk {
         return [await this.#approval(order)];
       case 'grant':
         return [await this.#grant(order)];
+      case 'fetch':
+        return [await this.#fetch(order)];
     }
   }
 
@@ -215,6 +220,18 @@ export class OrderDesk {
     const signed = order.body as CallAsk<'grant.install'>;
     const { grant_id, state } = await this.#ask(METHODS.runtime.grantInstall, signed, SUBMIT_MS);
     return finished(order.order_id, 'done', `grant ${grant_id} is ${state}`);
+  }
+
+  /** Reported when central has it; until then the order is tried again. */
+  async #fetch(order: LinkOrder): Promise<OrderReport> {
+    const { fetches } = this.#options;
+    if (!fetches) throw invalid('files of this robot do not go to central (link.bags)');
+    if (await fetches.fetch(order)) return finished(order.order_id, 'done', 'central has it');
+    throw new EdgeError('cell.overloaded', {
+      operation: 'fetch',
+      subject: order.order_id,
+      message: 'it is on its way',
+    });
   }
 
   #context({ posted_by }: LinkOrder): PolicyContext {

@@ -1,10 +1,10 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import {
   type Clock,
   EdgeError,
   type ErrorCode,
   LIMITS,
+  type LinkHello,
   type LinkReceipt,
   linger,
 } from '../contract/index.ts';
@@ -12,16 +12,21 @@ import { urlOf } from '../io/listen.ts';
 import type { Coordinator } from './coordinator.ts';
 import { readJson } from './http-body.ts';
 import { LaneRefusal } from './lane-store.ts';
+import type { ObjectDesk } from './object-desk.ts';
+import { type Answer, objectAnswer } from './object-routes.ts';
 import type { Operators } from './operators.ts';
 import type { OrderQueue } from './order-queue.ts';
+import { ANYBODY, type Caller } from './require-own.ts';
+import type { Robots } from './robots.ts';
 
 export type CentralServerOptions = {
   readonly coordinator: Coordinator;
+  readonly objects: ObjectDesk;
   readonly orders: OrderQueue;
-  /** The token of clients that may give orders to robots. Undefined with `token`. */
+  /** The token of clients that may give orders to robots. Undefined with `robots`. */
   readonly operators: Operators | undefined;
   /** Undefined: no token is required; the caller must then use a loopback address. */
-  readonly token: string | undefined;
+  readonly robots: Robots | undefined;
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
@@ -29,48 +34,58 @@ export type CentralServerOptions = {
   readonly report: (message: string, error: unknown) => void;
 };
 
+/** What says nothing about a robot needs no token: a robot asks it before it knows what else to send. */
+const HELLO = 'GET /link/v2/hello';
+const OPEN_TO_ALL: ReadonlySet<string> = new Set(['GET /health', HELLO]);
+const HELLO_ANSWER = {
+  versions: [1, 2],
+  encodings: ['zstd'],
+  part_bytes_max: LIMITS.LINK_PART_BYTES_MAX,
+} satisfies LinkHello;
+
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'schema.invalid': 400,
   'log.tampered': 400,
   'api.unauthorised': 401,
   'api.forbidden': 403,
   'api.not_found': 404,
+  'link.refused': 400,
   'link.gap': 409,
   'link.conflict': 409,
   'api.too_large': 413,
   'cell.overloaded': 429,
+  'quota.exceeded': 507,
 };
 
-type Answer = { readonly status: number; readonly body: string };
-/** `by`: the operator whose token was sent. */
+/** `by`: the robot, or `operator`: the operator whose credentials were sent; undefined: none are required. */
 type Endpoint = (
   request: IncomingMessage,
   query: URLSearchParams,
-  by: string | undefined,
+  by: Caller,
+  operator: string | undefined,
 ) => Promise<string> | string;
 
 /** The coordinator over HTTP, by LINK.md. Node's own server: Fastify belongs to the API of the daemon. */
 export class CentralServer {
   readonly #options: CentralServerOptions;
-  readonly #digest: Buffer | undefined;
   readonly #server: Server;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
 
   constructor(options: CentralServerOptions) {
     this.#options = options;
-    this.#digest = options.token === undefined ? undefined : digest(options.token);
     const { coordinator, orders } = options;
     const json = (value: unknown) => JSON.stringify(value);
     this.#endpoints = new Map<string, Endpoint>([
       ['GET /health', () => json({ status: 'ok' })],
       ['GET /link/v1/key', () => json(coordinator.key())],
-      ['POST /link/v1/push', async (request) => json(coordinator.push(await readJson(request)))],
-      ['GET /link/v1/watermark', (_, query) => json(coordinator.watermark(query))],
-      ['GET /link/v1/robots', () => json(coordinator.robots())],
-      ['GET /link/v1/events', (_, query) => coordinator.events(query)],
-      ['GET /link/v1/orders', async (_, query) => json(await orders.orders(query))],
-      ['POST /link/v1/reports', async (request) => json(orders.report(await readJson(request)))],
-      ['POST /orders/v1', async (request, _, by) => json(orders.post(await readJson(request), by))],
+      [HELLO, () => json(HELLO_ANSWER)],
+      ['POST /link/v1/push', async (request, _, by) => json(coordinator.push(await readJson(request), by))],
+      ['GET /link/v1/watermark', (_, query, by) => json(coordinator.watermark(query, by))],
+      ['GET /link/v1/robots', (_, __, by) => json(coordinator.robots(by))],
+      ['GET /link/v1/events', (_, query, by) => coordinator.events(query, by)],
+      ['GET /link/v1/orders', async (_, query, by) => json(await orders.orders(query, by))],
+      ['POST /link/v1/reports', async (request, _, by) => json(orders.report(await readJson(request), by))],
+      ['POST /orders/v1', async (request, _, __, by) => json(orders.post(await readJson(request), by))],
       ['GET /orders/v1', (_, query) => json(orders.list(query))],
     ]);
     this.#server = createServer(
@@ -105,7 +120,7 @@ export class CentralServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, body } = await this.#answer(request);
+    const { status, body, headers } = await this.#answer(request);
     // What was refused is let in, so that the robot reads why, and not a broken connection; above the limit only for a
     // while, and the connection ends with the answer.
     if (!request.complete) {
@@ -121,6 +136,7 @@ export class CentralServer {
       'content-length': Buffer.byteLength(body),
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
+      ...headers,
     });
     response.end(body);
   }
@@ -128,18 +144,21 @@ export class CentralServer {
   async #answer(request: IncomingMessage): Promise<Answer> {
     try {
       const [path = '', search = ''] = (request.url ?? '').split('?', 2);
-      const endpoint = this.#endpoints.get(`${request.method} ${path}`);
+      const name = `${request.method} ${path}`;
+      const endpoint = this.#endpoints.get(name);
       // A robot may push and fetch, but give no orders to another robot.
-      const by = path.startsWith('/orders/') ? this.#operator(request) : undefined;
-      if (!path.startsWith('/orders/') && path !== '/health') this.#checkToken(request);
-      if (!endpoint) {
-        throw new EdgeError('api.not_found', {
-          operation: String(request.method),
-          subject: path.slice(0, 256),
-          hint: 'LINK.md lists the endpoints',
-        });
-      }
-      return { status: 200, body: await endpoint(request, new URLSearchParams(search), by) };
+      const isOperators = path.startsWith('/orders/') || path.startsWith('/objects/');
+      const operator = isOperators ? this.#operator(request) : undefined;
+      const by = isOperators || OPEN_TO_ALL.has(name) ? ANYBODY : this.#robot(request);
+      const query = new URLSearchParams(search);
+      if (endpoint) return { status: 200, body: await endpoint(request, query, by, operator) };
+      const answer = await objectAnswer(this.#options.objects, request, path, query, by);
+      if (answer) return answer;
+      throw new EdgeError('api.not_found', {
+        operation: String(request.method),
+        subject: path.slice(0, 256),
+        hint: 'LINK.md lists the endpoints',
+      });
     } catch (thrown) {
       return this.#refuse(thrown);
     }
@@ -162,11 +181,12 @@ export class CentralServer {
     return { status: 500, body: JSON.stringify(fault.toBody()) };
   }
 
-  #checkToken(request: IncomingMessage): void {
-    const shown = bearer(request);
-    const wanted = this.#digest;
-    if (wanted === undefined || (shown !== undefined && timingSafeEqual(digest(shown), wanted))) return;
-    throw unauthorised();
+  #robot(request: IncomingMessage): Caller {
+    const { robots } = this.#options;
+    if (!robots) return ANYBODY;
+    const found = robots.find(bearer(request) ?? '');
+    if (!found) throw unauthorised();
+    return found;
   }
 
   /** The operator; undefined where no token is required. */
@@ -187,12 +207,8 @@ function unauthorised(): EdgeError {
   return new EdgeError('api.unauthorised', {
     operation: 'authorise',
     subject: 'authorization header',
-    hint: 'tokens are in the files "token" (robots), "operator-token" and operators/NAME (orders) of the coordinator\'s data directory',
+    hint: 'tokens are in the files "token" and robots/NAME (robots), "operator-token" and operators/NAME (orders) of the coordinator\'s data directory',
   });
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 function listenError(cause: NodeJS.ErrnoException, host: string, port: number): EdgeError {

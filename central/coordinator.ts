@@ -9,6 +9,7 @@ import {
 import { checkBatch } from './chain.ts';
 import type { Held, LaneStore } from './lane-store.ts';
 import type { ReceiptSigner } from './receipt-signer.ts';
+import { ANYBODY, type Caller, requireOwn } from './require-own.ts';
 
 const EVENTS_MAX = 1_000;
 
@@ -22,15 +23,19 @@ export class Coordinator {
     this.#signer = signer;
   }
 
-  /** Throws `schema.invalid`, `log.tampered`, or LaneRefusal (`link.gap`, `link.conflict`). */
-  push(body: unknown): LinkReceipt {
+  /**
+   * Throws `schema.invalid`, `log.tampered`,
+   * `api.forbidden`, or LaneRefusal (`link.gap`, `link.conflict`).
+   */
+  push(body: unknown, by: Caller = ANYBODY): LinkReceipt {
     const batch = linkPushChecker.parse(body, 'push');
+    requireOwn(batch.robot, by);
     checkBatch(batch);
     return this.#signer.sign(this.#store.take(batch));
   }
 
-  watermark(query: URLSearchParams): { watermark: LinkReceipt | null } {
-    return { watermark: this.receipt(this.#store.held(laneKey(query))) ?? null };
+  watermark(query: URLSearchParams, by: Caller = ANYBODY): { watermark: LinkReceipt | null } {
+    return { watermark: this.receipt(this.#store.held(laneKey(query, by))) ?? null };
   }
 
   receipt(held: Held | undefined): LinkReceipt | undefined {
@@ -41,28 +46,32 @@ export class Coordinator {
     return this.#signer.key;
   }
 
-  robots(): { robots: { robot: string; lanes: object[] }[] } {
+  /** Those that the caller may act for. */
+  robots(by: Caller = ANYBODY): { robots: { robot: string; lanes: object[] }[] } {
     const robots = new Map<string, object[]>();
     for (const { robot, ...lane } of this.#store.robots()) {
+      if (!by.mayActFor(robot)) continue;
       robots.set(robot, [...(robots.get(robot) ?? []), lane]);
     }
     return { robots: [...robots].map(([robot, lanes]) => ({ robot, lanes })) };
   }
 
   /** JSON text: the events are stored as the text that was hashed and are given back as such. */
-  events(query: URLSearchParams): string {
+  events(query: URLSearchParams, by: Caller = ANYBODY): string {
     const after = wholeNumber(query, 'after', 0, Number.MAX_SAFE_INTEGER);
     const limit = wholeNumber(query, 'limit', 100, EVENTS_MAX);
-    const found = this.#store.events(laneKey(query), after, limit, LIMITS.LINK_BATCH_BYTES_MAX);
+    const found = this.#store.events(laneKey(query, by), after, limit, LIMITS.LINK_BATCH_BYTES_MAX);
     return `{"events":[${found.join(',')}]}`;
   }
 }
 
-function laneKey(query: URLSearchParams): LaneKey {
+function laneKey(query: URLSearchParams, by: Caller): LaneKey {
   const key = Object.fromEntries(
     ['robot', 'epoch', 'lane'].map((name) => [name, query.get(name) ?? undefined]),
   );
-  return laneKeyChecker.parse(key, 'query');
+  const found = laneKeyChecker.parse(key, 'query');
+  requireOwn(found.robot, by);
+  return found;
 }
 
 function wholeNumber(query: URLSearchParams, name: string, otherwise: number, maximum: number): number {

@@ -15,6 +15,7 @@ import {
 import { SHARED } from './operators.ts';
 import type { OrderStore, OrderView } from './order-store.ts';
 import type { ReceiptSigner } from './receipt-signer.ts';
+import { ANYBODY, type Caller, requireOwn } from './require-own.ts';
 
 const ORDERS_MAX = 32;
 const OPEN_MAX = 256;
@@ -60,10 +61,12 @@ export class OrderQueue {
   }
 
   /** Orders for a robot; waits for one, up to `wait_ms`. */
-  async orders(query: URLSearchParams): Promise<LinkOrders> {
+  async orders(query: URLSearchParams, by: Caller = ANYBODY): Promise<LinkOrders> {
     const robot = robotOf(query);
+    requireOwn(robot, by);
+    const isSecond = number(query, 'v', 1, 99) >= 2;
     const waitMs = number(query, 'wait_ms', 0, LIMITS.LINK_ORDERS_WAIT_MS);
-    const found = this.#found(robot);
+    const found = this.#found(robot, isSecond);
     if (found.orders.length > 0 || waitMs === 0 || this.#waiting.size >= WAITING_MAX) return found;
     await new Promise<void>((resolve) => {
       const wake = () => {
@@ -75,11 +78,12 @@ export class OrderQueue {
       const timer = this.#clock.after(waitMs, wake);
       this.#waiting.add(waiter);
     });
-    return this.#found(robot);
+    return this.#found(robot, isSecond);
   }
 
-  report(body: unknown): { taken: number } {
+  report(body: unknown, by: Caller = ANYBODY): { taken: number } {
     const { robot, reports } = orderReportsChecker.parse(body, 'reports');
+    requireOwn(robot, by);
     return { taken: this.#store.report(robot, reports) };
   }
 
@@ -103,9 +107,11 @@ export class OrderQueue {
     for (const one of [...this.#waiting]) one.wake();
   }
 
-  #found(robot: string): LinkOrders {
+  /** A robot of version 1 knows no order of a later version, and would take none of an answer that has one. */
+  #found(robot: string, isSecond: boolean): LinkOrders {
+    const orders = this.#store.queued(robot, ORDERS_MAX, LIMITS.LINK_ORDERS_BYTES_MAX / 4, isSecond);
     return {
-      orders: this.#store.queued(robot, ORDERS_MAX, LIMITS.LINK_ORDERS_BYTES_MAX / 4),
+      orders,
       open: this.#store.open(robot, OPEN_MAX),
     };
   }

@@ -82,11 +82,12 @@ export class OrderStore {
   }
 
   /** Not settled by the robot, the oldest first: at most `limit`, and past the first at most `bytesMax`. */
-  queued(robot: string, limit: number, bytesMax: number): LinkOrder[] {
+  queued(robot: string, limit: number, bytesMax: number, withFetch = true): LinkOrder[] {
     const orders: LinkOrder[] = [];
     let bytes = 0;
     const rows = this.#db.prepare(
-      `SELECT ${COLUMNS} FROM link_order WHERE robot = ? AND state = 'queued' ORDER BY place LIMIT ?`,
+      `SELECT ${COLUMNS} FROM link_order WHERE robot = ? AND state = 'queued'
+          ${withFetch ? '' : "AND kind <> 'fetch'"} ORDER BY place LIMIT ?`,
     );
     for (const row of rows.iterate(robot, limit)) {
       const { body, signature, ...found } = row as unknown as Row;

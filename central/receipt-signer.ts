@@ -6,7 +6,15 @@ import {
   type KeyObject,
   sign,
 } from 'node:crypto';
-import { EdgeError, type LinkKey, type LinkReceipt, type Receipt, receiptText } from '../contract/index.ts';
+import {
+  custodyText,
+  EdgeError,
+  type LinkKey,
+  type LinkReceipt,
+  type ObjectReceipt,
+  type Receipt,
+  receiptText,
+} from '../contract/index.ts';
 
 /** Signs receipts with ed25519: anybody with the coordinator's public key can check them. */
 export class ReceiptSigner {
@@ -36,6 +44,10 @@ export class ReceiptSigner {
 
   sign(held: Omit<Receipt, 'signature'>): LinkReceipt {
     return { ...held, signature: this.signText(receiptText(held)) };
+  }
+
+  signObject(held: Omit<ObjectReceipt, 'signature'>): ObjectReceipt {
+    return { ...held, signature: this.signText(custodyText(held)) };
   }
 
   signText(text: string): string {

@@ -5,10 +5,14 @@ import { type Clock, EdgeError, type Secrets } from '../contract/index.ts';
 import { CentralServer } from './central-server.ts';
 import { Coordinator } from './coordinator.ts';
 import { LaneStore } from './lane-store.ts';
+import { ObjectDesk } from './object-desk.ts';
+import { ObjectFiles } from './object-files.ts';
+import { ObjectRows } from './object-rows.ts';
 import { Operators } from './operators.ts';
 import { OrderQueue } from './order-queue.ts';
 import { OrderStore } from './order-store.ts';
 import { ReceiptSigner } from './receipt-signer.ts';
+import { Robots } from './robots.ts';
 
 export type CentralOptions = {
   readonly dataDir: string;
@@ -19,6 +23,8 @@ export type CentralOptions = {
   readonly secrets: Secrets;
   /** `none` on loopback only. */
   readonly auth?: 'token' | 'none';
+  /** Bytes that the files of all robots may take; 0 or absent: as many as the disk has. */
+  readonly quotaBytes?: number;
   readonly report?: (message: string, error: unknown) => void;
 };
 
@@ -54,20 +60,29 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
   const store = new LaneStore(join(dataDir, 'central.db'), () => clock.now());
   const orderStore = new OrderStore(join(dataDir, 'orders.db'));
   const orders = new OrderQueue(orderStore, signer, clock, (length) => randomBytes(length));
+  const rows = new ObjectRows(join(dataDir, 'objects.db'), () => clock.now());
+  const report = options.report ?? (() => {});
+  const objects = new ObjectDesk({
+    ...{ rows, signer, clock, report },
+    files: new ObjectFiles(join(dataDir, 'objects')),
+    quotaBytes: options.quotaBytes ?? 0,
+  });
   const closeStores = () => {
     store.close();
     orderStore.close();
+    rows.close();
   };
   const server = new CentralServer({
     coordinator: new Coordinator(store, signer),
+    objects,
     orders,
     operators:
       operatorToken === undefined ? undefined : new Operators(operatorToken, join(dataDir, 'operators')),
-    token,
+    robots: token === undefined ? undefined : new Robots(token, join(dataDir, 'robots')),
     host,
     port,
     clock,
-    report: options.report ?? (() => {}),
+    report,
   });
   try {
     const { url } = await server.start();
@@ -77,6 +92,7 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
       operatorToken,
       async stop() {
         await server.stop();
+        await objects.close();
         closeStores();
       },
     };

@@ -7,6 +7,9 @@ export const LINK_LIMITS = {
   LINK_REQUEST_MS: 10_000,
   /** How often the link looks at the logs without a notification that they grew, milliseconds. */
   LINK_POLL_MS: 1_000,
+  /** After a push the next of a lane waits this long, milliseconds, unless it has so many events. */
+  LINK_GATHER_MS: 1_000,
+  LINK_GATHER_EVENTS: 64,
   /** First and longest wait after central failed, milliseconds; doubles; half of it is random. */
   LINK_RETRY_FIRST_MS: 500,
   LINK_RETRY_MAX_MS: 30_000,
@@ -31,6 +34,35 @@ export const LINK_LIMITS = {
   LINK_ORDERS_BYTES_MAX: 512 * 1024,
   /** One answer of central. */
   LINK_ANSWER_BYTES_MAX: 64 * 1024,
+  /** Parts of an object: smallest, usual and largest size, bytes. A request carries one part at most. */
+  LINK_PART_BYTES_MIN: 64 * 1024,
+  LINK_PART_BYTES: 1024 * 1024,
+  LINK_PART_BYTES_MAX: 4 * 1024 * 1024,
+  /** Parts of one object, and how many there are before parts become larger: 4 GiB in parts of the usual size. */
+  LINK_PARTS_MAX: 65_536,
+  LINK_PARTS_USUAL: 4_096,
+  /** Ranges of missing bytes in one answer. */
+  LINK_MISSING_RANGES_MAX: 64,
+  /** Plain bytes between two flushes of the compressor: what a cut costs of a compressed request. */
+  LINK_FLUSH_BYTES: 4 * 1024,
+  /** What one request of the bytes of a file is meant to take, milliseconds: its size follows the rate of the line. */
+  LINK_PIECE_MS: 3_000,
+  /** Smallest piece of a file in one request, bytes; the head of a request is some 500 bytes. */
+  LINK_PIECE_BYTES_MIN: 16 * 1024,
+  /** Files of which central asked for a range and that are on their way. */
+  LINK_WANTED_MAX: 256,
+  /** How long a version that a coordinator said is believed, milliseconds. */
+  LINK_HELLO_MS: 600_000,
+  /** How often the network to central is looked at, milliseconds. */
+  LINK_NETWORK_MS: 10_000,
+  /** How soon a coordinator that checks an object is asked again, milliseconds. */
+  LINK_VERIFY_POLL_MS: 1_000,
+  /** Starts of parts that the reference coordinator keeps in memory, bytes of all robots. */
+  CENTRAL_FRAGMENT_BYTES_MAX: 256 * 1024 * 1024,
+  /** The reference coordinator takes no files when its disk has less, bytes. */
+  CENTRAL_FREE_BYTES_MIN: 256 * 1024 * 1024,
+  /** How long an answer waits for the check of a whole object, milliseconds. */
+  CENTRAL_VERIFY_WAIT_MS: 2_000,
   /** One request to the reference coordinator: a full batch, one event above it, and the wrapping. */
   CENTRAL_BODY_BYTES_MAX: 8 * 1024 * 1024,
 } as const;

@@ -15,9 +15,9 @@ const PostedBy = Type.String({
 
 /**
  * `intent`: an IntentRequest. `cancel`: `{order_id, run_id?, reason?}`. `approval`: `{approval_id, decision, reason?}`.
- * `grant`: a SignedGrant, with a signature of its own.
+ * `grant`: a SignedGrant, with a signature of its own. `fetch`: `{name, from_ns?, to_ns?, from?, to?}`, since version 2.
  */
-export const OrderKind = Type.Enum(['intent', 'cancel', 'approval', 'grant']);
+export const OrderKind = Type.Enum(['intent', 'cancel', 'approval', 'grant', 'fetch']);
 export type OrderKind = Static<typeof OrderKind>;
 
 /** An order as it is posted at central. The same `order_id` twice is one order. */

@@ -78,6 +78,22 @@ const link = {
   downlink: Type.Optional(
     reply({ state: oneOf(['connected', 'disconnected']), reason: text, waiting: count, open: count }),
   ),
+  /**
+   * Files, where they are sent. `lanes`: files and bytes that wait, that central holds, and files that went before; `current`:
+   * the one on its way, bytes sent and bytes a second; `left_s`: seconds for all that wait, at this rate; `reason`: why
+   * nothing goes or not all lanes do; `faults`: files that cannot be sent, by path.
+   */
+  files: Type.Optional(
+    reply({
+      lanes: byName(
+        reply({ waiting: count, waiting_bytes: count, held: count, held_bytes: count, gone: count }),
+      ),
+      current: Type.Optional(reply({ path: text, lane: text, bytes: count, sent: count, rate: count })),
+      left_s: Type.Optional(count),
+      reason: text,
+      faults: byName(text),
+    }),
+  ),
 };
 export const LinkStatus = reply(link);
 /** Settles when everything logged before it is acknowledged, at the latest at the deadline. */

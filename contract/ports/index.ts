@@ -24,6 +24,7 @@ export type * from './language-model.ts';
 export type * from './loop.ts';
 export type * from './mcp.ts';
 export type * from './models.ts';
+export type * from './object-central.ts';
 export type * from './planner.ts';
 export type * from './policy.ts';
 export type * from './policy-desk.ts';

@@ -2,8 +2,16 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
+import type { EgressGuard } from '../../central-link/egress-guard.ts';
 import { LinkCell } from '../../central-link/link-cell.ts';
-import { type Cell, type CellContext, type Central, EdgeError, TOPICS } from '../../contract/core.ts';
+import {
+  type Cell,
+  type CellContext,
+  type CellName,
+  type Central,
+  EdgeError,
+  TOPICS,
+} from '../../contract/core.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
@@ -21,16 +29,30 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
     token: () => readSecret(tokenFile, 'link.token_file', process.env),
     ...(keyFile === '' ? {} : { publicKey: readKey(keyFile) }),
   };
+  if (url === '')
+    return new LinkCell(context, { robot: config.daemon.name, central: undefined, openReader, random });
   // They check what foreign hosts send, and need the schemas for it. They are loaded only where there is a central.
-  const central =
-    url === '' ? undefined : new (await import('../../central-link/http-central.ts')).HttpCentral(options);
+  const { HttpCentral } = await import('../../central-link/http-central.ts');
+  const guard = await egressGuard(settings, context);
+  const central = await guarded(new HttpCentral(options), guard);
+  const files = config.link.bags === 'none' ? undefined : await makeFiles();
   return new LinkCell(context, {
     robot: config.daemon.name,
-    central: central && (await guarded(settings, context, central)),
-    ...(url !== '' && config.intents.central ? { orders: await makeOrders() } : {}),
-    openReader: (cell) => openEventReader(dataDir, cell),
+    central,
+    ...(config.intents.central ? { orders: await makeOrders() } : {}),
+    ...(files ? { files: files.lanes } : {}),
+    openReader,
     random,
   });
+
+  function openReader(cell: CellName) {
+    return openEventReader(dataDir, cell);
+  }
+
+  async function makeFiles() {
+    const { composeFiles } = await import('./link-files.ts');
+    return composeFiles({ settings, context, options, guard, random });
+  }
 
   async function makeOrders() {
     const [{ HttpDownlink }, { OrderDesk }, { OrderLoop }] = await Promise.all([
@@ -39,23 +61,23 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
       import('../../central-link/order-loop.ts'),
     ]);
     const { tenant, central_roles: roles } = config.intents;
-    const desk = new OrderDesk({ bus: context.bus, clock: context.clock, tenant, roles, random });
+    const fetches = files ? { fetches: files.fetches } : {};
+    const desk = new OrderDesk({ bus: context.bus, clock: context.clock, tenant, roles, random, ...fetches });
     const downlink = new HttpDownlink(options);
     return new OrderLoop(context, { robot: config.daemon.name, downlink, desk, random });
   }
 }
 
 /** Policies on data that leaves. Those that are built in allow it: a robot without policies of its own pays nothing. */
-async function guarded(
+async function egressGuard(
   { config, dataDir }: Settings,
   context: CellContext,
-  central: Central,
-): Promise<Central> {
+): Promise<EgressGuard | undefined> {
   const { dir, files } = config.policy;
-  if (dir === '' && files.length === 0) return central;
-  const [{ LastGoodPolicies, PolicyBook, readPolicySource }, { GuardedCentral }] = await Promise.all([
+  if (dir === '' && files.length === 0) return undefined;
+  const [{ LastGoodPolicies, PolicyBook, readPolicySource }, { EgressGuard }] = await Promise.all([
     import('../../adapters/cedar/index.ts'),
-    import('../../central-link/guarded-central.ts'),
+    import('../../central-link/egress-guard.ts'),
   ]);
   const robot = config.daemon.name;
   const hook = await PolicyBook.open({
@@ -71,7 +93,13 @@ async function guarded(
   });
   // The runtime says when they changed, and has reported their faults.
   context.bus.onBroadcast(TOPICS.policyChanged, () => void hook.reload().catch(() => {}));
-  return new GuardedCentral({ robot, central, hook, emit: (events) => context.emit(events) });
+  return new EgressGuard({ robot, hook, emit: (events) => context.emit(events) });
+}
+
+async function guarded(central: Central, guard: EgressGuard | undefined): Promise<Central> {
+  if (!guard) return central;
+  const { GuardedCentral } = await import('../../central-link/guarded-central.ts');
+  return new GuardedCentral(central, guard);
 }
 
 function readKey(path: string): string {

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { CUSTODY_FILE, CustodyReader } from '../../central-link/custody-book.ts';
 import { type CellContext, EdgeError, IdSource, type RosApi, toMs } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import type { Ledger } from '../execution/bus/index.ts';
@@ -7,7 +9,7 @@ import { Recording, type RetentionPolicy, serveClipService } from '../execution/
 import type { Settings } from '../settings.ts';
 
 /** The bag of the ring: the same in every life, so that the ring continues over a restart. */
-const RING_BAG = 'ring';
+export const RING_BAG = 'ring';
 /** How soon a service that could not be offered is offered again. */
 const OFFER_AGAIN_MS = 2_000;
 /** Pieces of a ring: what is deleted at once is about this part of it. */
@@ -57,7 +59,7 @@ export function makeRecording(
     triggers: keys.triggers,
     definitionOf,
     ...(story ? { story } : {}),
-    mayEvict: mayEvict(config),
+    mayEvict: mayEvict(config, dataDir),
     report: (level, message, facts) => context.report(level, message, facts),
   });
 }
@@ -71,11 +73,18 @@ function policiesOf({ recorder: keys }: Config, bag: string): RetentionPolicy[] 
 }
 
 /**
- * Without a central there is nothing to wait for. With one, a segment that it has not acknowledged stays; the
- * link ships events, and central holds no files yet, so that is each of them.
+ * Without a central, or for what is not to go there, there is nothing to wait for. With one, what it holds is kept elsewhere,
+ * and what it does not hold stays, unless the configuration says otherwise.
  */
-function mayEvict({ link, recorder }: Config): () => 'no' | 'lost' {
-  return () => (link.central_url === '' || recorder.evict_unsynced ? 'lost' : 'no');
+function mayEvict({ link, recorder }: Config, dataDir: string): (path: string) => 'no' | 'lost' | 'kept' {
+  if (link.central_url === '' || link.bags === 'none') return () => 'lost';
+  const custody = new CustodyReader(join(dataDir, CUSTODY_FILE));
+  return (path) => {
+    const state = custody.state(path);
+    if (state === 'held') return 'kept';
+    const isForCentral = link.bags === 'all' || state !== 'unknown';
+    return isForCentral && !recorder.evict_unsynced ? 'no' : 'lost';
+  };
 }
 
 /**

@@ -19,6 +19,7 @@ import { INFERENCE_KEYS } from './inference.ts';
 import { INTENT_KEYS } from './intents.ts';
 import { LAKE_TOPICS } from './lake-topics.ts';
 import { LEASE_KEYS } from './lease.ts';
+import { linkKeys } from './link.ts';
 import { MCP_KEYS } from './mcp.ts';
 import { MODEL_KEYS } from './models.ts';
 import { PLANNING_KEYS } from './planning.ts';
@@ -283,17 +284,7 @@ export const CONFIG_SPEC = {
     ),
     topics: tables<RosTopic>('topics bridged from ROS; none: scan, odom, tf of a TurtleBot', readTopic),
   },
-  link: {
-    central_url: text('', 'coordinator, for example https://central.example; empty: no central', {
-      match: /^(|https?:\/\/.+)$/,
-      expected: 'an http or https address, or ""',
-    }),
-    token_file: secretFile('token for central'),
-    key_file: text(
-      '',
-      'public key of central (PEM): only what it signed counts; empty: the key that central publishes',
-    ),
-  },
+  link: linkKeys(secretFile),
   inference: INFERENCE_KEYS,
   intents: INTENT_KEYS,
   policy: POLICY_KEYS,

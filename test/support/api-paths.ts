@@ -27,6 +27,7 @@ export const API_PATHS: readonly string[] = [
   '/v1/inference/wires',
   '/v1/intents',
   ...['/v1/lake/rebuild', '/v1/lease', '/v1/lease/renew', '/v1/lease/return'],
+  '/v1/link',
   '/v1/link/sync',
   '/v1/mcp/servers',
   '/v1/mcp/servers/{server}/allow',

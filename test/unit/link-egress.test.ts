@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PolicyBook } from '../../adapters/cedar/index.ts';
 import { judge } from '../../central-link/central-state.ts';
+import { EgressGuard } from '../../central-link/egress-guard.ts';
 import { GuardedCentral } from '../../central-link/guarded-central.ts';
 import type { AgentEvent, EdgeError, LinkBatch, NewEvent, Receipt } from '../../contract/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -24,10 +25,8 @@ describe('data that leaves the robot', () => {
     });
     const sent: LinkBatch[] = [];
     const logged: NewEvent[] = [];
-    const central = new GuardedCentral({
-      robot: 'tb1',
-      hook,
-      central: {
+    const central = new GuardedCentral(
+      {
         push: async (one) => {
           sent.push(one);
           return {} as Receipt;
@@ -35,8 +34,8 @@ describe('data that leaves the robot', () => {
         watermark: async () => undefined,
         close: async () => {},
       },
-      emit: async (events) => void logged.push(...events),
-    });
+      new EgressGuard({ robot: 'tb1', hook, emit: async (events) => void logged.push(...events) }),
+    );
     for (let i = 0; i < 5; i++) await central.push(batch('events.runtime', ['tool.called']));
     expect([sent.length, logged.length]).toEqual([5, 1]);
     source.text = `permit (principal, action, resource);

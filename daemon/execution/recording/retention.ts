@@ -147,7 +147,7 @@ export class Retention {
   }
 
   async #keepQuota(bytesMax: number): Promise<void> {
-    const { recorder, mayEvict, isWhole, discard } = this.#options;
+    const { recorder, isWhole, discard } = this.#options;
     let over = this.bytes - bytesMax;
     const victims = { lost: [] as string[], kept: [] as string[], bags: new Set<string>() };
     let heldBack = 0;
@@ -155,7 +155,7 @@ export class Retention {
       if (over <= 0 || victims.lost.length + victims.kept.length >= BATCH) break;
       if (this.#isStuck(one)) continue;
       const bag = bagOf(one.path);
-      const word = mayEvict(one.path);
+      const word = this.#mayGo(one, isWhole(bag));
       if (word === 'no' || this.#isNeeded(one) || (isWhole(bag) && bag === recorder.bag)) {
         heldBack += 1;
         continue;
@@ -190,6 +190,16 @@ export class Retention {
         });
       for (const path of left) this.#stuck.set(path, this.#options.clock.monotonicMs() + STUCK_MS);
     }
+  }
+
+  /** Of a bag that goes as a whole, whether every segment may go. */
+  #mayGo({ path }: Kept, isWhole: boolean): 'no' | 'lost' | 'kept' {
+    const { mayEvict } = this.#options;
+    if (!isWhole) return mayEvict(path);
+    const words = this.#kept
+      .filter((one) => bagOf(one.path) === bagOf(path))
+      .map((one) => mayEvict(one.path));
+    return words.includes('no') ? 'no' : words.includes('lost') ? 'lost' : 'kept';
   }
 
   #isStuck({ path }: Kept): boolean {

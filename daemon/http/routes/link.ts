@@ -23,8 +23,43 @@ const SyncView = Type.Object({
   lanes: Type.Object({}, { additionalProperties: true }),
 });
 
-/** The way to central: ask it to try now instead of at the end of its back-off. */
+const LinkView = Type.Object({
+  state: Type.Enum(['off', 'connected', 'disconnected']),
+  reason: Type.String({ description: 'why it is not connected; empty when it is' }),
+  lanes: Type.Object(
+    {},
+    { additionalProperties: true, description: 'events: sent and last sequence of each' },
+  ),
+  files: Type.Optional(
+    Type.Object(
+      {},
+      {
+        additionalProperties: true,
+        description:
+          'files: of each lane what waits and what central holds; the current one with bytes a second; left_s: seconds for all',
+      },
+    ),
+  ),
+  downlink: Type.Optional(Type.Object({}, { additionalProperties: true })),
+});
+
+/** The way to central: what is on it, and ask it to try now instead of at the end of its back-off. */
 export function linkRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+  app.get(
+    '/v1/link',
+    {
+      schema: {
+        operationId: 'getLink',
+        summary: 'What central has of the logs and recordings, and what is on its way',
+        tags: ['link'],
+        response: { 200: LinkView, ...errors },
+      },
+    },
+    async () => {
+      const { ready: _, ...status } = await bus.request('link', METHODS.link.status, {});
+      return status;
+    },
+  );
   app.post(
     '/v1/link/sync',
     {

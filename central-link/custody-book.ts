@@ -1,0 +1,192 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { ObjectLaneName, ObjectReceipt } from '../contract/core.ts';
+
+/** Where the receipts of files are, in the data directory. */
+export const CUSTODY_FILE = 'link.db';
+
+/** A file that central is to hold. */
+export type Waiting = {
+  /** Relative to the data directory. */
+  readonly path: string;
+  readonly lane: ObjectLaneName;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly sha256: string;
+  readonly bytes: number;
+};
+
+export type LaneTotals = {
+  readonly waiting: number;
+  readonly waiting_bytes: number;
+  readonly held: number;
+  readonly held_bytes: number;
+  /** Files that went before central held them. */
+  readonly gone: number;
+};
+
+/** How far a log was read: `epoch` is its first event. */
+export type Place = { readonly epoch: string; readonly seq: number };
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS object (
+    path TEXT PRIMARY KEY, lane TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL, state TEXT NOT NULL, root TEXT, signature TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS object_waiting ON object (state, lane, seq);
+  CREATE TABLE IF NOT EXISTS clip (bag TEXT PRIMARY KEY) STRICT;
+  CREATE TABLE IF NOT EXISTS place (log TEXT PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS spent (day TEXT NOT NULL, network TEXT NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (day, network)) STRICT;
+`;
+
+/**
+ * Which files central is to hold and which it holds, with its receipts, in one SQLite file that is synced with each change.
+ * The link writes it; the recorder reads it before it deletes anything.
+ */
+export class CustodyBook {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(path: string) {
+    this.#db = new DatabaseSync(path, { timeout: 5_000 });
+    this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
+    this.#db.exec(SCHEMA);
+  }
+
+  place(log: string): Place | undefined {
+    const row = this.#sql('SELECT epoch, seq FROM place WHERE log = ?').get(log);
+    return row && { epoch: String(row['epoch']), seq: Number(row['seq']) };
+  }
+
+  /** All that `work` does, and where the log was read to, in one transaction. */
+  readTo(log: string, { epoch, seq }: Place, work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#sql('INSERT OR REPLACE INTO place VALUES (?, ?, ?)').run(log, epoch, seq);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  noteClip(bag: string): void {
+    this.#sql('INSERT OR IGNORE INTO clip VALUES (?)').run(bag);
+  }
+
+  isClip(bag: string): boolean {
+    return this.#sql('SELECT 1 FROM clip WHERE bag = ?').get(bag) !== undefined;
+  }
+
+  /** A file that appeared. The same path with the same content changes nothing. */
+  add({ path, lane, epoch, seq, sha256, bytes }: Waiting): void {
+    this.#sql(
+      `INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 'waiting', NULL, NULL) ON CONFLICT (path) DO UPDATE
+          SET lane = excluded.lane, epoch = excluded.epoch, seq = excluded.seq, sha256 = excluded.sha256,
+              bytes = excluded.bytes, state = 'waiting', root = NULL, signature = NULL
+        WHERE object.sha256 <> excluded.sha256`,
+    ).run(path, lane, epoch, seq, sha256, bytes);
+  }
+
+  /** The file is gone; a receipt stays. */
+  gone(path: string): void {
+    this.#sql("UPDATE object SET state = 'gone' WHERE path = ? AND state = 'waiting'").run(path);
+  }
+
+  /** Durable when it returns. */
+  hold(path: string, { root, signature }: ObjectReceipt): void {
+    this.#sql("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ?").run(
+      root,
+      signature,
+      path,
+    );
+  }
+
+  /** The first that waits in a lane, besides those in `skip`. */
+  first(lane: ObjectLaneName, skip: ReadonlySet<string>): Waiting | undefined {
+    const rows = this.#sql(
+      `SELECT path, lane, epoch, seq, sha256, bytes FROM object
+        WHERE state = 'waiting' AND lane = ? ORDER BY seq, path LIMIT ?`,
+    ).all(lane, skip.size + 1);
+    return (rows as unknown as Waiting[]).find(({ path }) => !skip.has(path));
+  }
+
+  find(path: string): (Waiting & { readonly state: 'waiting' | 'held' | 'gone' }) | undefined {
+    const row = this.#sql(
+      'SELECT path, lane, epoch, seq, sha256, bytes, state FROM object WHERE path = ?',
+    ).get(path);
+    return row as ReturnType<CustodyBook['find']>;
+  }
+
+  isHeld(path: string): boolean {
+    return this.#sql("SELECT 1 FROM object WHERE path = ? AND state = 'held'").get(path) !== undefined;
+  }
+
+  totals(): Record<string, LaneTotals> {
+    const sum = (state: string, of: string) => `coalesce(sum(${of}) FILTER (WHERE state = '${state}'), 0)`;
+    const rows = this.#sql(
+      `SELECT lane, ${sum('waiting', '1')} AS waiting, ${sum('waiting', 'bytes')} AS waiting_bytes,
+              ${sum('held', '1')} AS held, ${sum('held', 'bytes')} AS held_bytes, ${sum('gone', '1')} AS gone
+         FROM object GROUP BY lane`,
+    ).all() as (LaneTotals & { lane: string })[];
+    return Object.fromEntries(rows.map(({ lane, ...totals }) => [lane, totals]));
+  }
+
+  spent(day: string, network: string): number {
+    const row = this.#sql('SELECT bytes FROM spent WHERE day = ? AND network = ?').get(day, network);
+    return Number(row?.['bytes'] ?? 0);
+  }
+
+  /** Counts bytes of a day; other days are forgotten. */
+  spend(day: string, network: string, bytes: number): void {
+    this.#sql(
+      `INSERT INTO spent VALUES (?, ?, ?)
+       ON CONFLICT (day, network) DO UPDATE SET bytes = bytes + excluded.bytes`,
+    ).run(day, network, bytes);
+    this.#sql('DELETE FROM spent WHERE day < ?').run(day);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #sql(text: string): StatementSync {
+    let statement = this.#statements.get(text);
+    if (!statement) {
+      statement = this.#db.prepare(text);
+      this.#statements.set(text, statement);
+    }
+    return statement;
+  }
+}
+
+/** What central holds, for other processes: asked before a file is deleted. Without a book it holds nothing. */
+export class CustodyReader {
+  readonly #path: string;
+  #db: DatabaseSync | undefined;
+  #held: StatementSync | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** `unknown`: the link has not heard of it; `unreadable`: nothing can be said now. */
+  state(path: string): 'waiting' | 'held' | 'gone' | 'unknown' | 'unreadable' {
+    try {
+      this.#db ??= new DatabaseSync(this.#path, { readOnly: true, timeout: 1_000 });
+      this.#held ??= this.#db.prepare('SELECT state FROM object WHERE path = ?');
+      const row = this.#held.get(path);
+      return row ? (row['state'] as 'waiting' | 'held' | 'gone') : 'unknown';
+    } catch {
+      this.close();
+      return 'unreadable';
+    }
+  }
+
+  close(): void {
+    this.#held = undefined;
+    this.#db?.close();
+    this.#db = undefined;
+  }
+}

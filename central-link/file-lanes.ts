@@ -1,0 +1,84 @@
+import { type Clock, type EdgeError, LIMITS, type LinkStatus } from '../contract/core.ts';
+import { Backoff } from './backoff.ts';
+import type { CustodyBook } from './custody-book.ts';
+import type { ObjectLog } from './object-log.ts';
+import type { ObjectSender } from './object-sender.ts';
+
+export type FileLanesParts = {
+  readonly clock: Clock;
+  readonly book: CustodyBook;
+  readonly log: ObjectLog;
+  readonly sender: ObjectSender;
+  readonly random: () => number;
+  /** Closes what the parts hold. */
+  readonly close: () => Promise<void>;
+};
+
+/** The lanes of files beside those of events: what there is, what goes next, and when to try again. */
+export class FileLanes {
+  readonly #parts: FileLanesParts;
+  readonly #backoff: Backoff;
+  #reason = '';
+  #lookedMs = -Infinity;
+
+  constructor(parts: FileLanesParts) {
+    this.#parts = parts;
+    this.#backoff = new Backoff(parts.random);
+  }
+
+  /** `answered`: central answered. Rejects with what the sender rejects with. */
+  async turn(): Promise<{ readonly restMs: number; readonly answered: boolean }> {
+    const { clock, log, sender } = this.#parts;
+    const now = clock.monotonicMs();
+    if (now - this.#lookedMs >= LIMITS.LINK_POLL_MS) {
+      log.follow();
+      this.#lookedMs = now;
+    }
+    const restMs = this.#backoff.restMs(now);
+    if (restMs > 0) return { restMs, answered: false };
+    const step = await sender.step();
+    this.#backoff.succeeded();
+    this.#reason = step.kind === 'idle' ? step.reason : '';
+    if (step.kind === 'wait') return { restMs: step.ms, answered: false };
+    return step.kind === 'worked'
+      ? { restMs: 0, answered: true }
+      : { restMs: LIMITS.LINK_POLL_MS, answered: false };
+  }
+
+  /** Central is there, but did not take it now. */
+  failed(error: EdgeError): void {
+    this.#reason = error.message;
+    this.#backoff.failed(this.#parts.clock.monotonicMs());
+    this.#parts.sender.askAgain();
+  }
+
+  /** The way to central was interrupted. */
+  askAgain(): void {
+    this.#parts.sender.askAgain();
+  }
+
+  retryNow(): void {
+    this.#backoff.succeeded();
+    this.#lookedMs = -Infinity;
+    this.#parts.sender.retryNow();
+  }
+
+  status(): NonNullable<LinkStatus['files']> {
+    const { book, sender } = this.#parts;
+    const lanes = book.totals();
+    const { current, faults, reason } = sender.status();
+    const left =
+      Object.values(lanes).reduce((sum, { waiting_bytes }) => sum + waiting_bytes, 0) - (current?.sent ?? 0);
+    return {
+      lanes,
+      reason: this.#reason || reason,
+      faults,
+      ...(current ? { current } : {}),
+      ...(current && current.rate > 0 ? { left_s: Math.ceil(left / current.rate) } : {}),
+    };
+  }
+
+  close(): void {
+    void this.#parts.close().catch(() => {});
+  }
+}

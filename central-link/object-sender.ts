@@ -1,0 +1,333 @@
+import {
+  type Clock,
+  EdgeError,
+  LIMITS,
+  type LinkObject,
+  type ObjectCentral,
+  type ObjectLaneName,
+  type ObjectStanding,
+  partBytesOf,
+} from '../contract/core.ts';
+import type { CustodyBook, Waiting } from './custody-book.ts';
+import { FileTree } from './file-tree.ts';
+import type { LineBudget } from './line-budget.ts';
+import { PieceSize } from './piece-size.ts';
+
+/** Files by their path in the data directory. */
+export type LinkFiles = {
+  /** Bytes of the file; undefined where it is not there. */
+  size(path: string): Promise<number | undefined>;
+  read(path: string, offset: number, length: number): Promise<Uint8Array>;
+};
+
+export type ObjectSenderParts = {
+  readonly robot: string;
+  readonly clock: Clock;
+  readonly book: Pick<CustodyBook, 'first' | 'find' | 'hold' | 'gone'>;
+  readonly files: LinkFiles;
+  readonly central: ObjectCentral;
+  readonly line: LineBudget;
+  readonly report: (level: 'info' | 'warn', message: string, facts?: Record<string, unknown>) => void;
+};
+
+export type ObjectStep =
+  /** Nothing to do, or nothing may go now. */
+  | { readonly kind: 'idle'; readonly reason: string }
+  /** Something was done; there may be more. */
+  | { readonly kind: 'worked' }
+  /** Nothing to do for so many milliseconds. */
+  | { readonly kind: 'wait'; readonly ms: number };
+
+export type Range = readonly [from: number, to: number];
+/** A file that is being sent. */
+type Sending = {
+  readonly item: Waiting;
+  readonly tree: FileTree;
+  standing: ObjectStanding | undefined;
+  /** Asked for again not before, by the monotonic clock. */
+  notBeforeMs: number;
+  /** How often central took bytes for others than the tree says. */
+  refusals: number;
+};
+
+/** Parts that are hashed in one step: events get their turn in between. */
+const PARTS_PER_STEP = 8;
+/** Files whose trees are kept. */
+const KEPT_MAX = 8;
+const REFUSALS_MAX = 3;
+
+/**
+ * Sends files one request after the other, the first lane first; without I/O of its own. It remembers nothing that matters:
+ * central says what it lacks, and the book keeps the receipts.
+ */
+export class ObjectSender {
+  readonly #parts: ObjectSenderParts;
+  readonly #kept = new Map<string, Sending>();
+  /** Files that cannot be sent, and why; tried again when a person asks. */
+  readonly #faults = new Map<string, string>();
+  /** What central asked for, in the order of asking: ranges of bytes of a file. */
+  readonly #wanted = new Map<string, readonly Range[]>();
+  readonly #piece: PieceSize;
+  #current: Sending | undefined;
+  #reason = '';
+
+  constructor(parts: ObjectSenderParts) {
+    this.#parts = parts;
+    this.#piece = new PieceSize(parts.clock);
+  }
+
+  /** One request at most. Throws what `ObjectCentral` rejects with; the same step is then done again later. */
+  async step(): Promise<ObjectStep> {
+    const { central, line, files, book } = this.#parts;
+    const waitMs = line.waitMs();
+    if (waitMs > 0) return { kind: 'wait', ms: waitMs };
+    const { lanes, reason } = line.allowed();
+    this.#reason = reason;
+    const item = this.#pick(lanes);
+    if (!item) return this.#rest(reason);
+    const partMax = await central.partBytesMax();
+    if (partMax === undefined) return this.#idle('central takes no files: it speaks version 1 of the link');
+    const size = await files.size(item.path);
+    if (size === undefined) {
+      book.gone(item.path);
+      this.#forget(item.path);
+      return { kind: 'worked' };
+    }
+    if (size !== item.bytes)
+      return this.#setAside(item, `it has ${size} bytes, its event says ${item.bytes}`);
+    const sending = this.#sending(item, partMax);
+    if (!sending) return this.#setAside(item, 'it is larger than central takes');
+    this.#current = sending;
+    if (!sending.tree.isComplete) return await this.#hash(sending);
+    await this.#advance(sending);
+    return { kind: 'worked' };
+  }
+
+  /** Central is asked where it stands before anything more is sent. */
+  askAgain(): void {
+    for (const sending of this.#kept.values()) sending.standing = undefined;
+  }
+
+  /** For a request of a person: what was set aside is tried again. */
+  retryNow(): void {
+    this.#faults.clear();
+    this.askAgain();
+  }
+
+  /** These bytes go before all other files. Throws `link.refused` where the file is not one that waits or is held. */
+  want(path: string, ranges: readonly Range[]): void {
+    if (this.#wanted.size >= LIMITS.LINK_WANTED_MAX && !this.#wanted.has(path))
+      throw new EdgeError('cell.overloaded', {
+        operation: 'fetch',
+        subject: path,
+        message: `${this.#wanted.size} ranges are on their way already`,
+      });
+    this.#wanted.set(path, ranges);
+  }
+
+  /** Whether central has these bytes, in whole parts that it has checked, as far as it said. */
+  has(path: string, ranges: readonly Range[]): boolean {
+    if (this.#parts.book.find(path)?.state === 'held') return true;
+    const { standing, tree } = this.#kept.get(path) ?? {};
+    if (!tree || standing?.state !== 'open' || !('missing' in standing))
+      return standing?.state === 'verifying';
+    // The list of an answer is bounded: behind its last range nothing is known.
+    if (standing.missing.length >= LIMITS.LINK_MISSING_RANGES_MAX) return false;
+    return ranges.every(([from, to]) => {
+      const end = Math.ceil(to / tree.partBytes) * tree.partBytes;
+      return standing.missing.every(([a, b]) => b <= from || a >= end);
+    });
+  }
+
+  /** What is on its way now, for people. */
+  status(): {
+    readonly current?: { path: string; lane: string; bytes: number; sent: number; rate: number };
+    readonly faults: Readonly<Record<string, string>>;
+    readonly reason: string;
+  } {
+    const { item, standing } = this.#current ?? {};
+    const rate = Math.round(this.#piece.bytesPerSecond());
+    const current = item && {
+      path: item.path,
+      lane: item.lane,
+      bytes: item.bytes,
+      sent: sentOf(item, standing),
+      rate,
+    };
+    return {
+      ...(current ? { current } : {}),
+      faults: Object.fromEntries(this.#faults),
+      reason: this.#reason,
+    };
+  }
+
+  #rest(reason: string): ObjectStep {
+    this.#current = undefined;
+    const now = this.#parts.clock.monotonicMs();
+    const soonest = [...this.#kept.values()].map(({ notBeforeMs }) => notBeforeMs).filter((ms) => ms > now);
+    return soonest.length > 0 ? { kind: 'wait', ms: Math.min(...soonest) - now } : { kind: 'idle', reason };
+  }
+
+  #idle(reason: string): ObjectStep {
+    this.#reason = reason;
+    this.#current = undefined;
+    return { kind: 'idle', reason };
+  }
+
+  /** What central asked for, then the first of the first lane. */
+  #pick(lanes: readonly ObjectLaneName[]): Waiting | undefined {
+    const { book, clock } = this.#parts;
+    if (lanes.length === 0) return undefined;
+    const now = clock.monotonicMs();
+    const skip = new Set(this.#faults.keys());
+    for (const [path, { notBeforeMs }] of this.#kept) if (notBeforeMs > now) skip.add(path);
+    for (const [path, ranges] of this.#wanted) {
+      const found = book.find(path);
+      if (found?.state !== 'waiting' || this.has(path, ranges)) this.#wanted.delete(path);
+      else if (!skip.has(path)) return found;
+    }
+    for (const lane of lanes) {
+      const found = book.first(lane, skip);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  #sending(item: Waiting, partMax: number): Sending | undefined {
+    const known = this.#kept.get(item.path);
+    if (known && known.item.sha256 === item.sha256 && known.tree.partBytes <= partMax) return known;
+    const partBytes = partBytesOf(item.bytes, partMax);
+    if (partBytes === undefined) return undefined;
+    const tree = new FileTree(item.bytes, partBytes);
+    const sending: Sending = { item, tree, standing: undefined, notBeforeMs: 0, refusals: 0 };
+    this.#kept.set(item.path, sending);
+    for (const [path, { notBeforeMs }] of this.#kept)
+      if (this.#kept.size > KEPT_MAX && path !== item.path && notBeforeMs === 0) this.#kept.delete(path);
+    return sending;
+  }
+
+  async #hash({ item, tree }: Sending): Promise<ObjectStep> {
+    const { files } = this.#parts;
+    for (let i = 0; i < PARTS_PER_STEP && !tree.isComplete; i++) {
+      const { offset, length } = tree.next();
+      tree.add(await files.read(item.path, offset, length));
+    }
+    if (tree.isComplete && tree.sha256 !== item.sha256)
+      return this.#setAside(item, 'its bytes are not those that were recorded: the file is damaged');
+    return { kind: 'worked' };
+  }
+
+  async #advance(sending: Sending): Promise<void> {
+    const { central, clock } = this.#parts;
+    const object = this.#objectOf(sending);
+    const { standing } = sending;
+    try {
+      if (standing === undefined || standing.state === 'verifying')
+        sending.standing = await central.offer(object);
+      else if (standing.state === 'open' && 'tree' in standing)
+        sending.standing = await central.tree(object, sending.tree.leaves);
+      else if (standing.state === 'open')
+        sending.standing = await this.#put(sending, object, standing.missing);
+    } catch (error) {
+      sending.standing = undefined;
+      this.#refused(sending, error);
+    }
+    const now = sending.standing;
+    sending.notBeforeMs = now?.state === 'verifying' ? clock.monotonicMs() + LIMITS.LINK_VERIFY_POLL_MS : 0;
+    if (now?.state !== 'held') return;
+    this.#parts.book.hold(sending.item.path, now.receipt);
+    this.#forget(sending.item.path);
+  }
+
+  async #put({ item }: Sending, object: LinkObject, missing: readonly Range[]): Promise<ObjectStanding> {
+    const { central, files, line, clock } = this.#parts;
+    const [from, to] = this.#nextRange(item.path, missing, object.part_bytes);
+    const partEnd = (Math.floor(from / object.part_bytes) + 1) * object.part_bytes;
+    const length = Math.min(
+      to - from,
+      partEnd - from,
+      this.#piece.bytes(object.part_bytes, line.restOfDay()),
+    );
+    const bytes = await files.read(item.path, from, length);
+    const startMs = clock.monotonicMs();
+    try {
+      const { standing, lineBytes } = await central.put(object, from, bytes);
+      this.#piece.went(length, clock.monotonicMs() - startMs);
+      line.used(lineBytes, true);
+      return standing;
+    } catch (error) {
+      this.#piece.failed(length);
+      // How much of it went is not known: counted as all.
+      line.used(length, true);
+      throw error;
+    }
+  }
+
+  /** The first missing bytes that central asked for, from the start of their part; else the first of all. */
+  #nextRange(path: string, missing: readonly Range[], partBytes: number): Range {
+    for (const [from, to] of this.#wanted.get(path) ?? []) {
+      const end = Math.ceil(to / partBytes) * partBytes;
+      const found = missing.find(([a, b]) => a < end && b > from);
+      if (found) return [Math.max(found[0], Math.floor(from / partBytes) * partBytes), found[1]];
+    }
+    return missing[0]!;
+  }
+
+  #objectOf({ item, tree }: Sending): LinkObject {
+    const { lane, epoch, seq, sha256, bytes, path } = item;
+    const { robot } = this.#parts;
+    return {
+      robot,
+      epoch,
+      lane,
+      seq,
+      sha256,
+      bytes,
+      part_bytes: tree.partBytes,
+      root: tree.root,
+      name: path,
+    };
+  }
+
+  /** Central found other bytes than the tree says: the line damaged them, or the file changed. Throws the rest. */
+  #refused(sending: Sending, error: unknown): void {
+    const isRefused = error instanceof EdgeError && error.code === 'link.refused';
+    if (!isRefused) {
+      if (error instanceof EdgeError && error.code === 'link.conflict')
+        this.#setAside(sending.item, error.message);
+      else if (error instanceof EdgeError && (error.code === 'link.gap' || error.code === 'api.not_found'))
+        return;
+      else throw error;
+      return;
+    }
+    sending.refusals += 1;
+    if (sending.refusals >= REFUSALS_MAX) {
+      this.#setAside(sending.item, error.message);
+      return;
+    }
+    const { tree } = sending;
+    this.#kept.set(sending.item.path, { ...sending, tree: new FileTree(tree.bytes, tree.partBytes) });
+  }
+
+  #setAside(item: Waiting, reason: string): ObjectStep {
+    this.#faults.set(item.path, reason);
+    this.#forget(item.path);
+    this.#parts.report('warn', `${item.path} does not go to central: ${reason}`, {
+      hint: 'auraison link sync tries again',
+    });
+    return { kind: 'worked' };
+  }
+
+  #forget(path: string): void {
+    this.#kept.delete(path);
+    if (this.#current?.item.path === path) this.#current = undefined;
+  }
+}
+
+/** Bytes that central has, as far as it said. */
+function sentOf({ bytes }: Waiting, standing: ObjectStanding | undefined): number {
+  if (standing?.state === 'verifying' || standing?.state === 'held') return bytes;
+  if (standing?.state !== 'open' || !('missing' in standing)) return 0;
+  const missing = standing.missing.reduce((sum, [from, to]) => sum + to - from, 0);
+  return Math.max(0, bytes - missing);
+}

@@ -1,0 +1,66 @@
+import { type LinkNetwork, OBJECT_LANES, type ObjectLaneName } from '../../contract/core.ts';
+import { parseQuantity } from './quantity.ts';
+import { choice, type KeySpec, tables, text } from './spec.ts';
+
+type Result = { ok: true; value: LinkNetwork } | { ok: false; expected: string };
+
+const ALLOWED = ['interface', 'bandwidth', 'lanes', 'hours', 'per_day'];
+const SPAN = /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$/;
+
+/** One entry of `[[link.networks]]`. */
+function readNetwork(row: Record<string, unknown>): Result {
+  const unknown = Object.keys(row).find((key) => !ALLOWED.includes(key));
+  if (unknown !== undefined) return expected(`only the keys ${ALLOWED.join(', ')}, not "${unknown}"`);
+  const { interface: name, lanes = OBJECT_LANES, hours = [] } = row;
+  if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._@-]{0,14}\*?$|^\*$/.test(name))
+    return expected('interface = the name of an interface, for example "wwan0" or "wl*"');
+  if (!Array.isArray(lanes) || !lanes.every((lane): lane is ObjectLaneName => OBJECT_LANES.includes(lane)))
+    return expected(`lanes = a list of ${OBJECT_LANES.join(', ')}; events always go`);
+  if (!Array.isArray(hours) || !hours.every((span) => SPAN.test(String(span))))
+    return expected('hours = a list of spans such as "22:00-06:00", in the time of this host');
+  const bandwidth = sizeOf(row['bandwidth']);
+  const perDay = sizeOf(row['per_day']);
+  if (bandwidth === undefined || perDay === undefined) {
+    const key = bandwidth === undefined ? 'bandwidth' : 'per_day';
+    return expected(`${key} = a size${key === 'bandwidth' ? ' (of a second)' : ''}, for example "64 KiB"`);
+  }
+  return { ok: true, value: { interface: name, bandwidth, lanes, hours: hours.map(minutesOf), perDay } };
+}
+
+function sizeOf(value: unknown): number | undefined {
+  const parsed = parseQuantity('size', value ?? '0 B');
+  return parsed.ok && parsed.value >= 0 ? parsed.value : undefined;
+}
+
+function minutesOf(span: unknown): [number, number] {
+  const [, fromHour, fromMinute, toHour, toMinute] = (SPAN.exec(String(span)) ?? []).map(Number);
+  return [fromHour! * 60 + fromMinute!, toHour! * 60 + toMinute!];
+}
+
+function expected(what: string): Result {
+  return { ok: false, expected: what };
+}
+
+/** `[link]`: the way to central. `secretFile`: a key for a file of mode 0600. */
+export function linkKeys(secretFile: (about: string) => KeySpec<string>) {
+  return {
+    central_url: text('', 'coordinator, for example https://central.example; empty: no central', {
+      match: /^(|https?:\/\/.+)$/,
+      expected: 'an http or https address, or ""',
+    }),
+    token_file: secretFile('token for central'),
+    key_file: text(
+      '',
+      'public key of central (PEM): only what it signed counts; empty: the key that central publishes',
+    ),
+    bags: choice(
+      ['all', 'clips', 'none'],
+      'all',
+      'recordings that go to central: every segment (a ring excepted) and clips, only clips, or none',
+    ),
+    networks: tables<LinkNetwork>(
+      'what may go over a network: [[link.networks]]; the first that names the interface counts',
+      readNetwork,
+    ),
+  };
+}
