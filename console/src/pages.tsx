@@ -15,12 +15,16 @@ export type PageEntry = {
   readonly page: ComponentType<PageProps>;
 };
 
+const chat = lazy(() => import('./chat/chat-page.tsx'));
+const drive = lazy(() => import('./drive/drive-page.tsx'));
 const routes = lazy(() => import('./routes/routes-page.tsx'));
 const runs = lazy(() => import('./runs/runs-page.tsx'));
 
 /** The first is shown for an address that no page has. */
 export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: '', title: 'Live', page: LivePage },
-  { name: 'routes', title: 'Routes', page: routes },
+  { name: 'chat', title: 'Chat', page: chat },
+  { name: 'drive', title: 'Drive', page: drive },
   { name: 'runs', title: 'Runs', page: runs },
+  { name: 'routes', title: 'Routes', page: routes },
 ];

@@ -1,5 +1,6 @@
 /** The first page: where the robot is, what it does, what is recorded, and the newest events. */
 import { useEffect, useState } from 'react';
+import { AskPanel } from '../ask/ask-panel.tsx';
 import { read } from '../lib/api.ts';
 import { type Fact, Facts, Panel } from '../lib/facts.tsx';
 import { count, number } from '../lib/format.ts';
@@ -24,6 +25,7 @@ export function LivePage() {
   const run = useLastRun(status?.runs);
   return (
     <div className="page" id="page-live">
+      <AskPanel />
       <MapPanel onlyDrawn={!!arm.data} />
       <ArmPanel arm={arm} />
       <Panel title="Run">

@@ -3,6 +3,7 @@ import { between, duration, timeOf } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
 import type { RunDetails } from '../lib/views.ts';
 import type { PageProps } from '../pages.tsx';
+import { lookOf } from './run-look.ts';
 import { RunPage } from './run-page.tsx';
 
 const LOOK_MS = 2000;
@@ -15,8 +16,6 @@ export default function RunsPage({ argument }: PageProps) {
     </div>
   );
 }
-
-export const lookOf = (status: string) => (status === 'failed' ? 'bad' : status === 'succeeded' ? 'ok' : '');
 
 function AllRuns() {
   const { data, error, old } = usePolled<{ runs: readonly RunDetails[] }>(
