@@ -21,6 +21,8 @@ let rig: Rig;
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
+/** The intent that the run shows. */
+let shownType = 'robot/chat';
 let write: ((token: RunToken) => void) | undefined;
 const messages: RunMessage[] = [];
 const done: string[] = [];
@@ -85,13 +87,38 @@ beforeAll(async () => {
       return () => {};
     },
   };
-  rig = await startRig({}, { control: control as never, ask: ask as never, tokens, blob: async () => image });
+  const step = {
+    step_id: 's1',
+    subgoal: 'maze/find_exit',
+    params: {},
+    deadline_ms: 1000,
+    fallback: 'skip',
+    attempt: 1,
+  };
+  const plans = {
+    view: () => ({
+      ...{
+        run_id: RUN_ID,
+        status: 'running',
+        goal: 'leave the maze',
+        dry_run: false,
+        revision: 0,
+        replans: 0,
+      },
+      ...{ reason: '', made: undefined, dropped: [], given_up: [] },
+      steps: [{ ...step, state: 'failed', reason: 'the door is locked' }],
+    }),
+  };
+  rig = await startRig(
+    {},
+    { control: control as never, ask: ask as never, plans: plans as never, tokens, blob: async () => image },
+  );
   answerAll(rig);
   rig.answers.set(execution.armFigure, async () => undefined);
   const plain = rig.runtime.run.bind(rig.runtime);
   const attended = (details: ReturnType<typeof plain>) => ({
     ...details,
-    intent: { ...details.intent, type: 'robot/chat', attended: true, params: { words: 'what do you see?' } },
+    intent: { ...details.intent, type: shownType, attended: true, params: { words: 'what do you see?' } },
   });
   rig.runtime.run = (id) => attended(plain(id));
   rig.runtime.runs = () => [attended(plain(RUN_ID))];
@@ -212,7 +239,9 @@ it('a conversation shows words as they come, tools and images as they happen, an
   });
   const shown = talk.getByRole('img', { name: 'seen by robot.look' });
   await shown.waitFor();
-  await expect.poll(() => shown.evaluate('(image) => image.naturalWidth')).toBe(64);
+  await expect
+    .poll(() => shown.evaluate((image: unknown) => (image as { naturalWidth: number }).naturalWidth))
+    .toBe(64);
   write!({ kind: 'text', text: 'door.' });
   await talk.getByText('I see a door.').waitFor();
   rig.logs.runtime.append({
@@ -264,7 +293,9 @@ it('a run shows its runs and the reason of what was decided, and is paused, resu
       duration_us: 9,
     },
   });
+  shownType = 'plan';
   await open(`/#/runs/${RUN_ID}`);
+  await page.getByText('the door is locked').waitFor();
   await page.locator('#story').getByText('the gate is closed at night').waitFor();
   expect(await page.locator('.tree .tree a').count()).toBe(1);
   await page.getByRole('button', { name: 'Pause this run' }).click();
@@ -277,6 +308,7 @@ it('a run shows its runs and the reason of what was decided, and is paused, resu
   await page.getByRole('button', { name: 'Cancel this run' }).click();
   await expect.poll(() => rig.runtime.status_).toBe('cancelled');
   rig.runtime.status_ = 'running';
+  shownType = 'robot/chat';
 });
 
 it('the robot is steered while something is held, and by nothing that is released, left or elsewhere', async () => {
@@ -353,7 +385,7 @@ it('every other page is clean too, and the token may be typed', async () => {
   await page.locator('input[type=password]').fill(TOKEN);
   await page.locator('input[type=password]').press('Enter');
   await page.getByText('Nothing was received yet.').or(page.locator('#topics tr').first()).first().waitFor();
-  await isClean('routes');
+  await isClean('routes-plain');
   await page.getByRole('link', { name: 'Runs' }).click();
   await page.locator('#runs tr').first().waitFor();
   await isClean('runs');

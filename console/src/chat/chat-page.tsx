@@ -3,8 +3,9 @@ import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { AskPanel } from '../ask/ask-panel.tsx';
 import { goTo } from '../lib/address.ts';
 import { callFirst, type Refusal, send } from '../lib/api.ts';
-import { count, timeOf } from '../lib/format.ts';
+import { count } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
+import { nameOf } from '../lib/run-name.ts';
 import type { RunDetails } from '../lib/views.ts';
 import type { PageProps } from '../pages.tsx';
 import { withoutSaid } from '../story/story.ts';
@@ -58,14 +59,6 @@ export default function ChatPage({ argument }: PageProps) {
       )}
     </div>
   );
-}
-
-/** The first words, or the intent, and when. */
-export function nameOf({ intent, app, queued_ts }: RunDetails): string {
-  const words = intent?.params?.['words'];
-  const name = typeof words === 'string' && words !== '' ? words : (intent?.type ?? app);
-  const cut = name.length > 48 ? `${name.slice(0, 47)}…` : name;
-  return `${cut} · ${timeOf(queued_ts).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}`;
 }
 
 type App = { readonly name: string; readonly harness: string; readonly intents: readonly string[] };

@@ -11,6 +11,8 @@ import { PlanPanel, RunTree } from './run-tree.tsx';
 import { Trace } from './trace-view.tsx';
 
 const LOOK_MS = 2000;
+/** Its run carries out a plan. */
+const PLAN_INTENT = 'plan';
 const FINISHED: ReadonlySet<string> = new Set(['succeeded', 'failed', 'cancelled']);
 
 export function RunPage({ runId }: { runId: string }) {
@@ -44,7 +46,7 @@ export function RunPage({ runId }: { runId: string }) {
       {status !== undefined && (
         <>
           <RunTree runId={runId} path={path} />
-          <PlanPanel runId={runId} over={over} />
+          {details?.intent?.type === PLAN_INTENT && <PlanPanel runId={runId} over={over} />}
           <section className="wide" aria-labelledby="story-title">
             <h3 id="story-title">What happened, and why</h3>
             <p role="status" className={fault ? 'bad' : ''}>

@@ -40,30 +40,28 @@ type Plan = {
   readonly status: string;
   readonly reason: string;
   readonly revision: number;
-  readonly plan?: {
-    readonly steps: readonly {
-      readonly step_id: string;
-      readonly subgoal: string;
-      readonly state: string;
-      readonly reason: string;
-    }[];
-  };
+  readonly steps: readonly {
+    readonly step_id: string;
+    readonly subgoal: string;
+    readonly state: string;
+    readonly reason: string;
+  }[];
 };
 const STEP_LOOK: Readonly<Record<string, string>> = { succeeded: 'ok', already: 'ok', failed: 'bad' };
 
 /** Asked only for runs that carry out a plan. */
 export function PlanPanel({ runId, over }: { runId: string; over: boolean }) {
-  const { data, error, old } = usePolled<Plan>(`/v1/plans/${encodeURIComponent(runId)}`, LOOK_MS, {
+  const { data, old } = usePolled<Plan>(`/v1/plans/${encodeURIComponent(runId)}`, LOOK_MS, {
     version: over ? 'finished' : '',
     next: (plan) => (plan === undefined || over ? false : LOOK_MS),
   });
-  if (!data || error) return null;
+  if (!data) return null;
   return (
     <section className={old ? 'wide old' : 'wide'} aria-labelledby="plan-title">
       <h3 id="plan-title">{`Plan: ${data.goal}`}</h3>
       <p>{[data.revision > 0 ? `plan ${data.revision + 1}` : '', data.reason].filter(Boolean).join('; ')}</p>
       <ol className="steps">
-        {(data.plan?.steps ?? []).map(({ step_id, subgoal, state, reason }) => (
+        {data.steps.map(({ step_id, subgoal, state, reason }) => (
           <li key={step_id} aria-current={state === 'running' ? 'step' : undefined}>
             {subgoal} <span className={STEP_LOOK[state] ?? ''}>{state}</span>{' '}
             <span className="why">{reason}</span>

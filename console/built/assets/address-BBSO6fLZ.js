@@ -1,4 +1,0 @@
-import{S as e,b as t}from"./polled-CZKzhvPb.js";async function n(e,t,n){let r=e.pipeThrough(new TextDecoderStream).getReader(),i=``;for(;;){let{value:e,done:a}=await r.read();if(a)return;let o=(i+e).split(t);i=o.pop();for(let e of o)n(e)}}function r(e,t){return n(e,`
-
-`,e=>{let n=e.split(`
-`),r=e=>n.find(t=>t.startsWith(`${e}: `))?.slice(e.length+2);t({id:r(`id`),event:r(`event`),data:r(`data`)})})}var i=e(t(),1);function a(e){let[t=``,...n]=e.replace(/^#\/?/,``).split(`/`);return{name:t,argument:decodeURIComponent(n.join(`/`))}}var o=e=>{location.hash=e},s=e=>(window.addEventListener(`hashchange`,e),()=>window.removeEventListener(`hashchange`,e));function c(){return a((0,i.useSyncExternalStore)(s,()=>location.hash))}export{n as i,c as n,r,o as t};
