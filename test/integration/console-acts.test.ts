@@ -365,13 +365,17 @@ it('the robot is steered while something is held, and by nothing that is release
   await expect.poll(() => state.innerText()).toContain('stopped steering');
 });
 
-it('Escape twice is the emergency stop, also for a person who types', async () => {
+it('Escape twice is the emergency stop, also for a person who types, and beside a page that cannot be loaded', async () => {
   const stops: unknown[] = [];
   rig.answers.set(execution.estopEngage, async (body) => {
     stops.push(body);
     return { engaged: true, since_ns: '1', source: 'console', by: 'operator', reason: '' };
   });
   await open('/');
+  await page.route('**/assets/routes-page*', (one) => one.abort());
+  await page.getByRole('link', { name: 'Routes' }).click();
+  await page.getByText('This cannot be shown').waitFor();
+  await page.getByRole('link', { name: 'Live' }).click();
   await page.getByRole('textbox', { name: 'What shall the robot do?' }).focus();
   await page.keyboard.press('Escape');
   await page.keyboard.press('Escape');
