@@ -21,6 +21,7 @@ import { appRoutes } from './routes/apps.ts';
 import { askRoutes } from './routes/ask.ts';
 import { bagRoutes } from './routes/bags.ts';
 import { consoleRoutes } from './routes/console.ts';
+import { consoleLoginRoutes } from './routes/console-login.ts';
 import { controllerRoutes } from './routes/controllers.ts';
 import { engineRoutes } from './routes/engine.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -40,6 +41,7 @@ import { replayRoutes } from './routes/replay.ts';
 import { robotRoutes } from './routes/robot.ts';
 import { rosRoutes } from './routes/ros.ts';
 import { runControlRoutes } from './routes/run-control.ts';
+import { runImageRoutes } from './routes/run-images.ts';
 import { runRoutes } from './routes/runs.ts';
 import { runtimeRoutes } from './routes/runtimes.ts';
 import { safetyRoutes } from './routes/safety.ts';
@@ -74,7 +76,7 @@ declare module 'fastify' {
   }
 }
 
-const CONSOLE = new URL('../../console/', import.meta.url);
+const CONSOLE = new URL('../../console/built/', import.meta.url);
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** The API of one robot over HTTP. Make, start, stop: once each. */
@@ -217,6 +219,7 @@ export class HttpServer {
     const deps = { ports: this.#ports, config: this.#config, cells: this.#cells };
     statusRoutes(app, { ...deps, logs: this.#logs, metrics: this.#metrics });
     runRoutes(app, this.#ports);
+    runImageRoutes(app, this.#ports, this.#logs);
     replayRoutes(app, this.#ports);
     runControlRoutes(app, this.#ports);
     runtimeRoutes(app, this.#ports);
@@ -249,6 +252,7 @@ export class HttpServer {
     await a2aRoutes(app, this.#ports, this.#config, this.#connections);
     safetyRoutes(app, this.#ports, this.#config, this.#connections);
     await webhookRoutes(app, this.#ports);
+    consoleLoginRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);
     await app.ready();
     return app;
