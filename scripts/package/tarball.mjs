@@ -1,0 +1,3 @@
+export function makeTarball() {
+  throw new Error('later');
+}
