@@ -22,12 +22,11 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { contentFaults } from './bundle/contents.mjs';
+import { projectFiles } from './bundle/project-files.mjs';
 import { reasonToLeave, zeromqAddon } from './bundle/rules.mjs';
+import { walk } from './bundle/walk.mjs';
 import { lockId, root } from './install.mjs';
 
-/** Folders of this project that no robot reads. */
-const LEFT_AT_HOME =
-  /^(?:test|bench|\.ci|\.github|docs\/images|scripts\/testing)\/|^(?:vitest\.config\.ts|biome\.json|tsconfig\.json|\.gitignore)$|\.d\.mts$/;
 const HELP = `npm run bundle -- --out DIR [--arch x64|arm64] [--gpu] [--force] [--json]
 
 Makes DIR: all that a robot runs. Copy it there and type DIR/bin/auraison.
@@ -113,20 +112,6 @@ function makeWayFor(target, force) {
   if (!existsSync(join(target, 'BUNDLE.json')))
     throw new Refused(`${target} is not empty and no bundle; name another folder`);
   if (!force) throw new Refused(`${target} is a bundle already; --force replaces it`);
-}
-
-/** What git would put into a clone, with changes; without git all but what is made here. */
-function projectFiles() {
-  const git = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
-  const names =
-    git.status === 0
-      ? git.stdout.split('\0').filter(Boolean)
-      : walk(root).filter((n) => !/^(?:node_modules|data|\.auraison|\.git)\//.test(n));
-  return names.filter((name) => !LEFT_AT_HOME.test(name) && existsSync(join(root, name)));
 }
 
 function npmCi(folder, arch) {
@@ -223,6 +208,7 @@ function prune(modules, target) {
   }
   dropDeadLinks(modules);
   dropEmptyFolders(modules);
+  evenModes(modules);
   return left;
 }
 
@@ -230,6 +216,15 @@ function dropDeadLinks(folder) {
   for (const path of walk(folder)) {
     const file = join(folder, path);
     if (lstatSync(file).isSymbolicLink() && !existsSync(file)) rmSync(file);
+  }
+}
+
+/** Packages come with the modes of their makers' disks; of all their files only Node itself is executed. */
+function evenModes(modules) {
+  for (const path of walk(modules)) {
+    const file = join(modules, path);
+    if (!lstatSync(file).isSymbolicLink())
+      chmodSync(file, /^node-linux-[^/]+\/bin\/node$/.test(path) ? 0o755 : 0o644);
   }
 }
 
@@ -263,12 +258,6 @@ function manifest(folder, arch) {
   }
   writeFileSync(join(folder, 'SHA256SUMS'), `${lines.join('\n')}\n`);
   return { ...head, files: files.length, bytes };
-}
-
-function walk(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
 }
 
 function copy(from, to) {

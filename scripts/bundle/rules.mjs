@@ -60,7 +60,9 @@ function buildInputs(path, name) {
   if (/^node-linux-[^/]+\/(?:include|share)\//.test(path)) return 'headers of Node';
   if (NATIVE_SOURCES.test(name)) return 'sources and headers of native code';
   if (/^(?:@esbuild\/|esbuild\/bin\/)/.test(path)) return 'a bundler that no part of this calls';
-  if (/^node-gyp\/|^cmake-ts\/build\/main|^@babel\//.test(path)) return 'build tools';
+  if (/^node-gyp\/|^cmake-ts\/(?:build\/main|src\/)|^@babel\/|^node-addon-api\//.test(path))
+    return 'build tools';
+  if (/\.(?:sh|bash)$/.test(name) || /^\.bin\//.test(path)) return 'build tools';
   return undefined;
 }
 
@@ -85,6 +87,8 @@ function developersOnly(path, name) {
   if (/^(?:changelog|history|readme)[^/]*\.(?:md|markdown|txt)$/i.test(name)) return 'read-me files';
   if (DEVELOPERS.test(`/${path}`) && !KEPT.some((kept) => kept.test(path))) return 'tests and examples';
   if (/^@earendil-works\/pi-coding-agent\/docs\/images\//.test(path)) return 'tests and examples';
+  if (/^secure-json-parse\/benchmarks\/|^fastify\/integration\/|^pino\/(?:index\.html|docs\w*\/)/.test(path))
+    return 'tests and examples';
   // Sources that were translated: their translation stands beside them.
   if (/^(?:openai|@anthropic-ai\/sdk|zod|typebox|@octokit\/[^/]+)\/src\//.test(path))
     return 'sources that were translated';

@@ -31,7 +31,11 @@ if [ ! -f "$place/ready" ]; then
   # A script in Perl that needs no installation.
   (
     cd "$place/tools"
-    apt-get download -qq mmdebstrap >&2 || { apt-get update -qq >&2 && apt-get download -qq mmdebstrap >&2; }
+    # Lists may be missing, and another peer may hold their lock.
+    for _ in 1 2 3; do
+      apt-get download -qq mmdebstrap >&2 && break
+      apt-get update -qq >&2 || sleep 10
+    done
     dpkg-deb -x mmdebstrap_*.deb .
   )
   make() {
