@@ -45,9 +45,6 @@ export function makeTarball({ out }) {
 function withoutDeveloperTools(lock) {
   const { packages, ...rest } = JSON.parse(lock);
   const { devDependencies: _, ...head } = packages[''];
-  // The Node that runs npm is not the one that runs them: that is 24, and among them.
-  const used = Object.entries(packages)
-    .filter(([path, { dev }]) => path !== '' && dev !== true)
-    .map(([path, { engines: _, ...entry }]) => [path, entry]);
+  const used = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true);
   return `${JSON.stringify({ ...rest, packages: { '': head, ...Object.fromEntries(used) } })}\n`;
 }

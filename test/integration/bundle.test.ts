@@ -17,8 +17,9 @@ afterAll(() => directory.remove());
 const bundle = (...args: string[]) =>
   spawnSync(process.execPath, [join(root, 'scripts', 'bundle.mjs'), ...args], { encoding: 'utf8' });
 /** Nothing of this checkout, of npm or of another Node is on the way. */
-const onTheRobot = (...args: string[]) =>
-  spawnSync(join(out, 'bin', 'auraison'), args, {
+const onTheRobot = (...args: string[]) => run(out, ...args);
+const run = (folder: string, ...args: string[]) =>
+  spawnSync(join(folder, 'bin', 'auraison'), args, {
     cwd: '/',
     encoding: 'utf8',
     env: { HOME: directory.path, PATH: '/usr/bin:/bin', AURAISON_API_PORT: '0' },
@@ -50,6 +51,20 @@ describe('a bundle for a robot', () => {
     );
     expect(status, stderr).toBe(0);
     expect(JSON.parse(stdout.trim().split('\n').at(-1)!)).toMatchObject({ reached: true, dropped: 0 });
+  });
+
+  it('runs it also where npm puts it, below a node_modules', { timeout: 300_000 }, () => {
+    const place = join(directory.path, 'lib', 'node_modules', 'auraison-edge');
+    mkdirSync(join(place, '..'), { recursive: true });
+    expect(spawnSync('cp', ['-al', out, place]).status).toBe(0);
+    const data = join(directory.path, 'data-npm');
+    const { status, stdout, stderr } = run(
+      place,
+      ...['demo', '--once', '--json', '--seed', '3', ...SMALL, '--data-dir', data],
+    );
+    expect(status, stderr).toBe(0);
+    expect(JSON.parse(stdout.trim().split('\n').at(-1)!)).toMatchObject({ reached: true, dropped: 0 });
+    rmSync(join(directory.path, 'lib'), { recursive: true });
   });
 
   it('proves its files', () => {

@@ -19,8 +19,10 @@ import subprocess
 import time
 
 import rclpy
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
+RCLError = rclpy_implementation.RCLError
 # The daemon itself needs up to 5 s.
 STOP_S = 8.0
 LOOK_S = 0.5
@@ -136,7 +138,12 @@ def main():
     rclpy.init()
     node = DaemonNode()
     try:
-        rclpy.spin(node)
+        while rclpy.ok():
+            try:
+                rclpy.spin(node)
+            except RCLError as error:
+                # A transition that this state does not have: the caller gets no answer, and the robot keeps its daemon.
+                node.get_logger().error(f'a request was refused: {error}')
     except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
         pass
     finally:
