@@ -113,7 +113,7 @@ export function debianPackage(directory: string, bundle: string): void {
 
   it('is restarted by the watchdog where it does no work', async () => {
     const pid = robot.property(UNIT, 'MainPID');
-    robot.run('kill', '-STOP', pid);
+    expect(robot.sh('kill -STOP "$1"', pid).status).toBe(0);
     await until(() => diary().includes('Watchdog timeout'), 'the watchdog bites', PATIENCE);
     await until(() => !['0', pid].includes(robot.property(UNIT, 'MainPID')), 'another process', PATIENCE);
     await active('after the watchdog');
