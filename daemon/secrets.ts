@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EdgeError } from '../contract/core.ts';
 
@@ -17,6 +17,8 @@ export function readSecret(
     ? credentialPath(reference.slice('credential:'.length), key, env)
     : reference;
   try {
+    if (reference.startsWith('credential:') && !existsSync(path))
+      throw missingCredential(reference.slice('credential:'.length), key);
     const mode = statSync(path).mode & 0o777;
     if (!reference.startsWith('credential:') && (mode & 0o077) !== 0) {
       throw new EdgeError('config.invalid', {
@@ -55,11 +57,19 @@ function credentialPath(
   env: Readonly<Record<string, string | undefined>>,
 ): string {
   const directory = env['CREDENTIALS_DIRECTORY'];
-  if (directory) return join(directory, name);
-  throw new EdgeError('config.invalid', {
+  // A folder that is loaded as `secret` gives its files this prefix.
+  if (directory)
+    return (
+      [join(directory, name), join(directory, `secret_${name}`)].find(existsSync) ?? join(directory, name)
+    );
+  throw missingCredential(name, key);
+}
+
+function missingCredential(name: string, key: string): EdgeError {
+  return new EdgeError('config.invalid', {
     operation: 'read secret',
     subject: key,
-    message: `credential ${name} asked for, but this process has no systemd credentials`,
-    hint: `add LoadCredential=${name}:/path to the unit, or name a file`,
+    message: `systemd has given this process no credential ${name}`,
+    hint: `put the secret into /etc/auraison-edge/secrets/${name} and restart the service, or name a file of mode 0600`,
   });
 }

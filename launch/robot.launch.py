@@ -14,10 +14,11 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Beside this file in a checkout or bundle; of an installed ROS package the command is that of the Debian package.
+BESIDE = pathlib.Path(__file__).resolve().parent.parent / 'bin' / 'auraison'
 
 ARGUMENTS = [
-    ('auraison', str(ROOT / 'bin' / 'auraison'), 'the auraison command'),
+    ('auraison', str(BESIDE) if BESIDE.exists() else 'auraison', 'the auraison command'),
     ('namespace', '', 'ROS namespace of the robot, without slashes around it; empty: as configured'),
     ('name', '', 'name of the robot; empty: the namespace, else that of the configuration'),
     ('config', '', 'TOML file; empty: the usual places'),

@@ -21,17 +21,18 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { contentFaults } from './bundle/contents.mjs';
+import { projectFiles } from './bundle/project-files.mjs';
 import { reasonToLeave, zeromqAddon } from './bundle/rules.mjs';
+import { walk } from './bundle/walk.mjs';
 import { lockId, root } from './install.mjs';
 
-/** Folders of this project that no robot reads. */
-const LEFT_AT_HOME =
-  /^(?:test|bench|\.ci|\.github|docs\/images|console\/src)\/|^(?:vitest\.config\.ts|biome\.json|tsconfig\.json|\.gitignore)$/;
-const HELP = `npm run bundle -- --out DIR [--gpu] [--force] [--json]
+const HELP = `npm run bundle -- --out DIR [--arch x64|arm64] [--gpu] [--force] [--json]
 
-Makes DIR: all that a robot of this processor (${process.arch}) runs. Copy it there and type DIR/bin/auraison.
+Makes DIR: all that a robot runs. Copy it there and type DIR/bin/auraison.
 
   --out DIR   the folder; it must not exist, or be empty
+  --arch      the processor of the robot: x64 or arm64; this host has ${process.arch}. For another one npm 10 is needed
   --gpu       with CUDA and TensorRT of ONNX Runtime, where the installed package has them
   --force     replace DIR where it is a bundle
   --json      the account as JSON
@@ -40,6 +41,8 @@ Examples:
   npm run bundle -- --out /tmp/auraison-edge
   rsync -a /tmp/auraison-edge/ robot:/opt/auraison-edge/ && ssh robot sudo /opt/auraison-edge/bin/auraison service install`;
 
+const LIBC = process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl';
+
 class Refused extends Error {}
 
 const begin = Date.now();
@@ -47,6 +50,7 @@ try {
   const { values } = parseArgs({
     options: {
       out: { type: 'string' },
+      arch: { type: 'string', default: process.arch },
       gpu: { type: 'boolean', default: false },
       force: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -62,7 +66,8 @@ try {
   process.exit(1);
 }
 
-function bundle({ out, gpu, force }) {
+function bundle({ out, arch, gpu, force }) {
+  if (!['x64', 'arm64'].includes(arch)) throw new Refused(`--arch ${arch}: one of x64, arm64`);
   if (!out) throw new Refused('--out DIR is missing; see npm run bundle -- --help');
   const target = resolve(out);
   makeWayFor(target, force);
@@ -72,18 +77,24 @@ function bundle({ out, gpu, force }) {
     say(`the project's own files ...`);
     for (const file of projectFiles()) copy(join(root, file), join(work, file));
     say('packages from package-lock.json ...');
-    npmCi(work);
-    const before = importable(work);
-    const left = prune(join(work, 'node_modules'), { arch: process.arch, zeromq: addonOf(work), gpu });
-    const symbols = strip(join(work, 'node_modules'));
+    npmCi(work, arch);
+    // Packages of another processor cannot be tried here; the rules are the same for both.
+    const before = arch === process.arch ? importable(work) : undefined;
+    const left = prune(join(work, 'node_modules'), { arch, zeromq: addonOf(work, arch), gpu });
+    const symbols = strip(join(work, 'node_modules'), arch);
     if (symbols > 0) left['symbols of binaries'] = symbols;
-    const broken = importable(work).missing.filter((name) => before.found.includes(name));
+    const broken = before ? importable(work).missing.filter((name) => before.found.includes(name)) : [];
     if (broken.length > 0)
       throw new Refused(
         `after pruning these can no longer be imported: ${broken.join(', ')}; correct scripts/bundle/rules.mjs`,
       );
+    const faults = contentFaults(work, arch);
+    if (faults.length > 0)
+      throw new Refused(
+        `these do not belong into a bundle for ${arch}; correct scripts/bundle/rules.mjs:\n${faults.slice(0, 20).join('\n')}`,
+      );
     writeFileSync(join(work, 'node_modules', '.auraison-run'), lockId());
-    const account = { ...manifest(work), left };
+    const account = { ...manifest(work, arch), left };
     if (existsSync(target)) rmSync(target, { recursive: true });
     chmodSync(work, 0o755);
     renameSync(work, target);
@@ -103,21 +114,7 @@ function makeWayFor(target, force) {
   if (!force) throw new Refused(`${target} is a bundle already; --force replaces it`);
 }
 
-/** What git would put into a clone, with changes; without git all but what is made here. */
-function projectFiles() {
-  const git = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
-  const names =
-    git.status === 0
-      ? git.stdout.split('\0').filter(Boolean)
-      : walk(root).filter((n) => !/^(?:node_modules|data|\.auraison|\.git)\//.test(n));
-  return names.filter((name) => !LEFT_AT_HOME.test(name) && existsSync(join(root, name)));
-}
-
-function npmCi(folder) {
+function npmCi(folder, arch) {
   const flags = [
     'ci',
     '--omit=dev',
@@ -126,6 +123,7 @@ function npmCi(folder) {
     '--no-fund',
     '--loglevel=error',
     '--prefer-offline',
+    ...(arch === process.arch ? [] : ['--os=linux', `--cpu=${arch}`, `--libc=${LIBC}`]),
   ];
   const { status, stdout, stderr, error } = spawnSync('npm', flags, { cwd: folder, encoding: 'utf8' });
   if (error) throw new Refused(`npm cannot be started (${error.message}); install Node 20 or later with npm`);
@@ -134,10 +132,6 @@ function npmCi(folder) {
 
 function nodePath(folder) {
   return join(folder, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
-}
-
-function nodeOf(folder, expression) {
-  return spawnSync(nodePath(folder), ['-p', expression], { encoding: 'utf8' }).stdout.trim();
 }
 
 /** Every package that a source of this project imports, tried in the folder: pruning may break none. */
@@ -168,18 +162,25 @@ process.stdout.write('\\n' + JSON.stringify({ found, missing }), () => process.e
   }
 }
 
-function addonOf(folder) {
-  const addons = join(folder, 'node_modules', 'zeromq', 'build', 'linux', process.arch, 'node');
-  const libc = process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl';
-  return existsSync(addons)
-    ? zeromqAddon(readdirSync(addons), Number(nodeOf(folder, 'process.versions.modules')), libc)
-    : undefined;
+function addonOf(folder, arch) {
+  const modules = join(folder, 'node_modules');
+  const addons = join(modules, 'zeromq', 'build', 'linux', arch, 'node');
+  if (!existsSync(addons)) return undefined;
+  const header = join(modules, `node-linux-${arch}`, 'include', 'node', 'node_version.h');
+  const abi = /^#define NODE_MODULE_VERSION (\d+)$/m.exec(readFileSync(header, 'utf8'));
+  return zeromqAddon(readdirSync(addons), Number(abi[1]), LIBC);
 }
 
 /** Bytes that `strip` of binutils saves; none where it is not installed. What is signed or odd stays as it is. */
-function strip(modules) {
-  if (spawnSync('strip', ['--version']).error) {
-    say('strip (binutils) is not installed: symbols of binaries stay, about 30 MB');
+function strip(modules, arch) {
+  const triple = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[arch];
+  const tool = [...(arch === process.arch ? ['strip'] : []), `${triple}-strip`, 'llvm-strip'].find(
+    (name) => spawnSync(name, ['--version']).status === 0,
+  );
+  if (tool === undefined) {
+    say(
+      `strip for ${arch} (binutils-${triple.replace('_', '-')}) is not installed: symbols of binaries stay, about 30 MB`,
+    );
     return 0;
   }
   const binaries = walk(modules).filter((path) => /(?:\.node|\.so(?:\.[\d.]+)?|\/bin\/node)$/.test(path));
@@ -187,7 +188,7 @@ function strip(modules) {
     const file = join(modules, path);
     if (lstatSync(file).isSymbolicLink()) return saved;
     const stripped = `${file}.stripped`;
-    const { status } = spawnSync('strip', ['--strip-unneeded', '-o', stripped, file]);
+    const { status } = spawnSync(tool, ['--strip-unneeded', '-o', stripped, file]);
     const gain = status === 0 ? lstatSync(file).size - lstatSync(stripped).size : 0;
     if (gain > 0) renameSync(stripped, file);
     else rmSync(stripped, { force: true });
@@ -207,6 +208,7 @@ function prune(modules, target) {
   }
   dropDeadLinks(modules);
   dropEmptyFolders(modules);
+  evenModes(modules);
   return left;
 }
 
@@ -214,6 +216,15 @@ function dropDeadLinks(folder) {
   for (const path of walk(folder)) {
     const file = join(folder, path);
     if (lstatSync(file).isSymbolicLink() && !existsSync(file)) rmSync(file);
+  }
+}
+
+/** Packages come with the modes of their makers' disks; of all their files only Node itself is executed. */
+function evenModes(modules) {
+  for (const path of walk(modules)) {
+    const file = join(modules, path);
+    if (!lstatSync(file).isSymbolicLink())
+      chmodSync(file, /^node-linux-[^/]+\/bin\/node$/.test(path) ? 0o755 : 0o644);
   }
 }
 
@@ -225,13 +236,13 @@ function dropEmptyFolders(folder) {
 }
 
 /** BUNDLE.json says what this is; SHA256SUMS proves each file: `sha256sum --check --quiet SHA256SUMS`. */
-function manifest(folder) {
+function manifest(folder, arch) {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const git = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' });
   const head = {
     name: 'auraison-edge',
     version,
-    platform: `linux-${process.arch}`,
+    platform: `linux-${arch}`,
     ...(git.status === 0 ? { commit: git.stdout.trim() } : {}),
   };
   writeFileSync(join(folder, 'BUNDLE.json'), `${JSON.stringify(head, null, 2)}\n`);
@@ -247,12 +258,6 @@ function manifest(folder) {
   }
   writeFileSync(join(folder, 'SHA256SUMS'), `${lines.join('\n')}\n`);
   return { ...head, files: files.length, bytes };
-}
-
-function walk(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
 }
 
 function copy(from, to) {

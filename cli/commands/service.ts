@@ -9,6 +9,10 @@ import { action } from '../context.ts';
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const UNIT = 'etc/systemd/system/auraison-edge.service';
 const CONFIG = 'etc/auraison-edge/auraison-edge.toml';
+/** Loaded by the unit as credentials; without the folder systemd does not start it. */
+const SECRETS = 'etc/auraison-edge/secrets';
+/** The unit of a Debian package. */
+const PACKAGED = '/usr/lib/systemd/system/auraison-edge.service';
 /** The StateDirectory of the unit: commands of every user have to look there too. */
 const DATA = '/var/lib/auraison-edge';
 const DATA_KEY = `data_dir = "${DATA}"`;
@@ -32,6 +36,7 @@ export function addServiceCommands(program: Command): void {
     )
     .action(
       action(async ({ out }, options: { root?: string; start: boolean; force?: boolean }) => {
+        if (options.root === undefined) requireUnpackaged();
         if (options.root === undefined && options.force !== true) requireReachable(ROOT);
         const { files, notes } = installFiles(resolve(options.root ?? '/'));
         for (const note of notes) out.note(`auraison: ${note}`);
@@ -60,6 +65,17 @@ export function addServiceCommands(program: Command): void {
 /** The unit with the path of this installation. */
 export function unitText(): string {
   return readFileSync(join(ROOT, 'systemd', 'auraison-edge.service'), 'utf8').replaceAll('@AURAISON@', ROOT);
+}
+
+/** Throws `host.missing` where a package of the distribution has installed the service: two units would fight for one name. */
+function requireUnpackaged(): void {
+  if (!existsSync(PACKAGED)) return;
+  throw new EdgeError('host.missing', {
+    operation: 'service install',
+    subject: PACKAGED,
+    message: 'a package has installed the service already',
+    hint: 'systemctl enable --now auraison-edge starts it; apt remove auraison-edge makes room for this installation',
+  });
 }
 
 type Installed = { readonly path: string; readonly state: string };
@@ -91,6 +107,7 @@ export function installFiles(target: string): {
 } {
   const unit = join(target, UNIT);
   write(unit, unitText(), 0o644);
+  makeSecretsFolder(join(target, SECRETS));
   const written = { path: unit, state: 'written' };
   const path = join(target, CONFIG);
   if (!existsSync(path)) {
@@ -104,19 +121,31 @@ export function installFiles(target: string): {
   return { files: [written, { path, state: 'kept   ' }], notes: lost ? [note] : [] };
 }
 
+function makeSecretsFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+}
+
 function write(path: string, text: string, mode: number): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text, { mode });
   } catch (cause) {
-    throw new EdgeError('host.missing', {
-      operation: 'service install',
-      subject: path,
-      message: `cannot write ${path}: ${(cause as Error).message}`,
-      hint: 'run it with sudo, or into a directory of yours with --root',
-      cause,
-    });
+    throw unwritable(path, cause);
   }
+}
+
+function unwritable(path: string, cause: unknown): EdgeError {
+  return new EdgeError('host.missing', {
+    operation: 'service install',
+    subject: path,
+    message: `cannot write ${path}: ${(cause as Error).message}`,
+    hint: 'run it with sudo, or into a directory of yours with --root',
+    cause,
+  });
 }
 
 function enable(start: boolean): string[] {

@@ -161,8 +161,10 @@ export function checkSharedMemory(): Check {
 }
 
 export function checkService(): Check {
-  const unit = '/etc/systemd/system/auraison-edge.service';
-  if (!existsSync(unit))
+  // Installed by the command, or by a package of the distribution.
+  const places = ['/etc/systemd/system', '/usr/lib/systemd/system'].map((d) => `${d}/auraison-edge.service`);
+  const unit = places.find((path) => existsSync(path));
+  if (unit === undefined)
     return {
       name: 'service',
       state: 'absent',

@@ -10,6 +10,9 @@ const KEPT = [
 ];
 const TYPES = /\.d\.[cm]?ts$/;
 const NATIVE_SOURCES = /\.(?:h|hh|hpp|hxx|c|cc|cpp|cxx|o|a|obj|lib|pdb|exp)$/;
+/** Read by compilers, linters, git and npm's publication, never at run time. */
+const SETTINGS =
+  /^\.(?:npmignore|gitignore|gitattributes|editorconfig|nycrc|eslint|prettier|travis|jshint|taprc|mailmap|swcrc|babelrc)|\.tsbuildinfo$|^binding\.gyp$/;
 const LICENCE = /(?:^|\/)(?:licen[cs]e|copying|notice|third[-_]?party)[^/]*$/i;
 
 /**
@@ -55,9 +58,11 @@ export function zeromqAddon(folders, abi, libc) {
 
 function buildInputs(path, name) {
   if (/^node-linux-[^/]+\/(?:include|share)\//.test(path)) return 'headers of Node';
-  if (NATIVE_SOURCES.test(name) && !/^rclnodejs\//.test(path)) return 'sources and headers of native code';
+  if (NATIVE_SOURCES.test(name)) return 'sources and headers of native code';
   if (/^(?:@esbuild\/|esbuild\/bin\/)/.test(path)) return 'a bundler that no part of this calls';
-  if (/^node-gyp\/|^cmake-ts\/build\/main|^@babel\//.test(path)) return 'build tools';
+  if (/^node-gyp\/|^cmake-ts\/(?:build\/main|src\/)|^@babel\/|^node-addon-api\//.test(path))
+    return 'build tools';
+  if (/\.(?:sh|bash)$/.test(name) || /^\.bin\//.test(path)) return 'build tools';
   return undefined;
 }
 
@@ -76,9 +81,14 @@ function otherCopies(path) {
 }
 
 function developersOnly(path, name) {
+  if (SETTINGS.test(name)) return 'settings of the tools of developers';
+  // Colours for web pages; what runs here prints to terminals.
+  if (/^highlight\.js\/(?:styles|scss)\//.test(path)) return 'copies for browsers and other loaders';
   if (/^(?:changelog|history|readme)[^/]*\.(?:md|markdown|txt)$/i.test(name)) return 'read-me files';
   if (DEVELOPERS.test(`/${path}`) && !KEPT.some((kept) => kept.test(path))) return 'tests and examples';
   if (/^@earendil-works\/pi-coding-agent\/docs\/images\//.test(path)) return 'tests and examples';
+  if (/^secure-json-parse\/benchmarks\/|^fastify\/integration\/|^pino\/(?:index\.html|docs\w*\/)/.test(path))
+    return 'tests and examples';
   // Sources that were translated: their translation stands beside them.
   if (/^(?:openai|@anthropic-ai\/sdk|zod|typebox|@octokit\/[^/]+)\/src\//.test(path))
     return 'sources that were translated';

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -32,13 +32,18 @@ describe('the systemd unit', () => {
     expect(status).toBe(0);
   });
 
-  it('has an exposure of at most 3', () => {
+  it('has a folder for secrets that only root can read, which the unit loads', () => {
+    expect(statSync(join(directory, 'etc/auraison-edge/secrets')).mode & 0o777).toBe(0o700);
+    expect(readFileSync(unit, 'utf8')).toMatch(/^LoadCredential=secret:\/etc\/auraison-edge\/secrets$/m);
+  });
+
+  it('has an exposure of at most 1.7', () => {
     const output = execFileSync('systemd-analyze', ['security', '--offline=yes', '--no-pager', unit], {
       encoding: 'utf8',
     });
     const level = Number(/Overall exposure level for [^:]+: ([0-9.]+)/.exec(output)?.[1]);
     expect(level).toBeGreaterThan(0);
-    expect(level).toBeLessThanOrEqual(3);
+    expect(level).toBeLessThanOrEqual(1.7);
   });
 
   it('is Type=notify with a watchdog, and waits longer than the daemon takes to stop', () => {

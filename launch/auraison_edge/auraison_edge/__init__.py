@@ -1,0 +1,1 @@
+"""Starts the Auraison Edge daemon from ROS."""

@@ -1,0 +1,1 @@
+export function contentFaults(folder: string, arch: string): string[];
