@@ -62,7 +62,10 @@ export function StopBar() {
     const time = new Date().toLocaleTimeString();
     // Stays until the next press: the person who pressed must not miss that nothing stopped.
     if (response?.ok && answer?.result?.confirmed === false)
-      setNote({ text: `stop given at ${time}, NOT CONFIRMED that the robot stands: look at it`, look: 'bad' });
+      setNote({
+        text: `stop given at ${time}, NOT CONFIRMED that the robot stands: look at it`,
+        look: 'bad',
+      });
     else if (response?.ok) setNote({ text: `stopped at ${time}`, look: 'ok' });
     else setNote({ text: `NOT STOPPED at ${time}: use the emergency stop`, look: 'bad' });
   };
