@@ -24,8 +24,8 @@ export type Judged =
   | { readonly ok: true; readonly skill: ParsedSkill; readonly text: string; readonly file: string }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Judges one package by the Agent Skills format. Never throws. */
-export function judgeFolder(folder: string): Judged {
+/** Judges one package by the Agent Skills format. `name`: of its folder, where the disk has another. Never throws. */
+export function judgeFolder(folder: string, name = basename(resolve(folder))): Judged {
   try {
     if (!statSync(folder).isDirectory()) return { ok: false, problems: ['is not a folder'] };
   } catch {
@@ -36,7 +36,7 @@ export function judgeFolder(folder: string): Judged {
   try {
     const bytes = readFileSync(join(folder, file));
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    const verdict = parseSkill(text, basename(resolve(folder)));
+    const verdict = parseSkill(text, name);
     return verdict.ok ? { ok: true, skill: verdict.skill, text, file } : verdict;
   } catch (error) {
     return { ok: false, problems: [`${file} cannot be read as UTF-8: ${(error as Error).message}`] };
@@ -101,7 +101,8 @@ export class FolderShelf implements SkillShelf {
   }
 
   #take(app: string, root: string, folder: string): void {
-    const judged = judgeFolder(folder);
+    // An installed application is in a folder that has its digest as name.
+    const judged = folder === root ? judgeFolder(folder, app) : judgeFolder(folder);
     const problems = judged.ok ? this.#unusable(judged.skill) : judged.problems;
     if (!judged.ok || problems.length > 0) {
       this.#fault(root, folder, problems);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -55,6 +55,15 @@ describe('the skills of an application', () => {
     });
     const again = new FolderShelf('my-app', app).skills()[1]!;
     expect(again).toEqual(whole);
+  });
+
+  it('include that of an application which is installed, in a folder named by its digest', () => {
+    const installed = join(dirname(app), 'b89e1eef337cc425');
+    renameSync(app, installed);
+    expect(new FolderShelf('my-app', installed).skills().map(({ name }) => name)).toEqual([
+      'doors',
+      'my-app',
+    ]);
   });
 
   it('have files; those of the application and of its other skills are not theirs', async () => {
