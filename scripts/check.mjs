@@ -1,4 +1,4 @@
-// npm run check: format, lint, types, tidy, schemas. One command, one answer.
+// npm run check: format, lint, types (of the console too), tidy, schemas. One command, one answer.
 // The steps run at once, since none uses all processors all the time; each prints when it has ended. Names of steps
 // ("format", "types", "tidy") run only these.
 import { spawn } from 'node:child_process';
@@ -9,6 +9,7 @@ const bin = (name) => join(root, 'node_modules', '.bin', name);
 const STEPS = {
   format: ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
   types: ['types', bin('tsc'), ['-p', '.']],
+  pages: ['types of the console', bin('tsc'), ['-p', 'console']],
   tidy: ['tidy', bin('vitest'), ['run', '--project', 'unit*', 'test/tidy.test.ts', 'test/golden']],
 };
 

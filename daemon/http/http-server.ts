@@ -71,7 +71,7 @@ declare module 'fastify' {
   }
 }
 
-const CONSOLE = new URL('../../console/', import.meta.url);
+const CONSOLE = new URL('../../console/built/', import.meta.url);
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** The API of one robot over HTTP. Make, start, stop: once each. */

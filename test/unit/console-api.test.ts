@@ -5,7 +5,9 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 vi.stubGlobal('sessionStorage', { getItem: () => 'token' });
 vi.stubGlobal('document', { hidden: false });
 afterAll(() => void vi.unstubAllGlobals());
-const { call, callFirst, read } = await import(join(import.meta.dirname, '..', '..', 'console', 'api.js'));
+const { call, callFirst, read } = await import(
+  join(import.meta.dirname, '..', '..', 'console', 'src', 'lib', 'api.ts')
+);
 
 type Asked = { method?: string; signal: AbortSignal | undefined; headers: Record<string, string> };
 const asked: Asked[] = [];

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { dropsText, ledgerText, RouteBook } from '../../console/src/routes/route-book.ts';
+import { ticksOf, traceRows } from '../../console/src/runs/trace-rows.ts';
 import type { LedgerLine, RouteStatus } from '../../contract/index.ts';
 import { makeArmFigure } from '../../daemon/compose/arm-figure.ts';
 import { readConfig } from '../../daemon/config.ts';
@@ -8,9 +10,7 @@ import { ArmFigureView, type FigureSpec } from '../../daemon/execution/arm-figur
 import { LinkPoints, readUrdf } from '../../formats/urdf/index.ts';
 
 /** What the pages of the console show, without a page: rows of routes and traces, and the arm that is drawn. */
-const console_ = join(import.meta.dirname, '..', '..', 'console');
-const { RouteBook, dropsText, ledgerText } = await import(join(console_, 'route-book.js'));
-const { traceRows, ticksOf } = await import(join(console_, 'trace-rows.js'));
+const root = join(import.meta.dirname, '..', '..');
 
 const route = (name: string, more: Partial<RouteStatus> = {}): RouteStatus => ({
   ...{
@@ -33,23 +33,14 @@ const route = (name: string, more: Partial<RouteStatus> = {}): RouteStatus => ({
   },
   ...more,
 });
-const line = (topic: string, hop: string, more: Partial<LedgerLine> = {}) => ({
-  ...{ topic, hop, received: 0, forwarded: 0, written: 0, dropped: {}, ...more },
+const line = (topic: string, hop: string, more: Partial<Omit<LedgerLine, 'topic' | 'hop'>> = {}) => ({
+  ...{ received: 0, written: 0, dropped: {}, ...more, topic, hop, forwarded: more.forwarded ?? 0 },
 });
-type Row = {
-  key: string;
-  verdict: string;
-  trouble: boolean;
-  balance: string;
-  bytesPerSecond: number;
-  hz: number;
-};
-type Rows = { routes: Row[]; topics: Row[] };
 
 describe('rows of routes', () => {
   it('are sorted by what is wrong, then by name', () => {
     const states = ['up', 'idle', 'rebuilt', 'silent', 'down', 'diverged'] as const;
-    const { routes }: Rows = new RouteBook().take(
+    const { routes } = new RouteBook().take(
       {
         routes: [...states.map((state) => route(`r-${state}`, { state })), route('a')],
         ledger: [],
@@ -64,7 +55,7 @@ describe('rows of routes', () => {
 
   it('have rates from one answer to the next, and none after a counter began anew', () => {
     const book = new RouteBook();
-    const at = (bytes: number, received: number, ms: number): Rows =>
+    const at = (bytes: number, received: number, ms: number) =>
       book.take(
         {
           routes: [route('a', { bytes })],
@@ -81,7 +72,7 @@ describe('rows of routes', () => {
 
   it('say of the ledger whether it balances, and wait for what is on its way', () => {
     const book = new RouteBook();
-    const at = (received: number, forwarded: number, ms: number, queued = 0): Rows =>
+    const at = (received: number, forwarded: number, ms: number, queued = 0) =>
       book.take(
         {
           routes: [route('a', { queued })],
@@ -105,12 +96,10 @@ describe('rows of routes', () => {
 
   it('tell losses while they happen, and not what the configuration drops', () => {
     const book = new RouteBook();
-    const at = (dropped: Record<string, number>, ms: number): Row =>
-      (
-        book.take(
-          { routes: [route('a', { dropped })], ledger: [line('/a', 'route:a', { received: 9, dropped })] },
-          ms,
-        ) as Rows
+    const at = (dropped: Record<string, number>, ms: number) =>
+      book.take(
+        { routes: [route('a', { dropped })], ledger: [line('/a', 'route:a', { received: 9, dropped })] },
+        ms,
       ).routes[0]!;
     expect(at({ queue_full: 3, decimated: 6 }, 0).verdict).toBe('up');
     expect(at({ queue_full: 3, decimated: 6 }, 1000).verdict).toBe('up');
@@ -125,7 +114,7 @@ describe('rows of routes', () => {
 
 describe('rows of a trace', () => {
   const span = (span_id: string, parent_id: string | undefined, from: number, to?: number) => ({
-    ...{ span_id, parent_id, name: span_id, kind: 'tool', ok: true, error: '' },
+    ...{ span_id, parent_id, name: span_id, kind: 'tool' as const, ok: true, error: '' },
     start_ns: String(1_700_000_000_000_000_000n + BigInt(from) * 1_000_000n),
     end_ns: to === undefined ? undefined : String(1_700_000_000_000_000_000n + BigInt(to) * 1_000_000n),
   });
@@ -137,10 +126,7 @@ describe('rows of a trace', () => {
       span('a', 'run', 10, 15),
       span('intent', 'gone', 0, 40),
     ];
-    const { rows, totalMs } = traceRows(spans) as {
-      rows: { span: { name: string }; depth: number; startMs: number; lengthMs: number; open: boolean }[];
-      totalMs: number;
-    };
+    const { rows, totalMs } = traceRows(spans);
     expect(totalMs).toBe(40);
     expect(
       rows.map(({ span: { name }, depth, startMs, lengthMs, open }) => [
@@ -159,9 +145,7 @@ describe('rows of a trace', () => {
   });
 
   it('do not end in circles, and have round times for a scale', () => {
-    const names = (
-      traceRows([span('a', 'b', 0, 1), span('b', 'a', 0, 1)]).rows as { span: { name: string } }[]
-    ).map((row) => row.span.name);
+    const names = traceRows([span('a', 'b', 0, 1), span('b', 'a', 0, 1)]).rows.map((row) => row.span.name);
     expect(names.sort()).toEqual(['a', 'b']);
     expect(ticksOf(930)).toEqual([0, 200, 400, 600, 800]);
     expect(ticksOf(0)).toEqual([0]);
@@ -170,7 +154,7 @@ describe('rows of a trace', () => {
 });
 
 describe('the figure of the arm', () => {
-  const model = readUrdf(readFileSync(join(console_, '..', 'sim', 'arm', 'ar4.urdf'), 'utf8'));
+  const model = readUrdf(readFileSync(join(root, 'sim', 'arm', 'ar4.urdf'), 'utf8'));
   const spec: FigureSpec = {
     ...{ model, base: 'base_link', tool: 'tool0', gripper: '', limits: [{ name: 'joint_1', lower: -1 }] },
     joints: ['joint_1', 'joint_2', 'joint_3', 'joint_4', 'joint_5', 'joint_6', 'gripper'],

@@ -1,28 +1,41 @@
 /** Draws an occupancy map and the robot on a canvas. Metres in `map`, y up; the canvas has y down. */
+import type { GridMap, Pose } from '../lib/views.ts';
 
-const COLOURS = {
+type Colour = readonly [number, number, number];
+type Colours = {
+  readonly unknown: Colour;
+  readonly free: Colour;
+  readonly occupied: Colour;
+  readonly robot: string;
+};
+const COLOURS: Readonly<Record<'light' | 'dark', Colours>> = {
   light: { unknown: [217, 221, 227], free: [255, 255, 255], occupied: [22, 25, 29], robot: '#0b57d0' },
   dark: { unknown: [50, 57, 65], free: [29, 33, 38], occupied: [232, 234, 237], robot: '#8ab4f8' },
 };
 
-export function decodeCells(base64) {
+export function decodeCells(base64: string): Int8Array {
   const text = atob(base64);
   const cells = new Int8Array(text.length);
   for (let i = 0; i < text.length; i++) cells[i] = (text.charCodeAt(i) << 24) >> 24;
   return cells;
 }
 
-export function drawMap(canvas, map, pose) {
-  const dark = window.matchMedia('(prefers-color-scheme: dark)').matches;
+/** False where the map is not valid; then nothing is drawn. */
+export function drawMap(
+  canvas: HTMLCanvasElement,
+  map: GridMap,
+  pose: Pose | null | undefined,
+  dark: boolean,
+): boolean {
   const colours = dark ? COLOURS.dark : COLOURS.light;
   const context = canvas.getContext('2d');
   const { width, height } = map;
   const cells = decodeCells(map.cells);
-  if (cells.length !== width * height || width < 1 || height < 1) return false;
+  if (!context || cells.length !== width * height || width < 1 || height < 1) return false;
   const image = new ImageData(width, height);
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
-      const cell = cells[row * width + column];
+      const cell = cells[row * width + column]!;
       const colour = cell < 0 ? colours.unknown : cell >= 50 ? colours.occupied : colours.free;
       image.data.set([...colour, 255], ((height - 1 - row) * width + column) * 4);
     }
@@ -34,7 +47,7 @@ export function drawMap(canvas, map, pose) {
   return true;
 }
 
-function drawRobot(context, map, pose, colour) {
+function drawRobot(context: CanvasRenderingContext2D, map: GridMap, pose: Pose, colour: string): void {
   const x = (pose.x - map.origin.x) / map.resolution;
   const y = map.height - (pose.y - map.origin.y) / map.resolution;
   const radius = Math.max(3, 0.2 / map.resolution);
@@ -45,7 +58,7 @@ function drawRobot(context, map, pose, colour) {
     [2.4, 1],
     [Math.PI, 0.4],
     [-2.4, 1],
-  ]) {
+  ] as const) {
     context.lineTo(
       x + Math.cos(pose.yaw + angle) * radius * length,
       y - Math.sin(pose.yaw + angle) * radius * length,

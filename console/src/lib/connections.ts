@@ -5,22 +5,26 @@
 
 /** A page that went away in the middle of its stop keeps no other page waiting longer. */
 const STOP_MS = 10_000;
-const stops = new Map();
-let others;
+const stops = new Map<string, ReturnType<typeof setTimeout>>();
+let others: BroadcastChannel | undefined;
 let reading = new AbortController();
-let free = Promise.resolve();
-let setFree;
+let free: Promise<void> = Promise.resolve();
+let setFree: (() => void) | undefined;
+
+type Word = { readonly id: string; readonly begins: boolean };
 
 /** To be called once, before anything is asked. */
-export function shareConnections() {
+export function shareConnections(): void {
   document.addEventListener('visibilitychange', turn);
   others = new BroadcastChannel('auraison-stops');
-  others.addEventListener('message', ({ data }) => (data.begins ? begin(data.id) : end(data.id)));
+  others.addEventListener('message', ({ data }: MessageEvent<Word>) =>
+    data.begins ? begin(data.id) : end(data.id),
+  );
   turn();
 }
 
 /** Runs what only reads: when there is a connection for it, and from the start again when that was taken from it. */
-export async function whenFree(read) {
+export async function whenFree<T>(read: (signal: AbortSignal) => Promise<T>): Promise<T> {
   for (;;) {
     await free;
     const { signal } = reading;
@@ -33,25 +37,25 @@ export async function whenFree(read) {
 }
 
 /** Runs a stop, for which all pages of this browser make way. */
-export async function makeWay(stop) {
+export async function makeWay<T>(stop: () => Promise<T>): Promise<T> {
   const id = `${performance.timeOrigin} ${performance.now()} ${Math.random()}`;
-  others?.postMessage({ id, begins: true });
+  others?.postMessage({ id, begins: true } satisfies Word);
   begin(id);
   try {
     return await stop();
   } finally {
-    others?.postMessage({ id, begins: false });
+    others?.postMessage({ id, begins: false } satisfies Word);
     end(id);
   }
 }
 
 /** Gives back the connections of this page, which is about to wait for a person. */
-export function letGo() {
+export function letGo(): void {
   reading.abort();
   reading = new AbortController();
 }
 
-function begin(id) {
+function begin(id: string): void {
   stops.set(
     id,
     setTimeout(() => end(id), STOP_MS),
@@ -59,13 +63,13 @@ function begin(id) {
   turn();
 }
 
-function end(id) {
+function end(id: string): void {
   clearTimeout(stops.get(id));
   stops.delete(id);
   turn();
 }
 
-function turn() {
+function turn(): void {
   const mayRead = stops.size === 0 && !document.hidden;
   if (mayRead) {
     setFree?.();

@@ -1,0 +1,26 @@
+/** The pages of the console, in the order of the navigation. A page that few need at once is loaded when it is shown. */
+import { type ComponentType, lazy } from 'react';
+import { LivePage } from './live/live-page.tsx';
+
+export type PageProps = {
+  /** The rest of the address: `#/runs/ID` is page `runs` with `ID`. */
+  readonly argument: string;
+};
+
+export type PageEntry = {
+  /** Its address: `#/name`. */
+  readonly name: string;
+  /** Its word in the navigation. */
+  readonly title: string;
+  readonly page: ComponentType<PageProps>;
+};
+
+const routes = lazy(() => import('./routes/routes-page.tsx'));
+const runs = lazy(() => import('./runs/runs-page.tsx'));
+
+/** The first is shown for an address that no page has. */
+export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
+  { name: '', title: 'Live', page: LivePage },
+  { name: 'routes', title: 'Routes', page: routes },
+  { name: 'runs', title: 'Runs', page: runs },
+];
