@@ -17,10 +17,18 @@ export type PageEntry = {
 
 const routes = lazy(() => import('./routes/routes-page.tsx'));
 const runs = lazy(() => import('./runs/runs-page.tsx'));
+const cameras = lazy(() => import('./see/cameras/cameras-page.tsx'));
+const plots = lazy(() => import('./see/plots/plots-page.tsx'));
+const map = lazy(() => import('./see/map/map-page.tsx'));
+const topics = lazy(() => import('./see/topics/topics-page.tsx'));
 
 /** The first is shown for an address that no page has. */
 export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: '', title: 'Live', page: LivePage },
+  { name: 'map', title: 'Map', page: map },
+  { name: 'plots', title: 'Plots', page: plots },
+  { name: 'cameras', title: 'Cameras', page: cameras },
+  { name: 'topics', title: 'Topics', page: topics },
   { name: 'routes', title: 'Routes', page: routes },
   { name: 'runs', title: 'Runs', page: runs },
 ];
