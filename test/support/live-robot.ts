@@ -95,9 +95,12 @@ export class LiveRobot {
     this.#tap?.({ topic, type, stamp, received: stamp, bytes });
   }
 
-  /** All clients are disconnected, as when the thread of the server fails; they may come in again. */
-  async restart(): Promise<void> {
+  /** All clients are disconnected, and none comes in until `comeBack`. */
+  goAway(): void {
     this.#server.close();
+  }
+
+  async comeBack(): Promise<void> {
     this.#server = this.#makeServer();
     await this.#server.start();
   }

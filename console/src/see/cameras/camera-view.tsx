@@ -51,7 +51,7 @@ export function CameraView({ topic, isLive }: { topic: string; isLive: boolean }
 function textOf({ fps, size, silentMs, isThin }: Figures): string {
   if (silentMs === Number.POSITIVE_INFINITY) return 'no image yet';
   if (silentMs > STALE_MS) return `no image for ${Math.round(silentMs / 1000)} s`;
-  return `${fps.toFixed(0)} images/s, ${size}${isThin ? ', fewer: the line is thin' : ''}`;
+  return `${fps.toFixed(0)} images/s, ${size}${isThin ? ', fewer: the line or this browser is slow' : ''}`;
 }
 
 class CameraFeed {

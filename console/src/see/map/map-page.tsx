@@ -41,6 +41,7 @@ export default function MapPage({ argument }: PageProps) {
   const camera = useRef<Camera>({ x: 0, y: 0, scale: view.scale });
   const [lost, setLost] = useState('');
   const lostNow = useRef('');
+  const painted = useRef('');
   const all = useMemo(() => layersOf(live.channels), [live.channels]);
   const isOn = (name: string, first: boolean) => view.turned.get(name) ?? first;
   const shown = all.filter((layer) => isOn(layer.topic, isShownFirst(layer)));
@@ -52,6 +53,7 @@ export default function MapPage({ argument }: PageProps) {
     const map = own.data;
     if (!map || hasGrid) return;
     scene.ownMap = { ...map, cells: decodeCells(map.cells) };
+    scene.version += 1;
     if (pose) scene.takeOwnPose(pose);
   }, [own.data, hasGrid, pose, scene]);
   useSamples([...TF_TOPICS, ...shown.map(({ topic }) => topic)], (sample) => scene.take(sample, all));
@@ -61,6 +63,10 @@ export default function MapPage({ argument }: PageProps) {
     fillBox(element);
     camera.current = aim(view, scene, element);
     const look = { dark, trail: isOn(TRAIL, true), ownMap: !hasGrid && isOn(OWN_MAP, true) };
+    const parts = [scene.version, camera.current, look, shown, element.width, element.height];
+    const state = JSON.stringify(parts);
+    if (state === painted.current) return;
+    painted.current = state;
     lostNow.current = paint(element, scene, shown, camera.current, look).join(', ');
   });
   useEvery(1_000, () => setLost(lostNow.current));

@@ -29,6 +29,8 @@ export class MapScene {
   readonly frames = new PlaneFrames();
   readonly trail = new Trail();
   readonly #shown = new Map<string, Shown>();
+  /** Another number: there is something else to draw. */
+  version = 0;
   /** The map that the robot made itself, where no topic has one. */
   ownMap: Grid | undefined;
   #robotFrame: string | undefined;
@@ -42,6 +44,7 @@ export class MapScene {
     const { value, atMs, timeS } = sample;
     const { topic } = sample.channel;
     if (value === undefined) return;
+    this.version += 1;
     if (TF_TOPICS.includes(topic)) this.#takeFrames(value);
     const kind = layers.find((one) => one.topic === topic)?.kind;
     const drawing = kind && drawingOf(kind, value);
@@ -58,6 +61,7 @@ export class MapScene {
 
   /** Where the robot is in its own map, as the API answers it: joins that map with the frames. */
   takeOwnPose(pose: Pose): void {
+    this.version += 1;
     const base = this.robotFrame;
     if (base === undefined) {
       this.frames.set(MAP, BASES[1]!, pose);

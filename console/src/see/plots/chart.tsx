@@ -70,7 +70,11 @@ export function Chart({ store, stage, signals, dark, name, onZoom }: ChartProps)
     const { span } = stage;
     const steps: Record<string, number> = { ArrowLeft: -0.01, ArrowRight: 0.01, PageDown: -0.1, PageUp: 0.1 };
     const step = steps[event.key];
-    if (event.key === 'Escape') stage.cursorS = undefined;
+    // Not Escape: twice it is the emergency stop.
+    if (event.key === 'End') {
+      event.preventDefault();
+      stage.cursorS = undefined;
+    }
     if (!span || step === undefined) return;
     event.preventDefault();
     const to = (stage.cursorS ?? span.toS) + step * (span.toS - span.fromS);

@@ -63,7 +63,10 @@ export class Series {
     const drawn = new Array<number | null | undefined>(2 * count).fill(undefined);
     const scale = count / (toS - fromS);
     for (let i = Math.max(0, this.#after(fromS) - 1); i < this.#count; i++) {
-      const { timeS, value } = this.#point(i)!;
+      // No object for each value: this runs for thousands of them at each frame.
+      const at = (this.#first + i) % this.#times.length;
+      const timeS = this.#times[at]!;
+      const value = this.#values[at]!;
       if (timeS < fromS) addTo(drawn, 0, this.#between(i, i + 1, fromS));
       else if (timeS > toS) {
         addTo(drawn, count - 1, this.#between(i - 1, i, toS));

@@ -3,7 +3,7 @@ import { hrefOf } from '../plots/plot-address.ts';
 /** What a tree shows of one list at most. */
 const ITEMS_MAX = 50;
 const TEXT_MAX = 500;
-const DEPTH_OPEN = 3;
+const DEPTH_OPEN = 4;
 
 /** A message as a tree. Numbers are links to their plot. */
 export function Tree({ topic, value }: { topic: string; value: object }) {
