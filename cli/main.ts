@@ -7,6 +7,7 @@ import { addCentralCommand } from './commands/central.ts';
 import { addChatCommand } from './commands/chat.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommands } from './commands/config.ts';
+import { addConsoleCommand } from './commands/console.ts';
 import { addControllerCommands } from './commands/controllers.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
 import { addDemoCommand } from './commands/demo.ts';
@@ -55,6 +56,7 @@ for (const add of [
   addUpCommand,
   addReloadCommand,
   addStatusCommand,
+  addConsoleCommand,
   addEstopCommands,
   addLeaseCommands,
   addTeleopCommand,

@@ -26,7 +26,7 @@ import { lockId, root } from './install.mjs';
 
 /** Folders of this project that no robot reads. */
 const LEFT_AT_HOME =
-  /^(?:test|bench|\.ci|\.github|docs\/images)\/|^(?:vitest\.config\.ts|biome\.json|tsconfig\.json|\.gitignore)$/;
+  /^(?:test|bench|\.ci|\.github|docs\/images|console\/src)\/|^(?:vitest\.config\.ts|biome\.json|tsconfig\.json|\.gitignore)$/;
 const HELP = `npm run bundle -- --out DIR [--gpu] [--force] [--json]
 
 Makes DIR: all that a robot of this processor (${process.arch}) runs. Copy it there and type DIR/bin/auraison.

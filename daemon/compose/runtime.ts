@@ -211,6 +211,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       chat: chats.desk,
       ask: chats.ask,
       tokens,
+      blob: (sha256) => house.blobs.get(sha256),
       ...(webhooks ? { webhooks } : {}),
       ...(plans ? { plans } : {}),
       engine: () => live.engine.api,

@@ -40,6 +40,8 @@ const READS: ReadonlySet<string> = new Set([
 ]);
 /** Paths that a guest tenant sees; their handlers show only the caller's own data, and data of no one. */
 const GUESTS: ReadonlySet<string> = new Set([
+  // It gives a caller what the caller has.
+  'POST /v1/console/codes',
   ...['GET /v1/runs', 'GET /v1/approvals', 'GET /v1/questions', 'GET /v1/quotas', 'GET /v1/grants'],
   ...['GET /v1/policy', 'GET /v1/skills', 'GET /v1/models', 'GET /v1/schedules', 'GET /v1/arm'],
   ...['GET /v1/arm/figure', 'GET /v1/robot/map', 'GET /metrics'],
@@ -91,7 +93,8 @@ function ofRun(url: string): boolean {
 
 /** Runs of others do not exist for the caller. Throws `run.not_found`. */
 function ownRun(request: FastifyRequest, who: PolicyContext, runtime: HttpPorts['runtime']): void {
-  for (const id of Object.values(request.params as Record<string, string>)) {
+  for (const [name, id] of Object.entries(request.params as Record<string, string>)) {
+    if (name === 'sha256') continue;
     if (runtime.run(id).intent.policy_ctx.tenant !== who.tenant)
       throw new EdgeError('run.not_found', { operation: 'find run', subject: id.slice(0, 64) });
   }

@@ -70,6 +70,8 @@ export type HttpPorts = {
   readonly webhooks?: WebhooksApi;
   /** Text of agents while it comes; absent: not available. */
   readonly tokens?: RunTokensApi;
+  /** Bytes that an event names by their SHA-256; undefined where they are gone. Absent: not available. */
+  readonly blob?: (sha256: string) => Promise<Uint8Array | undefined>;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
   /** Counts of spans, by exporter and cell; absent: none are exported. */

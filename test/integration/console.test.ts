@@ -123,6 +123,25 @@ describe('the live page', () => {
     await until(async () => !(await state()).engaged, 'it is released');
   });
 
+  it('steers the robot while a key is held, and not longer', async () => {
+    const turning = async () => {
+      const { robot } = await daemon.api.get<{ robot: { twist?: { angular: number } } }>('/v1/status');
+      return Math.abs(robot.twist?.angular ?? 0);
+    };
+    await page.getByRole('link', { name: 'Drive' }).click();
+    await page.getByRole('button', { name: 'Take the lease' }).click();
+    await page.getByText('ready: nothing is held').waitFor();
+    await page.keyboard.down('ArrowLeft');
+    await until(async () => (await turning()) > 0.1, 'the robot turns');
+    await page.keyboard.up('ArrowLeft');
+    await until(async () => (await turning()) < 0.01, 'it stands');
+    await page.getByRole('button', { name: 'Give the lease back' }).click();
+    await until(
+      async () => (await daemon.api.get<{ state: string }>('/v1/lease')).state === 'free',
+      'the lease is free',
+    );
+  });
+
   it('loads nothing from elsewhere and raises no error in the browser', () => {
     expect(problems.filter((text) => !/401/.test(text))).toEqual([]);
   });

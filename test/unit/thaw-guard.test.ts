@@ -38,7 +38,15 @@ const HARMLESS = [
   // A release moves nothing, and a lease only lets its holder send commands, which are guarded.
   ...['/v1/estop', '/v1/estop/release', '/v1/lease', '/v1/lease/renew', '/v1/lease/return'],
   // Words, answers of models, and the plan that a person confirms.
-  ...['/v1/ask', '/v1/query', '/v1/chat/completions', '/v1/inference/vla', '/v1/inference/plan'],
+  ...[
+    '/v1/ask',
+    '/v1/query',
+    '/v1/chat/completions',
+    '/v1/console/codes',
+    '/v1/console/login',
+    '/v1/inference/vla',
+    '/v1/inference/plan',
+  ],
   ...['/v1/models/:name/test', '/v1/models/:name/wake', '/v1/engine/:order'],
   ...['/v1/inference/policies/:name/reload', '/v1/extensions/:app/reload', '/v1/apps/reload'],
   ...['/v1/mcp/servers/:server/allow', '/v1/mcp/servers/:server/refresh'],

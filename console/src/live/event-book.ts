@@ -2,6 +2,7 @@
 import { useSyncExternalStore } from 'react';
 import type { AgentEvent } from '../../../contract/agent-event.ts';
 import { call, forever } from '../lib/api.ts';
+import { readMessages } from '../lib/server-events.ts';
 
 const EVENTS_MS = 1000;
 const EVENTS_SHOWN = 80;
@@ -52,34 +53,6 @@ async function look(): Promise<void> {
     if (event === undefined) show(JSON.parse(data) as AgentEvent, id);
     cursor = id;
   });
-}
-
-type Message = {
-  readonly id: string | undefined;
-  readonly event: string | undefined;
-  readonly data: string | undefined;
-};
-
-/** Messages of a body of server-sent events, as they come. */
-export async function readMessages(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  take: (message: Message) => void,
-): Promise<void> {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const messages = (rest + value).split('\n\n');
-    rest = messages.pop()!;
-    for (const message of messages) take(messageOf(message));
-  }
-}
-
-function messageOf(text: string): Message {
-  const rows = text.split('\n');
-  const field = (name: string) => rows.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-  return { id: field('id'), event: field('event'), data: field('data') };
 }
 
 function show(event: AgentEvent, id: string): void {

@@ -1,8 +1,11 @@
 /** The first page: where the robot is, what it does, what is recorded, and the newest events. */
 import { useEffect, useState } from 'react';
+import { AskPanel } from '../ask/ask-panel.tsx';
 import { read } from '../lib/api.ts';
 import { type Fact, Facts, Panel } from '../lib/facts.tsx';
 import { count, number } from '../lib/format.ts';
+import { usePolled } from '../lib/polled.ts';
+import { nameOf } from '../lib/run-name.ts';
 import { useStatus } from '../lib/status.ts';
 import type {
   Cell,
@@ -24,6 +27,7 @@ export function LivePage() {
   const run = useLastRun(status?.runs);
   return (
     <div className="page" id="page-live">
+      <AskPanel />
       <MapPanel onlyDrawn={!!arm.data} />
       <ArmPanel arm={arm} />
       <Panel title="Run">
@@ -123,17 +127,24 @@ function runRows(part: Part<RunsPart>, last: LastRun | undefined): Fact[] {
   const { run, phase, reason } = last;
   const href = `#/runs/${run.run_id}`;
   return [
-    [
-      'run',
-      <a key="run" href={href}>
-        {run.run_id}
-      </a>,
-    ],
+    ['run', <RunLink key="run" id={run.run_id} />],
     ['status', run.status, run.status === 'failed' ? 'bad' : ''],
     ...(reason ? [['paused', <a key="why" href={href}>{`${reason}: look and resume`}</a>] as const] : []),
     ['phase', phase ?? '–'],
     ['attempt', String(run.attempt)],
   ];
+}
+
+const NAME_MS = 60_000;
+
+/** A run by its name; by its id until that is known. */
+function RunLink({ id }: { id: string }) {
+  const { data } = usePolled<RunDetails>(`/v1/runs/${id}`, NAME_MS, { version: 'name' });
+  return (
+    <a href={`#/runs/${id}`} title={id}>
+      {data ? nameOf(data) : id}
+    </a>
+  );
 }
 
 function robotRows(robot: RobotPart): Fact[] {

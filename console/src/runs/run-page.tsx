@@ -1,31 +1,26 @@
-/** One run: what it is, and the waterfall of what it did. */
-import { useState } from 'react';
-import { refusalOf } from '../lib/api.ts';
+/** One run: what it is, what may be done with it, its runs and its plan, its story, and the waterfall of what it did. */
 import { type Fact, Facts } from '../lib/facts.tsx';
 import { between, duration, timeOf } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
 import type { RunDetails } from '../lib/views.ts';
-import { lookOf } from './runs-page.tsx';
+import { StoryList } from '../story/story-list.tsx';
+import { useStory } from '../story/use-story.ts';
+import { ForkPanel, RunActions } from './run-actions.tsx';
+import { lookOf } from './run-look.ts';
+import { PlanPanel, RunTree } from './run-tree.tsx';
 import { Trace } from './trace-view.tsx';
 
 const LOOK_MS = 2000;
+/** Its run carries out a plan. */
+const PLAN_INTENT = 'plan';
 const FINISHED: ReadonlySet<string> = new Set(['succeeded', 'failed', 'cancelled']);
 
 export function RunPage({ runId }: { runId: string }) {
   const path = `/v1/runs/${encodeURIComponent(runId)}`;
   const { data: details, error, old, again } = usePolled<RunDetails>(path, LOOK_MS);
-  const [refused, setRefused] = useState('');
-  const [busy, setBusy] = useState(false);
-  /** Also where a person took the robot over: it moves on its own from here on. */
-  const resume = async () => {
-    setBusy(true);
-    const said = await refusalOf(`${path}/resume`, {});
-    setBusy(false);
-    setRefused(said === '' ? '' : `not resumed: ${said}`);
-    await again();
-  };
-  const note = error ? `not known: ${error.message}` : refused;
   const status = details?.run.status;
+  const over = status !== undefined && FINISHED.has(status);
+  const { story, error: fault } = useStory(status === undefined ? '' : runId, over);
   return (
     <div id="run-one">
       <section className="wide" aria-labelledby="one-title">
@@ -34,18 +29,42 @@ export function RunPage({ runId }: { runId: string }) {
         </h2>
         <p>
           <a href="#/runs">all runs</a>
+          {details?.intent?.attended && (
+            <>
+              {' · '}
+              <a href={`#/chat/${runId}`}>its conversation</a>
+            </>
+          )}
         </p>
-        <p id="run-note" role="status" className={note ? 'bad' : ''}>
-          {note}
+        <p id="run-note" role="status" className={error ? 'bad' : ''}>
+          {error ? `not known: ${error.message}` : ''}
         </p>
         <Facts id="run-facts" old={old} rows={details ? factsOf(details) : []} />
-        {status === 'paused' && (
-          <button id="run-resume" type="button" disabled={busy} onClick={() => void resume()}>
-            Resume this run
-          </button>
-        )}
+        {status !== undefined && <RunActions path={path} status={status} over={over} done={again} />}
+        {status !== undefined && <ForkPanel path={path} />}
       </section>
-      {status !== undefined && <Trace path={`${path}/trace`} finished={FINISHED.has(status)} />}
+      {status !== undefined && (
+        <>
+          <RunTree runId={runId} path={path} />
+          {details?.intent?.type === PLAN_INTENT && <PlanPanel runId={runId} over={over} />}
+          <section className="wide" aria-labelledby="story-title">
+            <h3 id="story-title">What happened, and why</h3>
+            <p role="status" className={fault ? 'bad' : ''}>
+              {fault ? `of before: ${fault}` : story.items.length === 0 ? 'nothing yet' : ''}
+            </p>
+            <ol
+              id="story"
+              className="scroll"
+              aria-label="what happened"
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
+              tabIndex={0}
+            >
+              <StoryList runId={runId} items={story.items} />
+            </ol>
+          </section>
+          <Trace path={`${path}/trace`} finished={over} />
+        </>
+      )}
     </div>
   );
 }

@@ -1,8 +1,10 @@
 /** Runs, the newest first, and one run. */
 import { between, duration, timeOf } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
+import { nameOf } from '../lib/run-name.ts';
 import type { RunDetails } from '../lib/views.ts';
 import type { PageProps } from '../pages.tsx';
+import { lookOf } from './run-look.ts';
 import { RunPage } from './run-page.tsx';
 
 const LOOK_MS = 2000;
@@ -15,8 +17,6 @@ export default function RunsPage({ argument }: PageProps) {
     </div>
   );
 }
-
-export const lookOf = (status: string) => (status === 'failed' ? 'bad' : status === 'succeeded' ? 'ok' : '');
 
 function AllRuns() {
   const { data, error, old } = usePolled<{ runs: readonly RunDetails[] }>(
@@ -54,18 +54,23 @@ function AllRuns() {
             </tr>
           </thead>
           <tbody id="runs">
-            {newest.map(({ run, app, intent, queued_ts, started_ts, finished_ts, reason }) => (
-              <tr key={run.run_id}>
-                <th scope="row">
-                  <a href={`#/runs/${run.run_id}`}>{run.run_id}</a>
-                </th>
-                <td className={lookOf(run.status)}>{run.status}</td>
-                <td>{intent?.type ?? app}</td>
-                <td>{timeOf(queued_ts).toLocaleString()}</td>
-                <td className="figure">{duration(between(started_ts, finished_ts))}</td>
-                <td>{reason}</td>
-              </tr>
-            ))}
+            {newest.map((details) => {
+              const { run, app, intent, queued_ts, started_ts, finished_ts, reason } = details;
+              return (
+                <tr key={run.run_id}>
+                  <th scope="row">
+                    <a href={`#/runs/${run.run_id}`} title={run.run_id}>
+                      {nameOf(details)}
+                    </a>
+                  </th>
+                  <td className={lookOf(run.status)}>{run.status}</td>
+                  <td>{intent?.type ?? app}</td>
+                  <td>{timeOf(queued_ts).toLocaleString()}</td>
+                  <td className="figure">{duration(between(started_ts, finished_ts))}</td>
+                  <td>{reason}</td>
+                </tr>
+              );
+            })}
           </tbody>
         </table>
       </div>

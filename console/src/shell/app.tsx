@@ -5,6 +5,7 @@ import { turnTheme, useDark } from '../lib/theme.ts';
 import { forgetToken, tokenNow } from '../lib/token.ts';
 import { PAGES } from '../pages.tsx';
 import { Waiting } from '../waiting/waiting.tsx';
+import { FaultBox } from './fault.tsx';
 import { LinkState } from './link-state.tsx';
 import { Login } from './login.tsx';
 import { StopBar } from './stop-bar.tsx';
@@ -32,10 +33,14 @@ export function App() {
         <LogOut />
       </nav>
       <main ref={main}>
-        <Waiting />
-        <Suspense fallback={<p role="status">loading</p>}>
-          <Page argument={argument} />
-        </Suspense>
+        <FaultBox>
+          <Waiting />
+        </FaultBox>
+        <FaultBox key={shown.name}>
+          <Suspense fallback={<p role="status">loading</p>}>
+            <Page argument={argument} />
+          </Suspense>
+        </FaultBox>
       </main>
       <Login />
     </>

@@ -1,5 +1,4 @@
-import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -33,38 +32,34 @@ export const CONTENT_SECURITY_POLICY = [
   "trusted-types 'none'",
 ].join('; ');
 
-/** One file as it goes out: plain and compressed. */
-type Content = { readonly plain: Buffer; readonly packed: Buffer };
 const pack = promisify(gzip);
 
 /**
- * The web pages of this robot: what `npm run console` made in `console/built`, read once. They hold no data, so they
+ * The web pages of this robot: what `npm run console` made in `console/built`, read at the start. They hold no data, so they
  * need no token. The names of assets hold a hash of their content: a browser asks for each only once.
  */
 export function consoleRoutes(app: FastifyInstance, folder: URL): void {
   const serve = (path: string, name: string, caching: string) => {
-    let content: Promise<Content> | undefined;
+    // Read at the start: an update of the files on disk changes no page that is open.
+    const plain = readFileSync(new URL(name, folder));
+    let packed: Promise<Buffer> | undefined;
     app.get(path, { config: { open: true }, schema: { hide: true } }, async (request, reply) => {
-      content ??= contentOf(new URL(name, folder));
-      const { plain, packed } = await content;
       const small = takesGzip(request);
-      if (small) void reply.header('content-encoding', 'gzip');
+      if (small) {
+        packed ??= pack(plain);
+        void reply.header('content-encoding', 'gzip');
+      }
       return reply
         .type(TYPES[extname(name)] ?? 'application/octet-stream')
         .header('content-security-policy', CONTENT_SECURITY_POLICY)
         .header('cache-control', caching)
         .header('vary', 'accept-encoding')
-        .send(small ? packed : plain);
+        .send(small ? await packed : plain);
     });
   };
   serve('/', 'index.html', 'no-cache');
   for (const name of readdirSync(new URL('assets/', folder)))
     serve(`/assets/${name}`, `assets/${name}`, 'public, max-age=31536000, immutable');
-}
-
-async function contentOf(file: URL): Promise<Content> {
-  const plain = await readFile(file);
-  return { plain, packed: await pack(plain) };
 }
 
 function takesGzip(request: FastifyRequest): boolean {

@@ -59,10 +59,10 @@ export default function TopicsPage({ argument }: PageProps) {
             <thead>
               <tr>
                 <th scope="col">topic</th>
-                <th scope="col">type</th>
                 <th scope="col">rate</th>
                 <th scope="col">bytes</th>
                 <th scope="col">last message</th>
+                <th scope="col">type</th>
               </tr>
             </thead>
             <tbody>
@@ -78,12 +78,12 @@ export default function TopicsPage({ argument }: PageProps) {
                         {channel.topic}
                       </a>
                     </th>
-                    <td>{type}</td>
                     <td className="figure">
                       {rate === undefined ? '–' : `${number(rate, rate < 10 ? 1 : 0)} Hz`}
                     </td>
                     <td className="figure">{size === undefined ? '–' : `${bytes(size)}/s`}</td>
                     <td className="figure">{ageText(silentMs, measured.includes(channel.topic))}</td>
+                    <td>{type}</td>
                   </tr>
                 );
               })}
