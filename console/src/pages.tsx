@@ -17,6 +17,10 @@ export type PageEntry = {
 
 const chat = lazy(() => import('./chat/chat-page.tsx'));
 const drive = lazy(() => import('./drive/drive-page.tsx'));
+const cameras = lazy(() => import('./see/cameras/cameras-page.tsx'));
+const plots = lazy(() => import('./see/plots/plots-page.tsx'));
+const map = lazy(() => import('./see/map/map-page.tsx'));
+const topics = lazy(() => import('./see/topics/topics-page.tsx'));
 const routes = lazy(() => import('./routes/routes-page.tsx'));
 const runs = lazy(() => import('./runs/runs-page.tsx'));
 
@@ -25,6 +29,10 @@ export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: '', title: 'Live', page: LivePage },
   { name: 'chat', title: 'Chat', page: chat },
   { name: 'drive', title: 'Drive', page: drive },
+  { name: 'map', title: 'Map', page: map },
+  { name: 'plots', title: 'Plots', page: plots },
+  { name: 'cameras', title: 'Cameras', page: cameras },
+  { name: 'topics', title: 'Topics', page: topics },
   { name: 'runs', title: 'Runs', page: runs },
   { name: 'routes', title: 'Routes', page: routes },
 ];

@@ -105,12 +105,16 @@ describe('the live page', () => {
 
   it('stops the robot for good, says by whom, and asks before it releases', async () => {
     const state = () => daemon.api.get<EStopState>('/v1/estop');
+    // Live topics need no configuration: the first page that wants them starts what serves them.
+    await page.getByRole('link', { name: 'Topics' }).click();
+    await page.getByRole('link', { name: '/ground_truth/odom' }).waitFor();
     await page.getByRole('button', { name: 'Emergency stop', exact: true }).click();
     await until(async () => (await state()).engaged, 'it is engaged');
     expect(await state()).toMatchObject({ source: 'console', by: 'operator' });
     const release = page.getByRole('button', { name: 'Release emergency stop' });
     await release.waitFor();
     expect(await page.locator('#estop-note').innerText()).toContain('operator (console)');
+    await page.locator('.log', { hasText: 'EMERGENCY STOP by console operator' }).waitFor();
     page.once('dialog', (dialog) => void dialog.dismiss());
     await release.click();
     expect((await state()).engaged).toBe(true);

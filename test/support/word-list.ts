@@ -34,7 +34,7 @@ export const PRIVATE_WORDS: readonly PrivateWord[] = [
 /** Rooms of the first level; files of the root count as `.`. Tests name these words and are not counted. */
 export function roomOf(file: string): string | undefined {
   const skipped =
-    /^(?:test|node_modules|contract\/schema|docs\/decisions)\/|^(?:CHANGELOG|CONTRIBUTING)\.md$/;
+    /^(?:test|node_modules|console\/built|contract\/schema|docs\/decisions)\/|^(?:CHANGELOG|CONTRIBUTING)\.md$/;
   if (skipped.test(file) || !/\.(?:ts|js|mjs|md)$/.test(file)) return undefined;
   return file.includes('/') ? file.split('/')[0]! : '.';
 }
