@@ -13,6 +13,7 @@ import {
 import { schemaFor } from '../../formats/ros2/index.ts';
 import type { FromServers, ToServers } from '../../io/attached/messages.ts';
 import type { Config } from '../config.ts';
+import { LatchedMemory } from '../execution/attached/latched-memory.ts';
 import { SampleFeed } from '../execution/attached/sample-feed.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { DoorPath } from '../execution/door/index.ts';
@@ -58,6 +59,8 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
     worker?.postMessage(message, [...transfer]);
   const first = [...io.topics, ...(io.source ? STORY_TOPICS : [])];
   const declared = new Map<string, TopicSpec>(first.map((spec) => [spec.topic, spec]));
+  const latched = new LatchedMemory(bus);
+  latched.declare(first);
   const makeFeed = () =>
     new SampleFeed({
       ...{ bus, clock, post, publish: publisher(path) },
@@ -103,6 +106,7 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
     });
     feed.start();
     feed.declare([...declared.values()]);
+    feed.remember(latched.samples());
   };
   const opened = async (): Promise<void> => {
     if (isLive) return;
@@ -123,10 +127,12 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
   return {
     declare: (topics) => {
       for (const spec of topics) declared.set(spec.topic, spec);
+      latched.declare(topics);
       if (worker) feed.declare(topics);
     },
     release: (topics) => {
       for (const topic of topics) declared.delete(topic);
+      latched.release(topics);
       if (worker) feed.release(topics);
     },
     start: () => void (isConfigured && start()),
