@@ -11,6 +11,7 @@ import { schemaFor } from '../../formats/ros2/index.ts';
 import type { FromServers, ToServers } from '../../io/attached/messages.ts';
 import type { Config } from '../config.ts';
 import { ClientTopics } from '../execution/attached/client-topics.ts';
+import { LatchedMemory } from '../execution/attached/latched-memory.ts';
 import { SampleFeed } from '../execution/attached/sample-feed.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { DoorPath } from '../execution/door/index.ts';
@@ -55,6 +56,8 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
   const first = [...io.topics, ...(io.source ? STORY_TOPICS : [])];
   const declared = new Map<string, TopicSpec>(first.map((spec) => [spec.topic, spec]));
   const topics = new ClientTopics({ clock, path });
+  const latched = new LatchedMemory(bus);
+  latched.declare(first);
   const makeFeed = () =>
     new SampleFeed({
       ...{ bus, clock, post, publish: (sample) => topics.publish(sample) },
@@ -100,6 +103,7 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
     });
     feed.start();
     feed.declare([...declared.values()]);
+    feed.remember(latched.samples());
   };
   const opened = async (): Promise<void> => {
     if (isLive) return;
@@ -120,10 +124,12 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
   return {
     declare: (topics) => {
       for (const spec of topics) declared.set(spec.topic, spec);
+      latched.declare(topics);
       if (worker) feed.declare(topics);
     },
     release: (topics) => {
       for (const topic of topics) declared.delete(topic);
+      latched.release(topics);
       if (worker) feed.release(topics);
     },
     start: () => void (isConfigured && start()),

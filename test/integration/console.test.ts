@@ -108,6 +108,9 @@ describe('the live page', () => {
     // Live topics need no configuration: the first page that wants them starts what serves them.
     await page.getByRole('link', { name: 'Topics' }).click();
     await page.getByRole('link', { name: '/ground_truth/odom' }).waitFor();
+    // It was published once, long before.
+    await page.getByRole('link', { name: '/tf_static' }).click();
+    await page.locator('.tree', { hasText: 'transforms' }).waitFor();
     await page.getByRole('button', { name: 'Emergency stop', exact: true }).click();
     await until(async () => (await state()).engaged, 'it is engaged');
     expect(await state()).toMatchObject({ source: 'console', by: 'operator' });
@@ -115,6 +118,7 @@ describe('the live page', () => {
     await release.waitFor();
     expect(await page.locator('#estop-note').innerText()).toContain('operator (console)');
     await page.locator('.log', { hasText: 'EMERGENCY STOP by console operator' }).waitFor();
+    await page.getByRole('link', { name: 'Live', exact: true }).click();
     page.once('dialog', (dialog) => void dialog.dismiss());
     await release.click();
     expect((await state()).engaged).toBe(true);

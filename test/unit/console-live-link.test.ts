@@ -90,6 +90,10 @@ describe('the live link', () => {
     expect(got).toHaveLength(2);
     expect(got[0]).toBe(got[1]);
     expect(got[0]).toMatchObject({ timeS: 5, atMs: 1_000, value: { point: { x: 2.5 } }, fault: undefined });
+    // Who comes later hears the newest too: the robot sends a latched sample once.
+    const late: LiveSample[] = [];
+    link.follow('/a', (one) => late.push(one))();
+    expect(late).toEqual([got[0]]);
     ends[0]!();
     expect(last().subscriptions()).toHaveLength(1);
     ends[1]!();

@@ -1,6 +1,7 @@
 import { type Clock, EdgeError, LIMITS, type Sample, type TopicSpec } from '../../../contract/core.ts';
 import type { FromServers, OfferedTopic, ToServers } from '../../../io/attached/messages.ts';
 import type { SampleBus } from '../bus/index.ts';
+import { keep, TF_STATIC } from './latched-memory.ts';
 
 export type SampleFeedParts = {
   readonly bus: Pick<SampleBus, 'tap'>;
@@ -25,7 +26,6 @@ type Topic = {
 };
 
 const LOOK_MS = 2_000;
-const TF_STATIC = '/tf_static';
 
 /**
  * Samples of the bus for the thread that serves Foxglove and rosbridge clients. Only topics that some client follows are
@@ -60,6 +60,15 @@ export class SampleFeed {
     this.#offer([...this.#topics]);
   }
 
+  /** Samples of latched topics from before the start. */
+  remember(samples: readonly Sample[]): void {
+    for (const sample of samples) {
+      const topic = this.#topicOf(sample.topic, sample.type);
+      if (topic) keep(topic.kept, sample);
+    }
+    this.#offer([...this.#topics]);
+  }
+
   /** Topics that have no publisher any longer. */
   release(topics: readonly string[]): void {
     const removed = topics.filter((topic) => this.#topics.get(topic)?.isOffered === true);
@@ -84,7 +93,7 @@ export class SampleFeed {
     const topic = this.#topicOf(sample.topic, sample.type);
     if (!topic) return;
     if (!topic.isOffered) this.#offer([[sample.topic, topic]]);
-    if (topic.latched || sample.topic === TF_STATIC) keep(topic, sample);
+    if (topic.latched || sample.topic === TF_STATIC) keep(topic.kept, sample);
     if (!this.#followed.has(sample.topic)) return;
     if (this.#inFlight + sample.bytes.length > LIMITS.ATTACH_IN_FLIGHT_BYTES_MAX && this.#inFlight > 0) {
       topic.missed += 1;
@@ -143,16 +152,4 @@ export class SampleFeed {
       this.#parts.post({ kind: 'receipt', ticket, error });
     }
   }
-}
-
-function keep(topic: Topic, sample: Sample): void {
-  const { kept } = topic;
-  if (sample.topic !== TF_STATIC) kept.length = 0;
-  kept.push(sample);
-  let bytes = kept.reduce((sum, one) => sum + one.bytes.length, 0);
-  while (
-    kept.length > LIMITS.ATTACH_LATCHED_MAX ||
-    (kept.length > 1 && bytes > LIMITS.ATTACH_LATCHED_BYTES_MAX)
-  )
-    bytes -= kept.shift()?.bytes.length ?? 0;
 }

@@ -27,6 +27,9 @@ const AGAIN_FIRST_MS = 500;
 const AGAIN_MAX_MS = 5_000;
 /** Panels come and go when a person changes the page: the link stays for the next. */
 const LINGER_MS = 3_000;
+/** Several nodes publish the fixed transforms, each its own. */
+const TF_STATIC = '/tf_static';
+const RECENT_MAX = 64;
 const OFF: LinkState = { state: 'off', reason: '', channels: new Map(), notice: '' };
 
 /**
@@ -39,6 +42,8 @@ export class LiveLink {
   /** Subscriptions at the robot by topic, and the channel of each by its id. */
   readonly #subscriptions = new Map<string, number>();
   readonly #subscribed = new Map<number, Channel>();
+  /** The newest samples of what is subscribed to: the robot sends latched ones only once. */
+  readonly #recent = new Map<string, LiveSample[]>();
   readonly #listeners = new Set<() => void>();
   #view: LinkState = OFF;
   #client: FoxgloveClient | undefined;
@@ -85,6 +90,7 @@ export class LiveLink {
     const followers = this.#followers.get(topic) ?? new Set();
     this.#followers.set(topic, followers);
     followers.add(take);
+    for (const sample of this.#recent.get(topic) ?? []) take(sample);
     this.#subscribe(topic);
     return () => {
       followers.delete(take);
@@ -148,6 +154,7 @@ export class LiveLink {
     this.#client = undefined;
     this.#subscriptions.clear();
     this.#subscribed.clear();
+    this.#recent.clear();
     client?.close();
     this.#show({ state, reason });
   }
@@ -167,6 +174,7 @@ export class LiveLink {
       // The robot has ended the subscription itself.
       this.#subscribed.delete(this.#subscriptions.get(topic) ?? -1);
       this.#subscriptions.delete(topic);
+      this.#recent.delete(topic);
     }
     this.#show({ channels: known });
   }
@@ -185,6 +193,7 @@ export class LiveLink {
     if (id === undefined) return;
     this.#subscriptions.delete(topic);
     this.#subscribed.delete(id);
+    this.#recent.delete(topic);
     this.#client?.unsubscribe(id);
   }
 
@@ -193,6 +202,8 @@ export class LiveLink {
     if (!channel) return;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const sample = new LiveSample(channel, bytes, Number(timestamp) / 1e9, this.#parts.nowMs());
+    const before = channel.topic === TF_STATIC ? (this.#recent.get(channel.topic) ?? []) : [];
+    this.#recent.set(channel.topic, [...before, sample].slice(-RECENT_MAX));
     for (const take of [...(this.#followers.get(channel.topic) ?? [])]) take(sample);
   }
 
