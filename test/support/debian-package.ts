@@ -48,10 +48,15 @@ export function debianPackage(directory: string, bundle: string): void {
     );
   const active = (what: string) =>
     until(() => robot.property(UNIT, 'ActiveState') === 'active', `the service is up ${what}`, PATIENCE);
-  const status = () => JSON.parse(robot.run('auraison', 'status', '--json').stdout) as { version: string };
-  const ofRun = () =>
-    (JSON.parse(robot.run('auraison', 'runs', 'show', run, '--json').stdout) as { run: { status: string } })
-      .run.status;
+  /** What a command answers, once the API takes requests: after a start it may not take them yet. */
+  const answered = <T>(field: string, ...args: string[]) =>
+    until(
+      () => (JSON.parse(robot.run('auraison', ...args, '--json').stdout || '{}') as Record<string, T>)[field],
+      `auraison ${args.join(' ')} answers`,
+      PATIENCE,
+    );
+  const version = () => answered<string>('version', 'status');
+  const ofRun = async () => (await answered<{ status: string }>('run', 'runs', 'show', run)).status;
   const settings = (lines: string) =>
     robot.sh(
       `mkdir -p /etc/systemd/system/${UNIT}.d; printf "$1" > /etc/systemd/system/${UNIT}.d/t.conf; systemctl daemon-reload`,
@@ -82,7 +87,7 @@ export function debianPackage(directory: string, bundle: string): void {
     expect(robot.property(UNIT, 'UnitFileState')).toBe('enabled');
     const pid = robot.property(UNIT, 'MainPID');
     expect(robot.run('stat', '--format', '%U', `/proc/${pid}`, DATA).stdout).toBe('auraison\nauraison\n');
-    expect(status().version).toBe(versionOf(files.old));
+    expect(await version()).toBe(versionOf(files.old));
   });
 
   it('is exposed by 1.7 at most', () => {
@@ -140,12 +145,12 @@ export function debianPackage(directory: string, bundle: string): void {
     expect(refused.stderr).toContain(run);
     expect(refused.stderr).toContain('AURAISON_UPGRADE=now');
     expect(robot.property(UNIT, 'MainPID')).toBe(pid);
-    expect(ofRun()).toBe('paused');
+    expect(await ofRun()).toBe('paused');
     const forced = dpkg('--install', `/packages/${files.new}`, 'AURAISON_UPGRADE=now');
     expect(forced.status, forced.stderr).toBe(0);
     await active('after the upgrade');
-    expect(status().version).toBe(versionOf(files.new));
-    expect(ofRun()).toBe('paused');
+    expect(await version()).toBe(versionOf(files.new));
+    expect(await ofRun()).toBe('paused');
   });
 
   it('is rolled back, with settings and data', async () => {
@@ -154,9 +159,9 @@ export function debianPackage(directory: string, bundle: string): void {
     const back = dpkg('--install', `/packages/${files.old}`);
     expect(back.status, back.stderr).toBe(0);
     await active('after the roll-back');
-    expect(status().version).toBe(versionOf(files.old));
+    expect(await version()).toBe(versionOf(files.old));
     expect(robot.run('cat', CONFIG).stdout).toContain('log_level = "warn"');
-    expect(ofRun()).toBe('cancelled');
+    expect(await ofRun()).toBe('cancelled');
   });
 
   it('keeps all when it is removed; purged, recordings and logs stay, settings and secrets do not', () => {
