@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { LIMITS, METHODS } from '../../../../contract/index.ts';
 import { encodeBool } from '../../../../formats/cdr/index.ts';
 import type { Claim } from '../judge.ts';
@@ -41,6 +41,15 @@ async function answered(stage: Stage, work: Promise<unknown>, what: string): Pro
     if (waited >= 1_000) await new Promise((resolve) => setTimeout(resolve, 20));
   }
   if (!isAnswered) throw new Error(`${what} was not answered`);
+}
+
+/** A stop that the disk does not have yet is not kept. The disk is a real one, which virtual time can overtake. */
+async function kept({ daemon }: Stage): Promise<void> {
+  const untilMs = performance.now() + 20_000;
+  while (!existsSync(daemon.stopFile)) {
+    if (performance.now() > untilMs) throw new Error('the emergency stop is in no file');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 const stopRuns = ({ daemon }: Stage) => daemon.api.ask((runtime) => runtime.stopRobot('stop'));
@@ -99,6 +108,7 @@ export const RUNS_FAULTS: Readonly<Record<string, Inflict>> = {
     await answered(stage, engage(stage), 'the emergency stop');
     // A button or a key has no answer; the file is looked for.
     await daemon.run(300 + 500 * trial.random.float());
+    await kept(stage);
     if (draw(stage)) daemon.killExecution();
     daemon.killApi();
     return bounded(stage, fromMs, daemon.nowMs + 4_000);
