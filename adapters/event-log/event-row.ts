@@ -1,4 +1,4 @@
-import { type AgentEvent, type CellName, parseJson } from '../../contract/index.ts';
+import { type AgentEvent, type CellName, parseJson } from '../../contract/core.ts';
 import { LogFault } from './log-fault.ts';
 import { sameAs, type WholeRow, wholePayload } from './repeats.ts';
 

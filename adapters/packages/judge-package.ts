@@ -288,7 +288,11 @@ function treeOf(
     return fault('flow.yaml is there too; keep one of them, or name it: flow = "flow.xml" in app.toml');
   if (app.module !== undefined) return fault('the flow of a package with a module is in its module');
   const text = textOf(files, path);
-  if (text === undefined) return fault('is missing, too large, or no UTF-8 text');
+  if (text === undefined) {
+    const bytes = files.find((file) => file.path === path)?.bytes.length;
+    if (bytes === undefined) return fault('is missing');
+    return fault(bytes > APP_LIMITS.TEXT_BYTES_MAX ? 'is too large' : 'is no UTF-8 text');
+  }
   const read = readTree(text);
   return read.ok ? { ok: true, value: read.tree } : fault(read.problem, read.line, read.key);
 }

@@ -76,7 +76,7 @@ it.each([
   ['tls_certificate = "/some.pem"', 'zenoh.tls_key', 'belong together'],
   ['tls_ca = "/does/not/exist.pem"', 'zenoh.tls_ca', '/does/not/exist.pem'],
   [`tls_ca = "${import.meta.filename}"`, 'zenoh.tls_ca', 'no PEM certificate'],
-  ['tls_ca = "credential:ca"', 'zenoh.tls_ca', 'no systemd credentials'],
+  ['tls_ca = "credential:ca"', 'zenoh.tls_ca', 'no credential ca'],
   ['[[zenoh.access]]\nnames = ["operator"]', 'zenoh.access[1].names', 'mutual TLS'],
 ])('refuses %s, naming the key, what is wrong and what to do', (toml, subject, message) => {
   let thrown: unknown;

@@ -129,6 +129,11 @@ export class VirtualDaemon {
     return join(this.dataDir, 'estop');
   }
 
+  /** Where the cell keeps that the stop is engaged. */
+  get keptStop(): string {
+    return join(this.dataDir, 'safety', 'estop.json');
+  }
+
   /** Virtual time goes on, and so does what real time alone does (files). */
   async run(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= STRIDE_MS) {

@@ -46,7 +46,7 @@ async function answered(stage: Stage, work: Promise<unknown>, what: string): Pro
 /** A stop that the disk does not have yet is not kept. The disk is a real one, which virtual time can overtake. */
 async function kept({ daemon }: Stage): Promise<void> {
   const untilMs = performance.now() + 20_000;
-  while (!existsSync(daemon.stopFile)) {
+  while (!existsSync(daemon.keptStop)) {
     if (performance.now() > untilMs) throw new Error('the emergency stop is in no file');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
