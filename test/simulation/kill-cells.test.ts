@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AgentEvent } from '../../contract/index.ts';
-import { LIMITS } from '../../contract/index.ts';
 import {
   allEvents,
   auraison,
@@ -38,6 +37,14 @@ afterAll(async () => {
   directory.remove();
 });
 
+/** Why each cell was started, each time. */
+async function startReasons(): Promise<string[]> {
+  const starts = (await allEvents(daemon.api)).filter(
+    (event): event is AgentEvent<'cell.started'> => event.kind === 'cell.started',
+  );
+  return starts.map(({ payload }) => payload.reason);
+}
+
 describe('a daemon under kill -9', () => {
   it(`survives ${KILLS} kills of its parts in turn; the others do not notice`, {
     timeout: 600_000,
@@ -54,9 +61,8 @@ describe('a daemon under kill -9', () => {
       if (victim === 'execution') await rampage.submit();
     }
     console.log(told.join('\n'));
-    // Each of them came back; how soon depends on what else this machine does.
-    for (const { othersGapMaxMs } of rampage.kills)
-      expect(othersGapMaxMs).toBeLessThan(LIMITS.HEARTBEAT_SILENT_MS);
+    // Each of them came back, and no other was started again; how soon depends on what else this machine does.
+    expect((await startReasons()).filter((reason) => reason.startsWith('no heartbeat'))).toEqual([]);
   });
 
   it('detects a cell that hangs and starts it again', { timeout: 300_000 }, async () => {
@@ -66,10 +72,7 @@ describe('a daemon under kill -9', () => {
       told.push(`${victim} stopped: up again after ${upAgainMs.toFixed(0)} ms`);
     }
     console.log(told.join('\n'));
-    const starts = (await allEvents(daemon.api)).filter(
-      (event): event is AgentEvent<'cell.started'> => event.kind === 'cell.started',
-    );
-    const reasons = starts.map(({ payload }) => payload.reason);
+    const reasons = await startReasons();
     expect(reasons.filter((reason) => reason.startsWith('no heartbeat for'))).toHaveLength(4);
     expect(reasons.filter((reason) => reason === 'signal SIGKILL').length).toBeGreaterThanOrEqual(
       (KILLS / ROUND.length) * 4,
