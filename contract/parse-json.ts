@@ -2,42 +2,59 @@
  * `JSON.parse`, for texts of others. That of V8 13.6 (Node 24) misreads a key with an escape where it has lately made an
  * object with another key at this place: it compares that key with the text as it is written. After `{"\\": 1}` it
  * reads `{"\n": 1}` with the key `\`, after `{"a\\n": 1}` it reads `{"a\nb": 1}` with the key `a\n`. Then the value has another
- * key than its text, and hashes and signatures over it do not fit. So keys with an escape are parsed apart, as
- * strings. Throws as `JSON.parse`.
+ * key than its text, and hashes and signatures over it do not fit. So where a text has such a key, all its keys are
+ * parsed apart, as strings, and the text is parsed with a number in place of each. Takes time in proportion to the length
+ * of the text. Throws as `JSON.parse`.
  */
 export function parseJson(text: string): unknown {
-  if (!text.includes('\\')) return JSON.parse(text);
+  if (!hasEscapedKey(text)) return JSON.parse(text);
   const keys: string[] = [];
+  let value: unknown;
   try {
-    const mark = markNotIn(text);
-    const plain = mark === undefined ? undefined : withPlainKeys(text, mark, keys);
-    if (mark === undefined || plain === undefined) return JSON.parse(text);
-    return renamed(JSON.parse(plain), mark, keys);
+    value = JSON.parse(withNumberedKeys(text, keys));
   } catch {
     // What is wrong is said of the original.
     return JSON.parse(text);
   }
+  return renamed(value, keys);
 }
 
-/** The text with its escaped keys, which go to `keys`, named by the mark and a number; undefined: it has none. */
-function withPlainKeys(text: string, mark: string, keys: string[]): string | undefined {
-  const parts: string[] = [];
-  let taken = 0;
+function hasEscapedKey(text: string): boolean {
   let slash = text.indexOf('\\');
-  let open = text.indexOf('"');
+  let open = slash < 0 ? -1 : text.indexOf('"');
   while (open >= 0 && slash >= 0) {
     const end = endOfString(text, open);
     if (slash < end) {
-      if (isKey(text, end)) {
-        parts.push(text.slice(taken, open), `"${mark}${keys.length}"`);
-        keys.push(JSON.parse(text.slice(open, end)) as string);
-        taken = end;
-      }
+      if (isKey(text, end)) return true;
       slash = text.indexOf('\\', end);
     }
     open = text.indexOf('"', end);
   }
-  return keys.length === 0 ? undefined : parts.join('') + text.slice(taken);
+  return false;
+}
+
+/** The text with each key replaced by its number; the keys go to `keys`. Throws where a key is no string. */
+function withNumberedKeys(text: string, keys: string[]): string {
+  const parts: string[] = [];
+  /** Most keys are there often. */
+  const known = new Map<string, string>();
+  let taken = 0;
+  for (let open = text.indexOf('"'); open >= 0; ) {
+    const end = endOfString(text, open);
+    if (isKey(text, end)) {
+      parts.push(text.slice(taken, open), `"_${keys.length}"`);
+      const written = text.slice(open, end);
+      let key = known.get(written);
+      if (key === undefined) {
+        key = JSON.parse(written) as string;
+        known.set(written, key);
+      }
+      keys.push(key);
+      taken = end;
+    }
+    open = text.indexOf('"', end);
+  }
+  return parts.join('') + text.slice(taken);
 }
 
 /** The place after the closing quote; the end of the text where it is missing. */
@@ -56,27 +73,37 @@ function isKey(text: string, end: number): boolean {
   return text[at] === ':';
 }
 
-/** Of the private use area of Unicode. */
-const MARK_FIRST = 0xe000;
-const MARK_LAST = 0xf8ff;
+type Held = Record<string, unknown> | unknown[];
 
-/** A character that no string of the text has, written as itself or escaped; undefined: it has all of them. */
-function markNotIn(text: string): string | undefined {
-  for (let code = MARK_FIRST; code <= MARK_LAST; code++) {
-    const mark = String.fromCharCode(code);
-    if (!text.includes(mark) && text.search(new RegExp(`\\\\u${code.toString(16)}`, 'i')) < 0) return mark;
+/**
+ * The value with its own keys, in the order of the text; of a key that is there twice the last value counts. Without
+ * recursion: `JSON.parse` takes any depth.
+ */
+function renamed(value: unknown, keys: readonly string[]): unknown {
+  const top = [value];
+  const open: Held[] = [top];
+  for (let parent = open.pop(); parent; parent = open.pop()) {
+    // Of an array only indices.
+    for (const key of Object.keys(parent)) {
+      const held = (parent as Record<string, unknown>)[key];
+      if (typeof held !== 'object' || held === null) continue;
+      const child = Array.isArray(held) ? held : named(held as Record<string, unknown>, keys);
+      if (child !== held) put(parent as Record<string, unknown>, key, child);
+      open.push(child);
+    }
   }
-  return undefined;
+  return top[0];
 }
 
-/** The value with its own keys, in the order of the text. */
-function renamed(value: unknown, mark: string, keys: readonly string[]): unknown {
-  if (Array.isArray(value)) return value.map((one) => renamed(one, mark, keys));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, held]) => [
-      key.startsWith(mark) ? keys[Number(key.slice(mark.length))]! : key,
-      renamed(held, mark, keys),
-    ]),
-  );
+function named(one: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> {
+  const own: Record<string, unknown> = {};
+  for (const number in one) put(own, keys[Number(number.slice(1))]!, one[number]);
+  return own;
+}
+
+/** An assignment to `__proto__` would be something else. */
+function put(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { configurable: true, enumerable: true, writable: true, value });
+  else object[key] = value;
 }

@@ -53,6 +53,25 @@ describe('JSON of others', () => {
     expect(Object.keys(parseJson(first + text.slice(1)) as object)[1]).toBe(key);
   });
 
+  it('has its own keys whatever else the text has, at any depth, and the last of two counts', () => {
+    seen();
+    const area = Array.from({ length: 0xf900 - 0xe000 }, (_, i) => `\\u${(0xe000 + i).toString(16)}`).join(
+      '',
+    );
+    expect(Object.keys(parseJson(`{"\\n":"${area}"}`) as object)).toEqual(['\n']);
+    const deep = parseJson(`${'{"\\n":'.repeat(20_000)}1${'}'.repeat(20_000)}`);
+    let [inner, depth] = [deep, 0];
+    for (; typeof inner === 'object'; depth++) inner = (inner as Record<string, unknown>)['\n'];
+    expect([inner, depth]).toEqual([1, 20_000]);
+    expect(parseJson('{"\\u0031":1,"1":2}')).toEqual({ 1: 2 });
+    expect(parseJson('{"a":1,"\\u0061":{"\\n":{}},"a":{"b":[{"\\t":3}]}}')).toEqual({
+      a: { b: [{ '\t': 3 }] },
+    });
+    expect(Object.entries(parseJson('{"__proto__":{"\\n":1}}') as object)).toEqual([
+      ['__proto__', { '\n': 1 }],
+    ]);
+  });
+
   it('is otherwise what JSON.parse gives, error and all', () => {
     const read = (parse: (text: string) => unknown, text: string) => {
       try {
