@@ -5,7 +5,7 @@ export class Methods {
   add(url: string, methods: readonly string[]): void {
     let route = this.#routes.find((known) => known.url === url);
     if (!route) {
-      const source = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[A-Za-z]+/g, '[^/]+');
+      const source = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[A-Za-z0-9]+/g, '[^/]+');
       route = { url, pattern: new RegExp(`^${source}$`), methods: new Set() };
       this.#routes.push(route);
     }

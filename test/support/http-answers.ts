@@ -87,6 +87,7 @@ export function answerAll(rig: Rig): void {
   answer({ wires: [WIRE] }, execution.wireList);
   answer({ columns: [], rows: [], truncated: false, reason: '', bytes: 0, cut: 0 }, memory.query);
   answer({ projected: {} }, memory.rebuild);
+  answer({ ready: true, state: 'connected', reason: '', lanes: {} }, link.status);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { EdgeError, LIMITS, withDeadline } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
@@ -13,10 +14,14 @@ const Params = Type.Object(
   },
   closed,
 );
-const EVENTS_AT_ONCE = 256;
+/** Each may have 64 KiB. Between two pages other requests have their turn, stops first of all. */
+const EVENTS_AT_ONCE = 8;
+/** Lookups that may wait for their turn. */
+const WAITING_MAX = 64;
 
 /** Images that tools of a run returned, as its events name them. */
 export function runImageRoutes(app: FastifyInstance, ports: HttpPorts, logs: LogReaders): void {
+  const look = inTurn();
   app.get(
     '/v1/runs/:id/images/:sha256',
     {
@@ -32,7 +37,7 @@ export function runImageRoutes(app: FastifyInstance, ports: HttpPorts, logs: Log
     async (request, reply) => {
       const { id, sha256 } = request.params as Static<typeof Params>;
       ports.runtime.run(id);
-      const mime = mimeOf(logs, id, sha256);
+      const mime = await look(() => mimeOf(logs, id, sha256));
       const asked = mime === undefined ? undefined : ports.blob?.(sha256);
       const bytes =
         asked && (await withDeadline(ports.clock, LIMITS.API_REQUEST_MS, asked, 'read image', id));
@@ -51,19 +56,36 @@ export function runImageRoutes(app: FastifyInstance, ports: HttpPorts, logs: Log
   );
 }
 
-function mimeOf(logs: LogReaders, runId: string, sha256: string): string | undefined {
-  return logs.with<string | undefined>('runtime', undefined, (reader) => {
-    const filter = { runId, kinds: ['tool.returned' as const] };
-    for (let after = 0; ; ) {
-      const events = reader.read(after, EVENTS_AT_ONCE, filter);
-      const [last] = events.slice(-1);
-      if (last === undefined) return undefined;
-      for (const event of events) {
-        const { images } = event.payload as { images?: readonly { mime: string; sha256: string }[] };
-        const found = images?.find((image) => image.sha256 === sha256);
-        if (found) return found.mime;
-      }
-      after = last.seq;
+/** One lookup at a time, however many ask. */
+function inTurn(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  return async (work) => {
+    if (waiting >= WAITING_MAX)
+      throw new EdgeError('cell.overloaded', {
+        ...{ operation: 'read image', subject: 'api', message: 'too many images are asked for at a time' },
+      });
+    waiting += 1;
+    const done = last.then(work).finally(() => {
+      waiting -= 1;
+    });
+    last = done.catch(() => {});
+    return await done;
+  };
+}
+
+async function mimeOf(logs: LogReaders, runId: string, sha256: string): Promise<string | undefined> {
+  const filter = { runId, kinds: ['tool.returned' as const] };
+  for (let after = 0; ; ) {
+    const events = logs.with('runtime', [], (reader) => reader.read(after, EVENTS_AT_ONCE, filter));
+    for (const event of events) {
+      const { images } = event.payload as { images?: readonly { mime: string; sha256: string }[] };
+      const found = images?.find((image) => image.sha256 === sha256);
+      if (found) return found.mime;
     }
-  });
+    const [last] = events.slice(-1);
+    if (last === undefined) return undefined;
+    after = last.seq;
+    await nextTurn();
+  }
 }
