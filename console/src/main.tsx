@@ -1,5 +1,6 @@
 /** Starts the console: first what must hold before anything is asked, then the pages. */
 import { QueryClientProvider } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { shareConnections } from './lib/connections.ts';
 import { takeLoginLink } from './lib/login-link.ts';
@@ -7,6 +8,8 @@ import { queries, watchVisibility } from './lib/polled.ts';
 import { startTheme } from './lib/theme.ts';
 import { startEvents, watchAbsence } from './live/event-book.ts';
 import { App } from './shell/app.tsx';
+import { FaultBox } from './shell/fault.tsx';
+import { StopBar } from './shell/stop-bar.tsx';
 
 // Before anything is asked without its token.
 await takeLoginLink();
@@ -15,8 +18,15 @@ watchAbsence();
 shareConnections();
 startTheme();
 startEvents();
-createRoot(document.getElementById('root')!).render(
-  <QueryClientProvider client={queries}>
+const show = (id: string, part: ReactNode) =>
+  createRoot(document.getElementById(id)!).render(
+    <QueryClientProvider client={queries}>{part}</QueryClientProvider>,
+  );
+// The stops have a root of their own: no fault of a page removes them.
+show('stop-root', <StopBar />);
+show(
+  'root',
+  <FaultBox>
     <App />
-  </QueryClientProvider>,
+  </FaultBox>,
 );
