@@ -3,9 +3,10 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { shareConnections } from './lib/connections.ts';
-import { takeLoginLink } from './lib/login-link.ts';
+import { takeLoginLink, watchLoginLink } from './lib/login-link.ts';
 import { queries, watchVisibility } from './lib/polled.ts';
 import { startTheme } from './lib/theme.ts';
+import { watchLogOut } from './lib/token.ts';
 import { startEvents, watchAbsence } from './live/event-book.ts';
 import { App } from './shell/app.tsx';
 import { FaultBox } from './shell/fault.tsx';
@@ -13,6 +14,8 @@ import { StopBar } from './shell/stop-bar.tsx';
 
 // Before anything is asked without its token.
 await takeLoginLink();
+watchLoginLink();
+watchLogOut();
 watchVisibility();
 watchAbsence();
 shareConnections();

@@ -5,12 +5,12 @@ const AGAIN_MS = 250;
 /** One attempt; the robot confirms a stop far sooner. */
 const ATTEMPT_MS = 6_000;
 
-export type StopAnswer = {
+type StopAnswer = {
   readonly ok: boolean;
   /** What was answered; undefined: no JSON. */
   readonly body: unknown;
 };
-export type StopOrder = {
+type StopOrder = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** How long it is repeated, milliseconds; 0: given once. */
