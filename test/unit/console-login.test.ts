@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 describe('codes of the console', () => {
-  it('count once, for ten minutes, and the newest thirty-two', () => {
+  it('count once, for ten minutes, and the newest four of a token', () => {
     let nowMs = 0;
     let made = 0;
     const codes = new ConsoleCodes({ monotonicMs: () => nowMs }, () => `code ${made++}`);
@@ -22,10 +22,15 @@ describe('codes of the console', () => {
     const late = codes.give('secret');
     nowMs += LIMITS.CONSOLE_CODE_MS;
     expect(() => codes.take(late)).toThrow('too old');
+    const operator = codes.give('operator');
+    const first4 = Array.from({ length: 4 }, () => codes.give('guest'));
+    for (let i = 0; i < LIMITS.CONSOLE_CODES_MAX; i++) codes.give('guest');
+    expect(() => codes.take(first4[3]!)).toThrow();
+    expect(codes.take(`code ${made - 1}`)).toBe('guest');
+    expect(codes.take(operator)).toBe('operator');
     const oldest = codes.give('oldest');
-    for (let i = 0; i < LIMITS.CONSOLE_CODES_MAX; i++) codes.give('later');
+    for (let i = 0; i < LIMITS.CONSOLE_CODES_MAX; i++) codes.give(`token ${i}`);
     expect(() => codes.take(oldest)).toThrow();
-    expect(codes.take(`code ${made - 1}`)).toBe('later');
   });
 
   it('give the token of the caller, to who has one, and no token to a caller without a code', async () => {
