@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { reachableUrl } from '../../cli/commands/console.ts';
 import { LIMITS } from '../../contract/index.ts';
@@ -56,6 +57,21 @@ describe('codes of the console', () => {
     }
     expect((await open({ code: 'guessed' })).status).toBe(401);
     expect((await open({})).status).toBe(400);
+  });
+
+  it('open no live topics to a guest, whatever runs', async () => {
+    const principals = [
+      { token: 'of-vera', who: { principal: 'vera', tenant: 'guests', roles: ['operator'] } },
+    ];
+    rig = await startRig({ auth: { kind: 'token', token: TOKEN, principals } });
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket', authorization: 'Bearer of-vera' };
+    const status = await new Promise((resolve, reject) =>
+      get(`${rig!.url}/v1/live`, { headers: upgrade }, (answer) => resolve(answer.resume().statusCode)).on(
+        'error',
+        reject,
+      ),
+    );
+    expect(status).toBe(403);
   });
 
   it('are printed with an address that a browser can open', () => {
