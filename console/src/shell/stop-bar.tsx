@@ -34,7 +34,7 @@ async function order(
 }
 
 export function StopBar() {
-  const { data, asOf } = useStatus();
+  const { data, asOf, error } = useStatus();
   const [answered, setAnswered] = useState<{ state: StopState; asOfMs: number }>();
   const [fault, setFault] = useState('');
   const [note, setNote] = useState(NONE);
@@ -45,6 +45,9 @@ export function StopBar() {
   // The answer to the press counts until the status is newer.
   const state = answered && answered.asOfMs >= asOfMs ? answered.state : reported;
   const engaged = state?.engaged === true;
+  // While the status is refused, what is shown is of before, and a stop must not become a release.
+  const known = state !== reported || error === undefined || Date.now() - asOfMs < ANSWERED_MS;
+  const releases = engaged && known;
 
   useEffect(() => {
     if (answered === undefined) return;
@@ -72,7 +75,7 @@ export function StopBar() {
   useEscapeTwice(useCallback(() => void give(false, undefined, 'Escape twice in the console'), [give]));
 
   const press = () => {
-    if (!engaged) return void give(false, undefined, 'button of the console');
+    if (!releases) return void give(false, undefined, 'button of the console');
     letGo();
     if (!confirm('Release the emergency stop? Nothing starts to move by it.')) return;
     void give(true, state?.press, 'button of the console');
@@ -111,13 +114,13 @@ export function StopBar() {
       <button
         id="estop"
         type="button"
-        className={engaged ? 'engaged' : ''}
+        className={releases ? 'engaged' : ''}
         aria-describedby="estop-note"
         aria-keyshortcuts="Escape Escape"
-        title={engaged ? '' : 'also: press Escape twice'}
+        title={releases ? '' : 'also: press Escape twice'}
         onClick={press}
       >
-        {engaged ? 'Release emergency stop' : 'Emergency stop'}
+        {releases ? 'Release emergency stop' : 'Emergency stop'}
       </button>
       <button id="stop" type="button" onClick={() => void stop()}>
         Stop robot
