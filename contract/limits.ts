@@ -293,8 +293,9 @@ export const LIMITS = {
   /** Sessions that queryables keep for returning callers, and how long, milliseconds. */
   POLICY_CALLERS_MAX: 256,
   POLICY_CALLER_IDLE_MS: 60_000,
-  /** Codes that log a browser in: how many wait to be used, and how long each counts, milliseconds. */
+  /** Codes that log a browser in: how many wait to be used, of all callers and of one token, and how long, milliseconds. */
   CONSOLE_CODES_MAX: 32,
+  CONSOLE_CODES_PER_TOKEN: 4,
   CONSOLE_CODE_MS: 600_000,
   /** Conversations with models that callers outside of runs have open; more are refused. */
   CHATS_OPEN_MAX: 32,

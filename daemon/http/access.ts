@@ -3,7 +3,7 @@ import { EdgeError, type PolicyContext } from '../../contract/index.ts';
 import type { HttpPorts } from './http-ports.ts';
 
 /** Whose robot it is. */
-const OWNER = 'local';
+export const OWNER = 'local';
 const OPERATOR_ROLE = 'operator';
 
 /** Their handlers ask the policies, or check a signature: in the name of the caller. */

@@ -5,7 +5,7 @@ type Code = { readonly token: string; readonly untilMs: number };
 
 /**
  * One-time codes that log a browser in: who shows a token gets a code, and who shows that code first, in time, gets the
- * token. Kept in memory as hashes; the oldest goes when there are too many.
+ * token. Kept in memory as hashes. The oldest of the same token goes when there are too many of it, then the oldest of all.
  */
 export class ConsoleCodes {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
@@ -22,6 +22,9 @@ export class ConsoleCodes {
   give(token: string): string {
     const code = this.#secret();
     this.#drop();
+    const own = [...this.#codes].filter(([, one]) => one.token === token);
+    for (const [name] of own.slice(0, Math.max(0, own.length + 1 - LIMITS.CONSOLE_CODES_PER_TOKEN)))
+      this.#codes.delete(name);
     this.#codes.set(hash(code), { token, untilMs: this.#clock.monotonicMs() + LIMITS.CONSOLE_CODE_MS });
     for (const oldest of this.#codes.keys()) {
       if (this.#codes.size <= LIMITS.CONSOLE_CODES_MAX) break;

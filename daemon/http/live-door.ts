@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type CellBus, type Clock, EdgeError, METHODS } from '../../contract/index.ts';
 import { refuseUpgrade } from '../../io/web-socket.ts';
+import { OWNER } from './access.ts';
 import { askExecution } from './ask-execution.ts';
 import type { Connections } from './connections.ts';
 import { STATUS } from './error-reply.ts';
@@ -61,6 +62,11 @@ export class LiveDoor {
       const caller = { host, origin, local, authorization: token && `Bearer ${token}` };
       gate.checkHost(caller);
       const who = gate.checkToken(caller);
+      if (who.tenant !== OWNER)
+        throw new EdgeError('policy.denied', {
+          ...{ operation: 'authorise', subject: LIVE_PATH },
+          message: `${who.tenant} is a guest here: live topics are not shared`,
+        });
       if (!connections.keep(request, who.roles.includes('operator')))
         throw new EdgeError('cell.overloaded', {
           ...{ operation: 'open connection', subject: 'api', message: 'too many connections' },

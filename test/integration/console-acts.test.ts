@@ -183,8 +183,8 @@ it('a link logs in once, for this device, and leaves no code in the address', as
   await tab.getByRole('button', { name: 'Log out' }).click();
   await tab.getByRole('dialog').waitFor();
   await tab.goto(`${rig.url}/#/login/${code}`);
-  await tab.reload();
   await tab.getByText('this link was used already').waitFor();
+  await page.getByRole('dialog').waitFor();
   expect(await tab.evaluate('sessionStorage.length + localStorage.length')).toBe(0);
 });
 
@@ -371,7 +371,7 @@ it('Escape twice is the emergency stop, also for a person who types, and beside 
     stops.push(body);
     return { engaged: true, since_ns: '1', source: 'console', by: 'operator', reason: '' };
   });
-  await open('/');
+  await open('/#/runs/%');
   await page.route('**/assets/routes-page*', (one) => one.abort());
   await page.getByRole('link', { name: 'Routes' }).click();
   await page.getByText('This cannot be shown').waitFor();

@@ -5,9 +5,11 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 vi.stubGlobal('sessionStorage', { getItem: () => 'token' });
 vi.stubGlobal('document', { hidden: false });
 afterAll(() => void vi.unstubAllGlobals());
-const { call, callFirst, read } = await import(
-  join(import.meta.dirname, '..', '..', 'console', 'src', 'lib', 'api.ts')
-);
+const lib = join(import.meta.dirname, '..', '..', 'console', 'src', 'lib');
+const { call, callFirst, read } = await import(join(lib, 'api.ts'));
+const { giveStop } = await import(join(lib, 'stops.ts'));
+const { loginState } = await import(join(lib, 'token.ts'));
+const { addressOf } = await import(join(lib, 'address.ts'));
 
 type Asked = { method?: string; signal: AbortSignal | undefined; headers: Record<string, string> };
 const asked: Asked[] = [];
@@ -67,4 +69,34 @@ describe('what a page asks', () => {
     expect(await stopping).toMatchObject({ ok: true });
     expect(await reading).toEqual({ robot_id: 'tb1' });
   });
+});
+
+describe('a stop', () => {
+  afterEach(() => void asked.splice(0));
+
+  it('is repeated until it is answered, as long as it is wanted', async () => {
+    const answers = [Promise.reject(new Error('refused')), Promise.resolve({ ok: false, status: 503 })];
+    answers[0]!.catch(() => {});
+    answer(() => answers.shift() ?? Promise.resolve({ ok: true, status: 200, json: async () => ({ n: 1 }) }));
+    let tries = 0;
+    const again = () => ++tries < 5;
+    expect(await giveStop('/v1/estop', { repeatMs: 9_000, again })).toEqual({ ok: true, body: { n: 1 } });
+    expect([asked.length, tries]).toEqual([3, 2]);
+    answer(() => Promise.reject(new Error('refused')));
+    await expect(giveStop('/v1/estop/release', { repeatMs: 0 })).rejects.toThrow('does not answer');
+    expect(asked).toHaveLength(4);
+    await expect(giveStop('/v1/estop', { repeatMs: 9_000, again: () => false })).rejects.toThrow();
+    expect(asked).toHaveLength(5);
+  });
+
+  it('does not wait for a token: it says at once that it was not given', async () => {
+    answer(async () => ({ ok: false, status: 401 }));
+    await expect(giveStop('/v1/estop', { repeatMs: 9_000 })).rejects.toThrow('the token is not valid');
+    expect([asked.length, loginState.get().open]).toEqual([1, true]);
+  });
+});
+
+it('an address that is not valid is shown as it is', () => {
+  expect(addressOf('#/runs/%')).toEqual({ name: 'runs', argument: '%' });
+  expect(addressOf('#/topics/a%20b')).toEqual({ name: 'topics', argument: 'a b' });
 });

@@ -77,6 +77,24 @@ describe('a driver', () => {
     expect(robot.sent).toEqual(['0.2 0', '0 0', '0 0']);
   });
 
+  it('moves again after all was released only when what is still held was let go', async () => {
+    const robot = new Robot();
+    await robot.driver.start();
+    robot.driver.hold('pad', FORWARD);
+    await settled();
+    robot.driver.release();
+    robot.driver.hold('pad', { forward: 0.5, turn: 0 });
+    await robot.turn();
+    expect([robot.at, robot.sent.at(-1)]).toEqual(['ready', '0 0']);
+    robot.driver.hold('keys', FORWARD);
+    expect(robot.at).toBe('moving');
+    robot.driver.hold('keys', undefined);
+    robot.driver.hold('pad', undefined);
+    await settled();
+    robot.driver.hold('pad', FORWARD);
+    expect(robot.at).toBe('moving');
+  });
+
   it('keeps its lease while nothing is held, and gives it back at the end', async () => {
     const robot = new Robot();
     await robot.driver.start();

@@ -53,6 +53,7 @@ class FakeSocket {
 let sockets: FakeSocket[] = [];
 let timers: { ms: number; call: () => void; cancelled: boolean }[] = [];
 let link: LiveLink;
+let why = '';
 const last = () => sockets.at(-1)!;
 /** Runs the timers that wait. */
 const later = () => {
@@ -67,6 +68,7 @@ beforeEach(() => {
       sockets.push(new FakeSocket());
       return last() as unknown as Socket;
     },
+    whyRefused: async () => why,
     nowMs: () => 1_000,
     after: (ms, call) => {
       const timer = { ms, call, cancelled: false };
@@ -125,6 +127,18 @@ describe('the live link', () => {
     expect(last().subscriptions()).toEqual([{ id: 0, channelId: 3 }]);
     last().sends(0, 1);
     expect(got).toHaveLength(1);
+  });
+
+  it('says why a handshake was refused', async () => {
+    link.hold();
+    why = 'vera is a guest here';
+    last().onclose?.({});
+    await expect.poll(() => link.view.reason).toContain('vera is a guest here');
+    later();
+    why = '';
+    last().onclose?.({});
+    expect(link.view.reason).toContain('vera');
+    await expect.poll(() => link.view.reason).toContain('does not answer');
   });
 
   it('follows a topic that is offered later, goes away and comes again', () => {

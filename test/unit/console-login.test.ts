@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { reachableUrl } from '../../cli/commands/console.ts';
 import { LIMITS } from '../../contract/index.ts';
@@ -12,7 +13,7 @@ afterEach(async () => {
 });
 
 describe('codes of the console', () => {
-  it('count once, for ten minutes, and the newest thirty-two', () => {
+  it('count once, for ten minutes, and the newest four of a token', () => {
     let nowMs = 0;
     let made = 0;
     const codes = new ConsoleCodes({ monotonicMs: () => nowMs }, () => `code ${made++}`);
@@ -22,10 +23,15 @@ describe('codes of the console', () => {
     const late = codes.give('secret');
     nowMs += LIMITS.CONSOLE_CODE_MS;
     expect(() => codes.take(late)).toThrow('too old');
+    const operator = codes.give('operator');
+    const first4 = Array.from({ length: 4 }, () => codes.give('guest'));
+    for (let i = 0; i < LIMITS.CONSOLE_CODES_MAX; i++) codes.give('guest');
+    expect(() => codes.take(first4[3]!)).toThrow();
+    expect(codes.take(`code ${made - 1}`)).toBe('guest');
+    expect(codes.take(operator)).toBe('operator');
     const oldest = codes.give('oldest');
-    for (let i = 0; i < LIMITS.CONSOLE_CODES_MAX; i++) codes.give('later');
+    for (let i = 0; i < LIMITS.CONSOLE_CODES_MAX; i++) codes.give(`token ${i}`);
     expect(() => codes.take(oldest)).toThrow();
-    expect(codes.take(`code ${made - 1}`)).toBe('later');
   });
 
   it('give the token of the caller, to who has one, and no token to a caller without a code', async () => {
@@ -51,6 +57,21 @@ describe('codes of the console', () => {
     }
     expect((await open({ code: 'guessed' })).status).toBe(401);
     expect((await open({})).status).toBe(400);
+  });
+
+  it('open no live topics to a guest, whatever runs', async () => {
+    const principals = [
+      { token: 'of-vera', who: { principal: 'vera', tenant: 'guests', roles: ['operator'] } },
+    ];
+    rig = await startRig({ auth: { kind: 'token', token: TOKEN, principals } });
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket', authorization: 'Bearer of-vera' };
+    const status = await new Promise((resolve, reject) =>
+      get(`${rig!.url}/v1/live`, { headers: upgrade }, (answer) => resolve(answer.resume().statusCode)).on(
+        'error',
+        reject,
+      ),
+    );
+    expect(status).toBe(403);
   });
 
   it('are printed with an address that a browser can open', () => {

@@ -12,6 +12,7 @@ import { fieldsOf, numberAt, signalOf } from '../../console/src/see/plots/fields
 import { argumentOf, viewOf, withoutSignal, withSignal } from '../../console/src/see/plots/plot-address.ts';
 import { PlotStore } from '../../console/src/see/plots/plot-store.ts';
 import { Series } from '../../console/src/see/plots/series.ts';
+import { axisTexts } from '../../console/src/see/plots/time-text.ts';
 import { DiagnosisBook, LogBook } from '../../console/src/see/topics/log-book.ts';
 import { TopicBook } from '../../console/src/see/topics/topic-book.ts';
 import { encodeAny, type RosValue, schemaFor } from '../../formats/ros2/index.ts';
@@ -337,4 +338,11 @@ describe('topics', () => {
       book.take(sampleOf('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', { status: [row] }));
     expect(book.all().map(({ name, message }) => `${name} ${message}`)).toEqual(['motor hot', 'laser fine']);
   });
+});
+
+it('an axis has the digits that distinguish its values, and no negative zero', () => {
+  expect(axisTexts([-0.0002, -0.0001, -1e-20, 0.0001])).toEqual(['-0.0002', '-0.0001', '0.0000', '0.0001']);
+  expect(axisTexts([0, 0.25, 0.5])).toEqual(['0.00', '0.25', '0.50']);
+  expect(axisTexts([-50, 0, 50])).toEqual(['-50', '0', '50']);
+  expect(axisTexts([-2e-9, 0, 2e-9])).toEqual(['-2e-9', '0', '2e-9']);
 });

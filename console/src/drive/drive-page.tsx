@@ -85,6 +85,8 @@ export default function DrivePage() {
             step={0.05}
             value={speed}
             onChange={(event) => setSpeed(Number(event.target.value))}
+            // After the mouse the arrow keys steer again; by keyboard they set the speed.
+            onPointerUp={(event) => event.currentTarget.blur()}
           />
         </label>
         <Pad driver={driver} on={on} />
@@ -130,18 +132,25 @@ function useKeys(driver: Driver, on: boolean): void {
   useEffect(() => {
     if (!on) return;
     const held = new Set<string>();
-    const clear = () => held.clear();
+    const clear = () => {
+      held.clear();
+      driver.hold('keys', undefined);
+    };
     const down = (event: KeyboardEvent) => {
       const at = event.target;
       const types = at instanceof HTMLElement && at.matches('input:not([type=range]), textarea, select');
+      // Systems keep the release of a key from the page while Meta is down.
+      if (event.key === 'Meta') clear();
       if (types || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.code === 'Space' && !(at instanceof HTMLButtonElement)) {
         event.preventDefault();
-        held.clear();
         driver.release();
+        clear();
         void callFirst('/v1/robot/stop').catch(() => {});
       }
       if (!isDriveKey(event.code)) return;
+      const slides = at instanceof HTMLInputElement && at.type === 'range';
+      if (slides && event.code.startsWith('Arrow')) return;
       event.preventDefault();
       // A key that repeats after everything was released was not pressed again.
       if (event.repeat) return;
@@ -149,6 +158,7 @@ function useKeys(driver: Driver, on: boolean): void {
       driver.hold('keys', stickOfKeys(held));
     };
     const up = (event: KeyboardEvent) => {
+      if (event.key === 'Meta') clear();
       if (held.delete(event.code)) driver.hold('keys', stickOfKeys(held));
     };
     window.addEventListener('keydown', down);
@@ -170,11 +180,11 @@ function useGamepad(driver: Driver, on: boolean): string | undefined {
   const [name, setName] = useState<string>();
   useEffect(() => {
     const timer = setInterval(() => {
-      const pad = document.hasFocus()
-        ? (navigator.getGamepads?.() ?? []).find((one) => one?.connected)
-        : undefined;
+      const pad = (navigator.getGamepads?.() ?? []).find((one) => one?.connected);
       setName(pad?.id);
-      if (on) driver.hold('gamepad', pad ? stickOfGamepad(pad) : undefined);
+      // What is held while another window has the focus has to be let go here first.
+      if (!document.hasFocus()) driver.release();
+      else if (on) driver.hold('gamepad', pad ? stickOfGamepad(pad) : undefined);
     }, PAD_MS);
     return () => {
       clearInterval(timer);
@@ -209,6 +219,7 @@ function Pad({ driver, on }: { driver: Driver; on: boolean }) {
       aria-label="pad to steer by touch or mouse"
       onPointerDown={(event) => {
         if (!on) return;
+        driver.hold('pad', undefined);
         event.currentTarget.setPointerCapture(event.pointerId);
         move(event);
       }}

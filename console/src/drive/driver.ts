@@ -32,6 +32,8 @@ export class Driver {
   readonly #ports: DriverPorts;
   readonly #changed: (state: DriverState) => void;
   readonly #held = new Map<string, Stick>();
+  /** What was held when all was released counts again after it was let go. */
+  readonly #spent = new Set<string>();
   #state: DriverState = { at: 'idle', reason: '' };
   #lease: number | undefined;
   #turn = 0;
@@ -68,6 +70,7 @@ export class Driver {
       this.#lease = lease_id;
       this.#answeredMs = this.#renewedMs = this.#ports.nowMs();
       this.#held.clear();
+      this.#spent.clear();
       this.#set('ready');
       this.#quit = this.#ports.every(COMMAND_MS, () => this.#tick());
     } catch (error) {
@@ -78,15 +81,19 @@ export class Driver {
   /** What `source` (keys, a gamepad, the pad) holds now; undefined: it was released. */
   hold(source: string, stick: Stick | undefined): void {
     const before = this.#held.size;
-    if (stick === undefined) this.#held.delete(source);
+    if (stick === undefined) {
+      this.#held.delete(source);
+      this.#spent.delete(source);
+    } else if (this.#spent.has(source)) return;
     else if (this.#lease !== undefined) this.#held.set(source, stick);
     if (before > 0 && this.#held.size === 0) this.#halt();
     else if (this.#held.size > 0 && before === 0) this.#tick();
   }
 
-  /** Nothing is held any longer: a key that is still down has to be pressed again. */
+  /** Nothing is held any longer: what is still down has to be let go and pressed again. */
   release(): void {
     if (this.#held.size === 0) return;
+    for (const source of this.#held.keys()) this.#spent.add(source);
     this.#held.clear();
     this.#halt();
   }

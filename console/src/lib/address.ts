@@ -6,7 +6,16 @@ export type Address = { readonly name: string; readonly argument: string };
 /** `#/runs/ID` is page `runs` with `ID`. */
 export function addressOf(hash: string): Address {
   const [name = '', ...rest] = hash.replace(/^#\/?/, '').split('/');
-  return { name, argument: decodeURIComponent(rest.join('/')) };
+  return { name, argument: decoded(rest.join('/')) };
+}
+
+/** A person may type any address: what is not valid stays as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export const goTo = (hash: string) => {

@@ -36,9 +36,12 @@ export function call(path: string, options: CallOptions = {}): Promise<Response>
   return options.method === undefined ? whenFree((signal) => ask(path, options, signal)) : ask(path, options);
 }
 
-/** A stop of any kind, or its end: nothing else of this browser keeps a connection from it. */
+/**
+ * A stop of any kind, or its end: nothing else of this browser keeps a connection from it. It does not wait for a token:
+ * where the token is not valid it throws a `Refusal` at once, and the person is asked for another one.
+ */
 export function callFirst(path: string, options: CallOptions = {}): Promise<Response> {
-  return makeWay(() => ask(path, { method: 'POST', priority: 'high', ...options }));
+  return makeWay(() => ask(path, { method: 'POST', priority: 'high', ...options }, undefined, true));
 }
 
 /** What a GET answers; throws an Error that says for a person why not. */
@@ -76,7 +79,7 @@ async function refusalIn(response: Response, path: string): Promise<Refusal> {
   return new Refusal(words, response.status, body?.code);
 }
 
-async function ask(path: string, options: CallOptions, free?: AbortSignal): Promise<Response> {
+async function ask(path: string, options: CallOptions, free?: AbortSignal, first = false): Promise<Response> {
   const { answerMs = ANSWER_MS, headers: own, signal: wanted, ...rest } = options;
   const used = tokenNow();
   const headers = {
@@ -92,8 +95,12 @@ async function ask(path: string, options: CallOptions, free?: AbortSignal): Prom
   );
   if (response.status === 401) {
     // An answer to the token before says nothing of the one that was given since.
-    if (tokenNow() === used) await askToken(used ? 'This token is wrong.' : '');
-    return ask(path, options, free);
+    if (tokenNow() === used) {
+      const asked = askToken(used ? 'This token is wrong.' : '');
+      if (first) throw new Refusal(used ? 'the token is not valid' : 'the token is missing', 401);
+      await asked;
+    }
+    return ask(path, options, free, first);
   }
   return response;
 }

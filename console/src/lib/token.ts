@@ -26,14 +26,24 @@ export function forgetToken(): void {
   for (const name of ['sessionStorage', 'localStorage'] as const) stored(name)?.removeItem(KEY);
 }
 
+/** Who logs out in one tab of this device leaves the others too. To be called once. */
+export function watchLogOut(): void {
+  window.addEventListener('storage', ({ key, newValue }) => {
+    if (token === '' || newValue !== null || (key !== KEY && key !== null)) return;
+    forgetToken();
+    location.reload();
+  });
+}
+
 /** Resolves when the person has given a token; one question for all requests that wait for it. */
 export function askToken(why: string): Promise<void> {
+  if (why !== '') note = why;
+  else if (!open) note = '';
   asking ??= new Promise((resolve) => {
-    note = why;
     open = true;
     answer = resolve;
-    changed();
   });
+  changed();
   return asking;
 }
 

@@ -1,4 +1,5 @@
 import { Suspense, useEffect, useRef } from 'react';
+import { createPortal } from 'react-dom';
 import { useAddress } from '../lib/address.ts';
 import { useStatus } from '../lib/status.ts';
 import { turnTheme, useDark } from '../lib/theme.ts';
@@ -8,7 +9,6 @@ import { Waiting } from '../waiting/waiting.tsx';
 import { FaultBox } from './fault.tsx';
 import { LinkState } from './link-state.tsx';
 import { Login } from './login.tsx';
-import { StopBar } from './stop-bar.tsx';
 
 export function App() {
   const { name, argument } = useAddress();
@@ -18,11 +18,13 @@ export function App() {
   useHeadingFocus(main, `${name}/${argument}`);
   return (
     <>
-      <header>
-        <RobotName />
-        <LinkState />
-        <StopBar />
-      </header>
+      {createPortal(
+        <>
+          <RobotName />
+          <LinkState />
+        </>,
+        document.getElementById('top')!,
+      )}
       <nav aria-label="Pages">
         {PAGES.map((page) => (
           <a key={page.name} href={`#/${page.name}`} aria-current={page === shown ? 'page' : undefined}>

@@ -22,6 +22,10 @@ export function Login() {
       ref={dialog}
       aria-labelledby="login-title"
       onCancel={(event) => event.preventDefault()}
+      onClose={() => {
+        // Browsers close it at the second Escape anyway.
+        if (loginState.get().open) dialog.current?.showModal();
+      }}
     >
       <form onSubmit={submit}>
         <h2 id="login-title">Token</h2>

@@ -1,32 +1,40 @@
 /** Stop and emergency stop: on every page, never pale, and by keyboard too. */
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { callFirst } from '../lib/api.ts';
 import { letGo } from '../lib/connections.ts';
 import { useStatus } from '../lib/status.ts';
+import { giveStop } from '../lib/stops.ts';
 import type { StopState } from '../lib/views.ts';
 
 const CONSOLE = { 'content-type': 'application/json', 'x-auraison-origin': 'console' };
 /** Escape twice within this time is the emergency stop, milliseconds. */
 const TWICE_MS = 1000;
 
+/** How long a stop is repeated while the API does not answer, milliseconds. */
+const ESTOP_REPEAT_MS = 15_000;
+const STOP_REPEAT_MS = 4_000;
+/** How long the answer to a press counts without a newer status: this token may not see the status. */
+const ANSWERED_MS = 5_000;
+
 type Note = { readonly text: string; readonly look: '' | 'ok' | 'bad' };
-type Stopped = { readonly result?: { readonly confirmed?: boolean } };
 const NONE: Note = { text: '', look: '' };
 
-/** The body of a release names the press that was shown: it answers that one, and no newer one. */
-async function order(release: boolean, press: string | undefined, reason: string): Promise<StopState> {
+/** The body of a release names the press that was shown: it answers that one, and no newer one. It is never repeated. */
+async function order(
+  release: boolean,
+  press: string | undefined,
+  reason: string,
+  again: () => boolean,
+): Promise<StopState> {
   const body = JSON.stringify({ reason, ...(release && press !== undefined ? { press } : {}) });
   const path = release ? '/v1/estop/release' : '/v1/estop';
-  const response = await callFirst(path, { headers: CONSOLE, body }).catch(() => undefined);
-  const answer = (await response?.json().catch(() => undefined)) as
-    | (StopState & { message?: string })
-    | undefined;
-  if (response?.ok && answer) return answer;
-  throw new Error(answer?.message ?? 'the daemon does not answer: use the button of the robot itself');
+  const repeatMs = release ? 0 : ESTOP_REPEAT_MS;
+  const { ok, body: answer } = await giveStop(path, { headers: CONSOLE, body, repeatMs, again });
+  if (ok && answer) return answer as StopState;
+  throw new Error((answer as { message?: string } | undefined)?.message ?? 'the daemon does not answer');
 }
 
 export function StopBar() {
-  const { data, asOf } = useStatus();
+  const { data, asOf, error } = useStatus();
   const [answered, setAnswered] = useState<{ state: StopState; asOfMs: number }>();
   const [fault, setFault] = useState('');
   const [note, setNote] = useState(NONE);
@@ -37,28 +45,57 @@ export function StopBar() {
   // The answer to the press counts until the status is newer.
   const state = answered && answered.asOfMs >= asOfMs ? answered.state : reported;
   const engaged = state?.engaged === true;
+  // While the status is refused, what is shown is of before, and a stop must not become a release.
+  const known = state !== reported || error === undefined || Date.now() - asOfMs < ANSWERED_MS;
+  const releases = engaged && known;
 
+  useEffect(() => {
+    if (answered === undefined) return;
+    const timer = setTimeout(() => setAnswered(undefined), ANSWERED_MS);
+    return () => clearTimeout(timer);
+  }, [answered]);
+
+  const turn = useRef(0);
   const give = useCallback(async (release: boolean, press: string | undefined, reason: string) => {
+    const mine = ++turn.current;
+    const again = () => {
+      if (turn.current === mine) setFault('NOT STOPPED yet: the daemon does not answer; trying again');
+      return turn.current === mine;
+    };
     try {
-      const next = await order(release, press, reason);
+      const next = await order(release, press, reason, again);
       setFault(next.confirmed === false ? 'NOT CONFIRMED that the robot stands: look at it' : '');
       setAnswered({ state: next, asOfMs: latest.current });
     } catch (error) {
-      setFault((error as Error).message);
+      if (turn.current !== mine) return;
+      const why = (error as Error).message;
+      setFault(release ? `not released: ${why}` : `NOT STOPPED: ${why}: use the button of the robot itself`);
     }
   }, []);
   useEscapeTwice(useCallback(() => void give(false, undefined, 'Escape twice in the console'), [give]));
 
   const press = () => {
-    if (!engaged) return void give(false, undefined, 'button of the console');
+    if (!releases) return void give(false, undefined, 'button of the console');
     letGo();
     if (!confirm('Release the emergency stop? Nothing starts to move by it.')) return;
     void give(true, state?.press, 'button of the console');
   };
+  const stopTurn = useRef(0);
   const stop = async () => {
+    const mine = ++stopTurn.current;
+    const last = () => stopTurn.current === mine;
     setNote({ text: 'stopping', look: '' });
-    const response = await callFirst('/v1/robot/stop').catch(() => undefined);
-    const answer = (await response?.json().catch(() => undefined)) as Stopped | undefined;
+    const again = () => {
+      if (last()) setNote({ text: 'NOT STOPPED yet: trying again; use the emergency stop', look: 'bad' });
+      return last();
+    };
+    let why = '';
+    const response = await giveStop('/v1/robot/stop', { repeatMs: STOP_REPEAT_MS, again }).catch((error) => {
+      why = `: ${(error as Error).message}`;
+    });
+    if (!last()) return;
+    const answer = response?.body as { message?: string; result?: { confirmed?: boolean } } | undefined;
+    if (response && !response.ok && answer?.message) why = `: ${answer.message}`;
     const time = new Date().toLocaleTimeString();
     // Stays until the next press: the person who pressed must not miss that nothing stopped.
     if (response?.ok && answer?.result?.confirmed === false)
@@ -67,33 +104,33 @@ export function StopBar() {
         look: 'bad',
       });
     else if (response?.ok) setNote({ text: `stopped at ${time}`, look: 'ok' });
-    else setNote({ text: `NOT STOPPED at ${time}: use the emergency stop`, look: 'bad' });
+    else setNote({ text: `NOT STOPPED at ${time}${why}: use the emergency stop`, look: 'bad' });
   };
   const words = engaged
     ? `emergency stop by ${state.by} (${state.source})${state.reason === '' ? '' : `: ${state.reason}`}`
     : '';
   return (
     <div id="stops">
+      <button
+        id="estop"
+        type="button"
+        className={releases ? 'engaged' : ''}
+        aria-describedby="estop-note"
+        aria-keyshortcuts="Escape Escape"
+        title={releases ? '' : 'also: press Escape twice'}
+        onClick={press}
+      >
+        {releases ? 'Release emergency stop' : 'Emergency stop'}
+      </button>
+      <button id="stop" type="button" onClick={() => void stop()}>
+        Stop robot
+      </button>
       <p id="stop-note" role="alert" className={note.look}>
         {note.text}
       </p>
       <p id="estop-note" role="alert" className={fault || engaged ? 'bad' : ''}>
         {fault || words}
       </p>
-      <button id="stop" type="button" onClick={() => void stop()}>
-        Stop robot
-      </button>
-      <button
-        id="estop"
-        type="button"
-        className={engaged ? 'engaged' : ''}
-        aria-describedby="estop-note"
-        aria-keyshortcuts="Escape Escape"
-        title={engaged ? '' : 'also: press Escape twice'}
-        onClick={press}
-      >
-        {engaged ? 'Release emergency stop' : 'Emergency stop'}
-      </button>
     </div>
   );
 }

@@ -18,6 +18,8 @@ export type LinkState = {
 export type LinkParts = {
   /** A new socket to `GET /v1/live`. */
   connect(): Socket;
+  /** Why a handshake is refused, for a person: a browser does not say it of a socket. */
+  whyRefused?(): Promise<string>;
   nowMs(): number;
   /** Calls once after the time; what it returns cancels. */
   after(ms: number, call: () => void): () => void;
@@ -30,6 +32,7 @@ const LINGER_MS = 3_000;
 /** Several nodes publish the fixed transforms, each its own. */
 const TF_STATIC = '/tf_static';
 const RECENT_MAX = 64;
+const SILENT = 'the daemon does not answer; trying again';
 const OFF: LinkState = { state: 'off', reason: '', channels: new Map(), notice: '' };
 
 /**
@@ -132,12 +135,28 @@ export class LiveLink {
     client.on('status', ({ level, message }) => {
       if (level > 0) mine(() => this.#show({ notice: message }));
     });
-    client.on('close', () => mine(() => this.#lost('the daemon does not answer; trying again')));
+    client.on('close', () => mine(() => this.#ended()));
   }
 
   #opened(): void {
     this.#againMs = AGAIN_FIRST_MS;
     this.#show({ state: 'live', reason: '', channels: new Map(), notice: '' });
+  }
+
+  /** A handshake that is refused again keeps its reason until the daemon gives another one. */
+  #ended(): void {
+    const { state, reason } = this.#view;
+    const why = this.#parts.whyRefused;
+    const refused = state !== 'live' && why !== undefined;
+    this.#lost(refused && state === 'lost' ? reason : SILENT);
+    if (!refused) return;
+    why().then(
+      (said) => {
+        if (this.#view.state === 'lost')
+          this.#show({ reason: said === '' ? SILENT : `${said}; trying again` });
+      },
+      () => {},
+    );
   }
 
   #lost(reason: string): void {

@@ -1,5 +1,6 @@
 /** The one live link of this page, for React. */
 import { useEffect, useRef, useSyncExternalStore } from 'react';
+import { Refusal, read } from '../../lib/api.ts';
 import { tokenNow } from '../../lib/token.ts';
 import { type LinkState, LiveLink, type Socket, type Take } from './live-link.ts';
 
@@ -12,8 +13,19 @@ function connect(): Socket {
   return new WebSocket(url, coded === '' ? [PROTOCOL] : [PROTOCOL, `bearer.${coded}`]) as Socket;
 }
 
+/** It has the rights and the cell of live topics, and answers with words. */
+async function whyRefused(): Promise<string> {
+  try {
+    await read('/v1/estop');
+    return '';
+  } catch (error) {
+    return error instanceof Refusal ? error.message : '';
+  }
+}
+
 export const link = new LiveLink({
   connect,
+  whyRefused,
   nowMs: () => performance.now(),
   after: (ms, call) => {
     const timer = setTimeout(call, ms);

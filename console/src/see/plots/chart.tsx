@@ -5,7 +5,7 @@ import { useFrames } from '../link/use-live.ts';
 import { colourOf, dashOf } from './colours.ts';
 import type { PlotStore } from './plot-store.ts';
 import type { Series } from './series.ts';
-import { timeText } from './time-text.ts';
+import { axisTexts, timeText } from './time-text.ts';
 
 export type Span = { readonly fromS: number; readonly toS: number };
 /** What all charts of the page share. They change it without React, many times a second. */
@@ -109,7 +109,7 @@ function makePlot(
         values: (_plot, times) => times.map((time) => timeText(time, stepDigits(times))),
         space: 80,
       },
-      { ...axis, size: 64 },
+      { ...axis, values: (_plot, values) => axisTexts(values), size: 64 },
     ],
     series: [
       {},

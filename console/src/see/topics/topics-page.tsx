@@ -72,7 +72,7 @@ export default function TopicsPage({ argument }: PageProps) {
                   <tr key={channel.topic}>
                     <th scope="row">
                       <a
-                        href={`#/topics${channel.topic}`}
+                        href={`#/topics${encodeURI(channel.topic)}`}
                         aria-current={channel.topic === topic ? 'true' : undefined}
                       >
                         {channel.topic}
