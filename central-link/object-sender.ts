@@ -230,7 +230,7 @@ export class ObjectSender {
         sending.standing = await this.#put(sending, object, standing.missing);
     } catch (error) {
       sending.standing = undefined;
-      this.#refused(sending, error);
+      this.#refused(sending, error, standing === undefined || standing.state === 'verifying');
     }
     const now = sending.standing;
     sending.notBeforeMs = now?.state === 'verifying' ? clock.monotonicMs() + LIMITS.LINK_VERIFY_POLL_MS : 0;
@@ -289,15 +289,16 @@ export class ObjectSender {
     };
   }
 
-  /** Central found other bytes than the tree says: the line damaged them, or the file changed. Throws the rest. */
-  #refused(sending: Sending, error: unknown): void {
+  /**
+   * Central found other bytes than the tree says: the line damaged them, or the file changed. Throws the rest. `isOffer`: the
+   * same offer again would be refused again, so it waits.
+   */
+  #refused(sending: Sending, error: unknown, isOffer: boolean): void {
     const isRefused = error instanceof EdgeError && error.code === 'link.refused';
     if (!isRefused) {
       if (error instanceof EdgeError && error.code === 'link.conflict')
         this.#setAside(sending.item, error.message);
-      else if (error instanceof EdgeError && (error.code === 'link.gap' || error.code === 'api.not_found'))
-        return;
-      else throw error;
+      else if (isOffer || !isUnknown(error)) throw error;
       return;
     }
     sending.refusals += 1;
@@ -322,6 +323,11 @@ export class ObjectSender {
     this.#kept.delete(path);
     if (this.#current?.item.path === path) this.#current = undefined;
   }
+}
+
+/** Central knows less of the object than it said before: it is offered again. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof EdgeError && (error.code === 'link.gap' || error.code === 'api.not_found');
 }
 
 /** Bytes that central has, as far as it said. */

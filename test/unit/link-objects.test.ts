@@ -7,7 +7,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectSender } from '../../central-link/object-sender.ts';
 import { packed } from '../../central-link/packed.ts';
-import { custodyText, type LinkObject, objectIdText, receiptText } from '../../contract/index.ts';
+import { custodyText, EdgeError, type LinkObject, objectIdText, receiptText } from '../../contract/index.ts';
 import { leafHash, merkleRoot } from '../../formats/merkle/index.ts';
 import { CentralRig, noise, ObjectRig } from '../support/object-rig.ts';
 
@@ -197,6 +197,18 @@ describe('files on their way to central', () => {
     const v1 = robot.sender(old);
     expect(await v1.step()).toMatchObject({ kind: 'idle', reason: expect.stringContaining('version 1') });
     expect(await central.list()).toEqual([]);
+  });
+
+  it('an offer that central does not know or cannot take is not repeated at once', async () => {
+    for (const code of ['api.not_found', 'link.gap'] as const) {
+      const other = central.objects();
+      const refusal = new EdgeError(code, { operation: 'offer', subject: 'x', message: 'no' });
+      Object.assign(other, { offer: () => Promise.reject(refusal) });
+      robot.add('bags/a/a_0.mcap', noise(1_000, 1));
+      const stuck = robot.sender(other);
+      await stuck.step();
+      await expect(stuck.step()).rejects.toMatchObject({ code });
+    }
   });
 
   describe('on the wire', () => {
