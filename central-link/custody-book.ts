@@ -79,13 +79,13 @@ export class CustodyBook {
     return this.#sql('SELECT 1 FROM clip WHERE bag = ?').get(bag) !== undefined;
   }
 
-  /** A file that appeared. The same path with the same content changes nothing. */
+  /** A file that appeared. The same path with the same content changes nothing, unless it was gone. */
   add({ path, lane, epoch, seq, sha256, bytes }: Waiting): void {
     this.#sql(
       `INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 'waiting', NULL, NULL) ON CONFLICT (path) DO UPDATE
           SET lane = excluded.lane, epoch = excluded.epoch, seq = excluded.seq, sha256 = excluded.sha256,
               bytes = excluded.bytes, state = 'waiting', root = NULL, signature = NULL
-        WHERE object.sha256 <> excluded.sha256`,
+        WHERE object.sha256 <> excluded.sha256 OR object.state = 'gone'`,
     ).run(path, lane, epoch, seq, sha256, bytes);
   }
 
@@ -94,12 +94,26 @@ export class CustodyBook {
     this.#sql("UPDATE object SET state = 'gone' WHERE path = ? AND state = 'waiting'").run(path);
   }
 
-  /** Durable when it returns. */
-  hold(path: string, { root, signature }: ObjectReceipt): void {
-    this.#sql("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ?").run(
+  listGone(): Pick<Waiting, 'path' | 'bytes'>[] {
+    const rows = this.#sql("SELECT path, bytes FROM object WHERE state = 'gone'").all();
+    return rows as unknown as Pick<Waiting, 'path' | 'bytes'>[];
+  }
+
+  /** The file is there again. */
+  cameBack(path: string): void {
+    this.#sql("UPDATE object SET state = 'waiting' WHERE path = ? AND state = 'gone'").run(path);
+  }
+
+  /** Durable when it returns. Nothing where the path has another content meanwhile. */
+  hold(
+    path: string,
+    { root, signature, sha256 }: Pick<ObjectReceipt, 'root' | 'signature' | 'sha256'>,
+  ): void {
+    this.#sql("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ? AND sha256 = ?").run(
       root,
       signature,
       path,
+      sha256,
     );
   }
 

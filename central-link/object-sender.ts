@@ -15,7 +15,7 @@ import { PieceSize } from './piece-size.ts';
 
 /** Files by their path in the data directory. */
 export type LinkFiles = {
-  /** Bytes of the file; undefined where it is not there. */
+  /** Bytes of the file; undefined where it is not there. Rejects where the folder of all files is not there. */
   size(path: string): Promise<number | undefined>;
   read(path: string, offset: number, length: number): Promise<Uint8Array>;
 };
@@ -23,7 +23,7 @@ export type LinkFiles = {
 export type ObjectSenderParts = {
   readonly robot: string;
   readonly clock: Clock;
-  readonly book: Pick<CustodyBook, 'first' | 'find' | 'hold' | 'gone'>;
+  readonly book: Pick<CustodyBook, 'first' | 'find' | 'hold' | 'gone' | 'listGone' | 'cameBack'>;
   readonly files: LinkFiles;
   readonly central: ObjectCentral;
   readonly line: LineBudget;
@@ -70,6 +70,8 @@ export class ObjectSender {
   readonly #piece: PieceSize;
   #current: Sending | undefined;
   #reason = '';
+  /** A person asked: files that were gone may be there again. */
+  #looksForGone = false;
 
   constructor(parts: ObjectSenderParts) {
     this.#parts = parts;
@@ -83,6 +85,7 @@ export class ObjectSender {
     if (waitMs > 0) return { kind: 'wait', ms: waitMs };
     const { lanes, reason } = line.allowed();
     this.#reason = reason;
+    if (this.#looksForGone) await this.#lookForGone();
     const item = this.#pick(lanes);
     if (!item) return this.#rest(reason);
     const partMax = await central.partBytesMax();
@@ -111,6 +114,8 @@ export class ObjectSender {
   /** For a request of a person: what was set aside is tried again. */
   retryNow(): void {
     this.#faults.clear();
+    this.#looksForGone = true;
+    for (const sending of this.#kept.values()) sending.notBeforeMs = 0;
     this.askAgain();
   }
 
@@ -159,6 +164,13 @@ export class ObjectSender {
       faults: Object.fromEntries(this.#faults),
       reason: this.#reason,
     };
+  }
+
+  async #lookForGone(): Promise<void> {
+    const { book, files } = this.#parts;
+    for (const { path, bytes } of book.listGone())
+      if ((await files.size(path)) === bytes) book.cameBack(path);
+    this.#looksForGone = false;
   }
 
   #rest(reason: string): ObjectStep {

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -160,6 +160,23 @@ describe('files on their way to central', () => {
     sender.retryNow();
     await drain();
     expect(robot.book.isHeld('bags/a/a_0.mcap')).toBe(true);
+  });
+
+  it('are not gone while their folder is away; those that came back go when a person asks', async () => {
+    robot.add('bags/a/a_0.mcap', noise(10_000, 1));
+    const [bags, away] = [join(robot.dataDir, 'bags'), join(robot.dataDir, 'away')];
+    renameSync(bags, away);
+    await expect(drain()).rejects.toThrow(/bags/);
+    expect(robot.book.totals()['bags']).toMatchObject({ waiting: 1, gone: 0 });
+    // The mount point without its disk.
+    mkdirSync(bags);
+    await drain();
+    expect(robot.book.totals()['bags']).toMatchObject({ waiting: 0, gone: 1 });
+    rmSync(bags, { recursive: true });
+    renameSync(away, bags);
+    sender.retryNow();
+    await drain();
+    expect(robot.book.totals()['bags']).toMatchObject({ held: 1, gone: 0 });
   });
 
   it('stay within the quota of central', async () => {
