@@ -73,6 +73,30 @@ describe('a robot with a token of its own', () => {
     await expect(own.push(batch('tb1'))).rejects.toMatchObject(FORBIDDEN);
   });
 
+  it('loses its rights although the file of another robot is not valid, which is reported once', () => {
+    const folder = join(central.dataDir, 'robots');
+    writeFileSync(join(folder, 'tb3'), 'the-token-of-tb3-alone');
+    const reports: string[] = [];
+    const robots = new Robots('shared-token-of-all', folder, (message) => void reports.push(message));
+    writeFileSync(join(folder, 'tb2'), 'short');
+    writeFileSync(join(folder, 'tb3'), '');
+    mkdirSync(join(folder, 'tb4'));
+    rmSync(join(folder, 'tb1'));
+    expect(robots.find(OWN)).toBeUndefined();
+    // Until its file is valid again, what was read before counts.
+    expect(robots.find('the-token-of-tb3-alone')?.name).toBe('tb3');
+    const shared = robots.find('shared-token-of-all');
+    // A robot that is to have a token of its own is not one of those without.
+    expect(['tb1', 'tb2', 'tb3', 'tb5'].map((name) => shared?.mayActFor(name))).toEqual([
+      ...[true, false, false, true],
+    ]);
+    expect(reports).toHaveLength(3);
+    writeFileSync(join(folder, 'tb3'), 'another-token-of-tb3');
+    expect(robots.find('the-token-of-tb3-alone')).toBeUndefined();
+    expect(robots.find('another-token-of-tb3')?.name).toBe('tb3');
+    expect(reports).toHaveLength(3);
+  });
+
   it('is refused at the start where two have one token, or a token is short', () => {
     const folder = join(central.dataDir, 'robots');
     writeFileSync(join(folder, 'tb2'), OWN);
