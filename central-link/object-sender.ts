@@ -48,6 +48,8 @@ type Sending = {
   notBeforeMs: number;
   /** How often central took bytes for others than the tree says. */
   refusals: number;
+  /** Why central has no room for it; empty: it may have. */
+  noRoom: string;
 };
 
 /** Parts that are hashed in one step: events get their turn in between. */
@@ -162,8 +164,15 @@ export class ObjectSender {
     return {
       ...(current ? { current } : {}),
       faults: Object.fromEntries(this.#faults),
-      reason: this.#reason,
+      reason: this.#reason || this.#noRoom(),
     };
+  }
+
+  #noRoom(): string {
+    const now = this.#parts.clock.monotonicMs();
+    for (const [path, { noRoom, notBeforeMs }] of this.#kept)
+      if (noRoom !== '' && notBeforeMs > now) return `${path} waits: ${noRoom}`;
+    return '';
   }
 
   async #lookForGone(): Promise<void> {
@@ -211,10 +220,11 @@ export class ObjectSender {
     const partBytes = partBytesOf(item.bytes, partMax);
     if (partBytes === undefined) return undefined;
     const tree = new FileTree(item.bytes, partBytes);
-    const sending: Sending = { item, tree, standing: undefined, notBeforeMs: 0, refusals: 0 };
+    const sending: Sending = { item, tree, standing: undefined, notBeforeMs: 0, refusals: 0, noRoom: '' };
     this.#kept.set(item.path, sending);
+    const now = this.#parts.clock.monotonicMs();
     for (const [path, { notBeforeMs }] of this.#kept)
-      if (this.#kept.size > KEPT_MAX && path !== item.path && notBeforeMs === 0) this.#kept.delete(path);
+      if (this.#kept.size > KEPT_MAX && path !== item.path && notBeforeMs <= now) this.#kept.delete(path);
     return sending;
   }
 
@@ -233,6 +243,7 @@ export class ObjectSender {
     const { central, clock } = this.#parts;
     const object = this.#objectOf(sending);
     const { standing } = sending;
+    let waitMs = 0;
     try {
       if (standing === undefined || standing.state === 'verifying')
         sending.standing = await central.offer(object);
@@ -240,12 +251,15 @@ export class ObjectSender {
         sending.standing = await central.tree(object, sending.tree.leaves);
       else if (standing.state === 'open')
         sending.standing = await this.#put(sending, object, standing.missing);
+      sending.noRoom = '';
     } catch (error) {
       sending.standing = undefined;
-      this.#refused(sending, error, standing === undefined || standing.state === 'verifying');
+      if (this.#hasNoRoom(sending, error)) waitMs = LIMITS.LINK_RETRY_MAX_MS;
+      else this.#refused(sending, error, standing === undefined || standing.state === 'verifying');
     }
     const now = sending.standing;
-    sending.notBeforeMs = now?.state === 'verifying' ? clock.monotonicMs() + LIMITS.LINK_VERIFY_POLL_MS : 0;
+    if (now?.state === 'verifying') waitMs = LIMITS.LINK_VERIFY_POLL_MS;
+    sending.notBeforeMs = waitMs > 0 ? clock.monotonicMs() + waitMs : 0;
     if (now?.state !== 'held') return;
     this.#parts.book.hold(sending.item.path, now.receipt);
     this.#forget(sending.item.path);
@@ -320,6 +334,15 @@ export class ObjectSender {
     }
     const { tree } = sending;
     this.#kept.set(sending.item.path, { ...sending, tree: new FileTree(tree.bytes, tree.partBytes) });
+  }
+
+  /** A smaller file may have room, so this one waits alone; with a few that wait, false: central is full. */
+  #hasNoRoom(sending: Sending, error: unknown): boolean {
+    if (!(error instanceof EdgeError) || error.code !== 'quota.exceeded') return false;
+    sending.noRoom = error.message;
+    const now = this.#parts.clock.monotonicMs();
+    const others = [...this.#kept.values()].filter((one) => one.noRoom !== '' && one.notBeforeMs > now);
+    return others.length < KEPT_MAX;
   }
 
   #setAside(item: Waiting, reason: string): ObjectStep {
