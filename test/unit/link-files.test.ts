@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CustodyBook, CustodyReader } from '../../central-link/custody-book.ts';
+import { CustodyBook, CustodyReader, openCustody } from '../../central-link/custody-book.ts';
 import { FetchDesk } from '../../central-link/fetch-desk.ts';
 import { FileLanes } from '../../central-link/file-lanes.ts';
 import { LineBudget } from '../../central-link/line-budget.ts';
@@ -170,6 +170,60 @@ describe('the book of files', () => {
     await cell.stop();
   });
 
+  it('a book that is damaged is moved aside and named, and a new one starts; the recorder reads the new one', () => {
+    book.close();
+    const path = join(folder, 'link.db');
+    const reader = new CustodyReader(path);
+    writeFileSync(path, 'this is not a database'.repeat(500));
+    rmSync(`${path}-wal`, { force: true });
+    expect(reader.state('x')).toBe('unreadable');
+    book = openCustody(path);
+    book.hold('x', receipt);
+    expect(reader.state('x')).toBe('unknown');
+    reader.close();
+    book.close();
+    // A damaged page behind a sound head.
+    const bytes = readFileSync(path);
+    bytes.fill(7, 4_096);
+    writeFileSync(path, bytes);
+    const reports: string[] = [];
+    book = openCustody(path, (message) => void reports.push(message));
+    expect(reports).toEqual([expect.stringMatching(/link\.db\.damaged-2/)]);
+    expect(readdirSync(folder).filter((name) => name.includes('damaged'))).toHaveLength(2);
+    const log = new TinyLog('execution', 1);
+    log.append(sealed('run', 0));
+    follow(log);
+    expect(reader.state('bags/run/run_0.mcap')).toBe('waiting');
+    reader.close();
+  });
+
+  it('no second step starts while one runs', async () => {
+    const clock = new ManualClock();
+    let [steps, end] = [0, () => {}];
+    const step = () => {
+      steps += 1;
+      return new Promise((resolve) => {
+        end = () => resolve({ kind: 'worked' });
+      });
+    };
+    const files = new FileLanes({
+      ...{
+        clock,
+        book,
+        random: () => 0.5,
+        close: async () => {},
+        log: { follow() {} } as unknown as ObjectLog,
+      },
+      sender: { step } as unknown as ObjectSender,
+    });
+    const first = files.turn();
+    expect(await files.turn()).toEqual({ restMs: LIMITS.LINK_POLL_MS, answered: false });
+    end();
+    await first;
+    void files.turn();
+    expect(steps).toBe(2);
+  });
+
   it('an order for a file waits until central has it; one that is gone or unknown is refused', async () => {
     const log = new TinyLog('execution', 1);
     for (const n of [0, 1]) log.append(sealed('run', n, 'ab'[n]));
@@ -228,6 +282,13 @@ describe('what the line may be used for', () => {
     at.network = 'eth0';
     line.used(1_000_000, true);
     expect([line.allowed().lanes, line.waitMs()]).toEqual([OBJECT_LANES, 0]);
+  });
+
+  it('no files while the network is not known and there are rules', () => {
+    const { line, at } = budget([rule]);
+    at.network = '';
+    expect(line.allowed()).toEqual({ lanes: [], reason: 'the network to central is not known' });
+    expect(budget([]).line.allowed().lanes).toEqual(OBJECT_LANES);
   });
 
   it('lanes by network, hours over midnight', () => {
