@@ -1,3 +1,4 @@
+import { existsSync, renameSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { ObjectLaneName, ObjectReceipt } from '../contract/core.ts';
 
@@ -27,6 +28,10 @@ export type LaneTotals = {
 /** How far a log was read: `epoch` is its first event. */
 export type Place = { readonly epoch: string; readonly seq: number };
 
+/** Numbers of SQLite for damaged files. */
+const CORRUPT = 11;
+const NOT_A_DATABASE = 26;
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS object (
     path TEXT PRIMARY KEY, lane TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, sha256 TEXT NOT NULL,
@@ -49,8 +54,15 @@ export class CustodyBook {
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path, { timeout: 5_000 });
-    this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
-    this.#db.exec(SCHEMA);
+    try {
+      this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
+      this.#db.exec(SCHEMA);
+      const found = this.#db.prepare('PRAGMA quick_check(1)').get();
+      if (found?.['quick_check'] !== 'ok') throw new Damaged(String(found?.['quick_check']));
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
   }
 
   place(log: string): Place | undefined {
@@ -79,13 +91,13 @@ export class CustodyBook {
     return this.#sql('SELECT 1 FROM clip WHERE bag = ?').get(bag) !== undefined;
   }
 
-  /** A file that appeared. The same path with the same content changes nothing. */
+  /** A file that appeared. The same path with the same content changes nothing, unless it was gone. */
   add({ path, lane, epoch, seq, sha256, bytes }: Waiting): void {
     this.#sql(
       `INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 'waiting', NULL, NULL) ON CONFLICT (path) DO UPDATE
           SET lane = excluded.lane, epoch = excluded.epoch, seq = excluded.seq, sha256 = excluded.sha256,
               bytes = excluded.bytes, state = 'waiting', root = NULL, signature = NULL
-        WHERE object.sha256 <> excluded.sha256`,
+        WHERE object.sha256 <> excluded.sha256 OR object.state = 'gone'`,
     ).run(path, lane, epoch, seq, sha256, bytes);
   }
 
@@ -94,12 +106,26 @@ export class CustodyBook {
     this.#sql("UPDATE object SET state = 'gone' WHERE path = ? AND state = 'waiting'").run(path);
   }
 
-  /** Durable when it returns. */
-  hold(path: string, { root, signature }: ObjectReceipt): void {
-    this.#sql("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ?").run(
+  listGone(): Pick<Waiting, 'path' | 'bytes'>[] {
+    const rows = this.#sql("SELECT path, bytes FROM object WHERE state = 'gone'").all();
+    return rows as unknown as Pick<Waiting, 'path' | 'bytes'>[];
+  }
+
+  /** The file is there again. */
+  cameBack(path: string): void {
+    this.#sql("UPDATE object SET state = 'waiting' WHERE path = ? AND state = 'gone'").run(path);
+  }
+
+  /** Durable when it returns. Nothing where the path has another content meanwhile. */
+  hold(
+    path: string,
+    { root, signature, sha256 }: Pick<ObjectReceipt, 'root' | 'signature' | 'sha256'>,
+  ): void {
+    this.#sql("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ? AND sha256 = ?").run(
       root,
       signature,
       path,
+      sha256,
     );
   }
 
@@ -161,11 +187,38 @@ export class CustodyBook {
   }
 }
 
+class Damaged extends Error {
+  readonly errcode = CORRUPT;
+}
+
+/**
+ * The book at `path`. A file that is damaged is moved aside and named, and a new book is filled from the log again. Throws
+ * where there can be no book.
+ */
+export function openCustody(path: string, report: (message: string) => void = () => {}): CustodyBook {
+  try {
+    return new CustodyBook(path);
+  } catch (error) {
+    const { errcode, message } = error as { errcode?: number; message: string };
+    // The upper bits of the number say more about the same fault.
+    const code = (errcode ?? 0) & 0xff;
+    if (code !== CORRUPT && code !== NOT_A_DATABASE) throw error;
+    let n = 1;
+    while (existsSync(`${path}.damaged-${n}`)) n += 1;
+    const aside = `${path}.damaged-${n}`;
+    renameSync(path, aside);
+    for (const end of ['-wal', '-shm']) if (existsSync(path + end)) renameSync(path + end, `${aside}${end}`);
+    report(`${path} is damaged (${message}): it is now ${aside}, and a new one is filled from the log`);
+    return new CustodyBook(path);
+  }
+}
+
 /** What central holds, for other processes: asked before a file is deleted. Without a book it holds nothing. */
 export class CustodyReader {
   readonly #path: string;
   #db: DatabaseSync | undefined;
   #held: StatementSync | undefined;
+  #inode = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -174,6 +227,10 @@ export class CustodyReader {
   /** `unknown`: the link has not heard of it; `unreadable`: nothing can be said now. */
   state(path: string): 'waiting' | 'held' | 'gone' | 'unknown' | 'unreadable' {
     try {
+      // The link may have replaced a damaged file.
+      const { ino } = statSync(this.#path);
+      if (ino !== this.#inode) this.close();
+      this.#inode = ino;
       this.#db ??= new DatabaseSync(this.#path, { readOnly: true, timeout: 1_000 });
       this.#held ??= this.#db.prepare('SELECT state FROM object WHERE path = ?');
       const row = this.#held.get(path);

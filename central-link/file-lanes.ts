@@ -20,23 +20,32 @@ export class FileLanes {
   readonly #backoff: Backoff;
   #reason = '';
   #lookedMs = -Infinity;
+  /** The caller may have stopped waiting for a step that still runs. */
+  #isStepping = false;
 
   constructor(parts: FileLanesParts) {
     this.#parts = parts;
     this.#backoff = new Backoff(parts.random);
   }
 
+  /** Enters new files into the book, also while central is away. Throws what the log throws. */
+  follow(): void {
+    const { clock, log } = this.#parts;
+    const now = clock.monotonicMs();
+    if (now - this.#lookedMs < LIMITS.LINK_POLL_MS) return;
+    this.#lookedMs = now;
+    log.follow();
+  }
+
   /** `answered`: central answered. Rejects with what the sender rejects with. */
   async turn(): Promise<{ readonly restMs: number; readonly answered: boolean }> {
-    const { clock, log, sender } = this.#parts;
-    const now = clock.monotonicMs();
-    if (now - this.#lookedMs >= LIMITS.LINK_POLL_MS) {
-      log.follow();
-      this.#lookedMs = now;
-    }
-    const restMs = this.#backoff.restMs(now);
+    const { clock, sender } = this.#parts;
+    const restMs = this.#isStepping ? LIMITS.LINK_POLL_MS : this.#backoff.restMs(clock.monotonicMs());
     if (restMs > 0) return { restMs, answered: false };
-    const step = await sender.step();
+    this.#isStepping = true;
+    const step = await sender.step().finally(() => {
+      this.#isStepping = false;
+    });
     this.#backoff.succeeded();
     this.#reason = step.kind === 'idle' ? step.reason : '';
     if (step.kind === 'wait') return { restMs: step.ms, answered: false };
@@ -69,12 +78,13 @@ export class FileLanes {
     const { current, faults, reason } = sender.status();
     const left =
       Object.values(lanes).reduce((sum, { waiting_bytes }) => sum + waiting_bytes, 0) - (current?.sent ?? 0);
+    const why = this.#reason || reason;
     return {
       lanes,
-      reason: this.#reason || reason,
+      reason: why,
       faults,
       ...(current ? { current } : {}),
-      ...(current && current.rate > 0 ? { left_s: Math.ceil(left / current.rate) } : {}),
+      ...(current && current.rate > 0 && why === '' ? { left_s: Math.ceil(left / current.rate) } : {}),
     };
   }
 

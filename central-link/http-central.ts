@@ -36,7 +36,13 @@ export class HttpCentral implements Central {
 
   async push(batch: LinkBatch): Promise<Receipt> {
     const compress = (await this.#peer.hello())?.encodings.includes('zstd') ?? false;
-    const { status, json } = await this.#http.post('link/v1/push', JSON.stringify(batch), compress);
+    const body = JSON.stringify(batch);
+    let { status, json } = await this.#http.post('link/v1/push', body, compress);
+    if (status === 400 && compress) {
+      // It may have gone back to version 1, which reads plain text only.
+      this.#peer.forget();
+      ({ status, json } = await this.#http.post('link/v1/push', body, false));
+    }
     if (status !== 200) throw this.#http.refusal(status, json);
     return this.#proven(this.#http.read(linkReceiptChecker, json));
   }

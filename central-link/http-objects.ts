@@ -38,10 +38,10 @@ export class HttpObjects implements ObjectCentral {
   }
 
   async offer(object: LinkObject): Promise<ObjectStanding> {
-    return await this.#standing(
-      object,
-      await this.#http.request('POST', 'link/v2/objects', JSON.stringify(object)),
-    );
+    const reply = await this.#http.request('POST', 'link/v2/objects', JSON.stringify(object));
+    // It may have gone back to version 1.
+    if (reply.status === 404) this.#peer.forget();
+    return await this.#standing(object, reply);
   }
 
   async tree(object: LinkObject, leaves: Uint8Array): Promise<ObjectStanding> {

@@ -25,6 +25,8 @@ export class LineBudget {
 
   /** Lanes of files that may go now, and why not all of them do. */
   allowed(): { readonly lanes: readonly ObjectLaneName[]; readonly reason: string } {
+    if (this.#parts.rules.length > 0 && this.#parts.network() === '')
+      return { lanes: [], reason: 'the network to central is not known' };
     const rule = this.#rule();
     if (!rule) return { lanes: OBJECT_LANES, reason: '' };
     const { day, minute } = this.#parts.today();

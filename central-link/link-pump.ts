@@ -116,7 +116,14 @@ export class LinkPump {
   async #fileTurn(): Promise<number> {
     const { clock } = this.#context;
     const files = this.#files;
-    if (!files || this.#signal.aborted || this.offline) return Infinity;
+    if (!files || this.#signal.aborted) return Infinity;
+    try {
+      files.follow();
+    } catch (error) {
+      files.failed(EdgeError.from(error, 'log.failed', 'sync files', 'log'));
+      return Infinity;
+    }
+    if (this.offline) return Infinity;
     const now = clock.monotonicMs();
     const waits = this.#lanes.some((state) => {
       const { lane, fault, backoff } = state;

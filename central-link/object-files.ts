@@ -15,8 +15,10 @@ export class DataFiles implements LinkFiles {
     try {
       return (await stat(join(this.#dataDir, path))).size;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      // Without their folder, files are on a disk that is not mounted now.
+      await stat(join(this.#dataDir, path.split('/')[0]!));
+      return undefined;
     }
   }
 

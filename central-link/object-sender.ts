@@ -15,7 +15,7 @@ import { PieceSize } from './piece-size.ts';
 
 /** Files by their path in the data directory. */
 export type LinkFiles = {
-  /** Bytes of the file; undefined where it is not there. */
+  /** Bytes of the file; undefined where it is not there. Rejects where the folder of all files is not there. */
   size(path: string): Promise<number | undefined>;
   read(path: string, offset: number, length: number): Promise<Uint8Array>;
 };
@@ -23,7 +23,7 @@ export type LinkFiles = {
 export type ObjectSenderParts = {
   readonly robot: string;
   readonly clock: Clock;
-  readonly book: Pick<CustodyBook, 'first' | 'find' | 'hold' | 'gone'>;
+  readonly book: Pick<CustodyBook, 'first' | 'find' | 'hold' | 'gone' | 'listGone' | 'cameBack'>;
   readonly files: LinkFiles;
   readonly central: ObjectCentral;
   readonly line: LineBudget;
@@ -48,6 +48,8 @@ type Sending = {
   notBeforeMs: number;
   /** How often central took bytes for others than the tree says. */
   refusals: number;
+  /** Why central has no room for it; empty: it may have. */
+  noRoom: string;
 };
 
 /** Parts that are hashed in one step: events get their turn in between. */
@@ -70,6 +72,8 @@ export class ObjectSender {
   readonly #piece: PieceSize;
   #current: Sending | undefined;
   #reason = '';
+  /** A person asked: files that were gone may be there again. */
+  #looksForGone = false;
 
   constructor(parts: ObjectSenderParts) {
     this.#parts = parts;
@@ -83,6 +87,7 @@ export class ObjectSender {
     if (waitMs > 0) return { kind: 'wait', ms: waitMs };
     const { lanes, reason } = line.allowed();
     this.#reason = reason;
+    if (this.#looksForGone) await this.#lookForGone();
     const item = this.#pick(lanes);
     if (!item) return this.#rest(reason);
     const partMax = await central.partBytesMax();
@@ -111,6 +116,8 @@ export class ObjectSender {
   /** For a request of a person: what was set aside is tried again. */
   retryNow(): void {
     this.#faults.clear();
+    this.#looksForGone = true;
+    for (const sending of this.#kept.values()) sending.notBeforeMs = 0;
     this.askAgain();
   }
 
@@ -157,8 +164,22 @@ export class ObjectSender {
     return {
       ...(current ? { current } : {}),
       faults: Object.fromEntries(this.#faults),
-      reason: this.#reason,
+      reason: this.#reason || this.#noRoom(),
     };
+  }
+
+  #noRoom(): string {
+    const now = this.#parts.clock.monotonicMs();
+    for (const [path, { noRoom, notBeforeMs }] of this.#kept)
+      if (noRoom !== '' && notBeforeMs > now) return `${path} waits: ${noRoom}`;
+    return '';
+  }
+
+  async #lookForGone(): Promise<void> {
+    const { book, files } = this.#parts;
+    for (const { path, bytes } of book.listGone())
+      if ((await files.size(path)) === bytes) book.cameBack(path);
+    this.#looksForGone = false;
   }
 
   #rest(reason: string): ObjectStep {
@@ -199,10 +220,11 @@ export class ObjectSender {
     const partBytes = partBytesOf(item.bytes, partMax);
     if (partBytes === undefined) return undefined;
     const tree = new FileTree(item.bytes, partBytes);
-    const sending: Sending = { item, tree, standing: undefined, notBeforeMs: 0, refusals: 0 };
+    const sending: Sending = { item, tree, standing: undefined, notBeforeMs: 0, refusals: 0, noRoom: '' };
     this.#kept.set(item.path, sending);
+    const now = this.#parts.clock.monotonicMs();
     for (const [path, { notBeforeMs }] of this.#kept)
-      if (this.#kept.size > KEPT_MAX && path !== item.path && notBeforeMs === 0) this.#kept.delete(path);
+      if (this.#kept.size > KEPT_MAX && path !== item.path && notBeforeMs <= now) this.#kept.delete(path);
     return sending;
   }
 
@@ -221,6 +243,7 @@ export class ObjectSender {
     const { central, clock } = this.#parts;
     const object = this.#objectOf(sending);
     const { standing } = sending;
+    let waitMs = 0;
     try {
       if (standing === undefined || standing.state === 'verifying')
         sending.standing = await central.offer(object);
@@ -228,12 +251,15 @@ export class ObjectSender {
         sending.standing = await central.tree(object, sending.tree.leaves);
       else if (standing.state === 'open')
         sending.standing = await this.#put(sending, object, standing.missing);
+      sending.noRoom = '';
     } catch (error) {
       sending.standing = undefined;
-      this.#refused(sending, error);
+      if (this.#hasNoRoom(sending, error)) waitMs = LIMITS.LINK_RETRY_MAX_MS;
+      else this.#refused(sending, error, standing === undefined || standing.state === 'verifying');
     }
     const now = sending.standing;
-    sending.notBeforeMs = now?.state === 'verifying' ? clock.monotonicMs() + LIMITS.LINK_VERIFY_POLL_MS : 0;
+    if (now?.state === 'verifying') waitMs = LIMITS.LINK_VERIFY_POLL_MS;
+    sending.notBeforeMs = waitMs > 0 ? clock.monotonicMs() + waitMs : 0;
     if (now?.state !== 'held') return;
     this.#parts.book.hold(sending.item.path, now.receipt);
     this.#forget(sending.item.path);
@@ -289,15 +315,16 @@ export class ObjectSender {
     };
   }
 
-  /** Central found other bytes than the tree says: the line damaged them, or the file changed. Throws the rest. */
-  #refused(sending: Sending, error: unknown): void {
+  /**
+   * Central found other bytes than the tree says: the line damaged them, or the file changed. Throws the rest. `isOffer`: the
+   * same offer again would be refused again, so it waits.
+   */
+  #refused(sending: Sending, error: unknown, isOffer: boolean): void {
     const isRefused = error instanceof EdgeError && error.code === 'link.refused';
     if (!isRefused) {
       if (error instanceof EdgeError && error.code === 'link.conflict')
         this.#setAside(sending.item, error.message);
-      else if (error instanceof EdgeError && (error.code === 'link.gap' || error.code === 'api.not_found'))
-        return;
-      else throw error;
+      else if (isOffer || !isUnknown(error)) throw error;
       return;
     }
     sending.refusals += 1;
@@ -307,6 +334,15 @@ export class ObjectSender {
     }
     const { tree } = sending;
     this.#kept.set(sending.item.path, { ...sending, tree: new FileTree(tree.bytes, tree.partBytes) });
+  }
+
+  /** A smaller file may have room, so this one waits alone; with a few that wait, false: central is full. */
+  #hasNoRoom(sending: Sending, error: unknown): boolean {
+    if (!(error instanceof EdgeError) || error.code !== 'quota.exceeded') return false;
+    sending.noRoom = error.message;
+    const now = this.#parts.clock.monotonicMs();
+    const others = [...this.#kept.values()].filter((one) => one.noRoom !== '' && one.notBeforeMs > now);
+    return others.length < KEPT_MAX;
   }
 
   #setAside(item: Waiting, reason: string): ObjectStep {
@@ -322,6 +358,11 @@ export class ObjectSender {
     this.#kept.delete(path);
     if (this.#current?.item.path === path) this.#current = undefined;
   }
+}
+
+/** Central knows less of the object than it said before: it is offered again. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof EdgeError && (error.code === 'link.gap' || error.code === 'api.not_found');
 }
 
 /** Bytes that central has, as far as it said. */

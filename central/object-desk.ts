@@ -58,10 +58,13 @@ export class ObjectDesk {
       throw invalid(`/part_bytes: at most ${LIMITS.LINK_PARTS_MAX} parts expected`);
     const id = objectId(offer);
     const known = this.#parts.rows.content(offer.robot, offer.sha256);
-    if (known && known.bytes !== bytes)
+    if (known?.isHeld && known.bytes !== bytes)
       throw refusal('link.conflict', offer.robot, `${offer.sha256} is known with ${known.bytes} bytes`);
-    if (!known) await this.#requireRoom(bytes);
-    const isOther = known && !known.isHeld && (known.partBytes !== part_bytes || known.root !== offer.root);
+    const more = bytes - (known?.bytes ?? 0);
+    if (more > 0) await this.#requireRoom(more);
+    const { partBytes, root } = known ?? {};
+    const isOther =
+      known && !known.isHeld && (known.bytes !== bytes || partBytes !== part_bytes || root !== offer.root);
     if (!known || isOther) {
       this.#open.delete(keyOf(offer));
       this.#parts.rows.open(offer);
@@ -209,7 +212,9 @@ export class ObjectDesk {
   }
 
   async #standing(cursor: ObjectCursor): Promise<ObjectStanding> {
-    const open = this.#load(cursor.robot, cursor.sha256);
+    let open = this.#load(cursor.robot, cursor.sha256);
+    if (open.content.isHeld && !(await this.#isThere(open.content)))
+      open = this.#load(cursor.robot, cursor.sha256);
     if (!open.content.isHeld && !open.have.includes(0)) await this.#checked(open);
     const { content } = open;
     if (content.isHeld) {
@@ -221,6 +226,17 @@ export class ObjectDesk {
     if (!this.#leaves(open)) return { state: 'open', tree: true };
     const missing = missingOf(open);
     return missing.length === 0 ? { state: 'verifying' } : { state: 'open', missing };
+  }
+
+  /** Before a receipt is signed again: a file that was deleted or truncated starts from nothing. */
+  async #isThere(content: Content): Promise<boolean> {
+    const { rows, files, report } = this.#parts;
+    if ((await files.size(content)) === content.bytes) return true;
+    report('a held object is not there', refusal('api.not_found', content.sha256, files.path(content)));
+    const { robot, sha256, bytes, partBytes, root } = content;
+    rows.open({ robot, sha256, bytes, part_bytes: partBytes, root });
+    this.#open.delete(`${robot}/${sha256}`);
+    return false;
   }
 
   /** Starts the check of a whole object where none runs, and waits for it a while. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, mkdirSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, open, statfs } from 'node:fs/promises';
+import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EdgeError, LIMITS } from '../contract/index.ts';
 import { HASH_BYTES, leafHash } from '../formats/merkle/index.ts';
@@ -51,6 +51,16 @@ export class ObjectFiles {
     }
   }
 
+  /** Bytes of the file; undefined where it is not there. */
+  async size(content: Content): Promise<number | undefined> {
+    try {
+      return (await stat(this.path(content))).size;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
   /** Throws `quota.exceeded` where the disk has too little room for another object. */
   async requireRoom(bytes: number): Promise<void> {
     mkdirSync(this.#folder, { recursive: true, mode: 0o750 });
@@ -66,6 +76,8 @@ export class ObjectFiles {
     const path = this.path(content);
     const handle = await open(path, 'r+');
     try {
+      // It may have been announced with more bytes before.
+      if ((await handle.stat()).size > content.bytes) await handle.truncate(content.bytes);
       await handle.sync();
       const whole = createHash('sha256');
       const bad: number[] = [];

@@ -91,7 +91,7 @@ export class ObjectRows {
   }
 
   /** A content that starts from nothing, in place of one that was not held. */
-  open(offer: LinkObject): Content {
+  open(offer: Pick<LinkObject, 'robot' | 'sha256' | 'bytes' | 'part_bytes' | 'root'>): Content {
     const { robot, sha256, bytes, part_bytes, root } = offer;
     const have = new Uint8Array(Math.ceil(bytes / part_bytes));
     this.#sql('DELETE FROM fragments WHERE robot = ? AND sha256 = ?').run(robot, sha256);
@@ -123,22 +123,20 @@ export class ObjectRows {
   }
 
   /** Nothing where the content was opened with other parts meanwhile. */
-  setParts({ robot, sha256, partBytes }: Content, have: Uint8Array): void {
-    this.#sql('UPDATE content SET have = ? WHERE robot = ? AND sha256 = ? AND part_bytes = ?').run(
-      have,
-      ...[robot, sha256, partBytes],
-    );
+  setParts({ robot, sha256, bytes, partBytes }: Content, have: Uint8Array): void {
+    this.#sql(
+      'UPDATE content SET have = ? WHERE robot = ? AND sha256 = ? AND bytes = ? AND part_bytes = ?',
+    ).run(have, ...[robot, sha256, bytes, partBytes]);
   }
 
-  /** Durable when it returns. The leaves are not needed any longer. */
-  hold({ robot, sha256 }: Content): void {
+  /** Durable when it returns. The leaves are not needed any longer. Nothing where it was opened with another size. */
+  hold({ robot, sha256, bytes, root }: Content): void {
     this.#db.exec('PRAGMA synchronous=FULL');
     try {
-      this.#sql('UPDATE content SET held = 1, leaves = NULL, held_ns = ? WHERE robot = ? AND sha256 = ?').run(
-        this.#nowNs().toString(),
-        robot,
-        sha256,
-      );
+      this.#sql(
+        `UPDATE content SET held = 1, leaves = NULL, held_ns = ?
+          WHERE robot = ? AND sha256 = ? AND bytes = ? AND root = ?`,
+      ).run(this.#nowNs().toString(), robot, sha256, bytes, root);
     } finally {
       this.#db.exec('PRAGMA synchronous=NORMAL');
     }

@@ -78,7 +78,7 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
     orders,
     operators:
       operatorToken === undefined ? undefined : new Operators(operatorToken, join(dataDir, 'operators')),
-    robots: token === undefined ? undefined : new Robots(token, join(dataDir, 'robots')),
+    robots: token === undefined ? undefined : new Robots(token, join(dataDir, 'robots'), report),
     host,
     port,
     clock,

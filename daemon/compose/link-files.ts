@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { bagRanges } from '../../central-link/bag-ranges.ts';
-import { CUSTODY_FILE, CustodyBook } from '../../central-link/custody-book.ts';
+import { CUSTODY_FILE, openCustody } from '../../central-link/custody-book.ts';
 import type { EgressGuard } from '../../central-link/egress-guard.ts';
 import { FetchDesk } from '../../central-link/fetch-desk.ts';
 import { FileLanes } from '../../central-link/file-lanes.ts';
@@ -25,7 +25,7 @@ export type LinkFilesParts = {
   readonly random: () => number;
 };
 
-/** The lanes of files, with all that is around their sender. */
+/** The lanes of files, with all that is around their sender. Throws where there can be no book of them. */
 export function composeFiles({ settings, context, options, guard, random }: LinkFilesParts): {
   readonly lanes: FileLanes;
   readonly fetches: FetchDesk;
@@ -34,7 +34,7 @@ export function composeFiles({ settings, context, options, guard, random }: Link
   const { clock, report } = context;
   const { mode, bag } = config.recorder;
   const ring = mode === 'ring' ? bag || RING_BAG : undefined;
-  const book = new CustodyBook(join(dataDir, CUSTODY_FILE));
+  const book = openCustody(join(dataDir, CUSTODY_FILE), (message) => report('error', message));
   const probe = config.link.networks.length > 0 ? new NetworkProbe(options.url, clock) : undefined;
   const http = new HttpObjects(options);
   const central = guard ? new GuardedObjects(http, guard) : http;

@@ -51,7 +51,13 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
 
   async function makeFiles() {
     const { composeFiles } = await import('./link-files.ts');
-    return composeFiles({ settings, context, options, guard, random });
+    try {
+      return composeFiles({ settings, context, options, guard, random });
+    } catch (error) {
+      // Events and orders need no book of files.
+      context.report('error', 'no files go to central', { error: (error as Error).message });
+      return undefined;
+    }
   }
 
   async function makeOrders() {

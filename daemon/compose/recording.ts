@@ -10,6 +10,8 @@ import type { Settings } from '../settings.ts';
 
 /** The bag of the ring: the same in every life, so that the ring continues over a restart. */
 export const RING_BAG = 'ring';
+/** How the paths of clips start. */
+const CLIPS = 'bags/clip-';
 /** How soon a service that could not be offered is offered again. */
 const OFFER_AGAIN_MS = 2_000;
 /** Pieces of a ring: what is deleted at once is about this part of it. */
@@ -76,13 +78,17 @@ function policiesOf({ recorder: keys }: Config, bag: string): RetentionPolicy[] 
  * Without a central, or for what is not to go there, there is nothing to wait for. With one, what it holds is kept elsewhere,
  * and what it does not hold stays, unless the configuration says otherwise.
  */
-function mayEvict({ link, recorder }: Config, dataDir: string): (path: string) => 'no' | 'lost' | 'kept' {
+export function mayEvict(
+  { link, recorder }: Config,
+  dataDir: string,
+): (path: string) => 'no' | 'lost' | 'kept' {
   if (link.central_url === '' || link.bags === 'none') return () => 'lost';
   const custody = new CustodyReader(join(dataDir, CUSTODY_FILE));
   return (path) => {
     const state = custody.state(path);
     if (state === 'held') return 'kept';
-    const isForCentral = link.bags === 'all' || state !== 'unknown';
+    // The link may not have read yet that there is a new clip.
+    const isForCentral = link.bags === 'all' || state !== 'unknown' || path.startsWith(CLIPS);
     return isForCentral && !recorder.evict_unsynced ? 'no' : 'lost';
   };
 }

@@ -1,3 +1,4 @@
+import type { FileLanes } from '../../central-link/file-lanes.ts';
 import { LinkCell } from '../../central-link/link-cell.ts';
 import type { CellContext, CellName, Central, Clock, LinkStatus } from '../../contract/index.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
@@ -14,7 +15,7 @@ export type LinkRig = {
 };
 
 /** The link cell with three logs in memory and its own one. */
-export function makeLinkRig(clock: Clock, central: Central | undefined): LinkRig {
+export function makeLinkRig(clock: Clock, central: Central | undefined, files?: FileLanes): LinkRig {
   const own = new MemoryEventLog({ cell: 'link', clock });
   const logs = {
     execution: new TinyLog('execution', 1_000),
@@ -43,6 +44,7 @@ export function makeLinkRig(clock: Clock, central: Central | undefined): LinkRig
   const cell = new LinkCell(context, {
     robot: 'tb1',
     central,
+    ...(files ? { files } : {}),
     openReader: (name) => (name === 'link' ? own.reader() : logs[name].reader()),
     random: () => 0.5,
   });

@@ -8,6 +8,7 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { Robots } from '../../central/robots.ts';
 import { HttpCentral } from '../../central-link/http-central.ts';
 import { HttpDownlink } from '../../central-link/http-downlink.ts';
+import { HttpObjects } from '../../central-link/http-objects.ts';
 import { type Receipt, receiptText } from '../../contract/index.ts';
 import { CentralRig, noise, ObjectRig } from '../support/object-rig.ts';
 import { TinyLog } from '../support/tiny-log.ts';
@@ -72,6 +73,30 @@ describe('a robot with a token of its own', () => {
     await expect(own.push(batch('tb1'))).rejects.toMatchObject(FORBIDDEN);
   });
 
+  it('loses its rights although the file of another robot is not valid, which is reported once', () => {
+    const folder = join(central.dataDir, 'robots');
+    writeFileSync(join(folder, 'tb3'), 'the-token-of-tb3-alone');
+    const reports: string[] = [];
+    const robots = new Robots('shared-token-of-all', folder, (message) => void reports.push(message));
+    writeFileSync(join(folder, 'tb2'), 'short');
+    writeFileSync(join(folder, 'tb3'), '');
+    mkdirSync(join(folder, 'tb4'));
+    rmSync(join(folder, 'tb1'));
+    expect(robots.find(OWN)).toBeUndefined();
+    // Until its file is valid again, what was read before counts.
+    expect(robots.find('the-token-of-tb3-alone')?.name).toBe('tb3');
+    const shared = robots.find('shared-token-of-all');
+    // A robot that is to have a token of its own is not one of those without.
+    expect(['tb1', 'tb2', 'tb3', 'tb5'].map((name) => shared?.mayActFor(name))).toEqual([
+      ...[true, false, false, true],
+    ]);
+    expect(reports).toHaveLength(3);
+    writeFileSync(join(folder, 'tb3'), 'another-token-of-tb3');
+    expect(robots.find('the-token-of-tb3-alone')).toBeUndefined();
+    expect(robots.find('another-token-of-tb3')?.name).toBe('tb3');
+    expect(reports).toHaveLength(3);
+  });
+
   it('is refused at the start where two have one token, or a token is short', () => {
     const folder = join(central.dataDir, 'robots');
     writeFileSync(join(folder, 'tb2'), OWN);
@@ -81,6 +106,48 @@ describe('a robot with a token of its own', () => {
     writeFileSync(join(folder, 'tb2'), 'short');
     expect(() => new Robots('shared-token-of-all', folder)).toThrow(/robots\/tb2: a token of 16/);
   });
+});
+
+it('a coordinator that goes back to version 1 gets the push again as plain text, and is asked again for its version', async () => {
+  const seen: string[] = [];
+  const server = createServer((request, response) => {
+    const encoding = request.headers['content-encoding'] ?? 'plain';
+    seen.push(`${request.url} ${encoding}`);
+    request.resume();
+    // It was of version 2 when it was asked first.
+    const isHello = request.url === '/link/v2/hello' && seen.length === 1;
+    const hello = { versions: [1, 2], encodings: ['zstd'], part_bytes_max: 65_536 };
+    const code = request.url === '/link/v1/push' ? 'schema.invalid' : 'api.not_found';
+    const refusal = { code, operation: 'x', subject: 'x', message: 'no', hint: '', retryable: false };
+    response.writeHead(isHello ? 200 : code === 'api.not_found' ? 404 : 400, {
+      'content-type': 'application/json',
+    });
+    response.end(JSON.stringify(isHello ? hello : refusal));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const options = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, clock };
+  const central = new HttpCentral(options);
+  const { events } = new TinyLog('runtime').fill(40);
+  const push = { robot: 'tb1', epoch: events[0]!.event_id, lane: 'events.runtime', events };
+  for (let i = 0; i < 2; i++)
+    await expect(central.push(push)).rejects.toMatchObject({ code: 'link.refused' });
+  expect(seen).toEqual([
+    '/link/v2/hello plain',
+    '/link/v1/push zstd',
+    '/link/v1/push plain',
+    '/link/v2/hello plain',
+    '/link/v1/push plain',
+  ]);
+  seen.length = 0;
+  const objects = new HttpObjects(options);
+  expect(await objects.partBytesMax()).toBe(65_536);
+  const object = { ...push, events: undefined, lane: 'bags' as const, seq: 1, sha256: 'a'.repeat(64) };
+  const offer = { ...object, bytes: 1, part_bytes: 65_536, root: 'b'.repeat(64), name: 'bags/a/a_0.mcap' };
+  await expect(objects.offer(offer)).rejects.toMatchObject({ code: 'api.not_found' });
+  expect(await objects.partBytesMax()).toBeUndefined();
+  await Promise.all([central.close(), objects.close()]);
+  server.closeAllConnections();
+  server.close();
 });
 
 it('a robot of this version works with a coordinator of version 1: nothing compressed, no request of version 2', async () => {

@@ -25,6 +25,33 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true });
 });
 
+it('where link.db cannot be opened the link of a daemon starts without files, and says so', async () => {
+  mkdirSync(join(dataDir, 'link.db'));
+  const clock = new SystemClock();
+  const own = await SqliteEventLog.open({ dataDir, cell: 'link', clock, thread: 'caller' });
+  logs.push(own);
+  const toml = `[link]
+central_url = "${central.running.url}"
+token_file = "${join(central.dataDir, 'token')}"`;
+  const { config } = readConfig(toml, 'test.toml', {});
+  const reports: string[] = [];
+  const context: CellContext = {
+    ...{ name: 'link', clock, log: own, dataDir, attempt: 0, startReason: 'test' },
+    report: (level, message) => void reports.push(`${level} ${message}`),
+    bus: {
+      request: () => Promise.reject(new Error('none')),
+      handle: () => {},
+      broadcast: () => {},
+      onBroadcast: () => {},
+    },
+    emit: async (events) => void (await own.append(events)),
+  };
+  const cell = await composeLink({ config, dataDir } as Settings, context);
+  await cell.start();
+  await cell.stop();
+  expect(reports).toContain('error no files go to central');
+});
+
 it('the link of a daemon sends the recordings that its log names, and the recorder learns what central holds', async () => {
   const clock = new SystemClock();
   const open = async (cell: 'execution' | 'link') => {

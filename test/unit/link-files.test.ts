@@ -1,22 +1,31 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CustodyBook, CustodyReader } from '../../central-link/custody-book.ts';
+import { CustodyBook, CustodyReader, openCustody } from '../../central-link/custody-book.ts';
 import { FetchDesk } from '../../central-link/fetch-desk.ts';
+import { FileLanes } from '../../central-link/file-lanes.ts';
 import { LineBudget } from '../../central-link/line-budget.ts';
 import { ObjectLog } from '../../central-link/object-log.ts';
+import type { ObjectSender } from '../../central-link/object-sender.ts';
 import { PieceSize } from '../../central-link/piece-size.ts';
 import {
   LIMITS,
   type LinkNetwork,
+  METHODS,
   OBJECT_LANES,
   type ObjectReceipt,
   partBytesOf,
 } from '../../contract/index.ts';
+import { mayEvict } from '../../daemon/compose/recording.ts';
+import { readConfig } from '../../daemon/config.ts';
+import { FakeCentral } from '../fakes/fake-central.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { makeLinkRig } from '../support/link-rig.ts';
 import { TinyLog } from '../support/tiny-log.ts';
 
-const receipt = { root: 'r', signature: 's' } as ObjectReceipt;
+const receipt = { root: 'r', signature: 's', sha256: 'a'.repeat(64) } as ObjectReceipt;
 const sealed = (bag: string, n: number, sha = 'a') => ({
   kind: 'segment.sealed' as const,
   payload: {
@@ -86,6 +95,25 @@ describe('the book of files', () => {
     expect(book.totals()).toMatchObject({ bags: { waiting: 3 } });
   });
 
+  it('waits again for a file that was gone and is there again; a receipt is for one content', () => {
+    const log = new TinyLog('execution', 1);
+    log.append(sealed('run', 0));
+    log.append(evicted('bags/run/run_0.mcap'));
+    follow(log);
+    const path = 'bags/run/run_0.mcap';
+    expect(book.find(path)?.state).toBe('gone');
+    log.append(sealed('run', 0));
+    follow(log);
+    expect(book.find(path)?.state).toBe('waiting');
+    book.hold(path, { ...receipt, sha256: 'b'.repeat(64) });
+    expect(book.find(path)?.state).toBe('waiting');
+    book.hold(path, receipt);
+    expect(book.find(path)?.state).toBe('held');
+    log.append(sealed('run', 0));
+    follow(log);
+    expect(book.find(path)?.state).toBe('held');
+  });
+
   it('tells the recorder what central holds, and that it knows nothing without a book', () => {
     const log = new TinyLog('execution', 1);
     log.append(sealed('run', 0));
@@ -102,6 +130,98 @@ describe('the book of files', () => {
     expect(reader.state('bags/run/run_0.mcap')).toBe('held');
     reader.close();
     expect(new CustodyReader(join(folder, 'no.db')).state('x')).toBe('unreadable');
+  });
+
+  it('knows new files while central is away, and the recorder keeps clips that it has not heard of', async () => {
+    const clock = new ManualClock();
+    const central = new FakeCentral();
+    central.mood = 'down';
+    const log = new TinyLog('execution', 1);
+    const files = new FileLanes({
+      ...{ clock, book, random: () => 0.5, close: async () => {} },
+      log: new ObjectLog({ book, openReader: () => log.reader(), skips: () => false, bags: 'clips' }),
+      sender: { status: () => ({ faults: {}, reason: '' }), askAgain() {} } as unknown as ObjectSender,
+    });
+    const { cell, logs, ask } = makeLinkRig(clock, central, files);
+    logs.runtime.fill(3);
+    await cell.start();
+    await clock.advance(2_000);
+    log.append(clip('clip-fall'));
+    log.append(sealed('clip-fall', 0));
+    const mayGo = (evict: boolean, path: string) => {
+      const { config } = readConfig(
+        `[link]\ncentral_url = "http://c"\nbags = "clips"\n[recorder]\nevict_unsynced = ${evict}`,
+        'x',
+        {},
+      );
+      return mayEvict(config, folder)(path);
+    };
+    const path = 'bags/clip-fall/clip-fall_0.mcap';
+    expect([mayGo(false, path), mayGo(true, path), mayGo(false, 'bags/run/run_0.mcap')]).toEqual([
+      ...['no', 'lost', 'lost'],
+    ]);
+    for (let i = 0; i < 200; i++) {
+      await clock.advance(250);
+      await setImmediate();
+    }
+    const status = await ask(METHODS.link.status);
+    expect(status.state).toBe('disconnected');
+    expect(status.files).toMatchObject({ lanes: { clips: { waiting: 1, waiting_bytes: 100 } } });
+    await cell.stop();
+  });
+
+  it('a book that is damaged is moved aside and named, and a new one starts; the recorder reads the new one', () => {
+    book.close();
+    const path = join(folder, 'link.db');
+    const reader = new CustodyReader(path);
+    writeFileSync(path, 'this is not a database'.repeat(500));
+    rmSync(`${path}-wal`, { force: true });
+    expect(reader.state('x')).toBe('unreadable');
+    book = openCustody(path);
+    book.hold('x', receipt);
+    expect(reader.state('x')).toBe('unknown');
+    reader.close();
+    book.close();
+    // A damaged page behind a sound head.
+    const bytes = readFileSync(path);
+    bytes.fill(7, 4_096);
+    writeFileSync(path, bytes);
+    const reports: string[] = [];
+    book = openCustody(path, (message) => void reports.push(message));
+    expect(reports).toEqual([expect.stringMatching(/link\.db\.damaged-2/)]);
+    expect(readdirSync(folder).filter((name) => name.includes('damaged'))).toHaveLength(2);
+    const log = new TinyLog('execution', 1);
+    log.append(sealed('run', 0));
+    follow(log);
+    expect(reader.state('bags/run/run_0.mcap')).toBe('waiting');
+    reader.close();
+  });
+
+  it('no second step starts while one runs', async () => {
+    const clock = new ManualClock();
+    let [steps, end] = [0, () => {}];
+    const step = () => {
+      steps += 1;
+      return new Promise((resolve) => {
+        end = () => resolve({ kind: 'worked' });
+      });
+    };
+    const files = new FileLanes({
+      ...{
+        clock,
+        book,
+        random: () => 0.5,
+        close: async () => {},
+        log: { follow() {} } as unknown as ObjectLog,
+      },
+      sender: { step } as unknown as ObjectSender,
+    });
+    const first = files.turn();
+    expect(await files.turn()).toEqual({ restMs: LIMITS.LINK_POLL_MS, answered: false });
+    end();
+    await first;
+    void files.turn();
+    expect(steps).toBe(2);
   });
 
   it('an order for a file waits until central has it; one that is gone or unknown is refused', async () => {
@@ -162,6 +282,13 @@ describe('what the line may be used for', () => {
     at.network = 'eth0';
     line.used(1_000_000, true);
     expect([line.allowed().lanes, line.waitMs()]).toEqual([OBJECT_LANES, 0]);
+  });
+
+  it('no files while the network is not known and there are rules', () => {
+    const { line, at } = budget([rule]);
+    at.network = '';
+    expect(line.allowed()).toEqual({ lanes: [], reason: 'the network to central is not known' });
+    expect(budget([]).line.allowed().lanes).toEqual(OBJECT_LANES);
   });
 
   it('lanes by network, hours over midnight', () => {

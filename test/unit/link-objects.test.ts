@@ -1,13 +1,13 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectSender } from '../../central-link/object-sender.ts';
 import { packed } from '../../central-link/packed.ts';
-import { custodyText, type LinkObject, objectIdText, receiptText } from '../../contract/index.ts';
+import { custodyText, EdgeError, type LinkObject, objectIdText, receiptText } from '../../contract/index.ts';
 import { leafHash, merkleRoot } from '../../formats/merkle/index.ts';
 import { CentralRig, noise, ObjectRig } from '../support/object-rig.ts';
 
@@ -162,15 +162,39 @@ describe('files on their way to central', () => {
     expect(robot.book.isHeld('bags/a/a_0.mcap')).toBe(true);
   });
 
+  it('are not gone while their folder is away; those that came back go when a person asks', async () => {
+    robot.add('bags/a/a_0.mcap', noise(10_000, 1));
+    const [bags, away] = [join(robot.dataDir, 'bags'), join(robot.dataDir, 'away')];
+    renameSync(bags, away);
+    await expect(drain()).rejects.toThrow(/bags/);
+    expect(robot.book.totals()['bags']).toMatchObject({ waiting: 1, gone: 0 });
+    // The mount point without its disk.
+    mkdirSync(bags);
+    await drain();
+    expect(robot.book.totals()['bags']).toMatchObject({ waiting: 0, gone: 1 });
+    rmSync(bags, { recursive: true });
+    renameSync(away, bags);
+    sender.retryNow();
+    await drain();
+    expect(robot.book.totals()['bags']).toMatchObject({ held: 1, gone: 0 });
+  });
+
   it('stay within the quota of central', async () => {
     const { url } = central.running;
     await central.running.stop();
     await central.start({ port: Number(new URL(url).port), quotaBytes: 150_000 });
     robot.add('bags/a/a_0.mcap', noise(100_000, 1));
     robot.add('bags/a/a_1.mcap', noise(100_000, 2));
+    robot.add('bags/a/a_2.mcap', noise(40_000, 3));
+    let step = await sender.step();
+    for (let i = 0; i < 50 && step.kind === 'worked'; i++) step = await sender.step();
+    expect(step).toMatchObject({ kind: 'wait' });
+    const held = [0, 1, 2].map((n) => robot.book.isHeld(`bags/a/a_${n}.mcap`));
+    expect(held).toEqual([true, false, true]);
+    expect(sender.status().reason).toMatch(/a_1.mcap waits: .*150000 bytes/);
+    for (let n = 3; n < 14; n++) robot.add(`bags/a/a_${n}.mcap`, noise(20_000, n));
+    // Beyond a few refused files, all wait.
     await expect(drain()).rejects.toMatchObject({ code: 'quota.exceeded', retryable: true });
-    expect(robot.book.isHeld('bags/a/a_0.mcap')).toBe(true);
-    expect(robot.book.isHeld('bags/a/a_1.mcap')).toBe(false);
   });
 
   it('a range comes first, from the beginning of its part, and can be read before the rest is there', async () => {
@@ -197,6 +221,18 @@ describe('files on their way to central', () => {
     const v1 = robot.sender(old);
     expect(await v1.step()).toMatchObject({ kind: 'idle', reason: expect.stringContaining('version 1') });
     expect(await central.list()).toEqual([]);
+  });
+
+  it('an offer that central does not know or cannot take is not repeated at once', async () => {
+    for (const code of ['api.not_found', 'link.gap'] as const) {
+      const other = central.objects();
+      const refusal = new EdgeError(code, { operation: 'offer', subject: 'x', message: 'no' });
+      Object.assign(other, { offer: () => Promise.reject(refusal) });
+      robot.add('bags/a/a_0.mcap', noise(1_000, 1));
+      const stuck = robot.sender(other);
+      await stuck.step();
+      await expect(stuck.step()).rejects.toMatchObject({ code });
+    }
   });
 
   describe('on the wire', () => {
@@ -242,6 +278,40 @@ describe('files on their way to central', () => {
         await http.put(object, part * 65_536, data.subarray(part * 65_536, end));
       }
       expect(await http.offer(object)).toMatchObject({ state: 'held', receipt: { sha256: object.sha256 } });
+    });
+
+    it('a receipt is not signed again for bytes that central lost', async () => {
+      const http = central.objects();
+      const send = async () => {
+        await http.offer(object);
+        await http.tree(object, leaves);
+        for (let at = 0; at < data.length; at += 65_536)
+          await http.put(object, at, data.subarray(at, at + 65_536));
+        return (await http.offer(object)).state;
+      };
+      expect(await send()).toBe('held');
+      const file = join(central.dataDir, 'objects', 'tb1', object.sha256.slice(0, 2), object.sha256);
+      truncateSync(file, 100_000);
+      expect(await http.offer(object)).toEqual({ state: 'open', tree: true });
+      expect(await send()).toBe('held');
+      rmSync(file);
+      expect(await send()).toBe('held');
+      expect(readFileSync(file).equals(data)).toBe(true);
+    });
+
+    it('a wrong size does not block a content; that of one that is held stays', async () => {
+      const http = central.objects();
+      await http.offer({ ...object, bytes: 260_000 });
+      await http.tree({ ...object, bytes: 260_000 }, leaves);
+      await http.put({ ...object, bytes: 260_000 }, 196_608, data.subarray(196_608)).catch(() => {});
+      expect(await http.offer(object)).toEqual({ state: 'open', tree: true });
+      await http.tree(object, leaves);
+      for (let at = 0; at < data.length; at += 65_536)
+        await http.put(object, at, data.subarray(at, at + 65_536));
+      expect(await http.offer(object)).toMatchObject({ state: 'held', receipt: { bytes: 200_000 } });
+      await expect(http.offer({ ...object, bytes: 199_999 })).rejects.toMatchObject({
+        code: 'link.conflict',
+      });
     });
 
     it('what came before the connection was cut counts, compressed or not', async () => {
