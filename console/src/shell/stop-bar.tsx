@@ -1,17 +1,14 @@
 /** Stop and emergency stop: on every page, never pale, and by keyboard too. */
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { callFirst } from '../lib/api.ts';
 import { letGo } from '../lib/connections.ts';
+import { robotStop } from '../lib/robot-stop.ts';
 import { useStatus } from '../lib/status.ts';
 import type { StopState } from '../lib/views.ts';
 
 const CONSOLE = { 'content-type': 'application/json', 'x-auraison-origin': 'console' };
 /** Escape twice within this time is the emergency stop, milliseconds. */
 const TWICE_MS = 1000;
-
-type Note = { readonly text: string; readonly look: '' | 'ok' | 'bad' };
-type Stopped = { readonly result?: { readonly confirmed?: boolean } };
-const NONE: Note = { text: '', look: '' };
 
 /** The body of a release names the press that was shown: it answers that one, and no newer one. */
 async function order(release: boolean, press: string | undefined, reason: string): Promise<StopState> {
@@ -29,7 +26,7 @@ export function StopBar() {
   const { data, asOf } = useStatus();
   const [answered, setAnswered] = useState<{ state: StopState; asOfMs: number }>();
   const [fault, setFault] = useState('');
-  const [note, setNote] = useState(NONE);
+  const note = useSyncExternalStore(robotStop.watch, robotStop.note);
   const asOfMs = asOf?.getTime() ?? 0;
   const latest = useRef(asOfMs);
   latest.current = asOfMs;
@@ -55,20 +52,6 @@ export function StopBar() {
     if (!confirm('Release the emergency stop? Nothing starts to move by it.')) return;
     void give(true, state?.press, 'button of the console');
   };
-  const stop = async () => {
-    setNote({ text: 'stopping', look: '' });
-    const response = await callFirst('/v1/robot/stop').catch(() => undefined);
-    const answer = (await response?.json().catch(() => undefined)) as Stopped | undefined;
-    const time = new Date().toLocaleTimeString();
-    // Stays until the next press: the person who pressed must not miss that nothing stopped.
-    if (response?.ok && answer?.result?.confirmed === false)
-      setNote({
-        text: `stop given at ${time}, NOT CONFIRMED that the robot stands: look at it`,
-        look: 'bad',
-      });
-    else if (response?.ok) setNote({ text: `stopped at ${time}`, look: 'ok' });
-    else setNote({ text: `NOT STOPPED at ${time}: use the emergency stop`, look: 'bad' });
-  };
   const words = engaged
     ? `emergency stop by ${state.by} (${state.source})${state.reason === '' ? '' : `: ${state.reason}`}`
     : '';
@@ -80,7 +63,7 @@ export function StopBar() {
       <p id="estop-note" role="alert" className={fault || engaged ? 'bad' : ''}>
         {fault || words}
       </p>
-      <button id="stop" type="button" onClick={() => void stop()}>
+      <button id="stop" type="button" onClick={() => void robotStop.give()}>
         Stop robot
       </button>
       <button
