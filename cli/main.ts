@@ -1,4 +1,5 @@
 /** The command line. Each command is a file of its own; this one only puts them together. */
+import '../daemon/no-telemetry.ts';
 import { addAppCommands } from './commands/app.ts';
 import { addApprovalsCommands } from './commands/approvals.ts';
 import { addAskCommand } from './commands/ask.ts';

@@ -1,4 +1,5 @@
 /** Entry of a forked cell: `cell-main.ts <name> <settings as JSON>`. Everything else arrives as messages. */
+import './no-telemetry.ts';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { CELL_NAMES, type CellName, LIMITS } from '../contract/core.ts';
 import { isTaken } from './cell/stray-errors.ts';

@@ -1,4 +1,5 @@
 /** The daemon as a process: starts the cells, obeys signals, notifies systemd. `auraison up` runs this. */
+import './no-telemetry.ts';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SystemClock } from '../adapters/clock/system-clock.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { rmdirSync, rmSync } from 'node:fs';
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { type Clock, EdgeError, LIMITS } from '../contract/core.ts';
@@ -21,7 +21,8 @@ export class HandedFiles {
   /** What this process left, and when; it may have been taken since. */
   readonly #left = new Map<string, { readonly bytes: number; readonly atMs: number; isWritten: boolean }>();
   #bytes = 0;
-  #swept = false;
+  /** When old files were last removed, by the monotonic clock; undefined: never. */
+  #sweptMs: number | undefined;
 
   /** `folder` gives the place, private to this user; undefined: no such place exists. */
   constructor(folder: () => string | undefined, clock: Pick<Clock, 'monotonicMs' | 'now'>) {
@@ -85,11 +86,12 @@ export class HandedFiles {
   }
 
   close(): void {
-    if (!this.#swept) return;
+    if (this.#sweptMs === undefined) return;
     const folder = this.#folder();
     if (folder === undefined) return;
     try {
       for (const name of this.#left.keys()) rmSync(join(folder, name), { force: true });
+      this.#removeOld(folder);
       rmdirSync(folder);
     } catch {
       // Another cell still uses it.
@@ -99,7 +101,10 @@ export class HandedFiles {
 
   async #reserve(folder: string, name: string, bytes: number): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
-    if (!this.#swept) await this.#sweep(folder);
+    if (this.#sweptMs === undefined || nowMs - this.#sweptMs > KEPT_MS) {
+      this.#sweptMs = nowMs;
+      this.#removeOld(folder);
+    }
     for (const [old, { atMs }] of this.#left) if (nowMs - atMs > KEPT_MS) this.drop({ name: old, bytes: 0 });
     if (this.#bytes + bytes > LIMITS.HANDED_BYTES_MAX) await this.#forgetTaken(folder);
     if (this.#bytes + bytes > LIMITS.HANDED_BYTES_MAX) return false;
@@ -116,14 +121,17 @@ export class HandedFiles {
     }
   }
 
-  /** Processes that died left files; those that live take theirs within a minute. */
-  async #sweep(folder: string): Promise<void> {
-    this.#swept = true;
+  /** Processes that died left files; those that live take theirs within a minute. The folder has few files. */
+  #removeOld(folder: string): void {
     const nowMs = Number(this.#clock.now() / 1_000_000n);
-    for (const name of await readdir(folder).catch(() => [])) {
-      const path = join(folder, name);
-      const made = await stat(path).catch(() => undefined);
-      if (made && nowMs - made.mtimeMs > KEPT_MS) await rm(path, { force: true }).catch(() => {});
+    try {
+      for (const name of readdirSync(folder)) {
+        const path = join(folder, name);
+        const made = statSync(path, { throwIfNoEntry: false });
+        if (made && nowMs - made.mtimeMs > KEPT_MS) rmSync(path, { force: true });
+      }
+    } catch {
+      // The folder is gone, or what lies there is not of this kind.
     }
   }
 

@@ -36,7 +36,12 @@ const child = spawn(
   ['--disable-warning=ExperimentalWarning', join(root, 'cli', 'main.ts'), 'demo', ...args],
   {
     stdio: 'inherit',
-    env: { ...(canMake(compiled) ? { NODE_COMPILE_CACHE: compiled } : {}), ...process.env },
+    env: {
+      ...(canMake(compiled) ? { NODE_COMPILE_CACHE: compiled } : {}),
+      ...process.env,
+      // ONNX Runtime sends events to its maker otherwise.
+      ORT_DISABLE_TELEMETRY: '1',
+    },
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

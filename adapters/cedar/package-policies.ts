@@ -24,6 +24,8 @@ export type PolicyFault = { readonly line: number | undefined; readonly problem:
 /** Verdicts on files of packages that are remembered; the oldest goes for another. */
 const VERDICTS_MAX = 256;
 const verdicts = new Map<string, readonly PolicyFault[]>();
+/** Files whose last check was not carried out (it took too long): the next reload checks them again. */
+const unchecked = new Set<string>();
 
 /** What is wrong with a policy file of a package: its text, or that it permits something. Never throws. */
 export function packagePolicyFaults(file: string, text: string): readonly PolicyFault[] {
@@ -42,16 +44,17 @@ export function packagePolicyFaults(file: string, text: string): readonly Policy
 
 /**
  * The same ahead, so that `packagePolicyFaults` knows the answer: `check` may take its time in another thread. Never
- * rejects.
+ * rejects: a check that was not carried out is the answer until this is called again.
  */
 export async function checkPackagePolicies(files: readonly PolicyFile[], check: PolicyCheck): Promise<void> {
   for (const { file, text } of files) {
     const whole = [REST, { file, text }];
     const key = hashOf(whole);
-    if (verdicts.has(key)) continue;
+    if (verdicts.has(key) && !unchecked.delete(key)) continue;
     try {
       remembered(key, permitsOf(file, await check(whole)));
     } catch (thrown) {
+      if (!(thrown instanceof EdgeError && thrown.code === 'policy.invalid')) unchecked.add(key);
       remembered(key, [faultOf(file, thrown)]);
     }
   }
@@ -60,7 +63,10 @@ export async function checkPackagePolicies(files: readonly PolicyFile[], check: 
 function remembered(key: string, faults: readonly PolicyFault[]): readonly PolicyFault[] {
   verdicts.set(key, faults);
   const [eldest] = verdicts.keys();
-  if (verdicts.size > VERDICTS_MAX) verdicts.delete(eldest!);
+  if (verdicts.size > VERDICTS_MAX) {
+    verdicts.delete(eldest!);
+    unchecked.delete(eldest!);
+  }
   return faults;
 }
 

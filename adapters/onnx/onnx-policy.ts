@@ -169,8 +169,8 @@ export class OnnxPolicy implements Policy {
   #makeWorker(): Worker {
     const { bytes, card, prefix } = this.#model;
     const { providers = ['cpu'], threads = 1, onProvider } = this.#options;
-    // The runtime sends events to its maker otherwise. A thread has a copy of the variables: this is the process's own, and
-    // bin/auraison has set it where this is a thread already.
+    // The runtime sends events to its maker otherwise. A thread has a copy of the variables, which the runtime does not see:
+    // where this is a thread, the main thread has set it (daemon/no-telemetry.ts).
     process.env['ORT_DISABLE_TELEMETRY'] = '1';
     const start: OnnxStart = { bytes, card, prefix, providers, threads };
     const worker = new Worker(new URL('./onnx-worker-main.ts', import.meta.url), {

@@ -1,17 +1,27 @@
 import type { Command } from 'commander';
 import { isFinished, type RunDetails, type RunState, type SessionEntryView } from '../../contract/core.ts';
 import { action } from '../context.ts';
+import type { Output } from '../output.ts';
 
 type MessageBody = Readonly<Record<string, unknown>> & { readonly kind: string };
 
 const at = (run: string, what: string) => `/v1/runs/${encodeURIComponent(run)}/${what}`;
 const line = (state: RunState) => `run ${state.run_id} ${state.status}`;
 
+/** Prints a run whose robot was stopped, and returns the exit code: 1 where the robot was not confirmed to stand. */
+export function stoppedRun(out: Output, state: RunState): number {
+  if (state.stop_confirmed === false) out.note('auraison: it was not confirmed that the robot stands');
+  out.result(state, () => line(state));
+  return state.stop_confirmed === false ? 1 : 0;
+}
+
 /** Pause, resume, messages, sessions, forks and trees: words below `auraison runs`. */
 export function addRunControlCommands(runs: Command): void {
   runs
     .command('pause <run>')
-    .description('stop the robot, then hold the run, and those it asked for, where they are')
+    .description(
+      'stop the robot, then hold the run, and those it asked for, where they are. Exit code 1: the robot was not confirmed to stand',
+    )
     .option('--reason <text>', 'why, for the log', 'asked for on the command line')
     .addHelpText(
       'after',
@@ -19,9 +29,7 @@ export function addRunControlCommands(runs: Command): void {
     )
     .action(
       action(async ({ api, out }, run: string, { reason }: { reason: string }) => {
-        const state = await api.post<RunState>(at(run, 'pause'), { reason });
-        out.result(state, () => line(state));
-        return 0;
+        return stoppedRun(out, await api.post<RunState>(at(run, 'pause'), { reason }));
       }),
     );
   runs

@@ -3,7 +3,7 @@ import type { AgentEvent, RunDetails, RunState } from '../../contract/index.ts';
 import { action } from '../context.ts';
 import { table, toJson } from '../output.ts';
 import { eventLine, readOnce } from './events.ts';
-import { addRunControlCommands } from './run-control.ts';
+import { addRunControlCommands, stoppedRun } from './run-control.ts';
 
 export function addRunsCommands(program: Command): void {
   const runs = program
@@ -80,14 +80,13 @@ export function addRunsCommands(program: Command): void {
     );
   runs
     .command('cancel <run>')
-    .description('stop the robot, then end the run')
+    .description('stop the robot, then end the run. Exit code 1: the robot was not confirmed to stand')
     .action(
       action(async ({ api, out }, run: string) => {
         const state = await api.post<RunState>(`/v1/runs/${encodeURIComponent(run)}/cancel`, {
           reason: 'asked for on the command line',
         });
-        out.result(state, () => `run ${state.run_id} ${state.status}`);
-        return 0;
+        return stoppedRun(out, state);
       }),
     );
   addRunControlCommands(runs);

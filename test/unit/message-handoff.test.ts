@@ -186,6 +186,28 @@ describe('the place where bodies are handed over', () => {
     expect(names()).toEqual([handed!.name]);
   });
 
+  it('is rid within a minute of what was young when it started, and at its end', async () => {
+    const folder = memoryFolder('/data', 'handed', root)!;
+    const clock = new ManualClock();
+    const write = (letter: string) => {
+      const path = join(folder, letter.repeat(32));
+      writeFileSync(path, 'x');
+      const seconds = Number(clock.now() / 1_000_000_000n);
+      utimesSync(path, seconds, seconds);
+    };
+    const place = files(clock);
+    write('e');
+    await place.take((await place.leave('y'))!);
+    expect(names()).toEqual(['e'.repeat(32)]);
+    await clock.advance(61_000);
+    write('f');
+    await place.take((await place.leave('y'))!);
+    expect(names()).toEqual(['f'.repeat(32)]);
+    await clock.advance(61_000);
+    place.close();
+    expect(readdirSync(root)).toEqual([]);
+  });
+
   it('is not a folder that others may write to, nor a link to one', async () => {
     const { chmodSync, symlinkSync } = await import('node:fs');
     const folder = memoryFolder('/data', 'handed', root)!;

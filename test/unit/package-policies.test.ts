@@ -14,13 +14,13 @@ import {
 } from '../../adapters/cedar/index.ts';
 import { checkHere } from '../../adapters/cedar/policy-check.ts';
 import { PackageShelf } from '../../adapters/packages/index.ts';
-import type {
-  AgentEvent,
-  Application,
+import {
+  type AgentEvent,
+  type Application,
   EdgeError,
-  HookQuestion,
-  PolicyHook,
-  PolicyRequest,
+  type HookQuestion,
+  type PolicyHook,
+  type PolicyRequest,
 } from '../../contract/index.ts';
 import { rejudge } from '../../history/rejudge.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
@@ -282,6 +282,24 @@ describe('policies of a package that take long to check', () => {
     const here = packagePolicyFaults(file, `${policy}// here`);
     expect(here).toHaveLength(count);
     expect(packagePolicyFaults(file, `${policy}// ahead`)).toEqual(here);
+  });
+
+  it('are checked again after a check that took too long', async () => {
+    const policy = { file: 'policies/late.cedar', text: `${LIGHT}// late` };
+    const late = async () => {
+      throw new EdgeError('deadline.exceeded', {
+        ...{ operation: 'check', subject: 'policies', message: 'no answer within 10000 ms' },
+      });
+    };
+    await checkPackagePolicies([policy], late);
+    expect(packagePolicyFaults(policy.file, policy.text)).toMatchObject([
+      { problem: 'no answer within 10000 ms' },
+    ]);
+    await checkPackagePolicies([policy], checkHere);
+    expect(packagePolicyFaults(policy.file, policy.text)).toEqual([]);
+    const again = vi.fn(checkHere);
+    await checkPackagePolicies([policy], again);
+    expect(again).not.toHaveBeenCalled();
   });
 
   it('are given to the check before a reload reads them', async () => {

@@ -1,6 +1,7 @@
 /** Steering by hand: keyboard, gamepad and touch, under a lease, with a dead-man's hold. */
 import { type PointerEvent, useEffect, useRef, useState } from 'react';
-import { callFirst, send } from '../lib/api.ts';
+import { send } from '../lib/api.ts';
+import { robotStop } from '../lib/robot-stop.ts';
 import { useStatus } from '../lib/status.ts';
 import { MapPanel } from '../live/map-panel.tsx';
 import { Driver, type DriverState } from './driver.ts';
@@ -146,7 +147,7 @@ function useKeys(driver: Driver, on: boolean): void {
         event.preventDefault();
         driver.release();
         clear();
-        void callFirst('/v1/robot/stop').catch(() => {});
+        void robotStop.give();
       }
       if (!isDriveKey(event.code)) return;
       const slides = at instanceof HTMLInputElement && at.type === 'range';

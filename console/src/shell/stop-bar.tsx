@@ -1,6 +1,7 @@
 /** Stop and emergency stop: on every page, never pale, and by keyboard too. */
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { letGo } from '../lib/connections.ts';
+import { robotStop } from '../lib/robot-stop.ts';
 import { useStatus } from '../lib/status.ts';
 import { giveStop } from '../lib/stops.ts';
 import type { StopState } from '../lib/views.ts';
@@ -11,12 +12,8 @@ const TWICE_MS = 1000;
 
 /** How long a stop is repeated while the API does not answer, milliseconds. */
 const ESTOP_REPEAT_MS = 15_000;
-const STOP_REPEAT_MS = 4_000;
 /** How long the answer to a press counts without a newer status: this token may not see the status. */
 const ANSWERED_MS = 5_000;
-
-type Note = { readonly text: string; readonly look: '' | 'ok' | 'bad' };
-const NONE: Note = { text: '', look: '' };
 
 /** The body of a release names the press that was shown: it answers that one, and no newer one. It is never repeated. */
 async function order(
@@ -37,7 +34,7 @@ export function StopBar() {
   const { data, asOf, error } = useStatus();
   const [answered, setAnswered] = useState<{ state: StopState; asOfMs: number }>();
   const [fault, setFault] = useState('');
-  const [note, setNote] = useState(NONE);
+  const note = useSyncExternalStore(robotStop.watch, robotStop.note);
   const asOfMs = asOf?.getTime() ?? 0;
   const latest = useRef(asOfMs);
   latest.current = asOfMs;
@@ -80,32 +77,6 @@ export function StopBar() {
     if (!confirm('Release the emergency stop? Nothing starts to move by it.')) return;
     void give(true, state?.press, 'button of the console');
   };
-  const stopTurn = useRef(0);
-  const stop = async () => {
-    const mine = ++stopTurn.current;
-    const last = () => stopTurn.current === mine;
-    setNote({ text: 'stopping', look: '' });
-    const again = () => {
-      if (last()) setNote({ text: 'NOT STOPPED yet: trying again; use the emergency stop', look: 'bad' });
-      return last();
-    };
-    let why = '';
-    const response = await giveStop('/v1/robot/stop', { repeatMs: STOP_REPEAT_MS, again }).catch((error) => {
-      why = `: ${(error as Error).message}`;
-    });
-    if (!last()) return;
-    const answer = response?.body as { message?: string; result?: { confirmed?: boolean } } | undefined;
-    if (response && !response.ok && answer?.message) why = `: ${answer.message}`;
-    const time = new Date().toLocaleTimeString();
-    // Stays until the next press: the person who pressed must not miss that nothing stopped.
-    if (response?.ok && answer?.result?.confirmed === false)
-      setNote({
-        text: `stop given at ${time}, NOT CONFIRMED that the robot stands: look at it`,
-        look: 'bad',
-      });
-    else if (response?.ok) setNote({ text: `stopped at ${time}`, look: 'ok' });
-    else setNote({ text: `NOT STOPPED at ${time}${why}: use the emergency stop`, look: 'bad' });
-  };
   const words = engaged
     ? `emergency stop by ${state.by} (${state.source})${state.reason === '' ? '' : `: ${state.reason}`}`
     : '';
@@ -122,7 +93,7 @@ export function StopBar() {
       >
         {releases ? 'Release emergency stop' : 'Emergency stop'}
       </button>
-      <button id="stop" type="button" onClick={() => void stop()}>
+      <button id="stop" type="button" onClick={() => void robotStop.give()}>
         Stop robot
       </button>
       <p id="stop-note" role="alert" className={note.look}>
