@@ -4,7 +4,13 @@ import { LongestFirst } from './scripts/testing/longest-first.mjs';
 import { PEER_WORKERS } from './scripts/testing/workers.mjs';
 
 // Generous: on a busy host a property over thousands of events takes its time. What hangs is still reported.
-const common = { environment: 'node', pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
+const common = {
+  environment: 'node',
+  pool: 'forks',
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 30_000 } },
+} as const;
 
 /** Spies and replaced globals end with their test: the next file may run in the same process. */
 const quick = {

@@ -139,7 +139,8 @@ describe('auraison policy', () => {
     mkdirSync(trainer);
     writeFileSync(join(trainer, 'requirements.txt'), '# nothing\n');
     const begun = join(folder, 'begun');
-    const waits = `import sys, time, pathlib\npathlib.Path(${JSON.stringify(begun)}).write_text(sys.prefix)\ntime.sleep(300)\n`;
+    // The file is there with its text, or not at all.
+    const waits = `import os, sys, time, pathlib\nnew = pathlib.Path(${JSON.stringify(`${begun}.new`)})\nnew.write_text(sys.prefix)\nos.replace(new, ${JSON.stringify(begun)})\ntime.sleep(300)\n`;
     writeFileSync(join(trainer, 'train.py'), waits);
     const args = [
       cli,
