@@ -8,6 +8,7 @@ import { METHODS, type RunMessage, type RunToken } from '../../contract/index.ts
 import { launchBrowser } from '../support/browser.ts';
 import { answerAll } from '../support/http-answers.ts';
 import { type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
+import { steersByHand } from '../support/steers-by-hand.ts';
 import { uuid } from '../support/tiny-log.ts';
 
 /** What a person does from the pages, in a real browser, over the real API. SCREENSHOTS=folder keeps images of them. */
@@ -312,76 +313,8 @@ it('a run shows its runs and the reason of what was decided, and is paused, resu
 });
 
 it('the robot is steered while something is held, and by nothing that is released, left or elsewhere', async () => {
-  const sent: number[] = [];
-  let returned = 0;
-  rig.answers.set(execution.teleopCommand, async (body) => {
-    sent.push((body as { twist: { linear: number } }).twist.linear);
-  });
-  const lease = {
-    state: 'held',
-    lease_id: 7,
-    holder: 'operator/console',
-    role: 'teleoperation',
-    priority: 50,
-  };
-  rig.answers.set(execution.leaseTake, async () => ({ ...lease, remaining_ms: 1500 }));
-  rig.answers.set(execution.leaseReturn, async () => {
-    returned++;
-    return { state: 'free' };
-  });
   await open('/#/drive');
-  const state = page.locator('#drive-state');
-  // A busy host may answer later than the page waits, and then it is right to stop: the person starts again.
-  const steers = (press: () => Promise<void>, release: () => Promise<void>) =>
-    expect
-      .poll(async () => {
-        if ((await state.innerText()).startsWith('stopped steering')) {
-          await release();
-          await page.getByRole('button', { name: 'Take the lease' }).click();
-          await page.getByText('ready: nothing is held').waitFor();
-          await press();
-        }
-        return sent.at(-1);
-      })
-      .toBeGreaterThan(0.1);
-  await page.keyboard.press('ArrowUp');
-  await page.getByRole('button', { name: 'Take the lease' }).click();
-  await page.getByText('ready: nothing is held').waitFor();
-  expect(sent).toEqual([]);
-  const up = () => page.keyboard.up('ArrowUp');
-  await page.keyboard.down('ArrowUp');
-  await steers(() => page.keyboard.down('ArrowUp'), up);
-  await expect.poll(() => sent.filter((speed) => speed > 0).length).toBeGreaterThan(2);
-  await up();
-  await expect.poll(() => sent.at(-1)).toBe(0);
-  await isClean('drive');
-  // A finger, or the mouse, on the pad; the window that loses the focus.
-  const pad = (await page.locator('#drive-pad').boundingBox())!;
-  const press = async () => {
-    await page.mouse.move(pad.x + pad.width / 2, pad.y + pad.height / 2);
-    await page.mouse.down();
-    await page.mouse.move(pad.x + pad.width / 2, pad.y + 5);
-  };
-  await press();
-  await steers(press, () => page.mouse.up());
-  await page.evaluate("window.dispatchEvent(new Event('blur'))");
-  await expect.poll(() => sent.at(-1)).toBe(0);
-  await page.mouse.up();
-  const w = () => page.keyboard.down('KeyW');
-  await w();
-  await steers(w, () => page.keyboard.up('KeyW'));
-  const before = returned;
-  await page.getByRole('link', { name: 'Routes' }).click();
-  await expect.poll(() => sent.at(-1)).toBe(0);
-  await expect.poll(() => returned).toBe(before + 1);
-  // Without an answer nothing is sent any longer, and the page says why.
-  await page.getByRole('link', { name: 'Drive' }).click();
-  await page.getByRole('button', { name: 'Take the lease' }).click();
-  await page.getByText('ready: nothing is held').waitFor();
-  await page.route('**/v1/teleop', (one) => one.abort());
-  await page.keyboard.up('KeyW');
-  await page.keyboard.down('KeyW');
-  await expect.poll(() => state.innerText()).toContain('stopped steering');
+  await steersByHand(page, rig, () => isClean('drive'));
 });
 
 it('Escape twice is the emergency stop, also for a person who types, and beside a page that cannot be loaded', async () => {
