@@ -55,7 +55,14 @@ export function run(
   return new Promise((resolve) => {
     const options = { env: { ...env }, timeout: SANDBOX_LIMITS.PROBE_MS, killSignal: 'SIGKILL' as const };
     execFile(file, [...args], options, (error, _stdout, stderr) => {
-      const text = stderr.trim().replace(/\s+/g, ' ').slice(0, SANDBOX_LIMITS.PROBE_TEXT_MAX);
+      // kubectl logs each try before it says in a line for people what failed.
+      const lines = stderr.split('\n');
+      const said = lines.filter((line) => line.trim() !== '' && !/^[EWIF]\d{4} /.test(line));
+      const text = (said.length > 0 ? said : lines)
+        .join(' ')
+        .trim()
+        .replace(/\s+/g, ' ')
+        .slice(0, SANDBOX_LIMITS.PROBE_TEXT_MAX);
       resolve(error === null ? undefined : text || error.message.split('\n')[0]!);
     });
   });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { AgentEvent, RunDetails, RunState } from '../../contract/index.ts';
 import { action } from '../context.ts';
+import { decisionView } from '../decision-view.ts';
 import { table, toJson } from '../output.ts';
 import { eventLine, readOnce } from './events.ts';
 import { addRunControlCommands, stoppedRun } from './run-control.ts';
@@ -63,17 +64,16 @@ export function addRunsCommands(program: Command): void {
   runs
     .command('decisions <run>')
     .description('what was decided, one line each; the same seed gives the same text to the last byte')
+    .option('--raw', 'each line as JSON with all its values, as the API gives it')
     .action(
-      action(async ({ api, out }, run: string) => {
+      action(async ({ api, out }, run: string, { raw }: { raw?: boolean }) => {
         const text = await (await api.stream(`/v1/runs/${encodeURIComponent(run)}/decisions`)).text();
-        out.result(
-          {
-            decisions: text
-              .split('\n')
-              .filter((line) => line !== '')
-              .map((line) => JSON.parse(line) as unknown),
-          },
-          () => text.trimEnd(),
+        const decisions = text
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line) as Record<string, unknown>);
+        out.result({ decisions }, () =>
+          raw ? text.trimEnd() : decisions.map((line) => decisionView(line)).join('\n'),
         );
         return 0;
       }),
