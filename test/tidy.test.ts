@@ -354,11 +354,7 @@ describe('the door of the execution cell', () => {
     expect(outside(/\bSampleSink\b/)).toEqual([]);
     // Where the adapters are made, each is put behind a RobotSink in the same expression.
     const sinks = /new (?:RosSink|RosZenohSink|KeySpaceSink)\(/;
-    const makers = [
-      'daemon/compose/robot-io.ts',
-      'daemon/compose/ros-zenoh.ts',
-      'daemon/compose/bag-play.ts',
-    ];
+    const makers = ['daemon/compose/ros-io.ts', 'daemon/compose/ros-zenoh.ts', 'daemon/compose/bag-play.ts'];
     expect(outside(sinks, makers)).toEqual([]);
     const bare = makers.filter((name) =>
       /(?<!new RobotSink\()new (?:RosSink|RosZenohSink|KeySpaceSink)\(/.test(text.get(name)!),

@@ -70,7 +70,8 @@ async function statusOf(dataDir: string, daemon: number): Promise<Status | undef
   if (!existsSync(address) || !existsSync(token)) return undefined;
   try {
     const { url, pid } = JSON.parse(readFileSync(address, 'utf8')) as { url: string; pid: number };
-    if (!childrenOf(daemon).includes(pid)) return undefined;
+    // With `cells = "inline"` it is the daemon itself.
+    if (pid !== daemon && !childrenOf(daemon).includes(pid)) return undefined;
     const headers = { authorization: `Bearer ${readFileSync(token, 'utf8').trim()}` };
     const response = await fetch(`${url}/v1/status`, { headers, signal: AbortSignal.timeout(2_000) });
     return response.ok ? ((await response.json()) as Status) : undefined;

@@ -17,6 +17,8 @@ export class Mission {
   readonly #api: ApiClient;
   readonly #out: Output;
   #open: string | undefined;
+  /** The command no longer waits: what asks the API ends, although a daemon that ended looks like one that restarts. */
+  #isLeft = false;
 
   constructor(api: ApiClient, out: Output) {
     this.#api = api;
@@ -28,7 +30,7 @@ export class Mission {
    * maze that may be another one.
    */
   async cancelLeftovers(): Promise<number> {
-    const { runs } = await patiently(() =>
+    const { runs } = await this.#patiently(() =>
       this.#api.get<{ runs: RunDetails[] }>(`/v1/runs?limit=${RUNS_MAX}`),
     );
     const open = runs.filter(({ run, intent }) => intent.type === INTENT && !isFinished(run.status));
@@ -52,10 +54,10 @@ export class Mission {
     );
     const begin = performance.now();
     for (;;) {
-      const details = await patiently(() => this.#api.get<RunDetails>(`/v1/runs/${runId}`));
+      const details = await this.#patiently(() => this.#api.get<RunDetails>(`/v1/runs/${runId}`));
       const elapsedS = (performance.now() - begin) / 1000;
       if (!this.#out.json) {
-        const status = await patiently(() => this.#api.get<Status>('/v1/status'));
+        const status = await this.#patiently(() => this.#api.get<Status>('/v1/status'));
         progress.show({ status, phase: details.phase ?? details.run.status, elapsedS });
       }
       if (isFinished(details.run.status)) {
@@ -73,8 +75,9 @@ export class Mission {
     }
   }
 
-  /** A run that the command no longer waits for must not continue at the next start. Never rejects. */
+  /** A run that the command no longer waits for must not continue at the next start: `run` rejects. Never rejects. */
   async cancelOpen(): Promise<void> {
+    this.#isLeft = true;
     const runId = this.#open;
     if (runId === undefined) return;
     this.#open = undefined;
@@ -84,17 +87,18 @@ export class Mission {
       // The daemon is gone: the next demo cancels it.
     }
   }
-}
 
-/** A cell that is being restarted is away for a moment: the run continues, and so does its observer. */
-async function patiently<T>(ask: () => Promise<T>): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof EdgeError) || !error.retryable || performance.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+  /** A cell that is being restarted is away for a moment: the run continues, and so does its observer. */
+  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
+    const end = performance.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        const isOver = this.#isLeft || performance.now() > end;
+        if (!(error instanceof EdgeError) || !error.retryable || isOver) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
     }
   }
 }

@@ -15,7 +15,7 @@ import {
 import type { Handoff } from './handoff.ts';
 import { MessageBus } from './message-bus.ts';
 import { messageBytes } from './message-size.ts';
-import type { FromCell, StartOrder, ToCell } from './wire.ts';
+import type { FromCell, MakeOrder, StartOrder, ToCell } from './wire.ts';
 
 export type CellHostOptions = {
   readonly name: CellName;
@@ -48,7 +48,7 @@ export class CellHost {
   #log: EventLog | undefined;
   #heart: Timer | undefined;
   #stopping: Promise<void> | undefined;
-  /** Settles when the cell is made, or cannot be; never rejects. */
+  /** Rejects when the cell cannot be made: the start reports why. */
   #making: Promise<void> | undefined;
 
   constructor(options: CellHostOptions) {
@@ -59,6 +59,7 @@ export class CellHost {
   }
 
   async receive(message: ToCell): Promise<void> {
+    if (message.t === 'make') return void this.#madeBy(message);
     if (message.t === 'start') return this.#start(message);
     if (message.t === 'stop') return this.stop('asked to');
     return this.#bus.receive(message);
@@ -68,9 +69,7 @@ export class CellHost {
     const { name, post } = this.#options;
     if (this.#stopping) return;
     try {
-      const making = this.#make(order);
-      this.#making = making.catch(() => {});
-      await making;
+      await this.#madeBy(order);
       // Stopped in the meantime: nothing starts.
       if (this.#stopping) return;
       await this.#cell!.start();
@@ -80,8 +79,16 @@ export class CellHost {
     }
   }
 
+  /** The cell is made once, before its start: cells are made side by side and start one after the other. */
+  #madeBy(order: MakeOrder | StartOrder): Promise<void> {
+    if (this.#stopping && !this.#making) return Promise.resolve();
+    this.#making ??= this.#make(order);
+    this.#making.catch(() => {});
+    return this.#making;
+  }
+
   /** The log first: it says that the cell starts before anything else can fail. */
-  async #make(order: StartOrder): Promise<void> {
+  async #make(order: MakeOrder | StartOrder): Promise<void> {
     const { pid, version, sim } = this.#options;
     const { attempt, reason } = order;
     const log = await this.#options.openLog();
@@ -93,7 +100,7 @@ export class CellHost {
     this.#cell = await this.#options.compose(context);
   }
 
-  #context(order: StartOrder, log: EventLog): CellContext {
+  #context(order: MakeOrder | StartOrder, log: EventLog): CellContext {
     const { name, clock, post, dataDir } = this.#options;
     return {
       name,
@@ -134,7 +141,8 @@ export class CellHost {
         facts: {},
       });
     try {
-      if (this.#making) await withDeadline(clock, MAKING_MS, this.#making, 'make cell', name);
+      const made = this.#making?.catch(() => {});
+      if (made) await withDeadline(clock, MAKING_MS, made, 'make cell', name);
       if (this.#cell)
         await withDeadline(clock, LIMITS.SHUTDOWN_MS - 1_000, this.#cell.stop(), 'stop cell', name);
     } catch (error) {

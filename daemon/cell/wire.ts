@@ -2,11 +2,12 @@ import type { CellName, ErrorBody, WorkCounter } from '../../contract/index.ts';
 import type { Handed } from './handoff.ts';
 
 /** What travels between the supervisor and a cell, by structured clone. */
-export type StartOrder = {
-  readonly t: 'start';
-  readonly attempt: number;
-  readonly reason: string;
-};
+/** Which start of the cell this is, and why. */
+type Start = { readonly attempt: number; readonly reason: string };
+/** Builds the cell, log and parts: nothing works yet. */
+export type MakeOrder = Start & { readonly t: 'make' };
+/** Lets the cell work, and builds it first where it is not built yet. */
+export type StartOrder = Start & { readonly t: 'start' };
 
 export type Request = {
   readonly t: 'request';
@@ -35,7 +36,7 @@ export type Broadcast = {
   readonly body: unknown;
 };
 
-export type ToCell = StartOrder | { readonly t: 'stop' } | Request | Response | Broadcast;
+export type ToCell = MakeOrder | StartOrder | { readonly t: 'stop' } | Request | Response | Broadcast;
 
 export type Heartbeat = {
   readonly t: 'heartbeat';

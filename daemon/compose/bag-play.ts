@@ -1,7 +1,3 @@
-import { RosHost } from '../../adapters/ros/ros-host.ts';
-import { RosSink } from '../../adapters/ros/ros-sink.ts';
-import { BagSource, wantedTopics } from '../../adapters/rosbag/index.ts';
-import { KeySpaceSink } from '../../adapters/zenoh/key-space-sink.ts';
 import type { PlayOptions } from '../../contract/bag-messages.ts';
 import {
   type CellContext,
@@ -57,6 +53,7 @@ async function openForPlay(
   backlogBytes: () => number,
 ): Promise<PlayableBag> {
   const recording = options.to === undefined || options.to === 'bus' ? parts.recorder() : undefined;
+  const { BagSource, wantedTopics } = await import('../../adapters/rosbag/index.ts');
   const source = new BagSource({
     clock,
     path: options.path,
@@ -125,6 +122,8 @@ async function targetOf(
   parts: PlayParts,
 ): Promise<PlayTarget> {
   if (options.to === 'ros') {
+    const { RosHost } = await import('../../adapters/ros/ros-host.ts');
+    const { RosSink } = await import('../../adapters/ros/ros-sink.ts');
     // A node of its own: what happens to it does not touch the one that drives the robot.
     const host = new RosHost(
       {
@@ -147,6 +146,7 @@ async function targetOf(
         hint: 'zenoh.enabled = true; auraison status says why it is not connected',
       });
     }
+    const { KeySpaceSink } = await import('../../adapters/zenoh/key-space-sink.ts');
     const sink = new RobotSink(new KeySpaceSink(keySpace, options.prefix ?? config.zenoh.prefix));
     return intoRobot(parts.door, sink, ZENOH_SETTLE_MS);
   }

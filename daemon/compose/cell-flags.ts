@@ -5,6 +5,7 @@ import type { CellProcess } from '../supervisor/cell-process.ts';
 const COMMON_FLAGS = [
   '--disable-warning=ExperimentalWarning',
   '--expose-gc',
+  `--import=${new URL('../cell/near-modules.ts', import.meta.url)}`,
   `--import=${new URL('../cell/shrink-heap.ts', import.meta.url)}`,
 ];
 

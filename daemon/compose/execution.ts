@@ -31,7 +31,6 @@ import type { ControlThreadData } from './control-main.ts';
 import { makeControllers, speedTopics } from './controllers.ts';
 import { makeInference } from './inference.ts';
 import { makeIntents } from './intents.ts';
-import { makeArm, makeNav2Drive, recordedApi } from './nav2.ts';
 import { makePolicies } from './policies.ts';
 import { driveModelPath } from './policy.ts';
 import { makeRecording, offerClipService } from './recording.ts';
@@ -54,6 +53,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
       context.report('error', `${tap} failed at a sample`, { error: String(error), times }),
   });
   const io = await makeRobotIo(settings, context);
+  const nav2 = io.rosApi ? await import('./nav2.ts') : undefined;
   const { safety, path } = makeSafety(settings, context, io, bus, (mover) =>
     motionUnderWay(cell.actuation.motions, mover),
   );
@@ -69,7 +69,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     publish: (sample) => bus.publish(sample),
     now: () => story?.now() ?? clock.now(),
   });
-  const recorded = (mover: 'base' | 'arm') => recordedApi(io, goals, () => cell.actuation, mover);
+  const recorded = (mover: 'base' | 'arm') => nav2?.recordedApi(io, goals, () => cell.actuation, mover) ?? io;
   const attached = makeAttached(settings, context, {
     ...{ bus, io, definitionOf },
     path: path({ kind: 'route', name: 'attached' }),
@@ -128,7 +128,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     recorder,
     recording,
     makeDrive: (events) =>
-      makeNav2Drive(config, recorded('base'), context, bus, path({ kind: 'drive', name: 'nav2' })) ??
+      nav2?.makeNav2Drive(config, recorded('base'), context, bus, path({ kind: 'drive', name: 'nav2' })) ??
       new ControlClient({
         clock,
         spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined, safety.word.buffer),
@@ -139,7 +139,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     arm:
       config.robot.source === 'sim' && config.sim.world === 'arm'
         ? makeSimArm(path({ kind: 'arm', name: '' }), context)
-        : makeArm(config, recorded('arm'), context),
+        : nav2?.makeArm(config, recorded('arm'), context),
     figure: makeArmFigure(config),
     player,
     looking: { clock, images, blobs: new FileBlobStore(join(settings.dataDir, 'blobs')) },

@@ -1,11 +1,6 @@
-import { join } from 'node:path';
-import { RosHost } from '../../adapters/ros/ros-host.ts';
-import { RosSink } from '../../adapters/ros/ros-sink.ts';
-import { RosSource } from '../../adapters/ros/ros-source.ts';
 import {
   type CellContext,
   DEFAULT_QOS,
-  EdgeError,
   LATCHED_QOS,
   SENSOR_QOS,
   type TopicSpec,
@@ -19,13 +14,10 @@ import { ROBOT_TOPICS, type RobotTopics } from '../execution/control/robot-topic
 import { RobotSink } from '../execution/door/index.ts';
 import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
-import type { RobotIo } from './robot-parts.ts';
-import { rosZenohIo } from './ros-zenoh.ts';
+import type { HeardTopics, RobotIo } from './robot-parts.ts';
 import { simArmIo } from './sim-arm.ts';
 
-/** Topics whose broken promises are remembered as reported. */
-const QOS_TOLD_MAX = 1_024;
-
+/** Of the three ways to a robot the configured one is loaded. */
 export async function makeRobotIo(settings: Settings, context: CellContext): Promise<RobotIo> {
   const { config } = settings;
   const command: TopicSpec = { topic: config.ros.cmd_vel, type: CMD_VEL.type, qos: DEFAULT_QOS };
@@ -39,9 +31,13 @@ export async function makeRobotIo(settings: Settings, context: CellContext): Pro
     mapAreaM2: undefined,
   };
   if (config.robot.source === 'sim') return { ...nothing, ...simIo(settings, context) };
-  if (config.robot.source === 'ros') return { ...nothing, ...rosIo(settings, context) };
+  const heard = heardTopics(config);
+  if (config.robot.source === 'ros') {
+    const { rosIo } = await import('./ros-io.ts');
+    return { ...nothing, ...rosIo(settings, context, heard) };
+  }
   if (config.robot.source === 'ros_zenoh') {
-    const heard = heardTopics(config);
+    const { rosZenohIo } = await import('./ros-zenoh.ts');
     return { ...nothing, ...heard, ...rosZenohIo(config, context, heard.command.topic) };
   }
   return nothing;
@@ -66,70 +62,8 @@ function simIo(settings: Settings, context: CellContext): Partial<RobotIo> {
   };
 }
 
-function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellContext): Partial<RobotIo> {
-  /** What is wrong with one topic: for operators now, and in the log. The others continue. */
-  const onFault = (error: EdgeError) => {
-    report('warn', error.message, { code: error.code, subject: error.subject, hint: error.hint });
-    emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]).catch((cause: unknown) =>
-      report('warn', 'an event was not written', { error: String(cause) }),
-    );
-  };
-  const told = new Set<string>();
-  const host = new RosHost(
-    {
-      node: 'auraison_edge',
-      namespace: config.ros.namespace,
-      useSimTime: config.ros.use_sim_time,
-      nativeDir: join(dataDir, 'cache', 'ros'),
-      onQosEvent: ({ topic, kind, message, hint }) => {
-        const error = new EdgeError('ros.refused', {
-          operation: `qos ${kind}`,
-          subject: topic,
-          message,
-          hint,
-        });
-        // A promise that is missed again and again is counted, and reported the first time.
-        const key = `${topic} ${kind}`;
-        if (kind === 'incompatible' || !told.has(key)) onFault(error);
-        // Names come and go: the oldest makes room, and is reported again if it comes again.
-        if (told.size >= QOS_TOLD_MAX && !told.has(key)) told.delete(told.keys().next().value!);
-        told.add(key);
-      },
-      env: config.ros.domain_id < 0 ? {} : { ROS_DOMAIN_ID: String(config.ros.domain_id) },
-      report: (level, message) => report(level, message),
-    },
-    clock,
-  );
-  const heard = heardTopics(config);
-  let onTopics: (topics: readonly TopicSpec[]) => void = () => {};
-  let onReleased: (topics: readonly string[]) => void = () => {};
-  const source = new RosSource(host, {
-    discover: config.ros.discover,
-    deny: config.ros.deny,
-    except: [heard.command.topic, ...config.controllers.map(({ output }) => output)],
-    onFault,
-    onTopics: (found) => onTopics(found),
-    onReleased: (gone) => onReleased(gone),
-  });
-  return {
-    rosApi: host.api,
-    rosQosEvents: () => [...host.qosEvents.values()],
-    onTopics: (listen) => {
-      onTopics = listen;
-    },
-    onReleased: (listen) => {
-      onReleased = listen;
-    },
-    definitionOf: (type) => host.definitionOf(type),
-    resubscribe: (topic) => source.resubscribe(topic),
-    source,
-    sink: new RobotSink(new RosSink(host)),
-    ...heard,
-  };
-}
-
 /** What is heard of a robot on ROS, however it is reached, and what moves it. */
-function heardTopics(config: Config): Pick<RobotIo, 'topics' | 'command' | 'robotTopics'> {
+function heardTopics(config: Config): HeardTopics {
   const heard = config.ros.topics.filter((t) => t.direction === 'in');
   const topics: TopicSpec[] = (heard.length > 0 ? heard : usualTopics(config.ros.namespace)).map(
     ({ topic, type, qos }) => ({ topic, type, qos }),

@@ -29,3 +29,6 @@ export type RobotIo = {
   /** Definition of a message type as the robot's own installation has it. */
   readonly definitionOf?: (type: string) => string | undefined;
 };
+
+/** What is heard of a robot on ROS, and what moves it. */
+export type HeardTopics = Pick<RobotIo, 'topics' | 'command' | 'robotTopics'>;

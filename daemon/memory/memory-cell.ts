@@ -33,6 +33,8 @@ const RETRY_MAX_MS = 30_000;
 export type MemoryPorts = {
   /** Opens the lake, or drops what lies there and starts again; may reject, then it is tried again. */
   openLake(anew: boolean): Promise<Lake>;
+  /** The first opening waits this long, or until something is asked of the lake, milliseconds; absent: it does not wait. */
+  readonly openAfterMs?: number;
   /** A reader of the log of a cell; a log that is not there yet reads as empty. */
   readonly openReader: OpenReader;
   /** Messages of a sealed segment. */
@@ -74,6 +76,8 @@ export class MemoryCell implements Cell {
   #upgradeTried = false;
   #loop: Promise<void> | undefined;
   #firstOpen: Promise<void> | undefined;
+  /** Ends the wait before the first opening. */
+  #openNow = () => {};
   #rebuilding: Promise<LakeSyncReply> | undefined;
 
   constructor(context: CellContext, ports: MemoryPorts) {
@@ -85,7 +89,7 @@ export class MemoryCell implements Cell {
     this.#reads = new LakeReads(context.clock);
   }
 
-  /** Resolves at once: the lake opens in the background, and what needs it waits for that. */
+  /** Resolves at once: the lake opens in the background, and what needs it hurries that and waits for it. */
   async start(): Promise<void> {
     const { bus } = this.#context;
     bus.handle(METHODS.memory.status, () => this.#status());
@@ -96,14 +100,29 @@ export class MemoryCell implements Cell {
     bus.handle(METHODS.memory.sync, () => this.#ask(false));
     bus.handle(METHODS.memory.rebuild, () => this.#rebuild());
     bus.onBroadcast(TOPICS.logGrew, () => this.#pacer.grew());
-    this.#firstOpen = this.#open().catch((error: unknown) => this.#failed(error));
+    this.#firstOpen = this.#openFirst().catch((error: unknown) => this.#failed(error));
     this.#loop = this.#run();
+  }
+
+  /** Opening takes as much of the processor as half a cell: a robot that starts is ready before that. */
+  async #openFirst(): Promise<void> {
+    const { openAfterMs = 0 } = this.#ports;
+    if (openAfterMs > 0)
+      await new Promise<void>((resolve) => {
+        const timer = this.#context.clock.after(openAfterMs, resolve);
+        this.#openNow = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+    if (!this.#stopped) await this.#open();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#ports.logKeeper?.stop();
     this.#pacer.hurry();
+    this.#openNow();
     await this.#firstOpen;
     await this.#loop;
     this.#settle(undefined, stopping());
@@ -281,6 +300,7 @@ export class MemoryCell implements Cell {
   }
 
   async #ready(): Promise<Lake> {
+    this.#openNow();
     await this.#firstOpen;
     if (this.#lake) return this.#lake;
     throw this.#degraded.get('lake') ?? stopping();
@@ -301,6 +321,7 @@ export class MemoryCell implements Cell {
     if (this.#stopped) return Promise.reject(stopping());
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject, rebuild });
+      this.#openNow();
       this.#pacer.hurry();
     });
   }

@@ -82,7 +82,7 @@ export class SupervisedCell {
     };
   }
 
-  /** Starts the process; the cell itself starts its work on `start`, so processes boot side by side. */
+  /** Starts the process; the cell itself starts its work on `start`, so processes boot and load side by side. */
   boot(): void {
     this.#lastCheckMs = this.#options.clock.monotonicMs();
     this.#liveness = newborn(this.#lastCheckMs);
@@ -250,9 +250,16 @@ export class SupervisedCell {
     this.#retry = this.#options.clock.after(restartDelayMs(this.#failures), () => this.boot());
   }
 
-  /** A booted process gets the command to start when a start is wanted. */
+  /** A booted process gets the command to start when a start is wanted; until then it makes its parts ready. */
   booted(): void {
-    if (this.#state === 'booting' && this.#startWanted) this.#order();
+    if (this.#state !== 'booting') return;
+    if (this.#startWanted) this.#order();
+    else this.#carrier?.post({ t: 'make', attempt: this.#restarts, reason: this.#reason });
+  }
+
+  /** Whether it got the order to start: until then it works on nothing. */
+  get isOrdered(): boolean {
+    return this.#carrier !== undefined && this.#state !== 'booting';
   }
 
   #change(state: CellReport['state'], reason: string): void {

@@ -158,8 +158,11 @@ export class Supervisor {
     const stop = (name: CellName, limitMs = Infinity) =>
       this.#cells.get(name)!.stop(Math.min(limitMs, leftMs()));
     const link = stop('link');
-    await stop('runtime', RUNTIME_STOP_MS);
-    await Promise.all([link, stop('memory'), stop('execution')]);
+    // A runtime cell that was not started yet has no runs: nothing waits for what it loads.
+    const hasRuns = this.#cells.get('runtime')!.isOrdered;
+    const runtime = stop('runtime', RUNTIME_STOP_MS);
+    if (hasRuns) await runtime;
+    await Promise.all([link, runtime, stop('memory'), stop('execution')]);
   }
 
   /**

@@ -78,6 +78,29 @@ describe('what is loaded at the start', () => {
     expect(all.length).toBeLessThan(everything / 2);
   });
 
+  it('is only the configured way to a robot, and no recordings, which are read on request', () => {
+    const ways =
+      /^(daemon\/compose\/(ros-io|ros-zenoh|nav2)\.ts|adapters\/(ros|rosbag)\/|adapters\/zenoh\/ros\/)/;
+    for (const entry of ['daemon/compose/execution.ts', 'daemon/compose/memory.ts']) {
+      const found = [...loadedBy(entry)].filter(([name]) => ways.test(name));
+      expect(found.map(([, chain]) => chain.join(' > '))).toEqual([]);
+    }
+  });
+
+  it('stops at once: what stops the robot is loaded with the execution cell', () => {
+    const loaded = loadedBy('daemon/compose/execution.ts');
+    const stops = [
+      'daemon/execution/actuation.ts',
+      'daemon/execution/safety/safety-desk.ts',
+      'daemon/execution/door/door.ts',
+      'daemon/execution/bag-player.ts',
+      'daemon/execution/control/control-client.ts',
+    ];
+    for (const file of stops) expect(loaded.has(file), file).toBe(true);
+    // Where the robot is on ROS its stops come with the way to it, before the cell is up.
+    expect(loadedBy('daemon/compose/ros-io.ts').has('adapters/ros/ros-sink.ts')).toBe(true);
+  });
+
   it('is DuckDB in the memory cell, and no schema library', () => {
     expect(heavy('daemon/compose/memory.ts', /^@duckdb\//)).toEqual([]);
     expect(loadedBy('daemon/compose/memory.ts').has('@duckdb/node-api')).toBe(true);
