@@ -3,10 +3,12 @@ import { FreezeWatch } from '../../contract/index.ts';
 import { ControllerCore } from '../../daemon/execution/controllers/controller-core.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { EmergencyStopper } from '../../daemon/execution/safety/emergency-stopper.ts';
+import { NewPress } from '../../daemon/execution/safety/new-press.ts';
 import { SafetyWatch } from '../../daemon/execution/safety/safety-word.ts';
 import { StopLatch } from '../../daemon/execution/safety/stop-latch.ts';
 import { StopStore } from '../../daemon/execution/safety/stop-store.ts';
 import { brokenIn } from '../support/faults/broken-in.ts';
+import type { Motion } from '../support/faults/motions.ts';
 
 /** The campaign can fail: a daemon with one guard taken out is found by a few trials of the fault that it guards from. */
 afterEach(() => vi.restoreAllMocks());
@@ -36,6 +38,16 @@ describe('the fault campaign finds a daemon', () => {
     expect(await brokenIn('estop.released', 'drive', 3)).toContainEqual(
       expect.stringMatching(/commands after the bound/),
     );
+  });
+
+  it.each<[string, Motion]>([
+    ['stop.held', 'teleop'],
+    ['estop.held', 'teleop'],
+    ['attached.held', 'foxglove'],
+  ])('that is moved on by a key that was down when it was stopped (%s)', async (id, motion) => {
+    expect(await brokenIn(id, motion, 2)).toEqual([]);
+    vi.spyOn(NewPress.prototype, 'presses').mockReturnValue(true);
+    expect(await brokenIn(id, motion, 2)).toContainEqual(expect.stringMatching(/commands after the bound/));
   });
 
   it('that forgets the emergency stop when its cell dies', async () => {
