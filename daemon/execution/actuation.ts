@@ -144,7 +144,7 @@ export class Actuation {
     return this.#stopsUnderWay > 0;
   }
 
-  /** Calls back when a stop of everything on request begins. */
+  /** Calls back when a stop of everything on request starts. */
   onStop(listen: () => void): void {
     this.#stopListeners.add(listen);
   }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../../contract/core.ts';
 
-/** First pause after a failure, doubling up to the next, milliseconds. What ran for the longest pause begins anew. */
+/** First pause after a failure, doubling up to the next, milliseconds. What ran for the longest pause starts with the first again. */
 const FIRST_MS = 500;
 const PAUSE_MS_MAX = 30_000;
 
@@ -22,7 +22,7 @@ export class RestartPause {
     this.#parts = parts;
   }
 
-  /** True: it is not started now, whoever asks. */
+  /** True: it is not started now, even on request. */
   get isPausing(): boolean {
     return this.#pause !== undefined;
   }

@@ -12,9 +12,9 @@ type Hand = {
 const HANDS_MAX = 64;
 
 /**
- * After a stop nobody moves the robot by a key that was already down: a command counts again after a command to
- * stand, or after `LIMITS.NEW_PRESS_MS` without a command. It is counted for each person, so nobody is kept from steering by the
- * key of another.
+ * After a stop the robot is not moved by a key that was already down: a command counts again after a command to
+ * stand, or after `LIMITS.NEW_PRESS_MS` without a command. It is counted for each person, so the key of one does not keep
+ * another from steering.
  */
 export class NewPress {
   readonly #clock: Pick<Clock, 'monotonicMs'>;

@@ -124,7 +124,7 @@ function commandOf(body: unknown): TeleopCommand {
   };
 }
 
-/** Who steers, as the border knows it; a caller inside of this daemon names nobody. */
+/** Who steers, as the border knows it; a caller inside of this daemon has no name. */
 function whoOf(body: unknown): string {
   const { by } = body as { by?: unknown };
   return typeof by === 'string' ? by : '';
