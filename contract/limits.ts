@@ -267,6 +267,8 @@ export const LIMITS = {
   RESTART_FORGET_MS: 60_000,
   /** A velocity command older than this is not obeyed and the base stops, milliseconds. */
   COMMAND_EXPIRY_MS: 300,
+  /** After a stop a command by hand counts as a new press when none came before it for this long, milliseconds. */
+  NEW_PRESS_MS: 1_000,
   /** The start of a motion is dropped when it arrives later than this after it was asked for, milliseconds. */
   MOTION_EXPIRY_MS: 1_000,
   /** A thread whose timer is late by this was frozen: its earlier commands are void, milliseconds. */

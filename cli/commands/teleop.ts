@@ -53,6 +53,9 @@ export async function teleop(context: CommandContext, options: Options, keyboard
   let code = 0;
   try {
     const told = givenOf(options);
+    // The command itself is the press: what was held before does not count.
+    if (told && 'twist' in told)
+      await api.post('/v1/teleop', { lease_id: id, twist: { linear: 0, angular: 0 } });
     if (told) sent = await steer(api, clock, id, () => told, seconds(options.seconds));
     else ({ sent, code } = await byKeys(context, clock, id, options, keyboard));
   } finally {
@@ -97,7 +100,17 @@ async function byKeys(
   keyboard.setRawMode(true).resume().on('data', onKey);
   process.stderr.write('arrows or w a s d steer, space stops, e: emergency stop, q: end\n');
   try {
-    sent = await steer(context.api, clock, id, () => stick.motion(), Number.POSITIVE_INFINITY);
+    sent = await steer(
+      context.api,
+      clock,
+      id,
+      () => stick.motion(),
+      Number.POSITIVE_INFINITY,
+      () => {
+        stick.release();
+        process.stderr.write('the robot was stopped: let the keys go for a second, then press again\n');
+      },
+    );
   } catch (error) {
     // A stop refuses the commands that came after it.
     if (!stopping) throw error;
@@ -109,7 +122,8 @@ async function byKeys(
 
 /**
  * Sends the command of `now` until that is undefined, time is over, the lease is lost, or commands failed for
- * `PATIENCE_MS`.
+ * `PATIENCE_MS`. `stopped` is called when somebody stopped the robot: the lease stays. Absent: it ends with
+ * `robot.preempted`.
  */
 export async function steer(
   api: Pick<ApiClient, 'post'>,
@@ -117,6 +131,7 @@ export async function steer(
   id: number,
   now: () => Motion | undefined,
   lastsSeconds: number,
+  stopped?: () => void,
 ): Promise<number> {
   const beginMs = clock.monotonicMs();
   let sent = 0;
@@ -127,14 +142,18 @@ export async function steer(
     if (!motion || clock.monotonicMs() - beginMs > lastsSeconds * 1000) return sent;
     if (tries % RENEW_EVERY === 0) renewed = false;
     try {
-      await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000).catch(unlessStopped);
+      await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000).catch((thrown: unknown) => {
+        if (!stopped || !isPreempted(thrown)) throw thrown;
+        stopped();
+      });
       sent++;
       if (!renewed) await api.post('/v1/lease/renew', { lease_id: id }, 1_000);
       renewed = true;
       failingMs = undefined;
     } catch (thrown) {
       failingMs ??= clock.monotonicMs();
-      if (!passes(thrown) || clock.monotonicMs() - failingMs >= PATIENCE_MS) throw thrown;
+      if (!passes(thrown) || isPreempted(thrown) || clock.monotonicMs() - failingMs >= PATIENCE_MS)
+        throw thrown;
     }
     await pause(clock, COMMAND_MS);
   }
@@ -145,9 +164,9 @@ function passes(thrown: unknown): boolean {
   return thrown instanceof EdgeError && thrown.retryable && !thrown.code.startsWith('lease.');
 }
 
-/** The robot is being stopped. The lease stays, and keys count again when the robot stands. */
-function unlessStopped(thrown: unknown): void {
-  if (!(thrown instanceof EdgeError) || thrown.code !== 'robot.preempted') throw thrown;
+/** The robot is being stopped, or was. The lease stays. */
+function isPreempted(thrown: unknown): boolean {
+  return thrown instanceof EdgeError && thrown.code === 'robot.preempted';
 }
 
 function seconds(text: string | undefined): number {

@@ -7,6 +7,9 @@ export type Motion =
 /** A terminal reports when a key is pressed, not when it is released: each press counts for this long, milliseconds. */
 const PRESS_MS = 400;
 
+/** Longer than the pause before a held key repeats, milliseconds: who typed nothing for so long has let go. */
+const LET_GO_MS = 1_000;
+
 const KEYS: Readonly<Record<string, readonly [linear: number, angular: number]>> = {
   w: [1, 0],
   '\u001b[A': [1, 0],
@@ -31,6 +34,9 @@ export class Stick {
   #linear = { value: 0, untilMs: 0 };
   #angular = { value: 0, untilMs: 0 };
   #over = false;
+  /** The key that is down now does not count; see `release`. */
+  #isSpent = false;
+  #typedMs = -Infinity;
 
   /** m/s and rad/s of a pressed key. */
   constructor(clock: Pick<Clock, 'monotonicMs'>, speed: number, turn: number) {
@@ -46,9 +52,23 @@ export class Stick {
     return keys.includes('e') ? 'estop' : undefined;
   }
 
+  /** The robot was stopped: what is held has to be let go for a second before keys steer again. */
+  release(): void {
+    this.#isSpent = true;
+    this.#linear = { value: 0, untilMs: 0 };
+    this.#angular = { value: 0, untilMs: 0 };
+  }
+
   #press(key: string): void {
-    const untilMs = this.#clock.monotonicMs() + PRESS_MS;
+    const nowMs = this.#clock.monotonicMs();
+    const untilMs = nowMs + PRESS_MS;
     const [linear, angular] = KEYS[key] ?? [0, 0];
+    if (linear !== 0 || angular !== 0) {
+      const isNew = nowMs - this.#typedMs >= LET_GO_MS;
+      this.#typedMs = nowMs;
+      if (isNew) this.#isSpent = false;
+      if (this.#isSpent) return;
+    }
     if (linear === 0 && angular === 0) {
       this.#linear = { value: 0, untilMs };
       this.#angular = { value: 0, untilMs };

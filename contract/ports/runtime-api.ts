@@ -63,9 +63,9 @@ export interface RuntimeApi {
   /** Throws `run.not_found`. */
   run(runId: string): RunDetails;
   /**
-   * The decisions of the run, one canonical JSON line each, without ids and times: equal runs give equal text. Throws
-   * `run.not_found`.
+   * The decisions of the run, one canonical JSON line each, without ids and times: equal runs give equal text. It comes in
+   * parts of whole lines, with a turn for others between them. Throws `run.not_found` at once.
    */
-  decisions(runId: string): string;
+  decisions(runId: string): AsyncIterable<string>;
   status(): RuntimeStatus;
 }

@@ -12,6 +12,7 @@ import type { FromServers, ToServers } from '../../io/attached/messages.ts';
 import type { Config } from '../config.ts';
 import { ClientTopics } from '../execution/attached/client-topics.ts';
 import { LatchedMemory } from '../execution/attached/latched-memory.ts';
+import { RestartPause } from '../execution/attached/restart-pause.ts';
 import { SampleFeed } from '../execution/attached/sample-feed.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { DoorPath } from '../execution/door/index.ts';
@@ -31,8 +32,6 @@ export type AttachedParts = {
 
 export type Attached = Pick<SampleFeed, 'declare' | 'release' | 'start'> & { close(): Promise<void> };
 
-/** A thread that failed is started again after this time, milliseconds. */
-const RESTART_MS = 2_000;
 /** How long the servers may take to hang up, milliseconds. */
 const CLOSE_MS = 1_000;
 
@@ -71,7 +70,15 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
       },
     });
   let feed = makeFeed();
+  let isUnused = false;
+  const pause = new RestartPause({
+    clock,
+    isWanted: () => !isClosed && !worker && (isConfigured || waiting.size > 0),
+    start: () => start(),
+  });
   const start = () => {
+    pause.started();
+    isUnused = false;
     worker = new Worker(new URL('./attached-main.ts', import.meta.url), {
       ...SMALL_THREAD,
       workerData: threadData(settings, io),
@@ -84,6 +91,7 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
         for (const opened of waiting) opened();
       } else if (message.kind === 'unused') {
         isLive = false;
+        isUnused = true;
         post({ kind: 'close' });
       } else if (message.kind !== 'closed') feed.receive(message);
     });
@@ -98,8 +106,7 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
       isLive = false;
       if (isClosed) return;
       feed = makeFeed();
-      if (waiting.size > 0) start();
-      else if (isConfigured) clock.after(RESTART_MS, () => void (isClosed || worker || start()));
+      pause.ended(!isUnused);
     });
     feed.start();
     feed.declare([...declared.values()]);
@@ -107,7 +114,7 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
   };
   const opened = async (): Promise<void> => {
     if (isLive) return;
-    if (!worker && !isClosed) start();
+    if (!worker && !isClosed && !pause.isPausing) start();
     let open = () => {};
     const live = new Promise<void>((resolve) => {
       open = resolve;
@@ -135,6 +142,7 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
     start: () => void (isConfigured && start()),
     async close() {
       isClosed = true;
+      pause.close();
       const ending = worker;
       if (!ending) return;
       const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));

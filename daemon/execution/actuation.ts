@@ -90,6 +90,7 @@ export class Actuation {
   readonly #times: LeaseTimes;
   /** Running stops of everything. */
   #stopsUnderWay = 0;
+  readonly #stopListeners = new Set<() => void>();
   #closed = false;
 
   /** Every stop, whatever its cause, stops the `movers` too. */
@@ -143,6 +144,11 @@ export class Actuation {
     return this.#stopsUnderWay > 0;
   }
 
+  /** Calls back when a stop of everything on request starts. */
+  onStop(listen: () => void): void {
+    this.#stopListeners.add(listen);
+  }
+
   /**
    * Checks a command that goes another way than `move`: goals of the ROS API, plays of recorded commands. Throws
    * `estop.engaged`, and `lease.held` while a holder of a higher rank has the robot (teleoperation, central).
@@ -171,9 +177,11 @@ export class Actuation {
     this.#latch.check('robot-motion', motionId);
     if (this.#motions.has(motionId)) {
       throw new EdgeError('schema.invalid', {
-        operation: 'robot-motion',
-        subject: motionId,
-        message: 'a motion with this id is already running',
+        ...{
+          operation: 'robot-motion',
+          subject: motionId,
+          message: 'a motion with this id is already running',
+        },
       });
     }
     if (this.#closed) throw closing(motionId);
@@ -260,7 +268,7 @@ export class Actuation {
     // The former holder has to take the lease again: a release hands the robot to no holder.
     this.#lease.drop();
     this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'estop' } });
-    await this.#stopAll(reason, 'emergency-stop');
+    await this.#whileStopping(() => this.#stopAll(reason, 'emergency-stop'));
   }
 
   /** Settles when everything stands, or after a deadline. */
@@ -354,6 +362,7 @@ export class Actuation {
 
   async #whileStopping(stop: () => Promise<void>): Promise<void> {
     this.#stopsUnderWay++;
+    for (const listen of this.#stopListeners) listen();
     try {
       await stop();
     } finally {
@@ -380,18 +389,12 @@ function stopOf({ stop }: Mover): Stop {
 
 function closing(motionId: string): EdgeError {
   return new EdgeError('cell.unavailable', {
-    operation: 'robot-motion',
-    subject: motionId,
-    message: 'the execution cell is shutting down',
+    ...{ operation: 'robot-motion', subject: motionId, message: 'the execution cell is shutting down' },
   });
 }
 
-function lost(motionId: string): EdgeError {
-  return new EdgeError('lease.lost', { operation: 'robot-motion', subject: motionId });
-}
+const lost = (motionId: string) =>
+  new EdgeError('lease.lost', { operation: 'robot-motion', subject: motionId });
 
 /** For tests of other parts, without an emergency stop. */
-function unlatched(): Safety {
-  const word = new SafetyWord();
-  return { word, latch: new StopLatch(word) };
-}
+const unlatched = (word = new SafetyWord()): Safety => ({ word, latch: new StopLatch(word) });

@@ -52,7 +52,7 @@ import { RunScheduler } from './queue/run-scheduler.ts';
 import { DEFAULT_SHARING, type RunSharingRules } from './queue/run-sharing.ts';
 import { RuntimeApps } from './queue/runtime-apps.ts';
 import { RobotProxy } from './robot/robot-proxy.ts';
-import { decisionText } from './runs/decisions.ts';
+import { decisionParts } from './runs/decisions.ts';
 import { lesserBudget } from './runs/run-budget.ts';
 import { messageEvent } from './runs/run-message-event.ts';
 import type { Opening } from './runs/run-opening.ts';
@@ -268,9 +268,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return this.#details(this.#view(runId));
   }
 
-  decisions(runId: string): string {
+  decisions(runId: string): AsyncIterable<string> {
     this.#view(runId);
-    return decisionText(this.#store.events(runId));
+    return decisionParts(this.#store.events(runId));
   }
 
   status(): RuntimeStatus {

@@ -2,10 +2,12 @@ import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PolicyBook } from '../../adapters/cedar/index.ts';
+import { FreezeWatch } from '../../contract/index.ts';
 import { TopicClasses } from '../../daemon/execution/door/index.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { SafetyWatch } from '../../daemon/execution/safety/safety-word.ts';
-import { StopLatch } from '../../daemon/execution/safety/stop-latch.ts';
+import { RELEASED, StopLatch } from '../../daemon/execution/safety/stop-latch.ts';
+import { StopStore } from '../../daemon/execution/safety/stop-store.ts';
 import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { RemoteCalls } from '../../daemon/runtime/remote/remote-calls.ts';
 import { RuntimeSession } from '../../daemon/runtime/remote/runtime-session.ts';
@@ -59,6 +61,32 @@ describe('the fault campaign finds a daemon', () => {
         vi.spyOn(StopLatch.prototype, 'check').mockReturnValue(undefined);
         vi.spyOn(SafetyWatch.prototype, 'why').mockReturnValue('');
       },
+      AFTER,
+    ],
+    [
+      'that forgets the emergency stop when both cells die',
+      'runs.estop-killed',
+      'webhook',
+      2,
+      () => vi.spyOn(StopStore.prototype, 'read').mockReturnValue(RELEASED),
+      AFTER,
+    ],
+    [
+      'in which a run outranks the person who had it when the runtime died',
+      'runs.takeover-killed',
+      'webhook',
+      2,
+      () => {
+        ranks.agent = LEASE_PRIORITIES.teleoperation + 1;
+      },
+      /while a person had the robot|never got the lease/,
+    ],
+    [
+      'whose runs go on where they were after a freeze',
+      'runs.host.freeze',
+      'webhook',
+      2,
+      () => vi.spyOn(FreezeWatch.prototype, 'look').mockReturnValue(undefined),
       AFTER,
     ],
     [

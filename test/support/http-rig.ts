@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import {
   type CellName,
@@ -89,7 +90,7 @@ export class TinyRuntime implements RuntimeApi {
 
   decisions(runId: string) {
     this.#known(runId);
-    return '{"phase":"explore"}\n{"phase":"done"}\n';
+    return Readable.from(['{"phase":"explore"}\n', '{"phase":"done"}\n']);
   }
 
   status() {

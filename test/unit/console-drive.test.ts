@@ -134,6 +134,23 @@ describe('a driver', () => {
     expect(silent.sent).toEqual(['0.2 0', 'return']);
   });
 
+  it('keeps its lease when somebody stops the robot, and moves it again by a new press alone', async () => {
+    const robot = new Robot();
+    await robot.driver.start();
+    robot.driver.hold('keys', FORWARD);
+    await settled();
+    robot.fault = Object.assign(new Error('the robot was stopped'), { code: 'robot.preempted' });
+    await robot.turn();
+    robot.fault = undefined;
+    expect(robot.driver.state).toEqual({ at: 'ready', reason: 'the robot was stopped' });
+    robot.driver.hold('keys', FORWARD);
+    await robot.turn();
+    expect(robot.sent).toEqual(['0.2 0', '0.2 0', '0 0']);
+    robot.driver.hold('keys', undefined);
+    robot.driver.hold('keys', FORWARD);
+    expect(robot.at).toBe('moving');
+  });
+
   it('gives a lease back that comes after the person left', async () => {
     const robot = new Robot();
     const starting = robot.driver.start();

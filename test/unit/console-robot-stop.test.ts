@@ -18,6 +18,12 @@ it.each([
     'bad',
   ],
   ['a refusal', async () => Response.json({}, { status: 403 }), /^NOT STOPPED/, 'bad'],
+  [
+    'a token that is not valid',
+    async () => Response.json({}, { status: 401 }),
+    /^NOT STOPPED at .*the token is not valid: give a token, or use the button of the robot itself$/,
+    'bad',
+  ],
   ['no daemon', async () => Promise.reject(new Error('connection refused')), /^NOT STOPPED at/, 'bad'],
 ])('shows what became of it: %s', async (_, answer, words, look) => {
   vi.stubGlobal('fetch', answer);

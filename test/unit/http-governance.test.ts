@@ -50,3 +50,25 @@ it('judges by the text of a caller for operators only, who govern the robot', as
   expect((await rig.post('/v1/policy/rejudge', { ...body, ...text }, asLena)).status).toBe(403);
   expect((await rig.post('/v1/policy/rejudge', { ...body, ...text })).status).toBe(200);
 });
+
+it('says of each approval whether the caller may answer it', async () => {
+  const listed = async (token: string) => {
+    const answer = await rig.get('/v1/approvals', { authorization: `Bearer ${token}` });
+    return ((await answer.json()) as { approvals: { answerable: string }[] }).approvals.map(
+      ({ answerable }) => answerable,
+    );
+  };
+  await rig.stop();
+  const ada = { token: 'token-of-ada', who: { principal: 'ada', tenant: 'local', roles: ['operator'] } };
+  const ports = await governedPorts();
+  const [asked] = ports.approvals!.approvals();
+  const named = { ...asked!, roles: ['maintainer'] };
+  const approvals = {
+    approvals: () => [asked!, named],
+    answer: () => Promise.reject(new Error('not asked')),
+  };
+  rig = await startRig({ auth: { kind: 'token', token: TOKEN, principals: [ada] } }, { ...ports, approvals });
+  answerAll(rig);
+  expect(await listed(TOKEN)).toEqual(['yes', 'role']);
+  expect(await listed(ada.token)).toEqual(['own', 'role']);
+});

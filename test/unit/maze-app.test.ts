@@ -9,7 +9,12 @@ async function mission(options: Partial<FakeRobotOptions>, params: Record<string
   await rig.cell.start();
   const { run } = await rig.cell.submit({ type: 'maze/find_exit', params }, PERSON);
   await rig.finished();
-  return { rig, robot, run: rig.cell.run(run.run_id), decisions: rig.cell.decisions(run.run_id) };
+  return {
+    rig,
+    robot,
+    run: rig.cell.run(run.run_id),
+    decisions: (await Array.fromAsync(rig.cell.decisions(run.run_id))).join(''),
+  };
 }
 
 describe('turtlebot-maze on a grid maze', () => {

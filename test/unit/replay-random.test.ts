@@ -39,7 +39,7 @@ const MORE_SESSIONS = [
   778,
   1_139,
   1_145,
-  ...Array.from({ length: 12 }, (_, i) => i + 1_001),
+  ...Array.from({ length: 40 }, (_, i) => i + 1_001),
 ];
 
 /** Carried out once; replays do not change it. */

@@ -352,7 +352,7 @@ describe('runs are what their events say', () => {
       await rig.cell.start();
       const { run } = await rig.cell.submit({ type: 'maze/find_exit' }, PERSON);
       await rig.finished();
-      return rig.cell.decisions(run.run_id);
+      return (await Array.fromAsync(rig.cell.decisions(run.run_id))).join('');
     };
     const slow = await decide(7);
     expect(slow.split('\n').length).toBeGreaterThan(50);
@@ -364,7 +364,7 @@ describe('runs are what their events say', () => {
     await rig.cell.start();
     const { run } = await rig.cell.submit({ type: 'maze/find_exit' }, PERSON);
     await rig.finished();
-    const text = rig.cell.decisions(run.run_id);
+    const text = (await Array.fromAsync(rig.cell.decisions(run.run_id))).join('');
     expect(text).not.toMatch(/_ns"|duration_|[0-9a-f]{8}-[0-9a-f]{4}-7/);
     const calls = new Map<string, number>();
     const lines = rig.events

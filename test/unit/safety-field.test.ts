@@ -64,7 +64,7 @@ describe('the lease in the field', () => {
       const stands = Promise.withResolvers<void>();
       rig.onStop = () => stands.promise;
       const { lease_id: leaseId } = await rig.ask<LeaseView>(execution.leaseTake, {
-        ...{ role: 'teleoperation', holder: 'vera', ttlMs: 1_000 },
+        ...{ role: 'teleoperation', holder: 'vera', ttlMs: 5_000 },
       });
       const stopped = rig.actuation[what]('a child');
       const command = { leaseId, twist: { linear: 0.1, angular: 0 } };
@@ -74,6 +74,7 @@ describe('the lease in the field', () => {
       expect(rig.steered).toEqual([]);
       stands.resolve();
       await stopped;
+      await rig.clock.advance(1_000);
       await steer();
       expect(rig.steered).toEqual([[0.1, 0, leaseId]]);
     },

@@ -128,7 +128,7 @@ describe('the stop of a run', () => {
 });
 
 describe('a stop of everything', () => {
-  it('by an agent brakes what a person steers, and leaves the lease: new commands count again', async () => {
+  it('by an agent brakes what a person steers, and leaves the lease: a new press counts again', async () => {
     const { rig, stop, take, steer } = bench();
     const { lease_id: id } = await take();
     const stands = Promise.withResolvers<void>();
@@ -140,8 +140,11 @@ describe('a stop of everything', () => {
     await expect(steer(id)).rejects.toMatchObject({ code: 'robot.preempted' });
     stands.resolve();
     await stopped;
+    await expect(steer(id)).rejects.toMatchObject({ code: 'robot.preempted' });
+    await rig.clock.advance(20);
+    await rig.ask(execution.teleopCommand, { leaseId: id, twist: { linear: 0, angular: 0 } });
     await steer(id);
-    expect(rig.steered).toEqual([[0.1, 0, id]]);
+    expect(rig.steered.at(-1)).toEqual([0.1, 0, id]);
   });
 
   it('by a person ends the lease of central, and not that of another person', async () => {

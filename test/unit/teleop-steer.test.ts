@@ -44,6 +44,7 @@ describe('steering by hand', () => {
       return await steered;
     };
     expect(await ends('command.expired')).toMatchObject({ code: 'command.expired', seconds: 3.5 });
+    expect(await ends('robot.preempted')).toMatchObject({ code: 'robot.preempted', seconds: 0.5 });
     expect(await ends('lease.lost')).toMatchObject({ code: 'lease.lost', seconds: 0.5 });
     expect(await ends('estop.engaged')).toMatchObject({ code: 'estop.engaged', seconds: 0.5 });
   });

@@ -24,4 +24,20 @@ describe('keys as a stick', () => {
     keys.press('w');
     expect(keys.motion()).toBeUndefined();
   });
+
+  it('a key that was down when the robot was stopped steers again when it was let go for a second', () => {
+    let nowMs = 0;
+    const keys = new Stick({ monotonicMs: () => nowMs }, 0.2, 0.8);
+    const forward = () => (keys.motion() as { twist: { linear: number } }).twist.linear;
+    keys.press('w');
+    keys.release();
+    // The pause before a held key repeats, and its repeats.
+    for (nowMs = 660; nowMs < 5_000; nowMs += 33) {
+      keys.press('w');
+      expect(forward()).toBe(0);
+    }
+    nowMs += 1_000;
+    keys.press('w');
+    expect(forward()).toBe(0.2);
+  });
 });

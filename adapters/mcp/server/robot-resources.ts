@@ -57,7 +57,10 @@ export async function readResource(uri: string, ports: RobotMcpPorts): Promise<C
     const id = run[1]!;
     if (run[2] === undefined) return json(ports.runtime.run(id));
     if (run[2] === 'decisions')
-      return { uri, mimeType: 'application/x-ndjson', text: ports.runtime.decisions(id) };
+      return {
+        ...{ uri, mimeType: 'application/x-ndjson' },
+        text: (await Array.fromAsync(ports.runtime.decisions(id))).join(''),
+      };
     ports.runtime.run(id);
     return json({ events: newest(ports, id) });
   }

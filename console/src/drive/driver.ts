@@ -27,6 +27,8 @@ const TTL_MS = 1_500;
 const RENEW_MS = 500;
 /** Without an answer for this long the connection is lost. */
 const SILENCE_MS = 1_000;
+/** Somebody stopped the robot. The lease stays, and what is held has to be let go. */
+const STOPPED = 'robot.preempted';
 
 export class Driver {
   readonly #ports: DriverPorts;
@@ -128,8 +130,12 @@ export class Driver {
       .then(() => (renews ? this.#ports.renew(lease) : undefined))
       .then(
         () => this.#answered(lease, twist !== undefined),
-        (error: Error) => {
-          if (this.#lease === lease) this.#lose(error.message);
+        (error: Error & { code?: string }) => {
+          if (this.#lease !== lease) return;
+          if (error.code !== STOPPED) return this.#lose(error.message);
+          this.#sending = false;
+          this.release();
+          this.#set('ready', error.message);
         },
       );
   }

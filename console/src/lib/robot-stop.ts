@@ -34,8 +34,10 @@ export const robotStop = {
       return last();
     };
     let why = '';
+    let isRefused = false;
     const response = await giveStop('/v1/robot/stop', { repeatMs: REPEAT_MS, again }).catch((error) => {
       why = `: ${(error as Error).message}`;
+      isRefused = (error as { status?: number }).status === 401;
     });
     if (!last()) return;
     const answer = response?.body as Stopped | undefined;
@@ -45,6 +47,12 @@ export const robotStop = {
     if (response?.ok && answer?.result?.confirmed === false)
       show({ text: `stop given at ${time}, NOT CONFIRMED that the robot stands: look at it`, look: 'bad' });
     else if (response?.ok) show({ text: `stopped at ${time}`, look: 'ok' });
-    else show({ text: `NOT STOPPED at ${time}${why}: use the emergency stop`, look: 'bad' });
+    else {
+      // Without a token the emergency stop of this page is refused too.
+      const then = isRefused
+        ? 'give a token, or use the button of the robot itself'
+        : 'use the emergency stop';
+      show({ text: `NOT STOPPED at ${time}${why}: ${then}`, look: 'bad' });
+    }
   },
 };

@@ -16,6 +16,8 @@ export type Approval = {
   readonly facts: unknown;
   readonly principal: string;
   readonly roles: readonly string[];
+  /** For who looks: `role`: their answer is refused; `own`: by the built-in policies. */
+  readonly answerable?: 'yes' | 'own' | 'role';
   readonly expires_ts: string;
 };
 
@@ -78,14 +80,21 @@ export function ApprovalItem(props: {
   answer: (approval: Approval, decision: 'allow' | 'deny') => void;
 }) {
   const { approval, answer } = props;
-  const { point, subject, reason, facts, principal, expires_ts, roles } = approval;
+  const { point, subject, reason, facts, principal, expires_ts, roles, answerable } = approval;
   const who = roles.length ? `; ${roles.join(' or ')} may answer` : '';
+  const refused = answerable === 'role';
+  const yours = refused
+    ? 'You have none of these roles: somebody else has to answer.'
+    : answerable === 'own'
+      ? 'It was asked in your own name: somebody else has to answer, unless a policy lets you.'
+      : '';
   return (
     <li>
       <strong>{`${point} ${subject}`}</strong>
       <p>{reason}</p>
       <code>{JSON.stringify(facts)}</code>
       <p>{`for ${principal}, until ${clockTime(expires_ts)}${who}`}</p>
+      {yours && <p className="why">{yours}</p>}
       {(['allow', 'deny'] as const).map((decision) => {
         const label = decision === 'allow' ? 'Allow' : 'Deny';
         return (
@@ -93,6 +102,7 @@ export function ApprovalItem(props: {
             key={decision}
             type="button"
             className={decision}
+            disabled={refused}
             aria-label={`${label} ${point} ${subject}`}
             onClick={() => answer(approval, decision)}
           >

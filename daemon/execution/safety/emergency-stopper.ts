@@ -21,6 +21,8 @@ export type EmergencyStopperDeps = {
   note(event: NewEvent): void;
   /** Informs every part that could start a motion. */
   tell(state: EStopState): void;
+  /** Called when it is released. */
+  released?(): void;
 };
 
 type Press = {
@@ -112,6 +114,7 @@ export class EmergencyStopper implements EmergencyStop {
       this.#checkCauses(found);
     }
     latch.set(RELEASED);
+    this.#deps.released?.();
     note({
       kind: 'estop.released',
       payload: { source, by: worded(by, 128), reason: worded(reason, 512) },

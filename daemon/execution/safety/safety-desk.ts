@@ -24,6 +24,7 @@ import type { Drive } from '../drive.ts';
 import { ArmJog, type ArmJogParts } from './arm-jog.ts';
 import { EmergencyStopper } from './emergency-stopper.ts';
 import type { JointGateSpec } from './gate-spec.ts';
+import { NewPress } from './new-press.ts';
 import { SafetyWatch, SafetyWord } from './safety-word.ts';
 import { serveSafety } from './serve-safety.ts';
 import { StopFile } from './stop-file.ts';
@@ -83,6 +84,7 @@ export class SafetyDesk {
   readonly #options: SafetyOptions;
   readonly #file: StopFile;
   readonly #stopper: EmergencyStopper;
+  readonly #press: NewPress;
   #actuation: Actuation | undefined;
   #jog: ArmJog | undefined;
   #jogPath: DoorPath | undefined;
@@ -107,6 +109,7 @@ export class SafetyDesk {
       ...(options.executed ? { executed: options.executed } : {}),
     });
     this.#file = new StopFile(dataDir, clock);
+    this.#press = new NewPress(clock);
     this.#stopper = new EmergencyStopper({
       clock,
       latch: this.latch,
@@ -118,6 +121,7 @@ export class SafetyDesk {
       ],
       note: (event) => this.#actuation?.note(event),
       tell: (state) => context.bus.broadcast(TOPICS.stopEngaged, state),
+      released: () => this.#press.stopped(),
     });
     const onFault = (error: unknown) => this.#fault(error);
     this.ways = new StopWays({ clock, stop: this.#stopper, onFault, ...options });
@@ -157,8 +161,9 @@ export class SafetyDesk {
     this.#actuation = actuation;
     const steer = drive.steer?.bind(drive);
     const check = (operation: string, subject: string) => this.latch.check(operation, subject);
+    actuation.onStop(() => this.#press.stopped());
     const teleoperation = new Teleoperation({
-      ...{ clock: this.#context.clock, actuation, steer, jog: this.#jog?.jog, check },
+      ...{ clock: this.#context.clock, actuation, press: this.#press, steer, jog: this.#jog?.jog, check },
     });
     const { hasRobot = true } = this.#options;
     serveSafety(this.#context.bus, { actuation, stop: this.#stopper, teleoperation, check, hasRobot });

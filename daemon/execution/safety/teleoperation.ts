@@ -9,10 +9,12 @@ import {
 import type { Actuation } from '../actuation.ts';
 import { roleOf } from '../lease.ts';
 import { checkOwner } from './lease-owner.ts';
+import type { NewPress } from './new-press.ts';
 
 export type TeleoperationParts = {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly actuation: Pick<Actuation, 'lease' | 'stopping'>;
+  readonly press: NewPress;
   /** Absent: this robot cannot be steered by hand from here. False: it is not accepted now. */
   readonly steer?: ((twist: Twist2d, lease: number, madeAtMs: number) => boolean) | undefined;
   /** Absent: this robot has no arm that takes positions. */
@@ -42,28 +44,32 @@ export class Teleoperation {
   /**
    * `madeAtMs` is when the command was made, by the clock of the host. It is valid from then on, not from its arrival.
    * Throws `command.expired`, `estop.engaged`, `lease.lost`, `policy.denied` (a lease of a role that does not steer),
-   * `schema.invalid`, `robot.preempted` (somebody stops the robot at this moment), `robot.not_supported`,
-   * `robot.unreachable`, and for joints what the gate says of them.
+   * `schema.invalid`, `robot.preempted` (somebody stops the robot at this moment, or stopped it while this key was
+   * down), `robot.not_supported`, `robot.unreachable`, and for joints what the gate says of them.
    */
   command(body: unknown, madeAtMs: number): void {
     const { leaseId, twist, joints } = commandOf(body);
-    checkFresh('teleoperate', 'robot', madeAtMs, this.#parts.clock.monotonicMs());
-    this.#parts.check('teleoperate', 'robot');
-    this.#checkLease(leaseId);
-    checkOwner(this.#parts.actuation.lease, leaseId, body);
-    if (this.#parts.actuation.stopping) {
-      throw new EdgeError('robot.preempted', {
-        operation: 'teleoperate',
-        subject: 'robot',
-        message:
-          'the robot is being stopped; you keep the lease, and commands apply again when the robot stands still',
-      });
-    }
+    const { press, actuation } = this.#parts;
+    const who = whoOf(body);
+    const stands = twist !== undefined && twist.linear === 0 && twist.angular === 0;
+    // Who keeps asking holds the key, whatever the command is refused for.
+    const isNew = stands || press.presses(who, madeAtMs);
+    this.#check(leaseId, body, madeAtMs);
+    if (stands) press.letGo(who, madeAtMs);
+    if (actuation.stopping) throw preempted('the robot is being stopped');
+    if (!isNew) throw preempted('the robot was stopped while you were steering');
     if (twist) this.#steer(twist, leaseId, madeAtMs);
     if (joints) {
       if (!this.#parts.jog) throw notSupported('its joints cannot be moved by hand; configure [gate]');
       this.#parts.jog(joints, leaseId, madeAtMs);
     }
+  }
+
+  #check(leaseId: number, body: unknown, madeAtMs: number): void {
+    checkFresh('teleoperate', 'robot', madeAtMs, this.#parts.clock.monotonicMs());
+    this.#parts.check('teleoperate', 'robot');
+    this.#checkLease(leaseId);
+    checkOwner(this.#parts.actuation.lease, leaseId, body);
   }
 
   #steer(twist: Twist2d, leaseId: number, madeAtMs: number): void {
@@ -118,6 +124,12 @@ function commandOf(body: unknown): TeleopCommand {
   };
 }
 
+/** Who steers, as the border knows it; a caller inside of this daemon has no name. */
+function whoOf(body: unknown): string {
+  const { by } = body as { by?: unknown };
+  return typeof by === 'string' ? by : '';
+}
+
 function number(value: unknown, path: string): number {
   if (typeof value === 'number' && Math.abs(value) <= SPEED_MAX) return value;
   throw bad(path, `a number from -${SPEED_MAX} to ${SPEED_MAX}`);
@@ -128,6 +140,13 @@ function bad(path: string, expected: string): EdgeError {
     operation: 'teleoperate',
     subject: path,
     message: `${path}: ${expected} expected`,
+  });
+}
+
+function preempted(message: string): EdgeError {
+  return new EdgeError('robot.preempted', {
+    ...{ operation: 'teleoperate', subject: 'robot', message },
+    hint: 'you keep the lease: let go, and press again (a velocity of zero, or no command for a second)',
   });
 }
 

@@ -1,6 +1,14 @@
 import type { FastifyInstance } from 'fastify';
-import { LIMITS, UUID_PATTERN, withDeadline } from '../../../contract/index.ts';
+import {
+  type Approval,
+  isSamePerson,
+  LIMITS,
+  type PolicyContext,
+  UUID_PATTERN,
+  withDeadline,
+} from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { rolesOf } from '../access.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors } from '../schemas.ts';
@@ -28,6 +36,16 @@ const ApprovalView = Type.Object(
   },
   { title: 'Approval' },
 );
+const ListedApproval = Type.Object(
+  {
+    ...ApprovalView.properties,
+    answerable: Type.Enum(['yes', 'own', 'role'], {
+      description:
+        'for this caller. role: it has none of the roles, and is refused; own: asked in its own name, which the built-in policies refuse; yes: policies decide at the answer',
+    }),
+  },
+  { title: 'ListedApproval' },
+);
 const Query = Type.Object(
   { all: Type.Optional(Type.Boolean({ description: 'the answered ones too' })) },
   closed,
@@ -45,7 +63,7 @@ const Body = Type.Object(
 );
 
 /** Approvals that wait for a person, and their answers. */
-export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpPorts): void {
+export function approvalRoutes(app: FastifyInstance, { approvals, clock, governance }: HttpPorts): void {
   if (!approvals) return;
   app.get(
     '/v1/approvals',
@@ -55,14 +73,16 @@ export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpP
         summary: 'What waits for the word of a person, the oldest first',
         tags: ['governance'],
         querystring: Query,
-        response: { 200: Type.Object({ approvals: Type.Array(ApprovalView) }), ...errors },
+        response: { 200: Type.Object({ approvals: Type.Array(ListedApproval) }), ...errors },
       },
     },
     async (request) => {
       const { all } = request.query as Static<typeof Query>;
-      const { tenant } = callerOf(request);
+      const who = callerOf(request);
+      const roles = rolesOf(who, { governance });
       const found = approvals.approvals(all === undefined ? {} : { all });
-      return { approvals: found.filter((one) => one.tenant === tenant) };
+      const theirs = found.filter((one) => one.tenant === who.tenant);
+      return { approvals: theirs.map((one) => ({ ...one, answerable: answerable(one, who, roles) })) };
     },
   );
 
@@ -85,4 +105,13 @@ export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpP
       return await withDeadline(clock, LIMITS.API_REQUEST_MS, answered, 'answer approval', id);
     },
   );
+}
+
+function answerable(
+  approval: Approval,
+  who: PolicyContext,
+  roles: readonly string[],
+): 'yes' | 'own' | 'role' {
+  if (approval.roles.length > 0 && !approval.roles.some((role) => roles.includes(role))) return 'role';
+  return isSamePerson(approval.principal, who.principal) ? 'own' : 'yes';
 }

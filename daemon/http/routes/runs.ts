@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { IntentRequest, LIMITS, RunState, withDeadline } from '../../../contract/index.ts';
 import type { Static } from '../../../contract/schema-kit.ts';
@@ -96,8 +97,8 @@ export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): 
       },
     },
     async (request, reply) => {
-      const text = runtime.decisions((request.params as Static<typeof RunParams>).id);
-      return reply.type('application/x-ndjson; charset=utf-8').send(text);
+      const parts = runtime.decisions((request.params as Static<typeof RunParams>).id);
+      return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(parts));
     },
   );
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type AgentEvent, canonicalJson } from '../../../contract/index.ts';
 
 /**
@@ -46,6 +47,27 @@ export function decisionText(events: Iterable<AgentEvent>): string {
     if (decided !== undefined) text += `${decided}\n`;
   }
   return text;
+}
+
+/** Characters of a part of `decisionParts`, and events that are read for it, before others have their turn. */
+const PART_CHARS = 16_384;
+const PART_EVENTS = 32;
+
+/** The same in parts: reading thousands of long results must not hold up a stop. */
+export async function* decisionParts(events: Iterable<AgentEvent>): AsyncGenerator<string> {
+  const calls = new Map<string, number>();
+  let text = '';
+  let read = 0;
+  for (const event of events) {
+    const decided = decisionLine(event, calls);
+    if (decided !== undefined) text += `${decided}\n`;
+    if (++read < PART_EVENTS && text.length < PART_CHARS) continue;
+    if (text !== '') yield text;
+    text = '';
+    read = 0;
+    await nextTurn();
+  }
+  if (text !== '') yield text;
 }
 
 function line(kind: string, content: Record<string, unknown>): string {

@@ -143,6 +143,17 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
     ...{ motions: HAND, bound: 'stopped' },
   },
   { id: 'stop.robot', what: 'robot.stop, or arm.stop', pace: virtual, motions: ALL, bound: 'stopped' },
+  {
+    ...{ id: 'stop.held', what: 'a stop of somebody else; the hand holds its key', pace: virtual },
+    ...{ motions: HAND, bound: 'stopped' },
+  },
+  {
+    ...{
+      id: 'estop.held',
+      what: 'the emergency stop and its release; the hand holds its key and takes the lease again',
+    },
+    ...{ pace: virtual, motions: HAND, bound: 'cut at once' },
+  },
   { id: 'stop.run', what: 'the stop of a run', pace: virtual, motions: ASKED, bound: 'stopped' },
   {
     ...{ id: 'estop.api', what: 'the emergency stop by the API; every caller keeps asking', pace: virtual },

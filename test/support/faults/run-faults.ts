@@ -127,6 +127,13 @@ export const RUN_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{
+      id: 'attached.held',
+      what: 'a stop, or the emergency stop and its release; an attached client keeps steering and asking for the lease',
+    },
+    ...{ pace: virtual, motions: { base: ATTACHED }, bound: 'stopped' },
+  },
+  {
+    ...{
       id: 'attached.tries',
       what: 'an attached client commands without the lease: elsewhere, beside one, in an emergency stop',
     },

@@ -9,6 +9,7 @@ import { BOOT_MS } from './daemon.ts';
 import { STEER_KEY } from './execution.ts';
 import { FarRuntime } from './far-runtime.ts';
 import { bounded, draw, frozen, type Inflict, letGo, order, TAIL_MS } from './inflict-kit.ts';
+import { HELD_MS, pressedAndReleased } from './inflict-stops.ts';
 import { BUTTON, STOP_KEY } from './robots.ts';
 import type { Stage } from './run-trial.ts';
 import { takeOver } from './takeover.ts';
@@ -167,6 +168,12 @@ export const RUNS_FAULTS: Readonly<Record<string, Inflict>> = {
     await daemon.run(2_000 * trial.random.float());
     far.isOnline = true;
     return bounded(stage, fromMs, daemon.nowMs + 3_000);
+  },
+  'attached.held': async (stage) => {
+    const fromMs = stage.daemon.nowMs;
+    if (draw(stage)) await pressedAndReleased(stage);
+    else order(stage, execution.robotStop, { reason: 'stop', role: 'teleoperation', by: 'max' });
+    return bounded(stage, fromMs, stage.daemon.nowMs + HELD_MS);
   },
   'law.forbids': async (stage) => {
     const { daemon, trial, asker } = stage;

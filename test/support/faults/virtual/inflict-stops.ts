@@ -22,6 +22,22 @@ function estop(engage: (stage: Stage) => void): Inflict {
   };
 }
 
+/** A key that is held for long after a stop, milliseconds. */
+export const HELD_MS = 4_000;
+
+/** The emergency stop, and its release a little later. */
+export async function pressedAndReleased(stage: Stage): Promise<void> {
+  const { daemon, trial } = stage;
+  order(stage, execution.estopEngage, { source: 'api', by: 'max', reason: '' });
+  await daemon.run(600 + 2_400 * trial.random.float());
+  order(stage, execution.estopRelease, { source: 'api', by: 'bert', reason: '' });
+  // A slow disk has to have it first.
+  for (let waited = 0; daemon.execution.safety.latch.engaged && waited < 2_000; waited++) {
+    await daemon.run(5);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** Stops by every way, and the faults that may undo them. */
 export const STOPS: Readonly<Record<string, Inflict>> = {
   'stop.robot': async (stage) => {
@@ -31,6 +47,18 @@ export const STOPS: Readonly<Record<string, Inflict>> = {
     if (robot === 'arm' && motion !== 'controller') order(stage, execution.armStop, { reason: 'stop' });
     else order(stage, execution.robotStop, { reason: 'stop', role: 'teleoperation' });
     return bounded(stage, fromMs);
+  },
+  'stop.held': async (stage) => {
+    const fromMs = stage.daemon.nowMs;
+    if (draw(stage)) order(stage, execution.robotStop, { reason: 'stop', role: 'agent', by: 'agent-7' });
+    else order(stage, execution.robotStop, { reason: 'stop', role: 'teleoperation', by: 'max' });
+    return bounded(stage, fromMs, fromMs + HELD_MS);
+  },
+  'estop.held': async (stage) => {
+    const fromMs = stage.daemon.nowMs;
+    await pressedAndReleased(stage);
+    void stage.hand!.take();
+    return bounded(stage, fromMs, stage.daemon.nowMs + HELD_MS);
   },
   'stop.run': async (stage) => {
     letGo(stage);

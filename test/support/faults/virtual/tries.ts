@@ -10,6 +10,10 @@ import type { Stage } from './run-trial.ts';
 const { execution } = METHODS;
 const EVERY_MS = 25;
 const TRIES_MS = 3_000;
+const HAND_MS = 50;
+/** How long a key is down, and how often it is pressed, milliseconds. */
+const PRESS_MS = 300;
+const PRESS_EVERY_MS = 1_400;
 
 /** Everybody who could move this robot asks to, all at once. The answer ends it. */
 export function everybodyTries(stage: Stage): () => void {
@@ -19,14 +23,23 @@ export function everybodyTries(stage: Stage): () => void {
       ? (['trajectory', 'controller'] as const)
       : (['navigate', 'drive', 'controller'] as const);
   const programs = kinds.map((kind) => new Program(daemon, kind, trial.random, true));
+  // A key that is held is not obeyed after a stop: this one is pressed again and again.
+  const isDown = () => daemon.nowMs % PRESS_EVERY_MS < PRESS_MS;
   const hand = new Hand(daemon, () =>
-    trial.robot === 'arm' ? { joints: { joint_1: 0.5 } } : { twist: { linear: 0.1, angular: 0.4 } },
+    trial.robot === 'arm'
+      ? { joints: { joint_1: 0.5 } }
+      : { twist: isDown() ? { linear: 0.1, angular: 0.4 } : { linear: 0, angular: 0 } },
   );
+  const presses = daemon.host.every(HAND_MS, () => {
+    // Positions have no zero: a pause is what lets go of them.
+    if (trial.robot === 'arm') hand.steers = isDown();
+  });
   for (const one of [...programs, hand]) one.start();
   const offers = offering(stage, 'route');
   const plays = offering(stage, 'play');
   return () => {
     for (const one of [...programs, hand]) one.end();
+    presses.cancel();
     offers();
     plays();
   };
