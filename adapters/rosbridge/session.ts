@@ -239,14 +239,15 @@ export class RosbridgeSession {
   async #answerOf(service: string, message: ClientMessage): Promise<unknown> {
     const { door, robot, clock } = this.#parts;
     const args = objectOf(message['args']);
-    if (!door) throw refused(service, 'this client may only look: connect with a token to call services');
     // A stop waits for no other call, and no arguments refuse it.
-    if (service === OWN_SERVICES.stop) return await callOwnService(service, door);
+    if (door && service === OWN_SERVICES.stop) return await callOwnService(service, door);
     if (args === undefined) throw refused(service, 'args: expected fields by name');
     if (this.#calls > LIMITS.ATTACH_CALLS_MAX) throw refused(service, 'too many calls at a time');
-    const own =
-      (await callOwnService(service, door)) ??
-      (await callRosapi(service, args, { robot, door, clock, graph: this.#graph }));
+    // What rosapi shows, a client that may only look sees as well.
+    const shown = await callRosapi(service, args, { robot, door, clock, graph: this.#graph });
+    if (shown) return shown;
+    if (!door) throw refused(service, 'this client may only look: connect with a token to call services');
+    const own = await callOwnService(service, door);
     if (own) return own;
     const known = this.#graph?.services.find(({ name }) => name === service)?.types[0];
     const type = known ?? typeOf(message['type'], 'srv');

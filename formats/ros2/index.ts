@@ -10,3 +10,4 @@ export * from './qos.ts';
 export * from './tf-tree.ts';
 export { type TextLookup, TypeBook } from './type-book.ts';
 export { rihs01, type TypeDescription } from './type-description.ts';
+export * from './type-fields.ts';

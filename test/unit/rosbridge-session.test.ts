@@ -272,4 +272,68 @@ describe('a rosbridge client', () => {
     await client.settled();
     expect(client.door.asked.filter(([what]) => what === 'stop')).toHaveLength(3);
   });
+
+  it('without a token sees topics, types and nodes in rosapi, and neither parameters nor services', async () => {
+    const client = attach({ door: undefined });
+    const call = async (service: string, args: Json = {}) => {
+      client.send({ op: 'call_service', id: service, service: `/rosapi/${service}`, args });
+      await client.settled();
+      return client.ops('service_response').at(-1)!;
+    };
+    const qos = {} as never;
+    client.robot.receive({
+      kind: 'graph',
+      graph: {
+        ...GRAPH,
+        topics: [
+          {
+            topic: '/scan',
+            types: [SCAN],
+            publishers: [
+              { node: '/lidar', type: SCAN, qos },
+              { node: '/lidar', type: SCAN, qos },
+            ],
+            subscribers: [{ node: '/amcl', type: SCAN, qos }],
+          },
+        ],
+        actions: [{ name: '/spin', types: ['nav2_msgs/action/Spin'] }],
+      },
+    });
+    const answers = async (service: string, args: Json, values: Json) =>
+      expect(await call(service, args)).toMatchObject({ result: true, values });
+    await answers('publishers', { topic: '/scan' }, { publishers: ['/lidar'] });
+    await answers('subscribers', { topic: '/scan' }, { subscribers: ['/amcl'] });
+    await answers('node_details', { node: '/amcl' }, { publishing: [], subscribing: ['/scan'] });
+    await answers('action_type', { action: '/spin' }, { type: 'nav2_msgs/action/Spin' });
+    await answers('service_type', { service: '/auraison/take_lease' }, { type: 'std_srvs/srv/Trigger' });
+    expect((await call('interfaces'))['values']).toMatchObject({
+      interfaces: expect.arrayContaining([SCAN, 'nav2_msgs/action/Spin', 'std_srvs/srv/Empty']),
+    });
+    const details = (await call('message_details', { type: 'sensor_msgs/LaserScan' }))['values'] as {
+      typedefs: { type: string; fieldnames: string[]; fieldtypes: string[]; fieldarraylen: number[] }[];
+    };
+    const [scan] = details.typedefs;
+    const at = scan!.fieldnames.indexOf('ranges');
+    expect([scan!.type, scan!.fieldtypes[at], scan!.fieldarraylen[at]]).toEqual([
+      'sensor_msgs/LaserScan',
+      'float32',
+      0,
+    ]);
+    expect(details.typedefs.map(({ type }) => type)).toContain('std_msgs/Header');
+    await answers(
+      'action_goal_details',
+      { type: 'nav2_msgs/action/Spin' },
+      { typedefs: expect.arrayContaining([expect.objectContaining({ type: 'nav2_msgs/Spin_Goal' })]) },
+    );
+    for (const service of ['get_param', 'set_param', 'has_param'])
+      expect(await call(service, { name: '/amcl:speed', value: '1' })).toMatchObject({
+        result: false,
+        values: expect.stringContaining('connect with a token'),
+      });
+    expect(await call('message_details', { type: 'acme/Unknown' })).toMatchObject({ result: false });
+    expect(await call('service_request_details', { type: 'acme/Unknown' })).toMatchObject({ result: false });
+    client.send({ op: 'call_service', id: 'own', service: '/auraison/take_lease' });
+    await client.settled();
+    expect(client.ops('service_response').at(-1)).toMatchObject({ id: 'own', result: false });
+  });
 });
