@@ -1,6 +1,7 @@
 import { existsSync, renameSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { ObjectLaneName, ObjectReceipt } from '../contract/core.ts';
+import { Prepared } from '../io/prepared.ts';
 
 /** Where the receipts of files are, in the data directory. */
 export const CUSTODY_FILE = 'link.db';
@@ -50,10 +51,11 @@ const SCHEMA = `
  */
 export class CustodyBook {
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #prepared: Prepared;
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path, { timeout: 5_000 });
+    this.#prepared = new Prepared(this.#db);
     try {
       this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
       this.#db.exec(SCHEMA);
@@ -66,7 +68,7 @@ export class CustodyBook {
   }
 
   place(log: string): Place | undefined {
-    const row = this.#sql('SELECT epoch, seq FROM place WHERE log = ?').get(log);
+    const row = this.#prepared.get('SELECT epoch, seq FROM place WHERE log = ?').get(log);
     return row && { epoch: String(row['epoch']), seq: Number(row['seq']) };
   }
 
@@ -75,7 +77,7 @@ export class CustodyBook {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       work();
-      this.#sql('INSERT OR REPLACE INTO place VALUES (?, ?, ?)').run(log, epoch, seq);
+      this.#prepared.get('INSERT OR REPLACE INTO place VALUES (?, ?, ?)').run(log, epoch, seq);
       this.#db.exec('COMMIT');
     } catch (error) {
       this.#db.exec('ROLLBACK');
@@ -84,36 +86,38 @@ export class CustodyBook {
   }
 
   noteClip(bag: string): void {
-    this.#sql('INSERT OR IGNORE INTO clip VALUES (?)').run(bag);
+    this.#prepared.get('INSERT OR IGNORE INTO clip VALUES (?)').run(bag);
   }
 
   isClip(bag: string): boolean {
-    return this.#sql('SELECT 1 FROM clip WHERE bag = ?').get(bag) !== undefined;
+    return this.#prepared.get('SELECT 1 FROM clip WHERE bag = ?').get(bag) !== undefined;
   }
 
   /** A file that appeared. The same path with the same content changes nothing, unless it was gone. */
   add({ path, lane, epoch, seq, sha256, bytes }: Waiting): void {
-    this.#sql(
-      `INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 'waiting', NULL, NULL) ON CONFLICT (path) DO UPDATE
+    this.#prepared
+      .get(
+        `INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 'waiting', NULL, NULL) ON CONFLICT (path) DO UPDATE
           SET lane = excluded.lane, epoch = excluded.epoch, seq = excluded.seq, sha256 = excluded.sha256,
               bytes = excluded.bytes, state = 'waiting', root = NULL, signature = NULL
         WHERE object.sha256 <> excluded.sha256 OR object.state = 'gone'`,
-    ).run(path, lane, epoch, seq, sha256, bytes);
+      )
+      .run(path, lane, epoch, seq, sha256, bytes);
   }
 
   /** The file is gone; a receipt stays. */
   gone(path: string): void {
-    this.#sql("UPDATE object SET state = 'gone' WHERE path = ? AND state = 'waiting'").run(path);
+    this.#prepared.get("UPDATE object SET state = 'gone' WHERE path = ? AND state = 'waiting'").run(path);
   }
 
   listGone(): Pick<Waiting, 'path' | 'bytes'>[] {
-    const rows = this.#sql("SELECT path, bytes FROM object WHERE state = 'gone'").all();
+    const rows = this.#prepared.get("SELECT path, bytes FROM object WHERE state = 'gone'").all();
     return rows as unknown as Pick<Waiting, 'path' | 'bytes'>[];
   }
 
   /** The file is there again. */
   cameBack(path: string): void {
-    this.#sql("UPDATE object SET state = 'waiting' WHERE path = ? AND state = 'gone'").run(path);
+    this.#prepared.get("UPDATE object SET state = 'waiting' WHERE path = ? AND state = 'gone'").run(path);
   }
 
   /** Durable when it returns. Nothing where the path has another content meanwhile. */
@@ -121,69 +125,65 @@ export class CustodyBook {
     path: string,
     { root, signature, sha256 }: Pick<ObjectReceipt, 'root' | 'signature' | 'sha256'>,
   ): void {
-    this.#sql("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ? AND sha256 = ?").run(
-      root,
-      signature,
-      path,
-      sha256,
-    );
+    this.#prepared
+      .get("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ? AND sha256 = ?")
+      .run(root, signature, path, sha256);
   }
 
   /** The first that waits in a lane, besides those in `skip`. */
   first(lane: ObjectLaneName, skip: ReadonlySet<string>): Waiting | undefined {
-    const rows = this.#sql(
-      `SELECT path, lane, epoch, seq, sha256, bytes FROM object
+    const rows = this.#prepared
+      .get(
+        `SELECT path, lane, epoch, seq, sha256, bytes FROM object
         WHERE state = 'waiting' AND lane = ? ORDER BY seq, path LIMIT ?`,
-    ).all(lane, skip.size + 1);
+      )
+      .all(lane, skip.size + 1);
     return (rows as unknown as Waiting[]).find(({ path }) => !skip.has(path));
   }
 
   find(path: string): (Waiting & { readonly state: 'waiting' | 'held' | 'gone' }) | undefined {
-    const row = this.#sql(
-      'SELECT path, lane, epoch, seq, sha256, bytes, state FROM object WHERE path = ?',
-    ).get(path);
+    const row = this.#prepared
+      .get('SELECT path, lane, epoch, seq, sha256, bytes, state FROM object WHERE path = ?')
+      .get(path);
     return row as ReturnType<CustodyBook['find']>;
   }
 
   isHeld(path: string): boolean {
-    return this.#sql("SELECT 1 FROM object WHERE path = ? AND state = 'held'").get(path) !== undefined;
+    return (
+      this.#prepared.get("SELECT 1 FROM object WHERE path = ? AND state = 'held'").get(path) !== undefined
+    );
   }
 
   totals(): Record<string, LaneTotals> {
     const sum = (state: string, of: string) => `coalesce(sum(${of}) FILTER (WHERE state = '${state}'), 0)`;
-    const rows = this.#sql(
-      `SELECT lane, ${sum('waiting', '1')} AS waiting, ${sum('waiting', 'bytes')} AS waiting_bytes,
+    const rows = this.#prepared
+      .get(
+        `SELECT lane, ${sum('waiting', '1')} AS waiting, ${sum('waiting', 'bytes')} AS waiting_bytes,
               ${sum('held', '1')} AS held, ${sum('held', 'bytes')} AS held_bytes, ${sum('gone', '1')} AS gone
          FROM object GROUP BY lane`,
-    ).all() as (LaneTotals & { lane: string })[];
+      )
+      .all() as (LaneTotals & { lane: string })[];
     return Object.fromEntries(rows.map(({ lane, ...totals }) => [lane, totals]));
   }
 
   spent(day: string, network: string): number {
-    const row = this.#sql('SELECT bytes FROM spent WHERE day = ? AND network = ?').get(day, network);
+    const row = this.#prepared.get('SELECT bytes FROM spent WHERE day = ? AND network = ?').get(day, network);
     return Number(row?.['bytes'] ?? 0);
   }
 
   /** Counts bytes of a day; other days are forgotten. */
   spend(day: string, network: string, bytes: number): void {
-    this.#sql(
-      `INSERT INTO spent VALUES (?, ?, ?)
+    this.#prepared
+      .get(
+        `INSERT INTO spent VALUES (?, ?, ?)
        ON CONFLICT (day, network) DO UPDATE SET bytes = bytes + excluded.bytes`,
-    ).run(day, network, bytes);
-    this.#sql('DELETE FROM spent WHERE day < ?').run(day);
+      )
+      .run(day, network, bytes);
+    this.#prepared.get('DELETE FROM spent WHERE day < ?').run(day);
   }
 
   close(): void {
     this.#db.close();
-  }
-
-  #sql(text: string): StatementSync {
-    let statement = this.#statements.get(text);
-    if (!statement) {
-      statement = this.#db.prepare(text);
-      this.#statements.set(text, statement);
-    }
-    return statement;
   }
 }
 
