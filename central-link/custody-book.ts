@@ -43,6 +43,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS place (log TEXT PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS spent (day TEXT NOT NULL, network TEXT NOT NULL, bytes INTEGER NOT NULL,
     PRIMARY KEY (day, network)) STRICT;
+  CREATE TABLE IF NOT EXISTS central (only INTEGER PRIMARY KEY CHECK (only = 1), head TEXT NOT NULL) STRICT;
 `;
 
 /**
@@ -50,21 +51,30 @@ const SCHEMA = `
  * The link writes it; the recorder reads it before it deletes anything.
  */
 export class CustodyBook {
-  readonly #db: DatabaseSync;
-  readonly #prepared: Prepared;
+  readonly #path: string;
+  readonly #report: (message: string) => void;
+  #db: DatabaseSync;
+  #prepared: Prepared;
 
-  constructor(path: string) {
-    this.#db = new DatabaseSync(path, { timeout: 5_000 });
+  /** Throws where it cannot be opened. `report`: that it was found damaged later, and replaced. */
+  constructor(path: string, report: (message: string) => void = () => {}) {
+    this.#path = path;
+    this.#report = report;
+    this.#db = openBook(path);
     this.#prepared = new Prepared(this.#db);
-    try {
-      this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
-      this.#db.exec(SCHEMA);
-      const found = this.#db.prepare('PRAGMA quick_check(1)').get();
-      if (found?.['quick_check'] !== 'ok') throw new Damaged(String(found?.['quick_check']));
-    } catch (error) {
-      this.#db.close();
-      throw error;
-    }
+  }
+
+  /**
+   * Where `error` says that the file is damaged: it is moved aside, and a new one takes its place, which is filled from the log
+   * again. False: it is another error.
+   */
+  repair(error: unknown): boolean {
+    if (!isDamage(error)) return false;
+    this.#db.close();
+    moveAside(this.#path, error, this.#report);
+    this.#db = openBook(this.#path);
+    this.#prepared = new Prepared(this.#db);
+    return true;
   }
 
   place(log: string): Place | undefined {
@@ -130,6 +140,29 @@ export class CustodyBook {
       .run(root, signature, path, sha256);
   }
 
+  listHeld(): Pick<Waiting, 'path' | 'bytes'>[] {
+    const rows = this.#prepared.get("SELECT path, bytes FROM object WHERE state = 'held'").all();
+    return rows as unknown as Pick<Waiting, 'path' | 'bytes'>[];
+  }
+
+  /** Central may have lost it: its receipt no longer counts. */
+  offerAgain(path: string): void {
+    this.#prepared
+      .get(
+        "UPDATE object SET state = 'waiting', root = NULL, signature = NULL WHERE path = ? AND state = 'held'",
+      )
+      .run(path);
+  }
+
+  /** The last state of central that was known; empty: none yet. */
+  head(): string {
+    return String(this.#prepared.get('SELECT head FROM central').get()?.['head'] ?? '');
+  }
+
+  setHead(head: string): void {
+    this.#prepared.get('INSERT OR REPLACE INTO central VALUES (1, ?)').run(head);
+  }
+
   /** The first that waits in a lane, besides those in `skip`. */
   first(lane: ObjectLaneName, skip: ReadonlySet<string>): Waiting | undefined {
     const rows = this.#prepared
@@ -191,25 +224,50 @@ class Damaged extends Error {
   readonly errcode = CORRUPT;
 }
 
+/** Throws where it is damaged, too. */
+function openBook(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 5_000 });
+  try {
+    db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
+    db.exec(SCHEMA);
+    const found = db.prepare('PRAGMA quick_check(1)').get();
+    if (found?.['quick_check'] !== 'ok') throw new Damaged(String(found?.['quick_check']));
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** What SQLite says of it, also within an error of the link. */
+function isDamage(error: unknown): boolean {
+  const { errcode, cause } = (error ?? {}) as { errcode?: number; cause?: unknown };
+  // The upper bits of the number say more about the same fault.
+  const code = (errcode ?? 0) & 0xff;
+  return code === CORRUPT || code === NOT_A_DATABASE || (cause !== undefined && isDamage(cause));
+}
+
+function moveAside(path: string, error: unknown, report: (message: string) => void): void {
+  let n = 1;
+  while (existsSync(`${path}.damaged-${n}`)) n += 1;
+  const aside = `${path}.damaged-${n}`;
+  for (const end of ['', '-wal', '-shm'])
+    if (existsSync(path + end)) renameSync(path + end, `${aside}${end}`);
+  const { message } = error as Error;
+  report(`${path} is damaged (${message}): it is now ${aside}, and a new one is filled from the log`);
+}
+
 /**
  * The book at `path`. A file that is damaged is moved aside and named, and a new book is filled from the log again. Throws
  * where there can be no book.
  */
 export function openCustody(path: string, report: (message: string) => void = () => {}): CustodyBook {
   try {
-    return new CustodyBook(path);
+    return new CustodyBook(path, report);
   } catch (error) {
-    const { errcode, message } = error as { errcode?: number; message: string };
-    // The upper bits of the number say more about the same fault.
-    const code = (errcode ?? 0) & 0xff;
-    if (code !== CORRUPT && code !== NOT_A_DATABASE) throw error;
-    let n = 1;
-    while (existsSync(`${path}.damaged-${n}`)) n += 1;
-    const aside = `${path}.damaged-${n}`;
-    renameSync(path, aside);
-    for (const end of ['-wal', '-shm']) if (existsSync(path + end)) renameSync(path + end, `${aside}${end}`);
-    report(`${path} is damaged (${message}): it is now ${aside}, and a new one is filled from the log`);
-    return new CustodyBook(path);
+    if (!isDamage(error)) throw error;
+    moveAside(path, error, report);
+    return new CustodyBook(path, report);
   }
 }
 

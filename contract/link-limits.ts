@@ -73,6 +73,12 @@ export const LINK_LIMITS = {
   /** How long a one-time token for enrolment is valid where nothing is said, and at most, milliseconds. */
   CENTRAL_ENROL_MS: 86_400_000,
   CENTRAL_ENROL_MS_MAX: 30 * 86_400_000,
+  /** Objects of one robot that were announced and are not held; above this the first of which nothing came is forgotten. */
+  CENTRAL_OPEN_OBJECTS_MAX: 1_024,
+  /** Starts of objects that no robot continued for so long make room for others, milliseconds. */
+  CENTRAL_STALE_MS: 7 * 86_400_000,
+  /** How often a robot asks whether central still has what it gave receipts for, milliseconds. */
+  LINK_CUSTODY_MS: 600_000,
   /** How long the coordinator keeps a connection that is quiet: longer than a robot is between two requests, milliseconds. */
   CENTRAL_KEEP_ALIVE_MS: 60_000,
   /** Connections to the coordinator: a robot has up to three. */
