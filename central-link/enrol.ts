@@ -15,6 +15,7 @@ import {
   LIMITS,
   type LinkIdentity,
   linkIdentityChecker,
+  readEnrolToken,
 } from '../contract/index.ts';
 import { CentralHttp } from './central-http.ts';
 import { AUTHORITIES_FILE, NEXT_KEY_FILE, RECEIPT_KEY_FILE, ROBOT_FILE } from './identity-files.ts';
@@ -31,7 +32,8 @@ export type EnrolOptions = {
   readonly url: string;
   /** `daemon.name` of this robot. */
   readonly robot: string;
-  readonly token: EnrolToken;
+  /** The text of the token. */
+  readonly token: string;
   /** PEM of the authority of the coordinator, where the token does not name it. */
   readonly ca?: string;
   /** Trust the authority that is shown first; only for a token that names none. */
@@ -47,7 +49,15 @@ export type EnrolOptions = {
 export async function enrol(
   options: EnrolOptions,
 ): Promise<{ readonly until: Date; readonly authority: string }> {
-  const { url, robot, token, store, clock } = options;
+  const { url, robot, store, clock } = options;
+  const token = readEnrolToken(options.token);
+  if (!token)
+    throw refusal(
+      'config.invalid',
+      '--token',
+      'this is not a token for enrolment, or a part of it is missing',
+      'auraison central enrol NAME prints one, at the coordinator',
+    );
   const { protocol, host } = new URL(url);
   if (protocol !== 'https:')
     throw refusal(
@@ -63,7 +73,7 @@ export async function enrol(
       `the token is for ${token.robot}, this robot is ${robot}`,
       `auraison central enrol ${robot} makes one for this robot; its name is daemon.name of the configuration`,
     );
-  const ca = await authorityOf(options);
+  const ca = await authorityOf(options, token);
   const http = new CentralHttp({ url, clock, tls: () => (ca === undefined ? undefined : facts) });
   const facts = ca === undefined ? {} : { ca };
   try {
@@ -134,7 +144,10 @@ function newKey(): string {
 }
 
 /** Whose certificates count while the robot enrols; undefined: those that the host trusts. */
-async function authorityOf({ url, token, ca, trustFirst, clock }: EnrolOptions): Promise<string | undefined> {
+async function authorityOf(
+  { url, ca, trustFirst, clock }: EnrolOptions,
+  token: EnrolToken,
+): Promise<string | undefined> {
   if (token.authority === '' && (ca !== undefined || !trustFirst)) return ca;
   const chain = await shownChain(url, clock);
   const wanted =

@@ -150,11 +150,14 @@ export class CentralServer {
       }
     }
     if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    // Robots pay for each byte of a head; what browsers and caches need is for the others.
+    const isLink = request.url?.startsWith('/link/') === true;
+    response.sendDate = !isLink;
     response.writeHead(status, {
-      'content-type': 'application/json; charset=utf-8',
+      'content-type': isLink ? 'application/json' : 'application/json; charset=utf-8',
       'content-length': Buffer.byteLength(body),
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
+      ...(isLink && request.method !== 'GET' ? {} : { 'cache-control': 'no-store' }),
+      ...(isLink ? {} : { 'x-content-type-options': 'nosniff' }),
       ...headers,
     });
     response.end(body);

@@ -72,8 +72,12 @@ export class Enrolment {
     const { rows, clock } = this.#parts;
     const certificate = new X509Certificate(shown.raw);
     const robot = nameOf(certificate);
-    if (shown.fault !== '' && !(mayBeLate && shown.fault === 'CERT_HAS_EXPIRED'))
-      throw unauthorised(robot, whyNot(certificate, shown.fault, toMs(clock.now())));
+    const nowMs = toMs(clock.now());
+    // TLS judges when the connection opens, and a connection may stay for long.
+    const isLate = certificate.validToDate.getTime() < nowMs;
+    const fault = shown.fault === '' && isLate ? 'CERT_HAS_EXPIRED' : shown.fault;
+    if (fault !== '' && !(mayBeLate && fault === 'CERT_HAS_EXPIRED'))
+      throw unauthorised(robot, whyNot(certificate, fault, nowMs));
     const row = rows.find(fingerprintOf(certificate.toString()));
     if (rows.isRevoked(robot) || row?.state === 'revoked')
       throw unauthorised(robot, `the certificate of ${robot} was revoked`);

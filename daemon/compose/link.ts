@@ -12,6 +12,7 @@ import {
   EdgeError,
   TOPICS,
 } from '../../contract/core.ts';
+import { isLoopbackHost } from '../config/loopback.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
@@ -25,11 +26,14 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
   const robot = config.daemon.name;
   const random = () => randomInt(2 ** 32) / 2 ** 32;
   if (url === '') return new LinkCell(context, { robot, central: undefined, openReader, random });
-  const { linkIdentity, linkRenewal, refusedWay } = await import('./link-identity.ts');
-  const identity = linkIdentity(config, dataDir);
+  const [{ linkIdentity, refusedWay }, { linkRenewal }] = await Promise.all([
+    import('../../central-link/link-identity.ts'),
+    import('./link-identity.ts'),
+  ]);
+  const identity = linkIdentity(config.link, dataDir, process.env['CREDENTIALS_DIRECTORY']);
   // Files that do not fit are found at the start, as the token is.
   identity.tls();
-  const refused = refusedWay(config, identity);
+  const refused = refusedWay(config.link, identity, isLoopbackHost);
   if (refused !== undefined) {
     context.report('error', 'nothing goes to central', { reason: refused });
     return new LinkCell(context, { robot, central: undefined, refused, openReader, random });
