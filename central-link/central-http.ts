@@ -1,3 +1,5 @@
+import { Agent, type IncomingMessage, request as plainRequest } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import { zstdCompressSync } from 'node:zlib';
 import {
   type Checker,
@@ -8,6 +10,7 @@ import {
   linkRefusalChecker,
   parseJson,
 } from '../contract/index.ts';
+import { tlsFault } from './tls-fault.ts';
 
 export type CentralHttpOptions = {
   /** http or https address of the coordinator; may end with a path. */
@@ -15,6 +18,19 @@ export type CentralHttpOptions = {
   readonly clock: Clock;
   /** Read for every request, so that a replaced token is used. */
   readonly token?: () => string | undefined;
+  /** Asked for every request, so that a renewed certificate is used; the same object while nothing changed. */
+  readonly tls?: () => TlsFacts | undefined;
+  /** Where the certificate of this robot is, for errors. */
+  readonly credentials?: string;
+};
+
+/** PEM texts. */
+export type TlsFacts = {
+  /** Whose certificates of the coordinator count; absent: the authorities that the host trusts. */
+  readonly ca?: string;
+  /** Certificate and private key of this robot. */
+  readonly cert?: string;
+  readonly key?: string;
 };
 
 const JSON_BODY = { 'content-type': 'application/json' };
@@ -29,6 +45,8 @@ export class CentralHttp {
   readonly #options: CentralHttpOptions;
   readonly #open = new Set<AbortController>();
   #closed = false;
+  /** Keeps the connection between requests; replaced where the certificates changed. */
+  #line: { readonly agent: Agent; readonly tls: TlsFacts | undefined } | undefined;
 
   constructor(options: CentralHttpOptions) {
     this.#base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
@@ -38,6 +56,7 @@ export class CentralHttp {
   close(): void {
     this.#closed = true;
     for (const abort of this.#open) abort.abort();
+    this.#line?.agent.destroy();
   }
 
   request(method: 'GET' | 'POST', path: string, body?: string, bytesMax?: number): Promise<Reply> {
@@ -76,25 +95,52 @@ export class CentralHttp {
     });
     try {
       const token = this.#options.token?.();
-      const response = await fetch(new URL(path, this.#base), {
-        method,
-        headers: {
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: body as string }),
-        // A redirect would send the token to an unconfigured server.
-        redirect: 'error',
-        signal: abort.signal,
+      const response = await this.#exchange(method, path, body, abort.signal, {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
       });
-      return { status: response.status, json: parse(await readBounded(response, bytesMax)) };
+      return { status: response.statusCode ?? 0, json: parse(await readBounded(response, bytesMax)) };
     } catch (error) {
       if (late) throw this.error('deadline.exceeded', `no answer within ${LIMITS.LINK_REQUEST_MS} ms`);
-      throw this.error('link.unreachable', reason(error), '', error);
+      if (error instanceof EdgeError) throw error;
+      const { message, hint } = tlsFault(error, this.#base.host, this.#options.clock) ?? {
+        message: reason(error),
+        hint: '',
+      };
+      throw this.error('link.unreachable', message, hint, error);
     } finally {
       timer.cancel();
       this.#open.delete(abort);
     }
+  }
+
+  /** No redirect is followed: it would send the token to an unconfigured server. Few headers: lines are slow. */
+  #exchange(
+    method: string,
+    path: string,
+    body: string | Uint8Array | undefined,
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<IncomingMessage> {
+    const url = new URL(path, this.#base);
+    const send = url.protocol === 'https:' ? tlsRequest : plainRequest;
+    const agent = this.#agent(url.protocol === 'https:');
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    return new Promise((resolve, reject) => {
+      const request = send(url, { method, agent, signal, headers: { ...headers, ...length } }, resolve);
+      request.on('error', reject);
+      request.end(body);
+    });
+  }
+
+  #agent(isTls: boolean): Agent {
+    const tls = isTls ? this.#options.tls?.() : undefined;
+    if (this.#line && this.#line.tls === tls) return this.#line.agent;
+    this.#line?.agent.destroy();
+    const options = { keepAlive: true, maxSockets: 2, ...tls };
+    const agent = isTls ? new TlsAgent(options) : new Agent(options);
+    this.#line = { agent, tls };
+    return agent;
   }
 
   /** The coordinator's error if it is one of LINK.md, else one for the HTTP status. */
@@ -104,8 +150,11 @@ export class CentralHttp {
     if (status === 409 && (said?.code === 'link.gap' || said?.code === 'link.conflict')) {
       return this.error(said.code, message, said.hint);
     }
+    const { credentials, tls } = this.#options;
+    if ((status === 401 || status === 403) && credentials !== undefined && tls?.()?.cert !== undefined)
+      return this.error('api.unauthorised', `${message} (${credentials})`, said?.hint);
     if (status === 401 || status === 403)
-      return this.error('api.unauthorised', message, 'check link.token_file');
+      return this.error('api.unauthorised', message, said?.hint || 'check link.token_file');
     if (status === 507) return this.error('quota.exceeded', message, said?.hint);
     if (status === 413) return this.error('api.too_large', message);
     if (status === 400 && said) return this.error('link.refused', `${said.code}: ${message}`, said.hint);
@@ -127,16 +176,16 @@ export class CentralHttp {
   }
 }
 
-async function readBounded(response: Response, bytesMax: number): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
+async function readBounded(response: IncomingMessage, bytesMax: number): Promise<string> {
+  const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.byteLength;
     if (bytes > bytesMax) throw new Error('the answer is above the limit');
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text;
+  if (!response.complete) throw new Error('the connection ended in the middle of the answer');
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 function parse(text: string): unknown {
@@ -147,10 +196,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** `fetch` hides the fault in a chain of causes: the innermost has it. */
 function reason(error: unknown): string {
-  let inner = error;
-  while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;
-  const { code, message } = (inner ?? {}) as { code?: string; message?: string };
-  return `${message || code || String(inner)}`;
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  return `${message || code || String(error)}`;
 }

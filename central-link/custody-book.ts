@@ -1,6 +1,7 @@
 import { existsSync, renameSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { ObjectLaneName, ObjectReceipt } from '../contract/core.ts';
+import { Prepared } from '../io/prepared.ts';
 
 /** Where the receipts of files are, in the data directory. */
 export const CUSTODY_FILE = 'link.db';
@@ -42,6 +43,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS place (log TEXT PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS spent (day TEXT NOT NULL, network TEXT NOT NULL, bytes INTEGER NOT NULL,
     PRIMARY KEY (day, network)) STRICT;
+  CREATE TABLE IF NOT EXISTS central (only INTEGER PRIMARY KEY CHECK (only = 1), head TEXT NOT NULL) STRICT;
 `;
 
 /**
@@ -49,24 +51,34 @@ const SCHEMA = `
  * The link writes it; the recorder reads it before it deletes anything.
  */
 export class CustodyBook {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #path: string;
+  readonly #report: (message: string) => void;
+  #db: DatabaseSync;
+  #prepared: Prepared;
 
-  constructor(path: string) {
-    this.#db = new DatabaseSync(path, { timeout: 5_000 });
-    try {
-      this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
-      this.#db.exec(SCHEMA);
-      const found = this.#db.prepare('PRAGMA quick_check(1)').get();
-      if (found?.['quick_check'] !== 'ok') throw new Damaged(String(found?.['quick_check']));
-    } catch (error) {
-      this.#db.close();
-      throw error;
-    }
+  /** Throws where it cannot be opened. `report`: that it was found damaged later, and replaced. */
+  constructor(path: string, report: (message: string) => void = () => {}) {
+    this.#path = path;
+    this.#report = report;
+    this.#db = openBook(path);
+    this.#prepared = new Prepared(this.#db);
+  }
+
+  /**
+   * Where `error` says that the file is damaged: it is moved aside, and a new one takes its place, which is filled from the log
+   * again. False: it is another error.
+   */
+  repair(error: unknown): boolean {
+    if (!isDamage(error)) return false;
+    this.#db.close();
+    moveAside(this.#path, error, this.#report);
+    this.#db = openBook(this.#path);
+    this.#prepared = new Prepared(this.#db);
+    return true;
   }
 
   place(log: string): Place | undefined {
-    const row = this.#sql('SELECT epoch, seq FROM place WHERE log = ?').get(log);
+    const row = this.#prepared.get('SELECT epoch, seq FROM place WHERE log = ?').get(log);
     return row && { epoch: String(row['epoch']), seq: Number(row['seq']) };
   }
 
@@ -75,7 +87,7 @@ export class CustodyBook {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       work();
-      this.#sql('INSERT OR REPLACE INTO place VALUES (?, ?, ?)').run(log, epoch, seq);
+      this.#prepared.get('INSERT OR REPLACE INTO place VALUES (?, ?, ?)').run(log, epoch, seq);
       this.#db.exec('COMMIT');
     } catch (error) {
       this.#db.exec('ROLLBACK');
@@ -84,36 +96,38 @@ export class CustodyBook {
   }
 
   noteClip(bag: string): void {
-    this.#sql('INSERT OR IGNORE INTO clip VALUES (?)').run(bag);
+    this.#prepared.get('INSERT OR IGNORE INTO clip VALUES (?)').run(bag);
   }
 
   isClip(bag: string): boolean {
-    return this.#sql('SELECT 1 FROM clip WHERE bag = ?').get(bag) !== undefined;
+    return this.#prepared.get('SELECT 1 FROM clip WHERE bag = ?').get(bag) !== undefined;
   }
 
   /** A file that appeared. The same path with the same content changes nothing, unless it was gone. */
   add({ path, lane, epoch, seq, sha256, bytes }: Waiting): void {
-    this.#sql(
-      `INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 'waiting', NULL, NULL) ON CONFLICT (path) DO UPDATE
+    this.#prepared
+      .get(
+        `INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 'waiting', NULL, NULL) ON CONFLICT (path) DO UPDATE
           SET lane = excluded.lane, epoch = excluded.epoch, seq = excluded.seq, sha256 = excluded.sha256,
               bytes = excluded.bytes, state = 'waiting', root = NULL, signature = NULL
         WHERE object.sha256 <> excluded.sha256 OR object.state = 'gone'`,
-    ).run(path, lane, epoch, seq, sha256, bytes);
+      )
+      .run(path, lane, epoch, seq, sha256, bytes);
   }
 
   /** The file is gone; a receipt stays. */
   gone(path: string): void {
-    this.#sql("UPDATE object SET state = 'gone' WHERE path = ? AND state = 'waiting'").run(path);
+    this.#prepared.get("UPDATE object SET state = 'gone' WHERE path = ? AND state = 'waiting'").run(path);
   }
 
   listGone(): Pick<Waiting, 'path' | 'bytes'>[] {
-    const rows = this.#sql("SELECT path, bytes FROM object WHERE state = 'gone'").all();
+    const rows = this.#prepared.get("SELECT path, bytes FROM object WHERE state = 'gone'").all();
     return rows as unknown as Pick<Waiting, 'path' | 'bytes'>[];
   }
 
   /** The file is there again. */
   cameBack(path: string): void {
-    this.#sql("UPDATE object SET state = 'waiting' WHERE path = ? AND state = 'gone'").run(path);
+    this.#prepared.get("UPDATE object SET state = 'waiting' WHERE path = ? AND state = 'gone'").run(path);
   }
 
   /** Durable when it returns. Nothing where the path has another content meanwhile. */
@@ -121,74 +135,126 @@ export class CustodyBook {
     path: string,
     { root, signature, sha256 }: Pick<ObjectReceipt, 'root' | 'signature' | 'sha256'>,
   ): void {
-    this.#sql("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ? AND sha256 = ?").run(
-      root,
-      signature,
-      path,
-      sha256,
-    );
+    this.#prepared
+      .get("UPDATE object SET state = 'held', root = ?, signature = ? WHERE path = ? AND sha256 = ?")
+      .run(root, signature, path, sha256);
+  }
+
+  listHeld(): Pick<Waiting, 'path' | 'bytes'>[] {
+    const rows = this.#prepared.get("SELECT path, bytes FROM object WHERE state = 'held'").all();
+    return rows as unknown as Pick<Waiting, 'path' | 'bytes'>[];
+  }
+
+  /** Central may have lost it: its receipt no longer counts. */
+  offerAgain(path: string): void {
+    this.#prepared
+      .get(
+        "UPDATE object SET state = 'waiting', root = NULL, signature = NULL WHERE path = ? AND state = 'held'",
+      )
+      .run(path);
+  }
+
+  /** The last state of central that was known; empty: none yet. */
+  head(): string {
+    return String(this.#prepared.get('SELECT head FROM central').get()?.['head'] ?? '');
+  }
+
+  setHead(head: string): void {
+    this.#prepared.get('INSERT OR REPLACE INTO central VALUES (1, ?)').run(head);
   }
 
   /** The first that waits in a lane, besides those in `skip`. */
   first(lane: ObjectLaneName, skip: ReadonlySet<string>): Waiting | undefined {
-    const rows = this.#sql(
-      `SELECT path, lane, epoch, seq, sha256, bytes FROM object
+    const rows = this.#prepared
+      .get(
+        `SELECT path, lane, epoch, seq, sha256, bytes FROM object
         WHERE state = 'waiting' AND lane = ? ORDER BY seq, path LIMIT ?`,
-    ).all(lane, skip.size + 1);
+      )
+      .all(lane, skip.size + 1);
     return (rows as unknown as Waiting[]).find(({ path }) => !skip.has(path));
   }
 
   find(path: string): (Waiting & { readonly state: 'waiting' | 'held' | 'gone' }) | undefined {
-    const row = this.#sql(
-      'SELECT path, lane, epoch, seq, sha256, bytes, state FROM object WHERE path = ?',
-    ).get(path);
+    const row = this.#prepared
+      .get('SELECT path, lane, epoch, seq, sha256, bytes, state FROM object WHERE path = ?')
+      .get(path);
     return row as ReturnType<CustodyBook['find']>;
   }
 
   isHeld(path: string): boolean {
-    return this.#sql("SELECT 1 FROM object WHERE path = ? AND state = 'held'").get(path) !== undefined;
+    return (
+      this.#prepared.get("SELECT 1 FROM object WHERE path = ? AND state = 'held'").get(path) !== undefined
+    );
   }
 
   totals(): Record<string, LaneTotals> {
     const sum = (state: string, of: string) => `coalesce(sum(${of}) FILTER (WHERE state = '${state}'), 0)`;
-    const rows = this.#sql(
-      `SELECT lane, ${sum('waiting', '1')} AS waiting, ${sum('waiting', 'bytes')} AS waiting_bytes,
+    const rows = this.#prepared
+      .get(
+        `SELECT lane, ${sum('waiting', '1')} AS waiting, ${sum('waiting', 'bytes')} AS waiting_bytes,
               ${sum('held', '1')} AS held, ${sum('held', 'bytes')} AS held_bytes, ${sum('gone', '1')} AS gone
          FROM object GROUP BY lane`,
-    ).all() as (LaneTotals & { lane: string })[];
+      )
+      .all() as (LaneTotals & { lane: string })[];
     return Object.fromEntries(rows.map(({ lane, ...totals }) => [lane, totals]));
   }
 
   spent(day: string, network: string): number {
-    const row = this.#sql('SELECT bytes FROM spent WHERE day = ? AND network = ?').get(day, network);
+    const row = this.#prepared.get('SELECT bytes FROM spent WHERE day = ? AND network = ?').get(day, network);
     return Number(row?.['bytes'] ?? 0);
   }
 
   /** Counts bytes of a day; other days are forgotten. */
   spend(day: string, network: string, bytes: number): void {
-    this.#sql(
-      `INSERT INTO spent VALUES (?, ?, ?)
+    this.#prepared
+      .get(
+        `INSERT INTO spent VALUES (?, ?, ?)
        ON CONFLICT (day, network) DO UPDATE SET bytes = bytes + excluded.bytes`,
-    ).run(day, network, bytes);
-    this.#sql('DELETE FROM spent WHERE day < ?').run(day);
+      )
+      .run(day, network, bytes);
+    this.#prepared.get('DELETE FROM spent WHERE day < ?').run(day);
   }
 
   close(): void {
     this.#db.close();
   }
-
-  #sql(text: string): StatementSync {
-    let statement = this.#statements.get(text);
-    if (!statement) {
-      statement = this.#db.prepare(text);
-      this.#statements.set(text, statement);
-    }
-    return statement;
-  }
 }
 
 class Damaged extends Error {
   readonly errcode = CORRUPT;
+}
+
+/** Throws where it is damaged, too. */
+function openBook(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 5_000 });
+  try {
+    db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
+    db.exec(SCHEMA);
+    const found = db.prepare('PRAGMA quick_check(1)').get();
+    if (found?.['quick_check'] !== 'ok') throw new Damaged(String(found?.['quick_check']));
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** What SQLite says of it, also within an error of the link. */
+function isDamage(error: unknown): boolean {
+  const { errcode, cause } = (error ?? {}) as { errcode?: number; cause?: unknown };
+  // The upper bits of the number say more about the same fault.
+  const code = (errcode ?? 0) & 0xff;
+  return code === CORRUPT || code === NOT_A_DATABASE || (cause !== undefined && isDamage(cause));
+}
+
+function moveAside(path: string, error: unknown, report: (message: string) => void): void {
+  let n = 1;
+  while (existsSync(`${path}.damaged-${n}`)) n += 1;
+  const aside = `${path}.damaged-${n}`;
+  for (const end of ['', '-wal', '-shm'])
+    if (existsSync(path + end)) renameSync(path + end, `${aside}${end}`);
+  const { message } = error as Error;
+  report(`${path} is damaged (${message}): it is now ${aside}, and a new one is filled from the log`);
 }
 
 /**
@@ -197,19 +263,11 @@ class Damaged extends Error {
  */
 export function openCustody(path: string, report: (message: string) => void = () => {}): CustodyBook {
   try {
-    return new CustodyBook(path);
+    return new CustodyBook(path, report);
   } catch (error) {
-    const { errcode, message } = error as { errcode?: number; message: string };
-    // The upper bits of the number say more about the same fault.
-    const code = (errcode ?? 0) & 0xff;
-    if (code !== CORRUPT && code !== NOT_A_DATABASE) throw error;
-    let n = 1;
-    while (existsSync(`${path}.damaged-${n}`)) n += 1;
-    const aside = `${path}.damaged-${n}`;
-    renameSync(path, aside);
-    for (const end of ['-wal', '-shm']) if (existsSync(path + end)) renameSync(path + end, `${aside}${end}`);
-    report(`${path} is damaged (${message}): it is now ${aside}, and a new one is filled from the log`);
-    return new CustodyBook(path);
+    if (!isDamage(error)) throw error;
+    moveAside(path, error, report);
+    return new CustodyBook(path, report);
   }
 }
 

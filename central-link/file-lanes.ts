@@ -2,7 +2,7 @@ import { type Clock, type EdgeError, LIMITS, type LinkStatus } from '../contract
 import { Backoff } from './backoff.ts';
 import type { CustodyBook } from './custody-book.ts';
 import type { ObjectLog } from './object-log.ts';
-import type { ObjectSender } from './object-sender.ts';
+import type { ObjectSender, ObjectStep } from './object-sender.ts';
 
 export type FileLanesParts = {
   readonly clock: Clock;
@@ -34,7 +34,12 @@ export class FileLanes {
     const now = clock.monotonicMs();
     if (now - this.#lookedMs < LIMITS.LINK_POLL_MS) return;
     this.#lookedMs = now;
-    log.follow();
+    try {
+      log.follow();
+    } catch (error) {
+      if (!this.#parts.book.repair(error)) throw error;
+      log.follow();
+    }
   }
 
   /** `answered`: central answered. Rejects with what the sender rejects with. */
@@ -43,9 +48,16 @@ export class FileLanes {
     const restMs = this.#isStepping ? LIMITS.LINK_POLL_MS : this.#backoff.restMs(clock.monotonicMs());
     if (restMs > 0) return { restMs, answered: false };
     this.#isStepping = true;
-    const step = await sender.step().finally(() => {
-      this.#isStepping = false;
-    });
+    const step = await sender
+      .step()
+      .catch((error: unknown): ObjectStep => {
+        if (!this.#parts.book.repair(error)) throw error;
+        this.#lookedMs = -Infinity;
+        return { kind: 'worked' };
+      })
+      .finally(() => {
+        this.#isStepping = false;
+      });
     this.#backoff.succeeded();
     this.#reason = step.kind === 'idle' ? step.reason : '';
     if (step.kind === 'wait') return { restMs: step.ms, answered: false };

@@ -43,6 +43,10 @@ export class GuardedObjects implements ObjectCentral {
     return this.#central.partBytesMax();
   }
 
+  custody(...where: Parameters<ObjectCentral['custody']>): ReturnType<ObjectCentral['custody']> {
+    return this.#central.custody(...where);
+  }
+
   async offer(...[object]: Parameters<ObjectCentral['offer']>): ReturnType<ObjectCentral['offer']> {
     await this.#guard.require(object.lane, 'files', { name: object.name, bytes: object.bytes });
     return await this.#central.offer(object);

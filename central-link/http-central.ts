@@ -10,8 +10,8 @@ import { PeerVersion } from './peer-version.ts';
 import { ReceiptKeys } from './receipt-keys.ts';
 
 export type HttpCentralOptions = CentralHttpOptions & {
-  /** PEM of the only key whose receipts count; without it the key that central publishes. */
-  readonly publicKey?: string;
+  /** PEM of the only key whose receipts count, or where it is read from; without it the key that central publishes. */
+  readonly publicKey?: string | (() => string | undefined);
 };
 
 /** The coordinator over HTTP, by LINK.md. Trusts no answer that it cannot check. */

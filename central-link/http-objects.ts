@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import {
   custodyText,
+  type LinkCustody,
   type LinkObject,
+  linkCustodyChecker,
   linkRefusalChecker,
   type ObjectCentral,
   type ObjectStanding,
@@ -35,6 +37,14 @@ export class HttpObjects implements ObjectCentral {
   async partBytesMax(): Promise<number | undefined> {
     const hello = await this.#peer.hello();
     return hello?.versions.includes(2) ? hello.part_bytes_max : undefined;
+  }
+
+  async custody(robot: string, head: string): Promise<LinkCustody | undefined> {
+    const { status, json } = await this.#http.request('GET', `link/v2/custody?robot=${robot}&head=${head}`);
+    // Coordinators of version 2 had no such answer at first.
+    if (status === 400 || status === 404 || status === 405) return undefined;
+    if (status !== 200) throw this.#http.refusal(status, json);
+    return this.#http.read(linkCustodyChecker, json);
   }
 
   async offer(object: LinkObject): Promise<ObjectStanding> {

@@ -29,6 +29,8 @@ export class LinkCell implements Cell {
   readonly #central: Central | undefined;
   readonly #pump: LinkPump | undefined;
   readonly #orders: OrderLoop | undefined;
+  readonly #renewal: LinkOptions['renewal'];
+  readonly #off: string;
   readonly #news = new Alarm();
   readonly #turned = new Alarm();
   readonly #stop = new AbortController();
@@ -40,6 +42,8 @@ export class LinkCell implements Cell {
     this.#context = context;
     this.#central = options.central;
     this.#orders = options.orders;
+    this.#renewal = options.renewal;
+    this.#off = options.refused ?? 'no central is configured';
     this.#pump = options.central && new LinkPump(context, options, options.central, this.#stop.signal);
   }
 
@@ -57,6 +61,7 @@ export class LinkCell implements Cell {
     this.#news.ring();
     const quiet = this.#orders?.stop();
     await this.#central?.close();
+    this.#renewal?.close();
     const { clock } = this.#context;
     // A coordinator that does not answer must not delay the stop: its step is abandoned, and checked at the next start.
     if (this.#loop) {
@@ -75,7 +80,7 @@ export class LinkCell implements Cell {
     const downlink = this.#orders ? { downlink: this.#orders.status() } : {};
     return this.#pump
       ? { ...this.#pump.status(), ...downlink }
-      : { ready: true, state: 'off', reason: 'no central is configured', lanes: {} };
+      : { ready: true, state: 'off', reason: this.#off, lanes: {} };
   }
 
   async #run(pump: LinkPump): Promise<void> {
@@ -84,6 +89,7 @@ export class LinkCell implements Cell {
       let restMs: number = LIMITS.LINK_POLL_MS;
       this.#busy = true;
       try {
+        await this.#renewal?.look();
         restMs = await pump.turn();
       } catch (error) {
         report('error', 'link turn failed', { error: (error as Error).message });

@@ -24,6 +24,10 @@ export type LinkOptions = {
   readonly orders?: OrderLoop;
   /** Undefined: only events go to central. */
   readonly files?: FileLanes;
+  /** Undefined: the certificate of this robot, if it has one, is not renewed by the link. */
+  readonly renewal?: { look(): Promise<void>; close(): void };
+  /** Why there is no way to central although one is configured. */
+  readonly refused?: string;
   /** Opens the log of a cell; may throw while it does not exist yet. */
   openReader(cell: CellName): EventReader;
   /** Numbers from 0 up to but not including 1, for the jitter of waiting times. */

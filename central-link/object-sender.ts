@@ -9,6 +9,7 @@ import {
   partBytesOf,
 } from '../contract/core.ts';
 import type { CustodyBook, Waiting } from './custody-book.ts';
+import { CustodyCheck, type CustodyUse } from './custody-check.ts';
 import { FileTree } from './file-tree.ts';
 import type { LineBudget } from './line-budget.ts';
 import { PieceSize } from './piece-size.ts';
@@ -23,7 +24,7 @@ export type LinkFiles = {
 export type ObjectSenderParts = {
   readonly robot: string;
   readonly clock: Clock;
-  readonly book: Pick<CustodyBook, 'first' | 'find' | 'hold' | 'gone' | 'listGone' | 'cameBack'>;
+  readonly book: Pick<CustodyBook, 'first' | 'find' | 'hold' | 'gone' | 'listGone' | 'cameBack' | CustodyUse>;
   readonly files: LinkFiles;
   readonly central: ObjectCentral;
   readonly line: LineBudget;
@@ -50,6 +51,8 @@ type Sending = {
   refusals: number;
   /** Why central has no room for it; empty: it may have. */
   noRoom: string;
+  /** How often in turn central knew less of it than it had said. */
+  unknowns: number;
 };
 
 /** Parts that are hashed in one step: events get their turn in between. */
@@ -70,6 +73,7 @@ export class ObjectSender {
   /** What central asked for, in the order of asking: ranges of bytes of a file. */
   readonly #wanted = new Map<string, readonly Range[]>();
   readonly #piece: PieceSize;
+  readonly #custody: CustodyCheck;
   #current: Sending | undefined;
   #reason = '';
   /** A person asked: files that were gone may be there again. */
@@ -78,6 +82,7 @@ export class ObjectSender {
   constructor(parts: ObjectSenderParts) {
     this.#parts = parts;
     this.#piece = new PieceSize(parts.clock);
+    this.#custody = new CustodyCheck(parts);
   }
 
   /** One request at most. Throws what `ObjectCentral` rejects with; the same step is then done again later. */
@@ -88,6 +93,7 @@ export class ObjectSender {
     const { lanes, reason } = line.allowed();
     this.#reason = reason;
     if (this.#looksForGone) await this.#lookForGone();
+    if (lanes.length > 0) await this.#custody.compare();
     const item = this.#pick(lanes);
     if (!item) return this.#rest(reason);
     const partMax = await central.partBytesMax();
@@ -117,6 +123,7 @@ export class ObjectSender {
   retryNow(): void {
     this.#faults.clear();
     this.#looksForGone = true;
+    this.#custody.askAgain();
     for (const sending of this.#kept.values()) sending.notBeforeMs = 0;
     this.askAgain();
   }
@@ -220,7 +227,15 @@ export class ObjectSender {
     const partBytes = partBytesOf(item.bytes, partMax);
     if (partBytes === undefined) return undefined;
     const tree = new FileTree(item.bytes, partBytes);
-    const sending: Sending = { item, tree, standing: undefined, notBeforeMs: 0, refusals: 0, noRoom: '' };
+    const sending: Sending = {
+      item,
+      tree,
+      standing: undefined,
+      notBeforeMs: 0,
+      refusals: 0,
+      noRoom: '',
+      unknowns: 0,
+    };
     this.#kept.set(item.path, sending);
     const now = this.#parts.clock.monotonicMs();
     for (const [path, { notBeforeMs }] of this.#kept)
@@ -252,9 +267,11 @@ export class ObjectSender {
       else if (standing.state === 'open')
         sending.standing = await this.#put(sending, object, standing.missing);
       sending.noRoom = '';
+      if (standing?.state === 'open') sending.unknowns = 0;
     } catch (error) {
       sending.standing = undefined;
       if (this.#hasNoRoom(sending, error)) waitMs = LIMITS.LINK_RETRY_MAX_MS;
+      else if (isUnknown(error) && standing?.state === 'open') waitMs = unknownMs(sending);
       else this.#refused(sending, error, standing === undefined || standing.state === 'verifying');
     }
     const now = sending.standing;
@@ -358,6 +375,13 @@ export class ObjectSender {
     this.#kept.delete(path);
     if (this.#current?.item.path === path) this.#current = undefined;
   }
+}
+
+/** Once is a coordinator that was restarted; again and again, the file waits longer each time. */
+function unknownMs(sending: Sending): number {
+  sending.unknowns += 1;
+  if (sending.unknowns === 1) return 0;
+  return Math.min(LIMITS.LINK_RETRY_FIRST_MS * 2 ** sending.unknowns, LIMITS.LINK_RETRY_MAX_MS);
 }
 
 /** Central knows less of the object than it said before: it is offered again. */

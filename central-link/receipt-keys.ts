@@ -5,13 +5,17 @@ import { LINK_SIGNATURE, linkKeyChecker, type Receipt, receiptText } from '../co
 export class ReceiptKeys {
   readonly #fetchKey: () => Promise<unknown>;
   readonly #keys = new Map<string, KeyObject>();
-  readonly #pinned: boolean;
+  readonly #pinned: () => string | undefined;
 
-  /** `fetchKey` asks central for its key and may throw. Throws where `pinned` is no ed25519 key in PEM. */
-  constructor(pinned: string | undefined, fetchKey: () => Promise<unknown>) {
+  /**
+   * `pinned`: the only key that counts, read again for a signature of another one; undefined: those that `fetchKey` gets from
+   * central, which may throw. Throws where `pinned` is no ed25519 key in PEM.
+   */
+  constructor(pinned: string | (() => string | undefined) | undefined, fetchKey: () => Promise<unknown>) {
     this.#fetchKey = fetchKey;
-    this.#pinned = pinned !== undefined;
-    if (pinned !== undefined) this.#add(pinned);
+    this.#pinned = typeof pinned === 'function' ? pinned : () => pinned;
+    const first = this.#pinned();
+    if (first !== undefined) this.#add(first);
   }
 
   verify(receipt: Receipt): Promise<boolean> {
@@ -23,9 +27,14 @@ export class ReceiptKeys {
     if (!match) return false;
     const [, keyId, signature] = match as unknown as [string, string, string];
     // An unknown key: central was set up again. Fetched once per signature, never in a loop.
-    if (!this.#keys.has(keyId) && !this.#pinned) {
-      const key = await this.#fetchKey();
-      if (linkKeyChecker.is(key)) this.#add(key.public_key);
+    if (!this.#keys.has(keyId)) {
+      const pinned = this.#pinned();
+      const key = pinned === undefined ? await this.#fetchKey() : undefined;
+      // A robot that was enrolled again has another pinned key; the old one no longer counts then.
+      if (pinned !== undefined) {
+        this.#keys.clear();
+        this.#add(pinned);
+      } else if (linkKeyChecker.is(key)) this.#add(key.public_key);
     }
     const key = this.#keys.get(keyId);
     return key !== undefined && verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'));

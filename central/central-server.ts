@@ -1,4 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { TlsOptions } from 'node:tls';
 import {
   type Clock,
   EdgeError,
@@ -9,24 +11,24 @@ import {
   linger,
 } from '../contract/index.ts';
 import { urlOf } from '../io/listen.ts';
+import { type Callers, shownBy } from './callers.ts';
+import { Connections } from './connections.ts';
 import type { Coordinator } from './coordinator.ts';
+import type { Enrolment } from './enrolment.ts';
 import { readJson } from './http-body.ts';
 import { LaneRefusal } from './lane-store.ts';
 import type { ObjectDesk } from './object-desk.ts';
 import { type Answer, objectAnswer } from './object-routes.ts';
-import type { Operators } from './operators.ts';
 import type { OrderQueue } from './order-queue.ts';
 import { ANYBODY, type Caller } from './require-own.ts';
-import type { Robots } from './robots.ts';
 
 export type CentralServerOptions = {
   readonly coordinator: Coordinator;
   readonly objects: ObjectDesk;
   readonly orders: OrderQueue;
-  /** The token of clients that may give orders to robots. Undefined with `robots`. */
-  readonly operators: Operators | undefined;
-  /** Undefined: no token is required; the caller must then use a loopback address. */
-  readonly robots: Robots | undefined;
+  readonly callers: Callers;
+  /** Undefined: plain HTTP, for loopback or behind a proxy that speaks TLS. */
+  readonly tls: { readonly options: TlsOptions; readonly enrolment: Enrolment } | undefined;
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
@@ -36,7 +38,10 @@ export type CentralServerOptions = {
 
 /** What says nothing about a robot needs no token: a robot asks it before it knows what else to send. */
 const HELLO = 'GET /link/v2/hello';
-const OPEN_TO_ALL: ReadonlySet<string> = new Set(['GET /health', HELLO]);
+const ENROL = 'POST /link/v2/enrol';
+const RENEW = 'POST /link/v2/renew';
+/** Robots that enrol and renew show who they are in the body and the certificate. */
+const OPEN_TO_ALL: ReadonlySet<string> = new Set(['GET /health', HELLO, ENROL, RENEW]);
 const HELLO_ANSWER = {
   versions: [1, 2],
   encodings: ['zstd'],
@@ -68,12 +73,13 @@ type Endpoint = (
 /** The coordinator over HTTP, by LINK.md. Node's own server: Fastify belongs to the API of the daemon. */
 export class CentralServer {
   readonly #options: CentralServerOptions;
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
+  readonly #connections = new Connections();
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
 
   constructor(options: CentralServerOptions) {
     this.#options = options;
-    const { coordinator, orders } = options;
+    const { coordinator, orders, tls } = options;
     const json = (value: unknown) => JSON.stringify(value);
     this.#endpoints = new Map<string, Endpoint>([
       ['GET /health', () => json({ status: 'ok' })],
@@ -87,17 +93,24 @@ export class CentralServer {
       ['POST /link/v1/reports', async (request, _, by) => json(orders.report(await readJson(request), by))],
       ['POST /orders/v1', async (request, _, __, by) => json(orders.post(await readJson(request), by))],
       ['GET /orders/v1', (_, query) => json(orders.list(query))],
+      [ENROL, async (request) => json(await this.#enrolment().enrol(await readJson(request)))],
+      [
+        RENEW,
+        async (request) => json(await this.#enrolment().renew(await readJson(request), shownBy(request))),
+      ],
     ]);
-    this.#server = createServer(
-      {
-        headersTimeout: LIMITS.API_HEADERS_MS,
-        requestTimeout: LIMITS.API_REQUEST_MS,
-        keepAliveTimeout: 5_000,
-        connectionsCheckingInterval: 1_000,
-      },
-      (request, response) => void this.#serve(request, response),
-    );
-    this.#server.maxConnections = LIMITS.API_CONNECTIONS_MAX;
+    const times = {
+      headersTimeout: LIMITS.API_HEADERS_MS,
+      requestTimeout: LIMITS.API_REQUEST_MS,
+      keepAliveTimeout: LIMITS.CENTRAL_KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 1_000,
+    };
+    const serve = (request: IncomingMessage, response: ServerResponse) => void this.#serve(request, response);
+    this.#server = tls
+      ? createTlsServer({ ...times, ...tls.options, handshakeTimeout: LIMITS.API_HEADERS_MS }, serve)
+      : createServer(times, serve);
+    this.#connections.watch(this.#server);
+    this.#server.maxConnections = LIMITS.CENTRAL_CONNECTIONS_MAX;
   }
 
   /** Listens; rejects with `host.port_in_use`. */
@@ -106,9 +119,15 @@ export class CentralServer {
     return new Promise((resolve, reject) => {
       this.#server.once('error', (cause) => reject(listenError(cause as NodeJS.ErrnoException, host, port)));
       this.#server.listen(port, host, () => {
-        resolve({ url: urlOf(this.#server) });
+        const url = urlOf(this.#server);
+        resolve({ url: this.#options.tls ? url.replace(/^http:/, 'https:') : url });
       });
     });
+  }
+
+  /** A newer certificate, for connections from now on. */
+  useCertificate(options: TlsOptions): void {
+    if ('setSecureContext' in this.#server) this.#server.setSecureContext(options);
   }
 
   stop(): Promise<void> {
@@ -131,25 +150,30 @@ export class CentralServer {
       }
     }
     if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    // Robots pay for each byte of a head; what browsers and caches need is for the others.
+    const isLink = request.url?.startsWith('/link/') === true;
+    response.sendDate = !isLink;
     response.writeHead(status, {
-      'content-type': 'application/json; charset=utf-8',
+      'content-type': isLink ? 'application/json' : 'application/json; charset=utf-8',
       'content-length': Buffer.byteLength(body),
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
+      ...(isLink && request.method !== 'GET' ? {} : { 'cache-control': 'no-store' }),
+      ...(isLink ? {} : { 'x-content-type-options': 'nosniff' }),
       ...headers,
     });
     response.end(body);
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
+    const { callers } = this.#options;
     try {
       const [path = '', search = ''] = (request.url ?? '').split('?', 2);
       const name = `${request.method} ${path}`;
       const endpoint = this.#endpoints.get(name);
       // A robot may push and fetch, but give no orders to another robot.
       const isOperators = path.startsWith('/orders/') || path.startsWith('/objects/');
-      const operator = isOperators ? this.#operator(request) : undefined;
-      const by = isOperators || OPEN_TO_ALL.has(name) ? ANYBODY : this.#robot(request);
+      const operator = isOperators ? callers.operator(request) : undefined;
+      const by = isOperators || OPEN_TO_ALL.has(name) ? ANYBODY : callers.robot(request);
+      if (!OPEN_TO_ALL.has(name)) this.#connections.known(request.socket);
       const query = new URLSearchParams(search);
       if (endpoint) return { status: 200, body: await endpoint(request, query, by, operator) };
       const answer = await objectAnswer(this.#options.objects, request, path, query, by);
@@ -181,34 +205,16 @@ export class CentralServer {
     return { status: 500, body: JSON.stringify(fault.toBody()) };
   }
 
-  #robot(request: IncomingMessage): Caller {
-    const { robots } = this.#options;
-    if (!robots) return ANYBODY;
-    const found = robots.find(bearer(request) ?? '');
-    if (!found) throw unauthorised();
-    return found;
+  #enrolment(): Enrolment {
+    const { tls } = this.#options;
+    if (tls) return tls.enrolment;
+    throw new EdgeError('link.refused', {
+      operation: 'enrol robot',
+      subject: 'coordinator',
+      message: 'this coordinator has no TLS, so that robots cannot show certificates',
+      hint: 'auraison central --tls',
+    });
   }
-
-  /** The operator; undefined where no token is required. */
-  #operator(request: IncomingMessage): string | undefined {
-    const { operators } = this.#options;
-    if (!operators) return undefined;
-    const name = operators.find(bearer(request) ?? '');
-    if (name === undefined) throw unauthorised();
-    return name;
-  }
-}
-
-function bearer(request: IncomingMessage): string | undefined {
-  return /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
-}
-
-function unauthorised(): EdgeError {
-  return new EdgeError('api.unauthorised', {
-    operation: 'authorise',
-    subject: 'authorization header',
-    hint: 'tokens are in the files "token" and robots/NAME (robots), "operator-token" and operators/NAME (orders) of the coordinator\'s data directory',
-  });
 }
 
 function listenError(cause: NodeJS.ErrnoException, host: string, port: number): EdgeError {

@@ -1,5 +1,6 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { canonicalJson, EdgeError, type LaneKey, type LinkPush, type Receipt } from '../contract/index.ts';
+import { Prepared } from '../io/prepared.ts';
 
 export type Held = Omit<Receipt, 'signature'>;
 
@@ -37,11 +38,12 @@ const SCHEMA = `
 export class LaneStore {
   readonly #db: DatabaseSync;
   readonly #nowNs: () => bigint;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #prepared: Prepared;
 
   constructor(path: string, nowNs: () => bigint) {
     this.#nowNs = nowNs;
     this.#db = new DatabaseSync(path, { timeout: 5_000 });
+    this.#prepared = new Prepared(this.#db);
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON');
     this.#db.exec(SCHEMA);
   }
@@ -76,7 +78,9 @@ export class LaneStore {
     if (first.seq > held.seq + 1)
       throw refusal('link.gap', key, row && held, `event ${held.seq + 1} is missing`);
     for (const event of events.filter((one) => one.seq <= held.seq)) {
-      const kept = this.#sql('SELECT hash FROM event WHERE lane_id = ? AND seq = ?').get(row!.id, event.seq);
+      const kept = this.#prepared
+        .get('SELECT hash FROM event WHERE lane_id = ? AND seq = ?')
+        .get(row!.id, event.seq);
       if (kept?.['hash'] !== event.hash) {
         throw refusal('link.conflict', key, held, `event ${event.seq} is held with another hash`);
       }
@@ -101,27 +105,26 @@ export class LaneStore {
     const last = fresh.at(-1)!;
     const id =
       row?.id ??
-      this.#sql(
-        'INSERT INTO lane (robot, epoch, lane, seq, sha256, first_ns, last_ns) VALUES (?, ?, ?, 0, ?, ?, ?)',
-      ).run(key.robot, key.epoch, key.lane, '', now, now).lastInsertRowid;
-    const insert = this.#sql('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+      this.#prepared
+        .get(
+          'INSERT INTO lane (robot, epoch, lane, seq, sha256, first_ns, last_ns) VALUES (?, ?, ?, 0, ?, ?, ?)',
+        )
+        .run(key.robot, key.epoch, key.lane, '', now, now).lastInsertRowid;
+    const insert = this.#prepared.get('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     for (const event of fresh) {
       const body = canonicalJson(event);
       insert.run(id, event.seq, event.event_id, event.run_id ?? null, event.kind, event.hash, body, now);
     }
-    this.#sql('UPDATE lane SET seq = ?, sha256 = ?, last_ns = ? WHERE id = ?').run(
-      last.seq,
-      last.hash,
-      now,
-      id,
-    );
+    this.#prepared
+      .get('UPDATE lane SET seq = ?, sha256 = ?, last_ns = ? WHERE id = ?')
+      .run(last.seq, last.hash, now, id);
   }
 
   /** Robots and their lanes, for people. */
   robots(): { robot: string; epoch: string; lane: string; seq: number; sha256: string; last_ns: string }[] {
-    const rows = this.#sql(
-      'SELECT robot, epoch, lane, seq, sha256, last_ns FROM lane ORDER BY robot, id LIMIT 10000',
-    ).all();
+    const rows = this.#prepared
+      .get('SELECT robot, epoch, lane, seq, sha256, last_ns FROM lane ORDER BY robot, id LIMIT 10000')
+      .all();
     return rows as ReturnType<LaneStore['robots']>;
   }
 
@@ -131,7 +134,9 @@ export class LaneStore {
     if (!row) return [];
     const bodies: string[] = [];
     let bytes = 0;
-    const select = this.#sql('SELECT body FROM event WHERE lane_id = ? AND seq > ? ORDER BY seq LIMIT ?');
+    const select = this.#prepared.get(
+      'SELECT body FROM event WHERE lane_id = ? AND seq > ? ORDER BY seq LIMIT ?',
+    );
     for (const found of select.iterate(row.id, after, limit)) {
       const body = found['body'] as string;
       bytes += body.length;
@@ -146,21 +151,10 @@ export class LaneStore {
   }
 
   #lane(key: LaneKey): LaneRow | undefined {
-    const row = this.#sql('SELECT id, seq, sha256 FROM lane WHERE robot = ? AND epoch = ? AND lane = ?').get(
-      key.robot,
-      key.epoch,
-      key.lane,
-    );
+    const row = this.#prepared
+      .get('SELECT id, seq, sha256 FROM lane WHERE robot = ? AND epoch = ? AND lane = ?')
+      .get(key.robot, key.epoch, key.lane);
     return row as LaneRow | undefined;
-  }
-
-  #sql(text: string): StatementSync {
-    let statement = this.#statements.get(text);
-    if (!statement) {
-      statement = this.#db.prepare(text);
-      this.#statements.set(text, statement);
-    }
-    return statement;
   }
 }
 

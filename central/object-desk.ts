@@ -1,33 +1,22 @@
-import { createHash } from 'node:crypto';
 import {
   type Clock,
   EdgeError,
   LIMITS,
-  type LinkObject,
+  type LinkCustody,
   linkObjectChecker,
   type ObjectCursor,
   type ObjectStanding,
-  objectIdText,
   pause,
 } from '../contract/index.ts';
 import { HASH_BYTES, leafHash, merkleRoot } from '../formats/merkle/index.ts';
 import { lengthOf, type ObjectFiles } from './object-files.ts';
+import { type Fragment, keyOf, missingOf, type Open, objectId, thereOf } from './object-parts.ts';
 import type { Content, ObjectRows, ObjectView } from './object-rows.ts';
 import type { ReceiptSigner } from './receipt-signer.ts';
 import { ANYBODY, type Caller, requireOwn } from './require-own.ts';
 
 /** Contents whose parts are known in memory; those used longest ago go first. */
 const OPEN_MAX = 64;
-
-/** `saved`: how much of it is in the file. */
-type Fragment = { readonly bytes: Buffer; length: number; saved: number };
-type Open = {
-  content: Content;
-  readonly have: Uint8Array;
-  /** Parts of which only the start came. */
-  readonly fragments: Map<number, Fragment>;
-  checking: Promise<void> | undefined;
-};
 
 export type ObjectDeskParts = {
   readonly rows: ObjectRows;
@@ -60,13 +49,13 @@ export class ObjectDesk {
     const known = this.#parts.rows.content(offer.robot, offer.sha256);
     if (known?.isHeld && known.bytes !== bytes)
       throw refusal('link.conflict', offer.robot, `${offer.sha256} is known with ${known.bytes} bytes`);
-    const more = bytes - (known?.bytes ?? 0);
-    if (more > 0) await this.#requireRoom(more);
+    if (!known?.isHeld) await this.#requireRoom(bytes - (known ? thereOf(known) : 0));
     const { partBytes, root } = known ?? {};
     const isOther =
       known && !known.isHeld && (known.bytes !== bytes || partBytes !== part_bytes || root !== offer.root);
     if (!known || isOther) {
       this.#open.delete(keyOf(offer));
+      await this.#forgetEmpty(offer.robot);
       this.#parts.rows.open(offer);
     }
     this.#parts.rows.name(id, offer);
@@ -107,6 +96,7 @@ export class ObjectDesk {
     let at = offset - part * content.partBytes;
     if (open.have[part] !== 1 && at > (open.fragments.get(part)?.length ?? 0))
       throw refusal('link.gap', id, `bytes before ${offset} are missing in part ${part}`);
+    if (open.have[part] !== 1) this.#requireQuota(length - (open.fragments.get(part)?.length ?? 0));
     let stored: Promise<void> = Promise.resolve();
     return {
       take: (bytes) => {
@@ -129,6 +119,13 @@ export class ObjectDesk {
         await this.#save(open, part);
       },
     };
+  }
+
+  /** What is held of a robot, as one value that moves with each object. Throws `api.forbidden`, `schema.invalid`. */
+  custody(robot: string, head: string, by: Caller): LinkCustody {
+    if (!/^[0-9a-f]{64}$|^$/.test(head)) throw invalid('/head: a SHA-256 in hex, or nothing, expected');
+    requireOwn(robot, by);
+    return this.#parts.rows.custody(robot, head);
   }
 
   list(robot: string, after: string, limit: number): ObjectView[] {
@@ -317,34 +314,40 @@ export class ObjectDesk {
 
   async #requireRoom(bytes: number): Promise<void> {
     const { rows, files, quotaBytes } = this.#parts;
-    if (quotaBytes > 0 && rows.bytes() + bytes > quotaBytes)
-      throw refusal('quota.exceeded', 'quota', `objects may take ${quotaBytes} bytes at this coordinator`);
+    if (quotaBytes > 0 && rows.bytes() + bytes > quotaBytes) await this.#dropStale();
+    this.#requireQuota(bytes);
     await files.requireRoom(bytes);
   }
-}
 
-export function objectId(cursor: ObjectCursor): string {
-  return createHash('sha256').update(objectIdText(cursor)).digest('hex').slice(0, 32);
-}
-
-/** Ranges of bytes that are not there, in order. */
-function missingOf({ content, have, fragments }: Open): [number, number][] {
-  const ranges: [number, number][] = [];
-  for (let part = 0; part < have.length; part++) {
-    if (have[part] === 1) continue;
-    const start = part * content.partBytes;
-    const from = start + (fragments.get(part)?.length ?? 0);
-    const to = start + lengthOf(content, part);
-    const last = ranges.at(-1);
-    if (last && last[1] === from) last[1] = to;
-    else if (ranges.length === LIMITS.LINK_MISSING_RANGES_MAX) break;
-    else if (to > from) ranges.push([from, to]);
+  #requireQuota(bytes: number): void {
+    const { rows, quotaBytes } = this.#parts;
+    if (quotaBytes > 0 && rows.bytes() + bytes > quotaBytes)
+      throw refusal('quota.exceeded', 'quota', `objects may take ${quotaBytes} bytes at this coordinator`);
   }
-  return ranges;
-}
 
-function keyOf({ robot, sha256 }: LinkObject): string {
-  return `${robot}/${sha256}`;
+  /** Starts of objects that no robot continues. */
+  async #dropStale(): Promise<void> {
+    const { rows, clock } = this.#parts;
+    const beforeNs = clock.now() - BigInt(LIMITS.CENTRAL_STALE_MS) * 1_000_000n;
+    for (const content of rows.stale(beforeNs)) await this.#drop(content);
+  }
+
+  /** Announcing costs a robot nothing: what it announced first, and sent nothing of, it announces again. */
+  async #forgetEmpty(robot: string): Promise<void> {
+    const { rows } = this.#parts;
+    if (rows.countOpen(robot) < LIMITS.CENTRAL_OPEN_OBJECTS_MAX) return;
+    const oldest = rows.oldestEmpty(robot);
+    if (!oldest) throw refusal('quota.exceeded', robot, 'it has too many objects that are not complete');
+    await this.#drop(oldest);
+  }
+
+  async #drop(content: Pick<Content, 'robot' | 'sha256'>): Promise<void> {
+    const key = keyOf(content);
+    if (this.#open.get(key)?.checking) return;
+    this.#open.delete(key);
+    this.#parts.rows.forget(content);
+    await this.#parts.files.remove(content);
+  }
 }
 
 function invalid(message: string): EdgeError {

@@ -37,6 +37,7 @@ export async function objectAnswer(
     return json(await desk.tree(id, leaves, by));
   }
   if (method !== 'GET') return undefined;
+  if (path === '/link/v2/custody') return json(desk.custody(robotOf(query), query.get('head') ?? '', by));
   if (path === '/objects/v1') return json({ objects: list(desk, query) });
   const [, wanted] = READ.exec(path) ?? [];
   return wanted === undefined ? undefined : await read(desk, wanted, request.headers.range);
@@ -57,9 +58,13 @@ async function put(
 }
 
 function list(desk: ObjectDesk, query: URLSearchParams) {
+  return desk.list(robotOf(query), query.get('after') ?? '', whole(query, 'limit', LISTED_MAX, 100));
+}
+
+function robotOf(query: URLSearchParams): string {
   const robot = query.get('robot') ?? '';
-  if (!ROBOT.test(robot)) throw invalid('/robot: the name of a robot expected');
-  return desk.list(robot, query.get('after') ?? '', whole(query, 'limit', LISTED_MAX, 100));
+  if (ROBOT.test(robot)) return robot;
+  throw invalid('/robot: the name of a robot expected');
 }
 
 async function read(desk: ObjectDesk, id: string, range: string | undefined): Promise<Answer> {

@@ -1,5 +1,7 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { createHash } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import type { LinkObject, ObjectCursor } from '../contract/index.ts';
+import { Prepared } from '../io/prepared.ts';
 
 /** The bytes of one object of a robot, however many cursors name them. */
 export type Content = {
@@ -29,6 +31,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS content (
     robot TEXT NOT NULL, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, part_bytes INTEGER NOT NULL,
     root TEXT NOT NULL, held INTEGER NOT NULL, have BLOB NOT NULL, leaves BLOB, held_ns TEXT,
+    there INTEGER NOT NULL DEFAULT 0, touched_ns TEXT NOT NULL DEFAULT '0', head TEXT,
     PRIMARY KEY (robot, sha256)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS fragments (
@@ -40,7 +43,15 @@ const SCHEMA = `
     sha256 TEXT NOT NULL, name TEXT NOT NULL, first_ns TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS object_of_robot ON object (robot, id);
+  CREATE TABLE IF NOT EXISTS head (robot TEXT PRIMARY KEY, head TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
+
+/** Columns that databases of the first version of the files lack. */
+const ADDED = {
+  there: 'INTEGER NOT NULL DEFAULT 0',
+  touched_ns: "TEXT NOT NULL DEFAULT '0'",
+  head: 'TEXT',
+};
 
 /**
  * What the coordinator knows of objects, in one SQLite file. Which parts are there may be lost in a power cut: they are
@@ -49,17 +60,24 @@ const SCHEMA = `
 export class ObjectRows {
   readonly #db: DatabaseSync;
   readonly #nowNs: () => bigint;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #prepared: Prepared;
+  /** Bytes of all parts that are there. */
+  #bytes = 0;
 
   constructor(path: string, nowNs: () => bigint) {
     this.#nowNs = nowNs;
     this.#db = new DatabaseSync(path, { timeout: 5_000 });
+    this.#prepared = new Prepared(this.#db);
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL');
     this.#db.exec(SCHEMA);
+    this.#upgrade();
+    this.#db.exec('CREATE INDEX IF NOT EXISTS content_head ON content (robot, head)');
+    const sum = this.#db.prepare('SELECT coalesce(sum(there), 0) AS bytes FROM content').get();
+    this.#bytes = Number(sum!['bytes']);
   }
 
   content(robot: string, sha256: string): Content | undefined {
-    const row = this.#sql('SELECT * FROM content WHERE robot = ? AND sha256 = ?').get(robot, sha256);
+    const row = this.#prepared.get('SELECT * FROM content WHERE robot = ? AND sha256 = ?').get(robot, sha256);
     if (!row) return undefined;
     return {
       robot,
@@ -75,85 +93,163 @@ export class ObjectRows {
 
   /** Parts of which only the start is there, and its bytes. */
   fragments({ robot, sha256 }: Pick<Content, 'robot' | 'sha256'>): { part: number; bytes: number }[] {
-    const rows = this.#sql('SELECT part, bytes FROM fragments WHERE robot = ? AND sha256 = ?').all(
-      robot,
-      sha256,
-    );
+    const rows = this.#prepared
+      .get('SELECT part, bytes FROM fragments WHERE robot = ? AND sha256 = ?')
+      .all(robot, sha256);
     return rows as { part: number; bytes: number }[];
   }
 
   /** How many bytes of a part are there; 0: it is complete, or starts again. */
   setFragment({ robot, sha256 }: Content, part: number, bytes: number): void {
     if (bytes > 0)
-      this.#sql('INSERT OR REPLACE INTO fragments VALUES (?, ?, ?, ?)').run(robot, sha256, part, bytes);
+      this.#prepared
+        .get('INSERT OR REPLACE INTO fragments VALUES (?, ?, ?, ?)')
+        .run(robot, sha256, part, bytes);
     else
-      this.#sql('DELETE FROM fragments WHERE robot = ? AND sha256 = ? AND part = ?').run(robot, sha256, part);
+      this.#prepared
+        .get('DELETE FROM fragments WHERE robot = ? AND sha256 = ? AND part = ?')
+        .run(robot, sha256, part);
   }
 
   /** A content that starts from nothing, in place of one that was not held. */
   open(offer: Pick<LinkObject, 'robot' | 'sha256' | 'bytes' | 'part_bytes' | 'root'>): Content {
     const { robot, sha256, bytes, part_bytes, root } = offer;
     const have = new Uint8Array(Math.ceil(bytes / part_bytes));
-    this.#sql('DELETE FROM fragments WHERE robot = ? AND sha256 = ?').run(robot, sha256);
-    this.#sql('INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, 0, ?, NULL, NULL)').run(
-      ...[robot, sha256, bytes, part_bytes, root],
-      have,
-    );
+    this.#prepared.get('DELETE FROM fragments WHERE robot = ? AND sha256 = ?').run(robot, sha256);
+    this.#bytes -= this.#there(robot, sha256);
+    this.#prepared
+      .get(
+        `INSERT OR REPLACE INTO content (robot, sha256, bytes, part_bytes, root, held, have, there, touched_ns)
+         VALUES (?, ?, ?, ?, ?, 0, ?, 0, ?)`,
+      )
+      .run(...[robot, sha256, bytes, part_bytes, root], have, `${this.#nowNs()}`);
     return { robot, sha256, bytes, partBytes: part_bytes, root, isHeld: false, have, leaves: undefined };
   }
 
   /** That a cursor names this content. */
   name(id: string, { robot, epoch, lane, seq, sha256, name }: LinkObject): void {
-    this.#sql('INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(
-      ...[id, robot, epoch, lane, seq, sha256, name],
-      this.#nowNs().toString(),
-    );
+    this.#prepared
+      .get('INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(...[id, robot, epoch, lane, seq, sha256, name], this.#nowNs().toString());
   }
 
   cursor(id: string): ObjectCursor | undefined {
-    const row = this.#sql('SELECT robot, epoch, lane, seq, sha256 FROM object WHERE id = ?').get(id);
+    const row = this.#prepared.get('SELECT robot, epoch, lane, seq, sha256 FROM object WHERE id = ?').get(id);
     return row && ({ ...row } as unknown as ObjectCursor);
   }
 
   setLeaves({ robot, sha256, root }: Content, leaves: Uint8Array): void {
-    this.#sql('UPDATE content SET leaves = ? WHERE robot = ? AND sha256 = ? AND root = ?').run(
-      leaves,
-      ...[robot, sha256, root],
-    );
+    this.#prepared
+      .get('UPDATE content SET leaves = ? WHERE robot = ? AND sha256 = ? AND root = ?')
+      .run(leaves, ...[robot, sha256, root]);
   }
 
   /** Nothing where the content was opened with other parts meanwhile. */
   setParts({ robot, sha256, bytes, partBytes }: Content, have: Uint8Array): void {
-    this.#sql(
-      'UPDATE content SET have = ? WHERE robot = ? AND sha256 = ? AND bytes = ? AND part_bytes = ?',
-    ).run(have, ...[robot, sha256, bytes, partBytes]);
+    const before = this.#there(robot, sha256);
+    const there = bytesOf(have, bytes, partBytes);
+    const { changes } = this.#prepared
+      .get(
+        'UPDATE content SET have = ?, there = ?, touched_ns = ? WHERE robot = ? AND sha256 = ? AND bytes = ? AND part_bytes = ?',
+      )
+      .run(have, there, `${this.#nowNs()}`, ...[robot, sha256, bytes, partBytes]);
+    if (Number(changes) > 0) this.#bytes += there - before;
   }
 
-  /** Durable when it returns. The leaves are not needed any longer. Nothing where it was opened with another size. */
+  /**
+   * Durable when it returns. The leaves are not needed any longer. Nothing where it was opened with another size. Each hold moves
+   * the head of its robot, by which the robot finds out that a later state of this file was lost.
+   */
   hold({ robot, sha256, bytes, root }: Content): void {
-    this.#db.exec('PRAGMA synchronous=FULL');
+    const before = this.#there(robot, sha256);
+    const last = this.#prepared.get('SELECT head FROM head WHERE robot = ?').get(robot)?.['head'] ?? '';
+    const head = createHash('sha256').update(`${last}\n${sha256}\n${this.#nowNs()}`).digest('hex');
+    this.#db.exec('PRAGMA synchronous=FULL; BEGIN IMMEDIATE');
     try {
-      this.#sql(
-        `UPDATE content SET held = 1, leaves = NULL, held_ns = ?
+      const { changes } = this.#prepared
+        .get(
+          `UPDATE content SET held = 1, leaves = NULL, held_ns = ?, there = bytes, head = ?
           WHERE robot = ? AND sha256 = ? AND bytes = ? AND root = ?`,
-      ).run(this.#nowNs().toString(), robot, sha256, bytes, root);
+        )
+        .run(this.#nowNs().toString(), head, robot, sha256, bytes, root);
+      if (Number(changes) > 0) {
+        this.#prepared.get('INSERT OR REPLACE INTO head VALUES (?, ?)').run(robot, head);
+        this.#bytes += bytes - before;
+      }
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
     } finally {
       this.#db.exec('PRAGMA synchronous=NORMAL');
     }
   }
 
-  /** Bytes of all contents, whole or announced. */
+  /** `known`: a content was held when the head of its robot was this, and still is. */
+  custody(robot: string, head: string): { head: string | null; known: boolean } {
+    const last = this.#prepared.get('SELECT head FROM head WHERE robot = ?').get(robot)?.['head'] ?? null;
+    const known = this.#prepared
+      .get('SELECT 1 FROM content WHERE robot = ? AND head = ? AND held = 1')
+      .get(robot, head);
+    return { head: last as string | null, known: known !== undefined };
+  }
+
+  /** Bytes of all contents that are there. What was only announced takes no room. */
   bytes(): number {
-    return Number(this.#sql('SELECT coalesce(sum(bytes), 0) AS bytes FROM content').get()!['bytes']);
+    const starts = this.#prepared.get('SELECT coalesce(sum(bytes), 0) AS bytes FROM fragments').get();
+    return this.#bytes + Number(starts!['bytes']);
+  }
+
+  /** Bytes of one content that are there, in whole parts. */
+  #there(robot: string, sha256: string): number {
+    const row = this.#prepared
+      .get('SELECT there FROM content WHERE robot = ? AND sha256 = ?')
+      .get(robot, sha256);
+    return Number(row?.['there'] ?? 0);
+  }
+
+  /** Contents that are not held and of which nothing came since then: their bytes may go. */
+  stale(beforeNs: bigint): Pick<Content, 'robot' | 'sha256'>[] {
+    const rows = this.#prepared
+      .get('SELECT robot, sha256 FROM content WHERE held = 0 AND CAST(touched_ns AS INTEGER) < ? LIMIT 1000')
+      .all(beforeNs);
+    return rows as Pick<Content, 'robot' | 'sha256'>[];
+  }
+
+  /** The robot offers it again. */
+  forget({ robot, sha256 }: Pick<Content, 'robot' | 'sha256'>): void {
+    this.#bytes -= this.#there(robot, sha256);
+    for (const table of ['fragments', 'object', 'content'])
+      this.#prepared.get(`DELETE FROM ${table} WHERE robot = ? AND sha256 = ?`).run(robot, sha256);
+  }
+
+  /** Announced by a robot and not held. */
+  countOpen(robot: string): number {
+    const row = this.#prepared
+      .get('SELECT count(*) AS n FROM content WHERE robot = ? AND held = 0')
+      .get(robot);
+    return Number(row!['n']);
+  }
+
+  /** The announced content of a robot of which nothing is there and that was announced first. */
+  oldestEmpty(robot: string): Pick<Content, 'robot' | 'sha256'> | undefined {
+    const row = this.#prepared
+      .get(
+        'SELECT robot, sha256 FROM content WHERE robot = ? AND held = 0 AND there = 0 ORDER BY CAST(touched_ns AS INTEGER) LIMIT 1',
+      )
+      .get(robot);
+    return row as Pick<Content, 'robot' | 'sha256'> | undefined;
   }
 
   /** Objects of a robot behind the id `after`, in the order of their ids. */
   list(robot: string, after: string, limit: number): ObjectView[] {
-    const rows = this.#sql(
-      `SELECT o.id, o.robot, o.epoch, o.lane, o.seq, o.sha256, o.name, c.bytes, c.part_bytes, c.held, c.have
+    const rows = this.#prepared
+      .get(
+        `SELECT o.id, o.robot, o.epoch, o.lane, o.seq, o.sha256, o.name, c.bytes, c.part_bytes, c.held, c.have
          FROM object o JOIN content c ON c.robot = o.robot AND c.sha256 = o.sha256
         WHERE o.robot = ? AND o.id > ? ORDER BY o.id LIMIT ?`,
-    ).all(robot, after, limit);
+      )
+      .all(robot, after, limit);
     return rows.map(({ part_bytes, held, have, ...row }) => ({
       ...(row as unknown as Omit<ObjectView, 'state' | 'bytes_there'>),
       state: held === 1 ? 'held' : 'open',
@@ -168,13 +264,26 @@ export class ObjectRows {
     this.#db.close();
   }
 
-  #sql(text: string): StatementSync {
-    let statement = this.#statements.get(text);
-    if (!statement) {
-      statement = this.#db.prepare(text);
-      this.#statements.set(text, statement);
+  #upgrade(): void {
+    const names = new Set(
+      this.#db
+        .prepare("PRAGMA table_info('content')")
+        .all()
+        .map((row) => row['name']),
+    );
+    const missing = Object.entries(ADDED).filter(([name]) => !names.has(name));
+    if (missing.length === 0) return;
+    for (const [name, type] of missing) this.#db.exec(`ALTER TABLE content ADD COLUMN ${name} ${type}`);
+    const set = this.#db.prepare(
+      'UPDATE content SET there = ?, touched_ns = ? WHERE robot = ? AND sha256 = ?',
+    );
+    for (const { robot, sha256, bytes, part_bytes, held, have } of this.#db
+      .prepare('SELECT * FROM content')
+      .all()) {
+      const there =
+        held === 1 ? Number(bytes) : bytesOf(have as Uint8Array, Number(bytes), Number(part_bytes));
+      set.run(there, `${this.#nowNs()}`, String(robot), String(sha256));
     }
-    return statement;
   }
 }
 

@@ -63,6 +63,30 @@ export const LINK_LIMITS = {
   CENTRAL_FREE_BYTES_MIN: 256 * 1024 * 1024,
   /** How long an answer waits for the check of a whole object, milliseconds. */
   CENTRAL_VERIFY_WAIT_MS: 2_000,
+  /** Certificates of the reference coordinator for robots and for itself, and for its authority, milliseconds. */
+  CENTRAL_CERTIFICATE_MS: 90 * 86_400_000,
+  CENTRAL_AUTHORITY_MS: 7_300 * 86_400_000,
+  /** Certificates are valid from so long before they are issued: clocks differ, milliseconds. */
+  CENTRAL_CLOCK_SLACK_MS: 86_400_000,
+  /** How often the coordinator looks whether its own certificate is due, milliseconds. */
+  CENTRAL_CERTIFICATE_LOOK_MS: 3_600_000,
+  /** How long a one-time token for enrolment is valid where nothing is said, and at most, milliseconds. */
+  CENTRAL_ENROL_MS: 86_400_000,
+  CENTRAL_ENROL_MS_MAX: 30 * 86_400_000,
+  /** Objects of one robot that were announced and are not held; above this the first of which nothing came is forgotten. */
+  CENTRAL_OPEN_OBJECTS_MAX: 1_024,
+  /** Starts of objects that no robot continued for so long make room for others, milliseconds. */
+  CENTRAL_STALE_MS: 7 * 86_400_000,
+  /** How often a robot asks whether central still has what it gave receipts for, milliseconds. */
+  LINK_CUSTODY_MS: 600_000,
+  /** How long the coordinator keeps a connection that is quiet: longer than a robot is between two requests, milliseconds. */
+  CENTRAL_KEEP_ALIVE_MS: 60_000,
+  /** Connections to the coordinator: a robot has up to three. */
+  CENTRAL_CONNECTIONS_MAX: 2_048,
+  /** Connections to the coordinator that have not shown valid credentials yet; above this the oldest are closed. */
+  CENTRAL_UNKNOWN_CONNECTIONS_MAX: 64,
+  /** How often a robot looks whether its certificate is due, milliseconds; it renews with a third of its time left. */
+  LINK_RENEW_LOOK_MS: 600_000,
   /** One request to the reference coordinator: a full batch, one event above it, and the wrapping. */
   CENTRAL_BODY_BYTES_MAX: 8 * 1024 * 1024,
 } as const;

@@ -69,6 +69,17 @@ export const ObjectStanding = Type.Union(
 export type ObjectStanding = Static<typeof ObjectStanding>;
 export const objectStandingChecker = checker(ObjectStanding);
 
+/** Whether the coordinator still has what it had, by `GET /link/v2/custody`. */
+export const LinkCustody = Type.Object(
+  {
+    head: Type.Union([Sha256, Type.Null()], { description: 'moves with each object that becomes held' }),
+    known: Type.Boolean({ description: 'the head of the request was one of its own' }),
+  },
+  { ...closed, $id: 'auraison/v2/link-custody', title: 'LinkCustody' },
+);
+export type LinkCustody = Static<typeof LinkCustody>;
+export const linkCustodyChecker = checker(LinkCustody);
+
 /** What a coordinator can do. Fields that a later version adds are ignored. */
 export const LinkHello = Type.Object(
   {

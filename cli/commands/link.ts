@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { EdgeError, LIMITS, type LinkStatus, type LinkSyncReply } from '../../contract/core.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
+import { addEnrolCommand } from './link-enrol.ts';
 
 export function addLinkCommands(program: Command): void {
   const link = program.command('link').description('the way to central');
@@ -18,6 +19,7 @@ export function addLinkCommands(program: Command): void {
         return 0;
       }),
     );
+  addEnrolCommand(link);
   link
     .command('sync')
     .description(

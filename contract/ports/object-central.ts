@@ -1,4 +1,4 @@
-import type { LinkObject, ObjectStanding } from '../link-objects.ts';
+import type { LinkCustody, LinkObject, ObjectStanding } from '../link-objects.ts';
 
 export type PutReply = {
   readonly standing: ObjectStanding;
@@ -15,6 +15,8 @@ export type PutReply = {
 export interface ObjectCentral {
   /** Whether central takes files at all, and their largest part in bytes; undefined: it speaks version 1 only. */
   partBytesMax(): Promise<number | undefined>;
+  /** Whether central still has what it had when its head was this; undefined: it cannot say. */
+  custody(robot: string, head: string): Promise<LinkCustody | undefined>;
   offer(object: LinkObject): Promise<ObjectStanding>;
   /** The leaves of its tree, 32 bytes each. */
   tree(object: LinkObject, leaves: Uint8Array): Promise<ObjectStanding>;

@@ -12,6 +12,7 @@ import {
   EdgeError,
   TOPICS,
 } from '../../contract/core.ts';
+import { isLoopbackHost } from '../config/loopback.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
@@ -22,23 +23,36 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
   // Read once here, so that a wrong file is found at the start; read again at every request, so that a
   // replaced token is taken up.
   readSecret(tokenFile, 'link.token_file', process.env);
+  const robot = config.daemon.name;
   const random = () => randomInt(2 ** 32) / 2 ** 32;
+  if (url === '') return new LinkCell(context, { robot, central: undefined, openReader, random });
+  const [{ linkIdentity, refusedWay }, { linkRenewal }] = await Promise.all([
+    import('../../central-link/link-identity.ts'),
+    import('./link-identity.ts'),
+  ]);
+  const identity = linkIdentity(config.link, dataDir, process.env['CREDENTIALS_DIRECTORY']);
+  // Files that do not fit are found at the start, as the token is.
+  identity.tls();
+  const refused = refusedWay(config.link, identity, isLoopbackHost);
+  if (refused !== undefined) {
+    context.report('error', 'nothing goes to central', { reason: refused });
+    return new LinkCell(context, { robot, central: undefined, refused, openReader, random });
+  }
+  const renewal = linkRenewal(identity, context, { url, robot, dataDir });
+  const publicKey = keyFile === '' ? identity.receiptKey : readKey(keyFile);
   const options = {
-    url,
-    clock: context.clock,
+    ...{ url, clock: context.clock, tls: identity.tls, credentials: identity.credentials, publicKey },
     token: () => readSecret(tokenFile, 'link.token_file', process.env),
-    ...(keyFile === '' ? {} : { publicKey: readKey(keyFile) }),
   };
-  if (url === '')
-    return new LinkCell(context, { robot: config.daemon.name, central: undefined, openReader, random });
   // They check what foreign hosts send, and need the schemas for it. They are loaded only where there is a central.
   const { HttpCentral } = await import('../../central-link/http-central.ts');
   const guard = await egressGuard(settings, context);
   const central = await guarded(new HttpCentral(options), guard);
   const files = config.link.bags === 'none' ? undefined : await makeFiles();
   return new LinkCell(context, {
-    robot: config.daemon.name,
+    robot,
     central,
+    ...(renewal ? { renewal } : {}),
     ...(config.intents.central ? { orders: await makeOrders() } : {}),
     ...(files ? { files: files.lanes } : {}),
     openReader,

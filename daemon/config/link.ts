@@ -1,6 +1,6 @@
 import { type LinkNetwork, OBJECT_LANES, type ObjectLaneName } from '../../contract/core.ts';
 import { parseQuantity } from './quantity.ts';
-import { choice, type KeySpec, tables, text } from './spec.ts';
+import { choice, flag, type KeySpec, tables, text } from './spec.ts';
 
 type Result = { ok: true; value: LinkNetwork } | { ok: false; expected: string };
 
@@ -51,7 +51,24 @@ export function linkKeys(secretFile: (about: string) => KeySpec<string>) {
     token_file: secretFile('token for central'),
     key_file: text(
       '',
-      'public key of central (PEM): only what it signed counts; empty: the key that central publishes',
+      'public key of central (PEM): only what it signed counts; empty: the one of the enrolment, else trust_published_key',
+    ),
+    ca_file: text(
+      '',
+      'authorities (PEM) whose certificates of central count; empty: those of the enrolment, else of the host',
+    ),
+    cert_file: text(
+      '',
+      'certificate of this robot (PEM); empty: that of the enrolment (auraison link enrol)',
+    ),
+    cert_key_file: text('', 'private key of cert_file (PEM): a path, or credential:NAME'),
+    plain_http: flag(
+      false,
+      'http to another host than this one: anybody on the way reads and changes what goes over it',
+    ),
+    trust_published_key: flag(
+      false,
+      'without key_file and enrolment: trust the key that central publishes; else only where central is on this host',
     ),
     bags: choice(
       ['all', 'clips', 'none'],

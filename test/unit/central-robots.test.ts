@@ -59,8 +59,8 @@ describe('a robot with a token of its own', () => {
     expect(await new HttpCentral(as(token)).push(batch('tb2'))).toMatchObject({ seq: 3 });
     robot.add('bags/a/a_0.mcap', noise(1_000, 1));
     const forger = robot.sender(central.objects());
-    await forger.step();
     await expect(forger.step()).rejects.toMatchObject(FORBIDDEN);
+    expect(await central.list()).toEqual([]);
     const own = robot.sender(central.objects(central.running.url, OWN));
     for (let i = 0; i < 6 && !robot.book.isHeld('bags/a/a_0.mcap'); i++) await own.step();
     expect(robot.book.isHeld('bags/a/a_0.mcap')).toBe(true);

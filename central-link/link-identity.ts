@@ -1,0 +1,71 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TlsFacts } from './central-http.ts';
+import {
+  enrolledSources,
+  IDENTITY_FOLDER,
+  IdentityFiles,
+  type IdentitySources,
+  RECEIPT_KEY_FILE,
+  ROBOT_FILE,
+} from './identity-files.ts';
+
+/** What the configuration says: addresses and paths, empty where nothing is said. */
+export type WayKeys = {
+  readonly central_url: string;
+  readonly key_file: string;
+  readonly ca_file: string;
+  readonly cert_file: string;
+  readonly cert_key_file: string;
+  readonly plain_http: boolean;
+  readonly trust_published_key: boolean;
+};
+
+export type LinkIdentity = {
+  readonly tls: () => TlsFacts | undefined;
+  /** The key of receipts that enrolment brought; undefined: the robot is not enrolled. */
+  readonly receiptKey: () => string | undefined;
+  /** The file of the certificate, for errors. */
+  readonly credentials: string;
+  /** Certificates in files are renewed by others. */
+  readonly isEnrolled: boolean;
+};
+
+/** By which certificates the way to central goes: those of the configuration, else those of the enrolment. */
+export function linkIdentity(link: WayKeys, dataDir: string, credentials = ''): LinkIdentity {
+  const { ca_file: ca, cert_file: cert, cert_key_file: clientKey } = link;
+  const source = (reference: string, key: string) => ({
+    path: reference.startsWith('credential:')
+      ? join(credentials, reference.slice('credential:'.length))
+      : reference,
+    key: `link.${key}`,
+  });
+  const own: IdentitySources = {
+    ...(ca === '' ? {} : { ca: source(ca, 'ca_file') }),
+    ...(cert === '' ? {} : { cert: source(cert, 'cert_file') }),
+    ...(clientKey === '' ? {} : { clientKey: source(clientKey, 'cert_key_file') }),
+  };
+  const files = new IdentityFiles(() => (cert === '' ? { ...enrolledSources(dataDir), ...own } : own));
+  const receiptFile = join(dataDir, IDENTITY_FOLDER, RECEIPT_KEY_FILE);
+  return {
+    tls: () => files.facts(),
+    receiptKey: () => (existsSync(receiptFile) ? readFileSync(receiptFile, 'utf8') : undefined),
+    credentials: cert === '' ? join(dataDir, IDENTITY_FOLDER, ROBOT_FILE) : cert,
+    isEnrolled: cert === '',
+  };
+}
+
+/** Why nothing goes over this way; undefined: it may. */
+export function refusedWay(
+  link: WayKeys,
+  identity: LinkIdentity,
+  isLoopback: (host: string) => boolean,
+): string | undefined {
+  const { protocol, hostname } = new URL(link.central_url);
+  if (isLoopback(hostname.replace(/^\[|\]$/g, ''))) return undefined;
+  if (protocol === 'http:' && !link.plain_http)
+    return `link.central_url is ${link.central_url}: over plain HTTP anybody on the way reads and changes what goes; use https, or set link.plain_http = true`;
+  if (link.key_file !== '' || link.trust_published_key || identity.receiptKey() !== undefined)
+    return undefined;
+  return 'nothing says whose receipts count: enrol this robot (auraison link enrol), set link.key_file, or set link.trust_published_key = true';
+}
