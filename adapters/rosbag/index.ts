@@ -14,6 +14,7 @@ export {
   type Every,
   originOf,
 } from './copy-bag.ts';
+export { BagCutter } from './cut-aside.ts';
 export { bagNameOf, type Imported, importBag } from './import-bag.ts';
 export { latchedBefore } from './latched.ts';
 export { bagFiles, bagNotes, openBag, openBags, openFile } from './open-bag.ts';

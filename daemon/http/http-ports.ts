@@ -89,7 +89,7 @@ export type HttpPorts = {
   readonly tokens?: RunTokensApi;
   /** Bytes that an event names by their SHA-256; undefined where they are gone. Absent: not available. */
   readonly blob?: (sha256: string) => Promise<Uint8Array | undefined>;
-  /** A sealed segment of a recording as bytes; undefined where there is none. Absent: not available. */
+  /** A sealed segment of a recording as bytes; undefined where it does not exist. Absent: not available. */
   readonly segment?: (bag: string, file: string) => Promise<SegmentBytes | undefined>;
   /**
    * Writes what a person says about a time of a recording, under the id or a new one; durable when it resolves. Undefined

@@ -83,6 +83,7 @@ async function isGood(name: string): Promise<void> {
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(viewport.width);
     for (const colorScheme of ['dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme });
+      await page.evaluate('scrollTo(0, 0)');
       if (folder) await page.waitForTimeout(400);
       const path = join(folder ?? '', `${name}-${size}-${colorScheme}.png`);
       if (folder) await page.screenshot({ path, fullPage: true });

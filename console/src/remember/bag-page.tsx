@@ -118,7 +118,7 @@ function OpenBag({ reader, player, channels: atFirst, first }: Opened & { readon
         <MapBox {...{ channels, view: mapView, isOld: false, own: undefined, onView: setMapView }} />
       )}
       {isOn('cameras') && (
-        <section className="wide" aria-label="Cameras">
+        <section className="wide bag-cameras" aria-label="Cameras">
           <div className="cameras">
             {cameras.map((topic) => (
               <CameraView key={topic} topic={topic} isLive />

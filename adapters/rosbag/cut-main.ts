@@ -1,8 +1,11 @@
 /** Entry of one cut: `cut-main.ts <order as JSON>`; the answer is one message. It ends with its caller. */
 import { setPriority } from 'node:os';
-import { BagWriter, copyBag, openBags, originOf, wantedTopics } from '../../adapters/rosbag/index.ts';
 import { EdgeError, LIMITS } from '../../contract/core.ts';
-import type { CutOrder } from './recordings.ts';
+import { BagWriter } from './bag-writer.ts';
+import { copyBag, originOf } from './copy-bag.ts';
+import type { CutOrder } from './cut-aside.ts';
+import { openBags } from './open-bag.ts';
+import { wantedTopics } from './topic-patterns.ts';
 
 const { folder, target, start_ns, end_ns, topics = [] } = JSON.parse(process.argv[2] ?? 'null') as CutOrder;
 process.title = 'auraison-cut';

@@ -1,1 +1,0 @@
-import{n as e}from"./polled-Cv_0bxH1.js";var t=1e3,n=()=>e(`/v1/status`,t);export{n as t};
