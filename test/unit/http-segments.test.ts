@@ -86,3 +86,41 @@ it('a reader that stalls holds a place until it is gone, and others are asked to
   stalled.abort();
   await until(async () => (await rig.get(PATH, { range: 'bytes=0-9' })).status === 206, 'a place is free');
 });
+
+it('takes notes of operators about a recording, in its own time, and refuses what makes no sense', async () => {
+  const written: unknown[] = [];
+  const notes = await startRig(
+    {},
+    {
+      annotate: async (words, id = '0190a000-0000-7000-8000-000000000001') => {
+        if (words.bag !== 'run') return undefined;
+        written.push(words);
+        return { ...words, annotation_id: id };
+      },
+    },
+  );
+  try {
+    const path = '/v1/bags/run/annotations';
+    const answer = await notes.post(path, { start_ns: '5', label: 'odd' });
+    expect([answer.status, await answer.json()]).toMatchObject([
+      201,
+      { start_ns: '5', end_ns: '5', by: 'operator' },
+    ]);
+    expect((await notes.post(path, { start_ns: '5', end_ns: '4', text: 'x' })).status).toBe(400);
+    expect((await notes.post(path, { start_ns: '5' })).status).toBe(400);
+    expect((await notes.post(path, { start_ns: 'now', text: 'x' })).status).toBe(400);
+    expect((await notes.post('/v1/bags/other/annotations', { start_ns: '5', text: 'x' })).status).toBe(404);
+    expect(written).toHaveLength(1);
+  } finally {
+    await notes.stop();
+  }
+  const asGuest = { authorization: 'Bearer guest' };
+  for (const what of ['annotations', 'cut']) {
+    const refused = await rig.post(
+      `/v1/bags/run/${what}`,
+      { start_ns: '1', end_ns: '2', text: 'x' },
+      asGuest,
+    );
+    expect([what, refused.status]).toEqual([what, 403]);
+  }
+});
