@@ -53,6 +53,7 @@ const DOMAINS: Readonly<Record<EventKind, EventDomain | OfCell>> = {
   'episode.ended': 'execution',
   'episode.discarded': 'execution',
   'episode.relabelled': 'execution',
+  'recording.annotated': 'execution',
   'route.state': 'execution',
   'lease.granted': 'execution',
   'lease.released': 'execution',

@@ -189,6 +189,20 @@ export const EVENT_PAYLOADS = {
     },
     closed,
   ),
+  /** What a person wrote about a time of a recording; the last event of an id counts. */
+  'recording.annotated': Type.Object(
+    {
+      annotation_id: Uuid('UUIDv7'),
+      bag: Name('recording'),
+      start_ns: WireTime,
+      end_ns: WireTime,
+      label: Text(64, 'short name, the same for things that belong together'),
+      text: Text(2048, 'what was seen'),
+      removed: Type.Boolean({ description: 'it was taken back' }),
+      by: Text(128, 'who'),
+    },
+    closed,
+  ),
   'route.state': Type.Object(
     {
       route: Text(128, 'name in the configuration'),

@@ -70,6 +70,12 @@ export const LIMITS = {
   MCAP_CHUNK_BYTES_MAX: 256 * 1024 * 1024,
   /** Chunks of one MCAP file held at a time because they overlap in time, decompressed. */
   MCAP_READ_BYTES_MAX: 1024 * 1024 * 1024,
+  /** Segments of recordings that are read over the API at a time, and those of one caller; more are asked to come again. */
+  BAG_READS_MAX: 12,
+  BAG_READS_EACH_MAX: 4,
+  /** A part of a recording that is cut out over the API: its bytes, and how long that may take, milliseconds. */
+  BAG_CUT_BYTES_MAX: 1024 * 1024 * 1024,
+  BAG_CUT_MS: 240_000,
   /** One API request body. Intents are small; a 100 MB body is refused before it is read. */
   API_BODY_BYTES_MAX: 1024 * 1024,
   /** Events waiting for one slow stream reader before it has to reconnect from its cursor. */

@@ -10,11 +10,14 @@ export const DEFAULT_TOPIC_TABLES: readonly TopicTable[] = [
   byType('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray'),
   byType('tf', 'tf2_msgs/msg/TFMessage'),
   byType('commands', 'geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped'),
+  // What the timeline of a recording shows, without another look into its segments.
+  { table: 'recorded_events', topics: ['/auraison/events'], types: [] },
 ];
 
 /** Names of tables and views that the lakehouse has anyway. */
 export const LAKE_NAMES: ReadonlySet<string> = new Set([
   ...['epochs', 'events', 'run_events', 'tool_events', 'segments', 'evictions', 'clips', 'episode_events'],
+  ...['annotation_events', 'annotations'],
   ...['losses', 'action_steps', 'step_segments', 'topic_segments'],
   ...['runs', 'tool_calls', 'episodes', 'bags', 'actions', 'messages'],
 ]);

@@ -15,6 +15,12 @@ async function buildConsole(out) {
     configFile: false,
     publicDir: false,
     logLevel: 'error',
+    // The form for browsers decodes entities through markup, which the policy of the pages forbids.
+    resolve: {
+      alias: {
+        'markdown-to-jsx/entities': join(root, 'node_modules/markdown-to-jsx/dist/entities.generated.js'),
+      },
+    },
     define: { 'process.env.NODE_ENV': '"production"' },
     build: {
       outDir: out,

@@ -53,6 +53,12 @@ FROM ${LAKE}.episode_events GROUP BY cell, epoch, episode_id
 HAVING bool_or(kind = 'episode.ended') AND NOT bool_or(kind = 'episode.discarded')`,
   },
   {
+    name: 'annotations',
+    text: 'what people wrote about times of recordings, as it stands now',
+    sql: `SELECT * EXCLUDE (removed, cell, epoch, seq) FROM (SELECT DISTINCT ON (annotation_id) *
+  FROM ${LAKE}.annotation_events ORDER BY annotation_id, ts DESC, seq DESC) AS last_word WHERE NOT removed`,
+  },
+  {
     name: 'bags',
     text: 'one row per recording',
     sql: `SELECT bag, count(*) AS segments, sum(messages)::BIGINT AS messages, sum(bytes)::BIGINT AS bytes,

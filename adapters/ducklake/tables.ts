@@ -181,6 +181,22 @@ export const TABLES: readonly Table[] = [
     rows: episodeRows,
   },
   {
+    name: 'annotation_events',
+    text: 'what people wrote about recordings, and took back; the view annotations folds them',
+    columns: [
+      column('ts', 'TIMESTAMP_NS', 'when, UTC'),
+      column('annotation_id', 'VARCHAR', 'UUIDv7'),
+      column('bag', 'VARCHAR', 'recording'),
+      column('start_time', 'TIMESTAMP_NS', 'from here, by the clock of the recording'),
+      column('end_time', 'TIMESTAMP_NS', 'to here; the same: of a moment'),
+      column('label', 'VARCHAR', 'short name'),
+      column('text', 'VARCHAR', 'what was seen'),
+      column('removed', 'BOOLEAN', 'it was taken back'),
+      column('author', 'VARCHAR', 'who wrote it'),
+    ],
+    rows: annotationRows,
+  },
+  {
     name: 'losses',
     text: 'the loss ledger: received = forwarded + written + dropped, per hop, segment and topic',
     columns: [
@@ -320,6 +336,13 @@ function episodeRows(e: AgentEvent): Value[][] {
   return [
     [time(e.ts), e.kind, p.episode_id, p.bag, named?.label, labelled?.success, discarded?.reason, ...held],
   ];
+}
+
+function annotationRows(e: AgentEvent): Value[][] {
+  const p = payloadOf(e, 'recording.annotated');
+  if (!p) return [];
+  const span = [time(p.start_ns), time(p.end_ns)];
+  return [[time(e.ts), p.annotation_id, p.bag, ...span, p.label, p.text, p.removed, p.by]];
 }
 
 function lossRows(e: AgentEvent): Value[][] {

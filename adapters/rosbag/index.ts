@@ -14,8 +14,10 @@ export {
   type Every,
   originOf,
 } from './copy-bag.ts';
+export { BagCutter } from './cut-aside.ts';
 export { bagNameOf, type Imported, importBag } from './import-bag.ts';
 export { latchedBefore } from './latched.ts';
 export { bagFiles, bagNotes, openBag, openBags, openFile } from './open-bag.ts';
+export { openBytes, type SegmentBytes, segmentBytes } from './segment-bytes.ts';
 export { recordedMessages, segmentMessages } from './segment-messages.ts';
 export { matcherOf, wantedTopics } from './topic-patterns.ts';

@@ -37,6 +37,16 @@ export const VIEW_COLUMNS: Readonly<Record<string, Readonly<Record<string, strin
     returned_at: 'when it returned',
     ...POSITION,
   },
+  annotations: {
+    ts: 'when it was written',
+    annotation_id: 'UUIDv7',
+    bag: 'recording',
+    start_time: 'from here, by the clock of the recording',
+    end_time: 'to here; the same: of a moment',
+    label: 'short name',
+    text: 'what was seen',
+    author: 'who wrote it',
+  },
   episodes: {
     episode_id: 'UUIDv7',
     bag: 'recording',

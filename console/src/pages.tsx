@@ -21,6 +21,7 @@ const cameras = lazy(() => import('./see/cameras/cameras-page.tsx'));
 const plots = lazy(() => import('./see/plots/plots-page.tsx'));
 const map = lazy(() => import('./see/map/map-page.tsx'));
 const topics = lazy(() => import('./see/topics/topics-page.tsx'));
+const recordings = lazy(() => import('./remember/recordings-page.tsx'));
 const routes = lazy(() => import('./routes/routes-page.tsx'));
 const runs = lazy(() => import('./runs/runs-page.tsx'));
 
@@ -33,6 +34,7 @@ export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: 'plots', title: 'Plots', page: plots },
   { name: 'cameras', title: 'Cameras', page: cameras },
   { name: 'topics', title: 'Topics', page: topics },
+  { name: 'recordings', title: 'Recordings', page: recordings },
   { name: 'runs', title: 'Runs', page: runs },
   { name: 'routes', title: 'Routes', page: routes },
 ];

@@ -44,6 +44,7 @@ import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeModels } from './models.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
+import { makeRecordings } from './recordings.ts';
 import { makeRemote } from './remote.ts';
 import { makeReplay } from './replay.ts';
 import { makeSandboxes } from './sandboxes.ts';
@@ -212,6 +213,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       ask: chats.ask,
       tokens,
       blob: (sha256) => house.blobs.get(sha256),
+      ...makeRecordings(dataDir, context, ids),
       ...(webhooks ? { webhooks } : {}),
       ...(plans ? { plans } : {}),
       engine: () => live.engine.api,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import type {
   A2aApi,
   ApprovalApi,
@@ -10,6 +11,7 @@ import type {
   ChatApi,
   Clock,
   EngineApi,
+  EventPayload,
   EventReader,
   ExtensionsApi,
   GoalOf,
@@ -32,6 +34,21 @@ import type {
   WebhooksApi,
 } from '../../contract/index.ts';
 import type { Who } from './caller.ts';
+
+/** An open segment of a recording. The stream closes it; so does `close`. */
+export type SegmentBytes = {
+  readonly bytes: number;
+  /** Both ends are inclusive, in bytes. */
+  stream(first: number, last: number): Readable;
+  close(): Promise<void>;
+};
+
+/** Of a recording: from inclusive to exclusive, nanoseconds by log time; `topics` absent: all. */
+export type BagPart = {
+  readonly start_ns: string;
+  readonly end_ns: string;
+  readonly topics?: readonly string[];
+};
 
 /** Everything that the API calls. It owns no state of the robot: every answer comes from one of these. */
 export type HttpPorts = {
@@ -72,6 +89,21 @@ export type HttpPorts = {
   readonly tokens?: RunTokensApi;
   /** Bytes that an event names by their SHA-256; undefined where they are gone. Absent: not available. */
   readonly blob?: (sha256: string) => Promise<Uint8Array | undefined>;
+  /** A sealed segment of a recording as bytes; undefined where it does not exist. Absent: not available. */
+  readonly segment?: (bag: string, file: string) => Promise<SegmentBytes | undefined>;
+  /**
+   * Writes what a person says about a time of a recording, under the id or a new one; durable when it resolves. Undefined
+   * where there is no such recording. Absent: not available.
+   */
+  readonly annotate?: (
+    words: Omit<EventPayload<'recording.annotated'>, 'annotation_id'>,
+    id: string | undefined,
+  ) => Promise<EventPayload<'recording.annotated'> | undefined>;
+  /**
+   * A part of a recording as an MCAP file, in a process of its own, one at a time; undefined where there is no such
+   * recording. Rejects with `run.cancelled` when `signal` aborts. Absent: not available.
+   */
+  readonly cutBag?: (bag: string, part: BagPart, signal: AbortSignal) => Promise<SegmentBytes | undefined>;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
   /** Counts of spans, by exporter and cell; absent: none are exported. */

@@ -9,7 +9,12 @@ export const API_PATHS: readonly string[] = [
   '/v1/arm/stop',
   '/v1/arm/trajectory',
   ...['/v1/ask', '/v1/ask/{id}/confirm'],
-  '/v1/bags/{bag}/adopt',
+  ...[
+    '/v1/bags/{bag}/adopt',
+    '/v1/bags/{bag}/annotations',
+    '/v1/bags/{bag}/cut',
+    '/v1/bags/{bag}/files/{file}',
+  ],
   '/v1/chat/completions',
   ...['/v1/console/codes', '/v1/console/login'],
   ...['', '/{name}/start', '/{name}/stop'].map((path) => `/v1/controllers${path}`),

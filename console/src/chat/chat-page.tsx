@@ -9,7 +9,7 @@ import { nameOf } from '../lib/run-name.ts';
 import type { RunDetails } from '../lib/views.ts';
 import type { PageProps } from '../pages.tsx';
 import { withoutSaid } from '../story/story.ts';
-import { StoryList } from '../story/story-list.tsx';
+import { StoryList, Words } from '../story/story-list.tsx';
 import { useStory } from '../story/use-story.ts';
 import { useTokens } from './use-tokens.ts';
 
@@ -165,7 +165,7 @@ function Conversation({ id }: { id: string }) {
         {live !== '' && (
           <li className="said live">
             <p className="who">agent writes</p>
-            <p className="words">{live}</p>
+            <Words text={live} />
           </li>
         )}
         {live === '' && tokens.thinking && <li className="fact">thinking</li>}

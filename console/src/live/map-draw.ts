@@ -1,4 +1,5 @@
 /** Draws an occupancy map and the robot on a canvas. Metres in `map`, y up; the canvas has y down. */
+import { drawRobot } from '../lib/robot-shape.ts';
 import type { GridMap, Pose } from '../lib/views.ts';
 
 type Colour = readonly [number, number, number];
@@ -43,26 +44,16 @@ export function drawMap(
   canvas.width = width;
   canvas.height = height;
   context.putImageData(image, 0, 0);
-  if (pose) drawRobot(context, map, pose, colours.robot);
+  if (pose) placeRobot(context, map, pose, colours.robot);
   return true;
 }
 
-function drawRobot(context: CanvasRenderingContext2D, map: GridMap, pose: Pose, colour: string): void {
-  const x = (pose.x - map.origin.x) / map.resolution;
-  const y = map.height - (pose.y - map.origin.y) / map.resolution;
-  const radius = Math.max(3, 0.2 / map.resolution);
-  context.fillStyle = colour;
-  context.beginPath();
-  for (const [angle, length] of [
-    [0, 1.4],
-    [2.4, 1],
-    [Math.PI, 0.4],
-    [-2.4, 1],
-  ] as const) {
-    context.lineTo(
-      x + Math.cos(pose.yaw + angle) * radius * length,
-      y - Math.sin(pose.yaw + angle) * radius * length,
-    );
-  }
-  context.fill();
+/** The canvas has a pixel for each cell of the map. */
+function placeRobot(context: CanvasRenderingContext2D, map: GridMap, pose: Pose, colour: string): void {
+  const { origin, resolution, height } = map;
+  const [cos, sin] = [Math.cos(pose.yaw), Math.sin(pose.yaw)];
+  const x = (pose.x - origin.x) / resolution;
+  context.setTransform(cos, -sin, -sin, -cos, x, height - (pose.y - origin.y) / resolution);
+  drawRobot(context, colour, Math.max(3, 0.2 / resolution));
+  context.resetTransform();
 }

@@ -1,7 +1,18 @@
-import { useEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { call } from '../lib/api.ts';
 import { clockTime, duration } from '../lib/format.ts';
 import type { ImageRef, Item } from './story.ts';
+
+const Markdown = lazy(async () => ({ default: (await import('../lib/markdown.ts')).Markdown }));
+
+/** What an agent said. Plain until the code for more is loaded. */
+export function Words({ text }: { text: string }) {
+  return (
+    <Suspense fallback={<p className="words">{text}</p>}>
+      <Markdown text={text} />
+    </Suspense>
+  );
+}
 
 /** What a run said, did and decided, oldest first. */
 export function StoryList({ runId, items }: { runId: string; items: readonly Item[] }) {
@@ -16,7 +27,7 @@ function StoryItem({ runId, item }: { runId: string; item: Item }) {
         <p className="who">
           {item.by} {time}
         </p>
-        <p className="words">{item.text}</p>
+        {item.toAgent ? <p className="words">{item.text}</p> : <Words text={item.text} />}
       </li>
     );
   if (item.kind === 'fact')

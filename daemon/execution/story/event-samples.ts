@@ -37,6 +37,7 @@ const UNTOLD: ReadonlySet<EventKind> = new Set([
   'segment.sealed',
   'segment.evicted',
   'losses.recorded',
+  'recording.annotated',
   'blobs.evicted',
   'robot.observed',
   'session.entry',

@@ -94,6 +94,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'episode.ended':
     case 'episode.discarded':
     case 'episode.relabelled':
+    case 'recording.annotated':
     case 'losses.recorded':
     case 'route.state':
     case 'lease.granted':

@@ -1,6 +1,6 @@
-import { useEffect, useRef, useState } from 'react';
+import { useContext, useEffect, useRef, useState } from 'react';
 import type { LiveSample } from '../link/sample.ts';
-import { link, useEvery } from '../link/use-live.ts';
+import { type SampleSource, Samples, useEvery } from '../link/use-live.ts';
 import { CameraPace } from './camera-pace.ts';
 import { pixelsOf, type RawImage } from './pixels.ts';
 
@@ -22,13 +22,15 @@ export function CameraView({ topic, isLive }: { topic: string; isLive: boolean }
   const canvas = useRef<HTMLCanvasElement>(null);
   const feed = useRef<CameraFeed>(undefined);
   const [figures, setFigures] = useState<Figures>();
+  const source = useContext(Samples);
   useEffect(() => {
-    const made = new CameraFeed(topic, canvas.current!);
+    const made = new CameraFeed(topic, canvas.current!, source);
     feed.current = made;
     return () => made.close();
-  }, [topic]);
+  }, [topic, source]);
   useEvery(REFRESH_MS, () => setFigures(feed.current?.figures()));
-  const isOld = !isLive || figures === undefined || figures.silentMs > STALE_MS;
+  const isSilent = !source.isRecorded && (figures === undefined || figures.silentMs > STALE_MS);
+  const isOld = !isLive || isSilent;
   return (
     <figure className="camera">
       <canvas
@@ -41,20 +43,24 @@ export function CameraView({ topic, isLive }: { topic: string; isLive: boolean }
       />
       <figcaption>
         {topic}{' '}
-        <span className={isOld && isLive ? 'bad' : 'soft'}>{figures ? textOf(figures) : 'no image yet'}</span>
+        <span className={isOld && isLive ? 'bad' : 'soft'}>
+          {figures ? textOf(figures, source.isRecorded) : 'no image yet'}
+        </span>
         {figures?.fault && <span className="bad"> {figures.fault}</span>}
       </figcaption>
     </figure>
   );
 }
 
-function textOf({ fps, size, silentMs, isThin }: Figures): string {
+function textOf({ fps, size, silentMs, isThin }: Figures, isRecorded: boolean): string {
   if (silentMs === Number.POSITIVE_INFINITY) return 'no image yet';
+  if (isRecorded) return size;
   if (silentMs > STALE_MS) return `no image for ${Math.round(silentMs / 1000)} s`;
   return `${fps.toFixed(0)} images/s, ${size}${isThin ? ', fewer: the line or this browser is slow' : ''}`;
 }
 
 class CameraFeed {
+  readonly #source: SampleSource;
   readonly #topic: string;
   readonly #canvas: HTMLCanvasElement;
   readonly #pace = new CameraPace();
@@ -68,7 +74,8 @@ class CameraFeed {
   #countedMs = performance.now();
   #lastMs = Number.NEGATIVE_INFINITY;
 
-  constructor(topic: string, canvas: HTMLCanvasElement) {
+  constructor(topic: string, canvas: HTMLCanvasElement, source: SampleSource) {
+    this.#source = source;
     this.#topic = topic;
     this.#canvas = canvas;
     this.#follow();
@@ -91,12 +98,12 @@ class CameraFeed {
   }
 
   #follow(): void {
-    this.#end ??= link.follow(this.#topic, (sample) => this.#take(sample));
+    this.#end ??= this.#source.follow(this.#topic, (sample) => this.#take(sample));
   }
 
   #take(sample: LiveSample): void {
-    this.#lastMs = sample.atMs;
-    const restMs = this.#pace.arrived(sample.timeS, sample.atMs);
+    this.#lastMs = this.#source.isRecorded ? performance.now() : sample.atMs;
+    const restMs = this.#source.isRecorded ? undefined : this.#pace.arrived(sample.timeS, sample.atMs);
     if (restMs !== undefined) {
       // What waits at the robot for a thin line is old: it is not asked for until there is room.
       this.#end?.();

@@ -1,5 +1,5 @@
 /** The one live link of this page, for React. */
-import { useEffect, useRef, useSyncExternalStore } from 'react';
+import { createContext, useContext, useEffect, useRef, useSyncExternalStore } from 'react';
 import { Refusal, read } from '../../lib/api.ts';
 import { tokenNow } from '../../lib/token.ts';
 import { type LinkState, LiveLink, type Socket, type Take } from './live-link.ts';
@@ -44,18 +44,39 @@ export function useLink(): LinkState {
   return useSyncExternalStore(listen, () => link.view);
 }
 
+/** Where the panels below get their samples: the robot as it is now, or a recording. */
+export type SampleSource = {
+  readonly isRecorded: boolean;
+  follow(topic: string, take: Take): () => void;
+  /** Called before samples of another time come; absent: time only passes. */
+  onSeek?(call: () => void): () => void;
+};
+export const Samples = createContext<SampleSource>({
+  isRecorded: false,
+  follow: (topic, take) => link.follow(topic, take),
+});
+
+/** Calls when what was shown is of another time. `call` may change at each render. */
+export function useSeek(call: () => void): void {
+  const latest = useRef(call);
+  latest.current = call;
+  const source = useContext(Samples);
+  useEffect(() => source.onSeek?.(() => latest.current()), [source]);
+}
+
 /** Each sample of these topics while the component is shown. `take` may change at each render. */
 export function useSamples(topics: readonly string[], take: Take): void {
   const latest = useRef(take);
   latest.current = take;
+  const source = useContext(Samples);
   const key = topics.join('\n');
   useEffect(() => {
     const names = key === '' ? [] : [...new Set(key.split('\n'))];
-    const ends = names.map((topic) => link.follow(topic, (sample) => latest.current(sample)));
+    const ends = names.map((topic) => source.follow(topic, (sample) => latest.current(sample)));
     return () => {
       for (const end of ends) end();
     };
-  }, [key]);
+  }, [key, source]);
 }
 
 /** Calls before each frame of the screen while the component is shown. */

@@ -49,6 +49,10 @@ export class PlaneFrames {
     this.#parents.set(frame, { parent: above, pose });
   }
 
+  clear(): void {
+    this.#parents.clear();
+  }
+
   has(name: string): boolean {
     const frame = bare(name);
     return this.#parents.has(frame) || [...this.#parents.values()].some(({ parent }) => parent === frame);

@@ -1,6 +1,6 @@
-import { useState } from 'react';
+import { useContext, useState } from 'react';
 import { Panel } from '../../lib/facts.tsx';
-import { useEvery } from '../link/use-live.ts';
+import { Samples, useEvery } from '../link/use-live.ts';
 import type { Layer } from './layers.ts';
 import type { MapScene } from './map-scene.ts';
 
@@ -23,12 +23,13 @@ type LayerListProps = {
 /** What the map can show, each with when it was last heard. */
 export function LayerList({ scene, layers, others, isOn, onTurn }: LayerListProps) {
   const [, refresh] = useState(0);
+  const { isRecorded } = useContext(Samples);
   useEvery(1_000, () => refresh((n) => n + 1));
   const rows = [
     ...layers.map(({ topic, kind }) => ({
       name: topic,
       word: WORDS[kind],
-      state: stateOf(scene, topic, kind),
+      state: stateOf(scene, topic, kind, isRecorded),
     })),
     ...others.map((name) => ({ name, word: '', state: '' })),
   ];
@@ -55,9 +56,10 @@ export function LayerList({ scene, layers, others, isOn, onTurn }: LayerListProp
   );
 }
 
-function stateOf(scene: MapScene, topic: string, kind: Layer['kind']): string {
+function stateOf(scene: MapScene, topic: string, kind: Layer['kind'], isRecorded: boolean): string {
   const shown = scene.shown(topic);
-  if (!shown) return 'no message yet';
+  if (!shown) return isRecorded ? 'no message before' : 'no message yet';
+  if (isRecorded) return '';
   const silentMs = performance.now() - shown.atMs;
   if (LASTING.has(kind) || silentMs < STALE_MS) return '';
   return `no message for ${Math.round(silentMs / 1000)} s`;

@@ -1,4 +1,5 @@
 /** Draws what the map page knows on a canvas. Metres in the fixed frame, y up; the canvas has y down. */
+import { drawRobot } from '../../lib/robot-shape.ts';
 import type { Pose } from '../../lib/views.ts';
 import type { Drawing, Grid, Layer } from './layers.ts';
 import type { MapScene } from './map-scene.ts';
@@ -148,19 +149,6 @@ function drawGoal(
   context.moveTo(x, y);
   context.lineTo(x + Math.cos(yaw) * size * 2, y + Math.sin(yaw) * size * 2);
   context.stroke();
-}
-
-function drawRobot(context: CanvasRenderingContext2D, colour: string, size: number): void {
-  context.fillStyle = colour;
-  context.beginPath();
-  for (const [angle, length] of [
-    [0, 1.4],
-    [2.4, 1],
-    [Math.PI, 0.4],
-    [-2.4, 1],
-  ] as const)
-    context.lineTo(Math.cos(angle) * size * length, Math.sin(angle) * size * length);
-  context.fill();
 }
 
 function drawGrid(context: CanvasRenderingContext2D, grid: Grid, dark: boolean, isZone: boolean): void {

@@ -40,6 +40,16 @@ export class MapScene {
     return this.#shown.get(topic);
   }
 
+  /** What is known is of another time. */
+  clear(): void {
+    this.frames.clear();
+    this.trail.clear();
+    this.#shown.clear();
+    this.#robotFrame = undefined;
+    this.#isOwn = false;
+    this.version += 1;
+  }
+
   take(sample: LiveSample, layers: readonly Layer[]): void {
     const { value, atMs, timeS } = sample;
     const { topic } = sample.channel;

@@ -16,6 +16,8 @@ export type Stage = {
   span: Span | undefined;
   /** Where the cursor is, seconds; undefined: the newest values are shown. */
   cursorS: number | undefined;
+  /** A person chose this time. Absent: the cursor of the charts moves, and nothing else. */
+  pick?: (timeS: number) => void;
 };
 
 const HEIGHT = 220;
@@ -59,7 +61,7 @@ export function Chart({ store, stage, signals, dark, name, onZoom }: ChartProps)
     const { span } = stage;
     if (!span || !plot.current) return;
     const tracks = signals.map((text) => store.track(text)?.series);
-    const state = `${span.fromS} ${span.toS} ${tracks.map((one) => one?.newest?.timeS).join()}`;
+    const state = `${span.fromS} ${span.toS} ${tracks.map((one) => `${one?.newest?.timeS} ${one?.count}`).join()}`;
     if (state !== drawn.current) {
       drawn.current = state;
       draw(plot.current, span, tracks);
@@ -79,6 +81,7 @@ export function Chart({ store, stage, signals, dark, name, onZoom }: ChartProps)
     event.preventDefault();
     const to = (stage.cursorS ?? span.toS) + step * (span.toS - span.fromS);
     stage.cursorS = Math.min(span.toS, Math.max(span.fromS, to));
+    stage.pick?.(stage.cursorS);
   };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys move the cursor.
@@ -140,6 +143,7 @@ function makePlot(
   made.over.addEventListener('mouseleave', () => {
     stage.cursorS = undefined;
   });
+  made.over.addEventListener('click', (event) => stage.pick?.(made.posToVal(event.offsetX, 'x')));
   made.over.addEventListener(
     'wheel',
     (event) => {

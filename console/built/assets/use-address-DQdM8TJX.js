@@ -1,1 +1,0 @@
-import{b as e,v as t}from"./api-Btgq59PC.js";var n=e(t(),1),r=250;function i(e){let t=(0,n.useRef)(e);(0,n.useEffect)(()=>{if(t.current===e)return;t.current=``;let n=setTimeout(()=>history.replaceState(null,``,e),r);return()=>clearTimeout(n)},[e])}export{i as t};

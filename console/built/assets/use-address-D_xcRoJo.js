@@ -1,0 +1,1 @@
+import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{t}from"./react-BbggMMhK.js";var n=e(t(),1),r=250;function i(e){let t=(0,n.useRef)(e);(0,n.useEffect)(()=>{if(t.current===e)return;t.current=``;let n=setTimeout(()=>history.replaceState(null,``,e),r);return()=>clearTimeout(n)},[e])}export{i as t};
