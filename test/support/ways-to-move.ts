@@ -22,6 +22,7 @@ export const WAYS = [
   'command line: intent',
   'command line: ask',
   'command line: chat',
+  'program: session of the SDK',
   'command line: teleoperation',
   'MCP: run_submit',
   'A2A: message',
@@ -182,7 +183,7 @@ export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
   '/v1/teleop': ['HTTP: command by hand without a lease'],
   '/v1/intents': ['HTTP: intent'],
   '/v1/ask/{id}/confirm': ['HTTP: ask', 'command line: ask'],
-  '/v1/sessions': ['HTTP: session', 'command line: chat'],
+  '/v1/sessions': ['HTTP: session', 'command line: chat', 'program: session of the SDK'],
   '/v1/plans': ['step of a plan'],
   '/v1/webhooks/{app}/{name}': ['HTTP: webhook'],
 };
