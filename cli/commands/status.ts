@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { EdgeError, type LinkStatus, type QuotaView, type RunLoad } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
+import type { LinkStatus, QuotaView, RunLoad } from '../../contract/index.ts';
 import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action } from '../context.ts';
 import { bytes, table } from '../output.ts';

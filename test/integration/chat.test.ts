@@ -231,7 +231,7 @@ it('a program that embeds a session: the example drives, is stopped by Ctrl-C in
   const once = example('a bit');
   expect([await once.exit, once.said()]).toEqual([
     0,
-    expect.stringMatching(/> robot\.maneuver .*0\.2[^]*heard: a bit[^]*\[scripted, \d+ tokens\]/),
+    expect.stringMatching(/> robot\.maneuver .*0\.2.*heard: a bit.*\[scripted, \d+ tokens\]/s),
   ]);
   expect(moves()).toBeGreaterThan(0);
 

@@ -9,7 +9,7 @@ import { endpointOf } from '../../daemon/client/api-client.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
-import { a2aToml, driveOnce, listenA2a, sendA2a } from '../support/a2a-agent-server.ts';
+import { a2aToml, driveOnce, listenA2a, sendA2a, sendA2aOverHttp } from '../support/a2a-agent-server.ts';
 import { errandOfAgent, writeAcpApp } from '../support/acp-bridge.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { ATTACHED, type Attached, driveAttached } from '../support/forbidden-attached.ts';
@@ -166,6 +166,13 @@ describe('a policy that forbids motion: the base', () => {
       'A2A: message',
       async () => {
         await sendA2a(robot.daemon, INTENT);
+        return robot.newestRun('a2a');
+      },
+    ],
+    [
+      'A2A: message over HTTP+JSON',
+      async () => {
+        await sendA2aOverHttp(robot.daemon, INTENT);
         return robot.newestRun('a2a');
       },
     ],

@@ -26,6 +26,7 @@ export const WAYS = [
   'command line: teleoperation',
   'MCP: run_submit',
   'A2A: message',
+  'A2A: message over HTTP+JSON',
   'foreign runtime: agent of the Agent2Agent protocol',
   'foreign runtime: agent of the Agent Client Protocol',
   'ROS: goal of the intent action',
@@ -149,7 +150,7 @@ export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
   run: ['run of a run'],
   mcp: ['MCP: run_submit'],
   webhook: ['HTTP: webhook'],
-  a2a: ['A2A: message'],
+  a2a: ['A2A: message', 'A2A: message over HTTP+JSON'],
 };
 
 /** What executes a run. */
