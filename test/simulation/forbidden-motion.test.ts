@@ -120,6 +120,10 @@ describe('a policy that forbids motion: the base', () => {
     });
   });
 
+  const sentByA2a = async (send: typeof sendA2a) => {
+    await send(robot.daemon, INTENT);
+    return robot.newestRun('a2a');
+  };
   it.each<[Way, () => Promise<string>]>([
     ['HTTP: intent', () => robot.submitted(INTENT)],
     ...PACKAGED.map(([way, type]): [Way, () => Promise<string>] => [way, () => robot.submitted(type)]),
@@ -162,20 +166,8 @@ describe('a policy that forbids motion: the base', () => {
         return robot.newestRun('central');
       },
     ],
-    [
-      'A2A: message',
-      async () => {
-        await sendA2a(robot.daemon, INTENT);
-        return robot.newestRun('a2a');
-      },
-    ],
-    [
-      'A2A: message over HTTP+JSON',
-      async () => {
-        await sendA2aOverHttp(robot.daemon, INTENT);
-        return robot.newestRun('a2a');
-      },
-    ],
+    ['A2A: message', () => sentByA2a(sendA2a)],
+    ['A2A: message over HTTP+JSON', () => sentByA2a(sendA2aOverHttp)],
     ['foreign runtime: agent of the Agent2Agent protocol', () => robot.submitted('errands/errand')],
     ['HTTP: webhook', () => sendWebhook(robot.daemon, 'forbidden')],
     [
