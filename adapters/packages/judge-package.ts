@@ -73,8 +73,11 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
   const digest = digestOf(files);
   const signedBy = signerOf(digest, signature, parts.keys);
   if (parts.requireSigned && signedBy === undefined) faults.push(unsigned(signature, parts.keys));
-  const refused = app.module === undefined ? undefined : moduleFault(parts, signedBy);
-  if (refused !== undefined) faults.push(faultAt('app.toml', manifest.lineOf(['module']), 'module', refused));
+  const refused = codeFault(parts, signedBy);
+  if (refused !== undefined && app.module !== undefined)
+    faults.push(faultAt('app.toml', manifest.lineOf(['module']), 'module', refused));
+  const extensions = files.filter(({ path }) => path.startsWith('extensions/') && path.endsWith('.ts'));
+  if (refused !== undefined) faults.push(...extensions.map(({ path }) => ({ file: path, problem: refused })));
   if (faults.length > 0) return { ok: false, faults, name: app.name };
   return {
     ok: true,
@@ -322,7 +325,8 @@ function instructionsOf(
     : split.body;
 }
 
-function moduleFault({ modules, keys }: JudgeParts, signedBy: string | undefined): string | undefined {
+/** Why code of this package must not run in the daemon; undefined: it may. */
+function codeFault({ modules, keys }: JudgeParts, signedBy: string | undefined): string | undefined {
   if (modules === 'none') return 'is code that would run in the daemon, and [apps] modules = "none"';
   if (modules !== 'signed' || signedBy !== undefined) return undefined;
   const known = [...keys.keys()].join(', ') || 'none';

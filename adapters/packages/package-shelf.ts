@@ -124,7 +124,9 @@ export class PackageShelf {
       if ('reason' in taken) bad.push(taken);
       else good.set(place.folder, taken);
       // Another package may have its name or its intents by now: then it goes.
-      if (!('reason' in taken) || !former || taken.banned === former.pkg.digest) continue;
+      if (!('reason' in taken) || !former) continue;
+      // Of the version in use itself: nothing else stays in its place.
+      if ([taken.banned, taken.off?.digest].includes(former.pkg.digest)) continue;
       if (this.#clash(former, [...good.values()]) === undefined) good.set(place.folder, former);
     }
     this.#good = good;
@@ -230,9 +232,9 @@ export class PackageShelf {
       if (clash !== undefined) return bad(clash, pkg.manifest.name);
       const banned = this.#banned(pkg);
       if (banned !== undefined) return { ...bad(banned, pkg.manifest.name), banned: pkg.digest };
-      if (former?.pkg.digest === pkg.digest && former.pkg.signedBy === pkg.signedBy) return former;
       const lacks = this.#own.lacks(pkg);
       if (lacks !== undefined) return { ...bad(lacks, pkg.manifest.name), off: pkg };
+      if (former?.pkg.digest === pkg.digest && former.pkg.signedBy === pkg.signedBy) return former;
       return { app: this.#own.make(read, this.#store.keep(pkg)), pkg, source, folder };
     } catch (thrown) {
       return bad(EdgeError.from(thrown, 'internal.fault', 'read package', folder).message);

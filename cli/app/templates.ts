@@ -171,6 +171,7 @@ Then
     auraison app check .
     auraison app install .
     auraison up --config robot.toml &
+    auraison status --wait
     auraison intent send ${intentOf(name)} --params '{"metres": 0.3}' --wait
 `;
 }

@@ -12,7 +12,9 @@ import {
 } from '../../contract/core.ts';
 import { type ApiClient, apiClient } from '../../daemon/client/api-client.ts';
 import { startDaemon } from '../../daemon/client/daemon-child.ts';
+import { isPortFree } from '../../daemon/port-check.ts';
 import { loadSettings, type Settings } from '../../daemon/settings.ts';
+import { modelsUp } from '../models/daemon-news.ts';
 import { type AppCase, casesOf } from './cases.ts';
 import { faultsText, type GoodPackage } from './read.ts';
 
@@ -46,17 +48,18 @@ export async function testPackage(
       subject: read.pkg.manifest.name,
       message: faultsText(read.pkg.manifest.name, faults),
     });
-  if (cases.length > 0 && read.pkg.manifest.harness === 'pi' && settings.config.models.length === 0)
+  const asksModels = read.pkg.manifest.harness === 'pi';
+  if (cases.length > 0 && asksModels && settings.config.models.length === 0)
     throw new EdgeError('model.not_found', {
       operation: 'test',
       subject: read.pkg.manifest.name,
       message: 'its agent needs a model, and the configuration has none',
-      hint: 'add one under [[models]] and name the file: auraison --config robot.toml app test',
+      hint: 'auraison models add local installs a small one; --config FILE names another configuration',
     });
   const folder = mkdtempSync(join(tmpdir(), 'auraison-app-test-'));
   try {
     const own = new PackageStore(join(folder, 'package')).keep(read.pkg);
-    const driven = cases.length === 0 ? [] : await onDaemon(own, folder, cases, parts);
+    const driven = cases.length === 0 ? [] : await onDaemon(own, folder, cases, { ...parts, asksModels });
     return [...driven, ...nodeTests(read, own)];
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -67,11 +70,16 @@ async function onDaemon(
   own: string,
   folder: string,
   cases: readonly AppCase[],
-  { config, note }: { readonly config: string | undefined; note(text: string): void },
+  parts: { readonly config: string | undefined; readonly asksModels: boolean; note(text: string): void },
 ): Promise<readonly CaseResult[]> {
+  const { config, asksModels, note } = parts;
   const dataDir = join(folder, 'data');
   note('starting a daemon with the simulated robot …');
+  const { engine } = loadSettings(config, process.env).config;
+  // The daemon of this robot may serve the model already: its server is asked then, and no second one is started.
+  const isServed = engine.model_name !== '' && !(await isPortFree('127.0.0.1', engine.port));
   const env = {
+    ...(isServed ? { AURAISON_ENGINE_MODEL_NAME: '' } : {}),
     AURAISON_API_PORT: '0',
     AURAISON_DAEMON_DATA_DIR: dataDir,
     AURAISON_ZENOH_ENABLED: 'false',
@@ -84,6 +92,7 @@ async function onDaemon(
   const child = await startDaemon({ dataDir, config, env, timeoutMs: START_MS });
   try {
     const api = apiClient(loadSettings(config, { ...process.env, ...env }), {});
+    if (asksModels) await modelsUp(api, note);
     const results: CaseResult[] = [];
     for (const one of cases) {
       note(`case "${one.name}" …`);

@@ -13,6 +13,8 @@ export type LinkParts = {
   readonly api: ApiClient;
   /** Intent and parameters of a session that is opened. */
   readonly opening: { readonly type?: string; readonly params?: Readonly<Record<string, unknown>> };
+  /** Of requests that open or say something; absent: those of the command line. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly input: (input: Input) => void;
   /** An error that no retry fixes. */
   readonly fatal: (error: unknown) => void;
@@ -66,7 +68,7 @@ export class ChatLink {
   }
 
   async #carryOut(order: Exclude<Order, { readonly do: 'leave' }>): Promise<void> {
-    const { api, input } = this.#parts;
+    const { api, input, headers = AS_CLI } = this.#parts;
     if (order.do === 'models') {
       await this.#sizes(true);
       return;
@@ -74,7 +76,7 @@ export class ChatLink {
     let result: Settled = { as: 'done' };
     try {
       if (order.do === 'create') await this.#create(order.id, order.text);
-      else if (order.do === 'message') await api.post(this.#at(order.path), order.body, 60_000, AS_CLI);
+      else if (order.do === 'message') await api.post(this.#at(order.path), order.body, 60_000, headers);
       else if (order.do === 'approve')
         await api.post(`/v1/approvals/${order.approval_id}/answer`, {
           decision: order.decision,
@@ -91,9 +93,9 @@ export class ChatLink {
   }
 
   async #create(key: string, text: string): Promise<void> {
-    const { api, opening, input } = this.#parts;
+    const { api, opening, input, headers = AS_CLI } = this.#parts;
     const body = { ...opening, ...(text === '' ? {} : { text }), idempotency_key: key };
-    const box = await api.post<SessionBox>('/v1/sessions', body, 60_000, AS_CLI);
+    const box = await api.post<SessionBox>('/v1/sessions', body, 60_000, headers);
     input({ kind: 'opened', session_id: box.session_id });
     input({ kind: 'session', box });
     this.attach(box.session_id);

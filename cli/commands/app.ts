@@ -169,10 +169,22 @@ async function checkApp({ out, settings }: CommandContext, folder = '.'): Promis
       `  digest ${digest}`,
       `  ${signedBy === undefined ? 'not signed by a trusted key' : `signed by ${signedBy}`}`,
       ...(missing ? [`  models: ${missing.reason}`, `  fix: ${missing.fix}`] : []),
+      ...codeNote(read.pkg.files),
       ...notes.map((note) => `  note  ${faultText(note)}`),
     ].join('\n'),
   );
   return 0;
+}
+
+/** Code that would have the rights of the daemon is named before it runs. */
+function codeNote(files: readonly PackageFile[]): readonly string[] {
+  const code = files
+    .map(({ path }) => path)
+    .filter((path) => path.endsWith('.ts') && !path.startsWith('tests/'));
+  if (code.length === 0) return [];
+  return [
+    `  without a sandbox: ${code.join(', ')} run in the daemon, with its rights; apps.modules says whose may`,
+  ];
 }
 
 async function installApp(context: CommandContext, spec: string): Promise<number> {
@@ -188,6 +200,7 @@ async function installApp(context: CommandContext, spec: string): Promise<number
   out.result({ name, ...row, state, reason: view?.reason ?? '' }, () =>
     [
       `installed ${name} ${version} (${pkg.digest.slice(0, 12)})`,
+      ...codeNote(pkg.files),
       view === undefined
         ? '  no daemon answers: it is taken when one starts; auraison app list shows whether it was'
         : view.reason !== ''

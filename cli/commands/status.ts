@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { EdgeError } from '../../contract/core.ts';
 import type { LinkStatus, QuotaView, RunLoad } from '../../contract/index.ts';
+import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action } from '../context.ts';
 import { bytes, table } from '../output.ts';
 import type { Status } from '../status-view.ts';
@@ -8,14 +10,40 @@ export function addStatusCommand(program: Command): void {
   program
     .command('status')
     .description('cells, robot, runs, recorder, lakehouse and link of the running daemon')
-    .addHelpText('after', '\nExample:\n  auraison status --json | jq .recorder')
+    .option('--wait', 'first wait until the daemon answers and all its cells are up, at most 60 s')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  auraison status --json | jq .recorder\n  auraison up & auraison status --wait',
+    )
     .action(
-      action(async ({ api, out }) => {
-        const status = await api.get<Status>('/v1/status');
+      action(async ({ api, out }, options: { wait?: boolean }) => {
+        const status = await (options.wait === true ? statusWhenUp(api) : api.get<Status>('/v1/status'));
         out.result(status, () => statusText(status, api.url));
         return status.cells.every((cell) => cell.state === 'up') ? 0 : 1;
       }),
     );
+}
+
+const WAIT_MS = 60_000;
+const LOOK_MS = 250;
+
+/** The first status with all cells up; after a minute whatever there is. Rejects where no daemon answers then. */
+async function statusWhenUp(api: ApiClient): Promise<Status> {
+  for (const end = performance.now() + WAIT_MS; ; ) {
+    const status = await api.get<Status>('/v1/status').catch((thrown: unknown) => {
+      // No daemon answers yet. Any other refusal stays one.
+      if (performance.now() >= end || !isAbsent(thrown)) throw thrown;
+      return undefined;
+    });
+    if (status && (status.cells.every(({ state }) => state === 'up') || performance.now() >= end))
+      return status;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** Not yet, as opposed to refused. */
+function isAbsent(thrown: unknown): boolean {
+  return thrown instanceof EdgeError && thrown.retryable;
 }
 
 function statusText(status: Status, url: string): string {

@@ -2,13 +2,14 @@ import { createServer } from 'node:net';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { installLocalModel, LOCAL_MODEL, serveCommand, whileServed } from '../../adapters/llama/index.ts';
 import { EdgeError } from '../../contract/core.ts';
+import { apiClient } from '../../daemon/client/api-client.ts';
 import { addRow, removeRow, setKeys, type TomlKeys } from '../../daemon/config/toml-edit.ts';
 import { cacheDirOf } from '../../daemon/paths.ts';
 import { isPortFree } from '../../daemon/port-check.ts';
 import type { CommandContext } from '../context.ts';
 import type { AddOptions } from './add-options.ts';
 import { type ConfigFile, configFile, edited, rowOf, save } from './config-file.ts';
-import { announce } from './daemon-news.ts';
+import { announce, modelsUp } from './daemon-news.ts';
 import { type Trial, trialText, tryModel } from './trial.ts';
 
 export type LocalOptions = { readonly port?: number; readonly installOnly?: boolean };
@@ -75,6 +76,7 @@ export async function addLocal(
     if (abort.signal.aborted) throw cancelled();
     save(file, after);
     const daemon = await announce(settings, name);
+    if (daemon.state === 'taken') await modelsUp(apiClient(settings), (text) => out.note(text));
     const shown = { added: name, file: after.path, model: rowOf(after, name).row, daemon };
     out.result({ ...shown, ...(trial ? { test: trial } : {}) }, () =>
       [

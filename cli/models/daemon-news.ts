@@ -1,5 +1,5 @@
 import { EdgeError } from '../../contract/core.ts';
-import { apiClient, nobodyListens } from '../../daemon/client/api-client.ts';
+import { type ApiClient, apiClient, nobodyListens } from '../../daemon/client/api-client.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { daemonOf } from '../../daemon/supervisor/data-lock.ts';
 import { reload } from '../commands/reload.ts';
@@ -33,6 +33,22 @@ export async function announce(settings: Settings, name: string, gone = false): 
     state: 'not_taken',
     text: 'the running daemon did not take it: does it read this file (--config)? its log says why',
   };
+}
+
+/** Servers of models that a daemon starts need a while; the slowest is a large one. */
+const UP_LOOKS = 480;
+
+/**
+ * Waits until no server of a model is still being started, two minutes at most: what is asked then is not refused for
+ * that reason.
+ */
+export async function modelsUp(api: Pick<ApiClient, 'get'>, note: (text: string) => void): Promise<void> {
+  for (let look = 0; look < UP_LOOKS; look++) {
+    const { state } = await api.get<{ state?: string }>('/v1/engine').catch(() => ({ state: undefined }));
+    if (state !== 'starting') return;
+    if (look === 0) note('waiting for the server of the model …');
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }
 
 async function has(settings: Settings, name: string): Promise<boolean | undefined> {

@@ -4,9 +4,16 @@ import { checkAside, checkPackagePolicies } from '../../adapters/cedar/index.ts'
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
 import { builtInView, ModuleGuard, watchedStamp } from '../../adapters/packages/index.ts';
 import type { Sandboxes } from '../../adapters/sandbox/index.ts';
-import { type Application, type AppManifest, type CellContext, durationMs } from '../../contract/index.ts';
+import {
+  type Application,
+  type AppManifest,
+  type CellContext,
+  type ConfigChange,
+  durationMs,
+  TOPICS,
+} from '../../contract/index.ts';
 import { onStray } from '../cell/stray-errors.ts';
-import { tomlOf } from '../config.ts';
+import { type Config, tomlOf } from '../config.ts';
 import { Packages } from '../runtime/packages/packages.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
@@ -29,9 +36,15 @@ export function makePackages(
   const check = checkAside(context.clock);
   const guard = ModuleGuard.of(context, () => void packages.reloadApps().catch(() => {}));
   onStray((thrown, origin) => guard.takesStray(thrown, origin));
+  let models = config.models.length;
+  // Before the packages are read again for the same change.
+  context.bus.onBroadcast(TOPICS.configChanged, (body) => {
+    models = ((body as ConfigChange).config as Config).models.length;
+  });
+  const rules = loadRules({ config, modelsNow: () => models });
   const packages: Packages = new Packages({
     ...{ context, builtIn, builtInView, guard },
-    shelf: makePackageShelf(settings, builtIn, guard.rules(loadRules(settings)), (files) =>
+    shelf: makePackageShelf(settings, builtIn, guard.rules(rules), (files) =>
       checkPackagePolicies(files, check),
     ),
     watch: config.apps.watch,

@@ -13,7 +13,11 @@ import { withHarness } from './pi.ts';
 /** The packages that come with the daemon. */
 const SHIPPED = fileURLToPath(new URL('../../apps', import.meta.url));
 
-type Keys = { readonly config: Pick<Config, 'apps' | 'controllers' | 'cosmos' | 'models'> };
+type Keys = {
+  readonly config: Pick<Config, 'apps' | 'controllers' | 'cosmos' | 'models'>;
+  /** Of now, where models are added and removed while the daemon runs; absent: those of the configuration. */
+  readonly modelsNow?: () => number;
+};
 
 /** Packages are loaded with their code, as the configuration wants them. */
 export function loadRules(settings: Keys): ShelfRules {
@@ -21,14 +25,15 @@ export function loadRules(settings: Keys): ShelfRules {
 }
 
 /** The same, and no code of a package runs: for the command line. */
-export function unreadRules({ config }: Keys): ShelfRules {
+export function unreadRules({ config, modelsNow }: Keys): ShelfRules {
   const { apps, controllers, models } = config;
+  const count = modelsNow ?? (() => models.length);
   const names = controllers.map(({ name }) => name);
   return {
     shipped: apps.shipped ? SHIPPED : undefined,
     make: (read, folder) => read.make(folder),
     lacks: ({ manifest: { needs } }) =>
-      needs?.model === true && models.length === 0
+      needs?.model === true && count() === 0
         ? 'it needs a model: [[models]], see docs/models.md'
         : lacks(needs?.controllers, names),
   };

@@ -43,7 +43,7 @@ export const APPS_KEYS = {
   modules: choice(
     ['any', 'signed', 'none'],
     'any',
-    'packages whose TypeScript (module of app.toml) runs in the daemon: any, those that a trusted key signed, or none but those that come with the daemon',
+    'packages whose TypeScript (module and extensions) runs in the daemon, in no sandbox: any, those that a trusted key signed, or none but those that come with the daemon',
   ),
   sandbox: SANDBOX_KEY('where programs run that packages bring (their MCP servers)'),
   require_signed: flag(false, 'packages without such a signature are not taken'),

@@ -18,6 +18,10 @@ const JUDGED: ReadonlySet<string> = new Set([
   'POST /v1/inference/plan',
   'POST /v1/plans',
   'POST /a2a',
+  // The same agent, which shows a caller its own tasks only.
+  ...['POST /a2a/http/message::send', 'POST /a2a/http/message::stream', 'GET /a2a/http/extendedAgentCard'],
+  ...['GET /a2a/http/tasks', 'GET /a2a/http/tasks/:id', 'POST /a2a/http/tasks/:id([^:/]+)::cancel'],
+  ...['GET /a2a/http/tasks/:id([^:/]+)::subscribe', 'POST /a2a/http/tasks/:id([^:/]+)::subscribe'],
 ]);
 /** An agent believes what a person writes to it: only for operators, and within their own tenant. */
 const TELLS = 'POST /v1/questions/:questionId/answer';

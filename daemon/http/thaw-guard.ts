@@ -51,6 +51,7 @@ const RUNS: readonly string[] = [
   '/v1/sessions/:id/follow-up',
   '/mcp',
   '/a2a',
+  ...['/a2a/http/message::send', '/a2a/http/message::stream'],
 ];
 /** All paths with such orders. */
 export const MOVES: readonly string[] = [...MOTIONS, ...RUNS];

@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openRobot } from '../../cli/sdk/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { ChatProcess } from '../support/chat-process.ts';
-import { freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { freshDir, ROOT, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { notingCommands, simCommands } from '../support/sim-commands.ts';
 
 let folder: ReturnType<typeof freshDir>;
@@ -213,4 +215,45 @@ it('says that the connection is lost, comes back, and shows what was missed once
     'heard: from elsewhere',
     'heard: and again',
   ]);
+}, 300_000);
+
+it('a program that embeds a session: the example drives, is stopped by Ctrl-C in a motion, and hears what is refused', async () => {
+  await start();
+  const example = (...words: string[]) => {
+    const child = spawn(process.execPath, [join(ROOT, 'docs/examples/embed/errand.ts'), ...words], {
+      env: { ...process.env, AURAISON_DAEMON_DATA_DIR: daemon.dataDir },
+    });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += data));
+    const exit = new Promise((resolve) => child.on('close', resolve));
+    return { child, exit, said: () => said };
+  };
+  const once = example('a bit');
+  expect([await once.exit, once.said()]).toEqual([
+    0,
+    expect.stringMatching(/> robot\.maneuver .*0\.2.*heard: a bit.*\[scripted, \d+ tokens\]/s),
+  ]);
+  expect(moves()).toBeGreaterThan(0);
+
+  const endless = example('drive');
+  await until(async () => endless.said().includes('< '), 'it has driven once', 120_000);
+  endless.child.kill('SIGINT');
+  expect([await endless.exit, endless.said()]).toEqual([1, expect.stringContaining('stopped by Ctrl-C')]);
+  const after = moves();
+
+  const robot = await openRobot({ dataDir: daemon.dataDir });
+  const { sessions } = await robot.api.get<{ sessions: { session_id: string; state: string }[] }>(
+    '/v1/sessions',
+  );
+  const left = await robot.session({ session: sessions[0]!.session_id });
+  expect((await left.prompt('hello')).text).toContain('heard: hello');
+  expect(moves()).toBe(after);
+  left.setModel('scripted');
+  await left.close();
+  expect(left.status.state).toBe('ended');
+  expect(() => left.steer('more')).toThrow('the session has ended');
+  const other = await robot.session({ type: 'no/such' });
+  await expect(other.prompt('x')).rejects.toThrow('no application serves no/such');
+  await robot.close();
+  await expect(left.prompt('x')).rejects.toThrow('open it again by its id');
 }, 300_000);

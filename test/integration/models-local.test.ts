@@ -41,6 +41,9 @@ it('models add local: a running daemon serves it, restarts its server, and stops
     text: expect.stringMatching(/\w/),
     tool_call: { ok: true, call: expect.stringMatching(/^turn\(\{.*(left|right)/) },
   });
+  // The general agent, which needs a model, is offered without a restart.
+  const { apps } = await us.api.get<{ apps: { name: string; state: string }[] }>('/v1/apps');
+  expect(apps.find(({ name }) => name === 'robot')).toMatchObject({ state: 'loaded' });
   // The cell that took it is the one that ran before.
   expect(await us.pidOf('runtime')).toBe(runtime);
 

@@ -27,6 +27,8 @@ function typed(script: string, dataDir: string): Promise<{ code: number | null; 
         ...process.env,
         PATH: `${join(ROOT, 'bin')}:${process.env['PATH']}`,
         AURAISON_DAEMON_DATA_DIR: dataDir,
+        // Until the daemon of the test is there no other one of this host is asked.
+        AURAISON_API_PORT: '9',
       },
     });
     let said = '';
@@ -39,15 +41,18 @@ it('from nothing to a moving robot: the commands of docs/write-an-app.md, as the
   const dataDir = join(folder.path, 'data');
   const commands = join(folder.path, 'commands');
   let ups = 0;
+  let starting: Promise<TestDaemon> | undefined;
   for (const block of blocks()) {
     // The daemon is one that a test can end: the line that starts it is done here.
     for (const part of block.split(/^(auraison up &)$/m)) {
       if (part === 'auraison up &') {
         ups += 1;
-        daemon = await testDaemon(dataDir, notingCommands(commands));
+        // What is typed next does not wait for it either.
+        starting = testDaemon(dataDir, notingCommands(commands));
         continue;
       }
       const { code, said } = await typed(part, dataDir);
+      daemon = await starting;
       expect({ part, code, said }).toMatchObject({ code: 0 });
     }
   }

@@ -9,7 +9,7 @@ import { endpointOf } from '../../daemon/client/api-client.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
-import { a2aToml, driveOnce, listenA2a, sendA2a } from '../support/a2a-agent-server.ts';
+import { a2aToml, driveOnce, listenA2a, sendA2a, sendA2aOverHttp } from '../support/a2a-agent-server.ts';
 import { errandOfAgent, writeAcpApp } from '../support/acp-bridge.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { ATTACHED, type Attached, driveAttached } from '../support/forbidden-attached.ts';
@@ -120,6 +120,10 @@ describe('a policy that forbids motion: the base', () => {
     });
   });
 
+  const sentByA2a = async (send: typeof sendA2a) => {
+    await send(robot.daemon, INTENT);
+    return robot.newestRun('a2a');
+  };
   it.each<[Way, () => Promise<string>]>([
     ['HTTP: intent', () => robot.submitted(INTENT)],
     ...PACKAGED.map(([way, type]): [Way, () => Promise<string>] => [way, () => robot.submitted(type)]),
@@ -162,13 +166,8 @@ describe('a policy that forbids motion: the base', () => {
         return robot.newestRun('central');
       },
     ],
-    [
-      'A2A: message',
-      async () => {
-        await sendA2a(robot.daemon, INTENT);
-        return robot.newestRun('a2a');
-      },
-    ],
+    ['A2A: message', () => sentByA2a(sendA2a)],
+    ['A2A: message over HTTP+JSON', () => sentByA2a(sendA2aOverHttp)],
     ['foreign runtime: agent of the Agent2Agent protocol', () => robot.submitted('errands/errand')],
     ['HTTP: webhook', () => sendWebhook(robot.daemon, 'forbidden')],
     [

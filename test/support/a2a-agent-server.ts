@@ -63,3 +63,15 @@ export async function sendA2a({ settings }: TestDaemon, skill: string): Promise<
   const { result, error } = (await response.json()) as { result?: unknown; error?: { message: string } };
   if (!result) throw new Error(error?.message ?? `HTTP ${response.status}`);
 }
+
+/** The same by the HTTP+JSON binding. */
+export async function sendA2aOverHttp({ settings }: TestDaemon, skill: string): Promise<void> {
+  const { url, token } = endpointOf(settings, '/a2a/http/message:send');
+  const message = { messageId: `http ${skill}`, role: 'ROLE_USER', parts: [{ data: { skill } }] };
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/a2a+json' },
+    body: JSON.stringify({ message, configuration: { returnImmediately: true } }),
+  });
+  if (!response.ok) throw new Error(`HTTP ${response.status}: ${await response.text()}`);
+}

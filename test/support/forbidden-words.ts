@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { openRobot } from '../../cli/sdk/index.ts';
 import type { AskPlan, Submitted } from '../../contract/index.ts';
 import { auraisonAsync, until } from './daemon.ts';
 import type { ForbiddenRobot } from './forbidden-robot.ts';
@@ -10,13 +11,14 @@ export const WORDED = [
   'command line: ask',
   'HTTP: session',
   'command line: chat',
+  'program: session of the SDK',
 ] as const satisfies readonly Way[];
 
 type Call = { readonly name: string; readonly args: object };
 
 /** What the model calls once it has the tools of the way: those of the maze in a run, those of the robot in a session. */
 export function toolFor(way: (typeof WORDED)[number]): Call {
-  return way === 'HTTP: session' || way === 'command line: chat'
+  return way === 'HTTP: session' || way === 'command line: chat' || way === 'program: session of the SDK'
     ? { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } }
     : { name: 'maze_explore_frontier', args: {} };
 }
@@ -43,7 +45,8 @@ export async function inWords(robot: ForbiddenRobot, way: (typeof WORDED)[number
     expect([done.status, done.stderr]).toEqual([1, expect.stringContaining('maze/find_exit')]);
     return robot.newestRun('api');
   }
-  const session_id = way === 'HTTP: session' ? await opened(robot) : await chatted(robot);
+  const open = way === 'HTTP: session' ? opened : way === 'command line: chat' ? chatted : embedded;
+  const session_id = await open(robot);
   const at = `/v1/sessions/${session_id}`;
   await until(async () => (await api.get<Session>(at)).state === 'waiting', 'it waits', 120_000);
   // A session that is closed has succeeded, and here nothing may.
@@ -53,6 +56,14 @@ export async function inWords(robot: ForbiddenRobot, way: (typeof WORDED)[number
 
 async function opened({ daemon: { api } }: ForbiddenRobot): Promise<string> {
   return (await api.post<Session>('/v1/sessions', { text: 'a bit forward' })).session_id;
+}
+
+async function embedded({ daemon: { dataDir } }: ForbiddenRobot): Promise<string> {
+  const robot = await openRobot({ dataDir });
+  const session = await robot.session();
+  await session.prompt('a bit forward');
+  await robot.close();
+  return session.id!;
 }
 
 /** Without input it leaves once its words are answered. */

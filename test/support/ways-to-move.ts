@@ -22,9 +22,11 @@ export const WAYS = [
   'command line: intent',
   'command line: ask',
   'command line: chat',
+  'program: session of the SDK',
   'command line: teleoperation',
   'MCP: run_submit',
   'A2A: message',
+  'A2A: message over HTTP+JSON',
   'foreign runtime: agent of the Agent2Agent protocol',
   'foreign runtime: agent of the Agent Client Protocol',
   'ROS: goal of the intent action',
@@ -148,7 +150,7 @@ export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
   run: ['run of a run'],
   mcp: ['MCP: run_submit'],
   webhook: ['HTTP: webhook'],
-  a2a: ['A2A: message'],
+  a2a: ['A2A: message', 'A2A: message over HTTP+JSON'],
 };
 
 /** What executes a run. */
@@ -182,7 +184,7 @@ export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
   '/v1/teleop': ['HTTP: command by hand without a lease'],
   '/v1/intents': ['HTTP: intent'],
   '/v1/ask/{id}/confirm': ['HTTP: ask', 'command line: ask'],
-  '/v1/sessions': ['HTTP: session', 'command line: chat'],
+  '/v1/sessions': ['HTTP: session', 'command line: chat', 'program: session of the SDK'],
   '/v1/plans': ['step of a plan'],
   '/v1/webhooks/{app}/{name}': ['HTTP: webhook'],
 };

@@ -1,27 +1,13 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { type Part, Role, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
-import { ClientFactory, ClientFactoryOptions, JsonRpcTransportFactory } from '@a2a-js/sdk/client';
-import { Type } from 'typebox';
+import { type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { A2aEndpoint } from '../../adapters/a2a/server/index.ts';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { type AskApi, EdgeError, LIMITS, type RuntimeApi } from '../../contract/index.ts';
 import { Connections } from '../../daemon/http/connections.ts';
+import { APPS, a2aClient, a2aRobot, send, skill } from '../support/a2a-robot.ts';
 import { type Rig, RUN_ID, startRig, TinyRuntime, TOKEN } from '../support/http-rig.ts';
-
-const APPS = [
-  {
-    name: 'maze',
-    intents: [
-      {
-        type: 'maze/find_exit',
-        description: 'Find the exit',
-        params: Type.Object({ patience: Type.Optional(Type.Integer()) }, { additionalProperties: false }),
-      },
-    ],
-  },
-];
 
 let rig: Rig | undefined;
 afterEach(() => rig?.stop());
@@ -29,45 +15,10 @@ afterEach(() => void vi.restoreAllMocks());
 
 /** The API with an A2A agent over this runtime; every request of the rig shows the token. */
 async function robot(runtime: Partial<RuntimeApi> = {}, ask?: AskApi): Promise<TinyRuntime> {
-  const tiny = new TinyRuntime();
-  const said: unknown[] = [];
-  const endpoint = new A2aEndpoint({
-    ...{ robot: 'r1', version: '1', clock: new SystemClock(), apps: () => APPS, newId: () => 'id' },
-    runtime: Object.assign(tiny, runtime),
-    message: async (...args) => void said.push(args),
-    ...(ask ? { ask } : {}),
-  });
+  const { tiny, endpoint } = a2aRobot(runtime, ask);
   rig = await startRig({}, { a2a: endpoint });
   return tiny;
 }
-
-/** The official client, with the token of the robot. */
-function client(legacy = false) {
-  const withToken: typeof fetch = (input, init) => {
-    const headers = new Headers(init?.headers);
-    headers.set('authorization', `Bearer ${TOKEN}`);
-    if (legacy) headers.delete('a2a-version');
-    return fetch(input, { ...init, headers });
-  };
-  const options = { fetchImpl: withToken, legacyCompat: { enabled: true } };
-  const factory = new ClientFactory(
-    ClientFactoryOptions.createFrom(ClientFactoryOptions.default, {
-      transports: [new JsonRpcTransportFactory(options)],
-    }),
-  );
-  return factory.createFromUrl(rig!.url);
-}
-
-const send = (parts: readonly Part['content'][], more: object = {}) => ({
-  ...{ tenant: '', metadata: undefined, configuration: undefined },
-  message: {
-    ...{ messageId: 'm1', contextId: '', taskId: '', role: Role.ROLE_USER, metadata: undefined },
-    ...{ parts: parts.map((content) => ({ content, metadata: undefined, filename: '', mediaType: '' })) },
-    ...{ extensions: [], referenceTaskIds: [] },
-    ...more,
-  },
-});
-const skill = { $case: 'data' as const, value: { skill: 'maze/find_exit', params: { patience: 2 } } };
 
 const rpc = async (body: string | object, headers: Record<string, string> = {}) => {
   const response = await fetch(`${rig!.url}/a2a`, {
@@ -101,6 +52,7 @@ describe('the agent card', () => {
     expect(whole['supportedInterfaces']).toMatchObject([
       { url: `${rig!.url}/a2a`, protocolVersion: '1.0' },
       { protocolVersion: '0.3' },
+      { url: `${rig!.url}/a2a/http`, protocolBinding: 'HTTP+JSON' },
     ]);
     const legacy = (await (await rig!.get('/.well-known/agent-card.json')).json()) as Record<string, unknown>;
     expect(legacy).toMatchObject({
@@ -115,7 +67,7 @@ describe('an agent that calls this robot', () => {
   it('sends a message that names a skill: it opens one run, in the name of the token', async () => {
     const runtime = await robot();
     runtime.status_ = 'succeeded';
-    const task = (await (await client()).sendMessage(send([skill], { contextId: 'c-7' }))) as Task;
+    const task = (await (await a2aClient(rig!.url)).sendMessage(send([skill], { contextId: 'c-7' }))) as Task;
     expect([task.id, task.status?.state]).toEqual([RUN_ID, TaskState.TASK_STATE_COMPLETED]);
     expect(runtime.calls[0]).toMatchObject({
       request: {
@@ -125,7 +77,7 @@ describe('an agent that calls this robot', () => {
       },
       context: { principal: 'operator', origin: 'a2a' },
     });
-    await (await client()).sendMessage(send([skill], { contextId: 'c-7' }));
+    await (await a2aClient(rig!.url)).sendMessage(send([skill], { contextId: 'c-7' }));
     const keys = runtime.calls.map(
       (call) => (call as { request: { idempotency_key: string } }).request.idempotency_key,
     );
@@ -135,7 +87,7 @@ describe('an agent that calls this robot', () => {
   it('may say it as text, and as metadata', async () => {
     const runtime = await robot();
     runtime.status_ = 'succeeded';
-    const one = await client();
+    const one = await a2aClient(rig!.url);
     await one.sendMessage(send([{ $case: 'text', value: 'maze/find_exit' }]));
     await one.sendMessage(send([{ $case: 'text', value: '{"skill": "maze/find_exit", "params": {}}' }]));
     await one.sendMessage(send([], { metadata: { skill: 'maze/find_exit' } }));
@@ -148,7 +100,7 @@ describe('an agent that calls this robot', () => {
   it('follows a run to its end', async () => {
     const runtime = await robot();
     const states: (TaskState | undefined)[] = [];
-    for await (const { payload } of (await client()).sendMessageStream(send([skill]))) {
+    for await (const { payload } of (await a2aClient(rig!.url)).sendMessageStream(send([skill]))) {
       const { value } = payload as StreamResponse['payload'] & { value: Task };
       states.push(value.status?.state);
       runtime.status_ = 'succeeded';
@@ -167,7 +119,7 @@ describe('an agent that calls this robot', () => {
     expect(sent.result).toMatchObject({ kind: 'task', id: RUN_ID, status: { state: 'completed' } });
     const got = await rpc({ jsonrpc: '2.0', id: 2, method: 'tasks/get', params: { id: RUN_ID } });
     expect(got.result).toMatchObject({ kind: 'task', id: RUN_ID });
-    const old = await (await client(true)).getTask({ tenant: '', id: RUN_ID });
+    const old = await (await a2aClient(rig!.url, true)).getTask({ tenant: '', id: RUN_ID });
     expect(old.id).toBe(RUN_ID);
   });
 
@@ -181,7 +133,9 @@ describe('an agent that calls this robot', () => {
         });
       },
     });
-    await expect((await client()).sendMessage(send([skill]))).rejects.toThrow('policy.denied: not at night');
+    await expect((await a2aClient(rig!.url)).sendMessage(send([skill]))).rejects.toThrow(
+      'policy.denied: not at night',
+    );
     expect((await rpc({ nothing: true }, { 'a2a-version': '1.0' })).error).toMatchObject({ code: -32602 });
     expect((await rpc('{{', { 'a2a-version': '1.0' })).error).toBeDefined();
     expect(
@@ -209,7 +163,7 @@ describe('an agent that calls this robot', () => {
     };
     const runtime = await robot({}, ask);
     runtime.status_ = 'succeeded';
-    const one = await client();
+    const one = await a2aClient(rig!.url);
     const answer = await one.sendMessage(send([{ $case: 'text', value: 'get out of here' }]));
     expect(JSON.stringify(answer)).toContain('Find the exit');
     expect([runtime.calls, asked]).toEqual([[], []]);

@@ -161,3 +161,21 @@ it.each([
   expect(endedByItself({ attempt: 1, startReason })).toBe(blames);
   expect(endedByItself({ attempt: 0, startReason })).toBe(false);
 });
+
+it('an application that needs a model is offered as soon as one was added, and off when the last was removed', () => {
+  put('guide', 'export const application = {};');
+  const file = join(root, 'apps', 'guide', 'app.toml');
+  writeFileSync(file, `${readFileSync(file, 'utf8')}\n[needs]\nmodel = true\n`);
+  let models = 0;
+  const shelf = makePackageShelf(
+    settings(),
+    [],
+    loadRules({ config: settings().config, modelsNow: () => models }),
+  );
+  const after = (count: number) => {
+    models = count;
+    shelf.read();
+    return shelf.views().map(({ state }) => state);
+  };
+  expect([after(0), after(1), after(0)]).toEqual([['off'], ['loaded'], ['off']]);
+});

@@ -215,6 +215,37 @@ it('apps.modules, signed: code of a package runs where a trusted key signed it, 
   expect(shelf.views().find(({ name }) => name === 'files')?.reason ?? '').not.toContain('modules');
 });
 
+it.each(['signed', 'none'])('apps.modules, %s: extensions are code of a package too', (modules) => {
+  const files = {
+    'app.toml': manifest('guide')
+      .replace('harness = "flow"', 'harness = "pi"')
+      .replace('module = "index.ts"\n', ''),
+    'AGENT.md': 'You drive.',
+    'extensions/peek.ts':
+      "import { readFileSync } from 'node:fs';\nexport default () => readFileSync('/etc/passwd');\n",
+  };
+  put('guide', files);
+  expect(
+    shelfOf(settings())
+      .views()
+      .find(({ name }) => name === 'guide')?.state,
+  ).toBe('loaded');
+  const shelf = shelfOf(
+    settings({ AURAISON_APPS_MODULES: modules, AURAISON_APPS_TRUSTED_KEYS: publicKey() }),
+  );
+  expect(shelf.views().find(({ name }) => name === 'guide')).toMatchObject({
+    state: 'bad',
+    reason: expect.stringContaining(`extensions/peek.ts: is code that would run in the daemon`),
+  });
+  sign('guide');
+  const signed = shelfOf(
+    settings({ AURAISON_APPS_MODULES: modules, AURAISON_APPS_TRUSTED_KEYS: publicKey() }),
+  );
+  expect(signed.views().find(({ name }) => name === 'guide')?.state).toBe(
+    modules === 'signed' ? 'loaded' : 'bad',
+  );
+});
+
 it('apps.modules, none: no code of a package runs, not of a kept version either; what comes with the daemon does', () => {
   put('ours', { 'app.toml': manifest('ours'), ...CODE });
   sign('ours');

@@ -22,7 +22,11 @@ export function cardOf({ robot, version, base, apps }: CardFacts): AgentCard {
     description:
       'A robot. Each skill is an intent of one of its applications: it opens a run, which is the task.',
     version,
-    supportedInterfaces: [at(VERSION), at(A2A_LEGACY_PROTOCOL_VERSION)],
+    supportedInterfaces: [
+      at(VERSION),
+      at(A2A_LEGACY_PROTOCOL_VERSION),
+      { url: `${base}/a2a/http`, protocolBinding: 'HTTP+JSON', tenant: '', protocolVersion: VERSION },
+    ],
     provider: undefined,
     capabilities: { streaming: true, pushNotifications: false, extensions: [], extendedAgentCard: true },
     securitySchemes: {

@@ -1,11 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type A2aApi, EdgeError, LIMITS, type PolicyContext, parseJson } from '../../../contract/index.ts';
+import { type A2aApi, EdgeError, LIMITS, parseJson } from '../../../contract/index.ts';
 import { cancelIn } from '../../../formats/a2a-cancel.ts';
 import { callerOf, isKnown, OPERATOR } from '../caller.ts';
 import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { type BodyEnd, readBody } from '../read-body.ts';
 import { endUnread } from '../stop-order.ts';
+import { a2aCaller, goneOf, sendEvents } from './a2a-answers.ts';
+import { a2aRestRoutes } from './a2a-rest.ts';
 
 /** This robot as an agent of the Agent2Agent protocol (docs/a2a.md). Where the configuration says no, no route is added. */
 export async function a2aRoutes(
@@ -27,6 +29,7 @@ export async function a2aRoutes(
       return sendJson(reply.header('vary', 'A2A-Version, Authorization'), card);
     },
   );
+  await a2aRestRoutes(app, a2a, baseOf);
   await app.register(async (scope) => {
     // A cancel is carried out in whatever form it comes, also where it is too long, cut short, or its end never comes.
     scope.addHook('onRequest', async (request, reply) => {
@@ -48,32 +51,18 @@ export async function a2aRoutes(
 }
 
 async function answer(a2a: A2aApi, request: FastifyRequest, reply: FastifyReply, base: string) {
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
+  const { gone, signal } = goneOf(reply);
   const { body } = request;
   const call = {
     body,
     version: versionOf(request),
     base,
     who: a2aCaller(callerOf(request)),
-    gone: gone.signal,
+    gone: signal,
   };
   const answered = await a2a.call(call);
   if (answered.kind === 'answer') return sendJson(reply, answered.body);
-  reply.hijack();
-  const { raw } = reply;
-  raw.on('error', () => gone.abort());
-  raw.writeHead(200, {
-    ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
-    ...{ 'x-content-type-options': 'nosniff', 'x-request-id': request.id },
-  });
-  // What a slow client has not taken is the state of a run, which is small and comes when it changes.
-  for await (const event of answered.events) {
-    if (gone.signal.aborted) break;
-    raw.write(`data: ${JSON.stringify(event)}\n\n`);
-    if (raw.writableLength > LIMITS.API_BODY_BYTES_MAX) break;
-  }
-  raw.end();
+  return sendEvents(request, reply, gone, answered.events, (event) => `data: ${JSON.stringify(event)}\n\n`);
 }
 
 function notWhole(end: BodyEnd): EdgeError {
@@ -84,11 +73,6 @@ function notWhole(end: BodyEnd): EdgeError {
     subject: '/a2a',
     message: isLonger ? `the body is longer than ${most} bytes` : 'the body broke off',
   });
-}
-
-/** The caller's name and roles stay; that it came by this protocol is the origin. */
-export function a2aCaller(caller: PolicyContext): PolicyContext {
-  return { ...caller, roles: [...caller.roles], origin: 'a2a' };
 }
 
 /** As text: the schema of an answer is that of the protocol, not of the API. */
