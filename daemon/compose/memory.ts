@@ -5,16 +5,14 @@ import {
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { type Cell, type CellContext, type OpenRecorded, topicTables } from '../../contract/core.ts';
+import { recordedOnUse, segmentsOnUse } from '../../adapters/rosbag/on-use.ts';
+import { type Cell, type CellContext, topicTables } from '../../contract/core.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
-import type { OpenSegment } from '../memory/step-reader.ts';
 import type { Settings } from '../settings.ts';
 import { makeLogKeeper } from './log-keeping.ts';
 
 /** Until then other cells start, milliseconds. */
 const OPEN_AFTER_MS = 2_000;
-
-const loadBags = () => import('../../adapters/rosbag/index.ts');
 
 /** The memory cell. Where DuckLake's extension is missing it is looked for in the background, once. */
 export async function composeMemory(settings: Settings, context: CellContext): Promise<Cell> {
@@ -23,19 +21,14 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   const logKeeper = makeLogKeeper(settings, context);
   const extensionDirectories = config.lake.engine === 'duckdb' ? [] : searchDirectories(dataDir);
   // Recordings are read when a segment is sealed or a table of messages is asked for: nothing of it is loaded before.
-  const openRecorded: OpenRecorded = async function* (path, range) {
-    yield* (await loadBags()).recordedMessages(dataDir)(path, range);
-  };
-  const openSegment: OpenSegment = async function* (path, topics, onDamage) {
-    yield* (await loadBags()).segmentMessages(dataDir)(path, topics, onDamage);
-  };
+  const openRecorded = recordedOnUse(dataDir);
   const topics = topicTables(config.lake.topics, config.lake.default_topics);
   const lake = { topics, dataDir, clock, extensionDirectories, openRecorded, report: context.report };
   return new MemoryCell(context, {
     openAfterMs: OPEN_AFTER_MS,
     openLake: (anew) => DuckLakeLake.open(lake, anew),
     openReader: (cell) => openEventReader(dataDir, cell),
-    openSegment,
+    openSegment: segmentsOnUse(dataDir),
     ...(logKeeper ? { logKeeper } : {}),
     ...(config.lake.engine === 'duckdb'
       ? {}

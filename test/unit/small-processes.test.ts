@@ -80,7 +80,7 @@ describe('what is loaded at the start', () => {
 
   it('is only the configured way to a robot, and no recordings, which are read on request', () => {
     const ways =
-      /^(daemon\/compose\/(ros-io|ros-zenoh|nav2)\.ts|adapters\/(ros|rosbag)\/|adapters\/zenoh\/ros\/)/;
+      /^(daemon\/compose\/(ros-io|ros-zenoh|nav2)\.ts|adapters\/(ros|rosbag)\/(?!on-use\.ts)|adapters\/zenoh\/ros\/)/;
     for (const entry of ['daemon/compose/execution.ts', 'daemon/compose/memory.ts']) {
       const found = [...loadedBy(entry)].filter(([name]) => ways.test(name));
       expect(found.map(([, chain]) => chain.join(' > '))).toEqual([]);
