@@ -15,7 +15,7 @@ import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daem
 import { ATTACHED, type Attached, driveAttached } from '../support/forbidden-attached.ts';
 import { PACKAGED, startRuntimes, writePackages } from '../support/forbidden-packages.ts';
 import { baseToml, startCentral, writeNudge } from '../support/forbidden-peers.ts';
-import { ForbiddenRobot, moves, WORDS, wait } from '../support/forbidden-robot.ts';
+import { ForbiddenRobot, moves, OPENED_EARLIER, WORDS, wait } from '../support/forbidden-robot.ts';
 import { chosenOf, inWords, toolFor, WORDED } from '../support/forbidden-words.ts';
 import { drivingWebhook, sendWebhook } from '../support/signed-webhook.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
@@ -178,8 +178,6 @@ describe('a policy that forbids motion: the base', () => {
         return bridge.runId;
       },
     ],
-    ['schedule', async () => robot.runOfPrincipal('schedule/often')],
-    ['start of the daemon', async () => robot.runOfPrincipal('r1')],
   ])(
     '%s',
     async (way, opens) => {
@@ -189,6 +187,11 @@ describe('a policy that forbids motion: the base', () => {
     },
     240_000,
   );
+
+  it.each(OPENED_EARLIER)('%s', async (way, principal) => {
+    tried.add(way);
+    await robot.stood(way, await robot.runOfPrincipal(principal));
+  });
 
   it('Zenoh: velocity of a stranger through a route', async () => {
     tried.add('Zenoh: velocity of a stranger through a route');

@@ -21,6 +21,12 @@ const LATE_MS = 1_000;
 export const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export const moves = ({ linear, angular }: SimCommand) => Math.abs(linear) > 1e-9 || Math.abs(angular) > 1e-9;
 
+/** Ways that open a run before anybody looks, and for whom. */
+export const OPENED_EARLIER: readonly (readonly [Way, string])[] = [
+  ['schedule', 'schedule/often'],
+  ['start of the daemon', 'r1'],
+];
+
 /** A whole daemon under a policy that forbids motion, whose robot writes down what reaches it. */
 export class ForbiddenRobot {
   readonly daemon: TestDaemon;
@@ -64,6 +70,14 @@ export class ForbiddenRobot {
       '&kind=policy.decided',
     )) as AgentEvent<'policy.decided'>[];
     return decided.filter(({ payload }) => payload.decision === 'deny').slice(from);
+  }
+
+  /** What opened its run before anybody looked: that run's own log has the denial. */
+  async stood(way: Way, runId: string): Promise<void> {
+    expect(await this.runOf(runId)).toContain(WORDS);
+    const denials = (await this.denied()).filter(({ run_id }) => run_id === runId);
+    expect(denials.map(({ payload }) => payload.determining)).toContainEqual(['site.cedar#stand']);
+    expect([way, this.moving()]).toEqual([way, []]);
   }
 
   /** The attempt is denied by the policy, is in the log with its name, and moves nothing; `stillStands` waits for late commands. */
