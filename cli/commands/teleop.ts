@@ -121,7 +121,7 @@ async function byKeys(
 }
 
 /**
- * Sends the command of `now` until that is undefined, time is over, the lease is lost, or commands failed for
+ * Sends the command of `now`, and none while that is `quiet`, until it is undefined, time is over, the lease is lost, or commands failed for
  * `PATIENCE_MS`. `stopped` is called when somebody stopped the robot: the lease stays. Absent: it ends with
  * `robot.preempted`.
  */
@@ -129,7 +129,7 @@ export async function steer(
   api: Pick<ApiClient, 'post'>,
   clock: Clock,
   id: number,
-  now: () => Motion | undefined,
+  now: () => Motion | 'quiet' | undefined,
   lastsSeconds: number,
   stopped?: () => void,
 ): Promise<number> {
@@ -142,11 +142,13 @@ export async function steer(
     if (!motion || clock.monotonicMs() - beginMs > lastsSeconds * 1000) return sent;
     if (tries % RENEW_EVERY === 0) renewed = false;
     try {
-      await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000).catch((thrown: unknown) => {
-        if (!stopped || !isPreempted(thrown)) throw thrown;
-        stopped();
-      });
-      sent++;
+      if (motion !== 'quiet') {
+        await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000).catch((thrown: unknown) => {
+          if (!stopped || !isPreempted(thrown)) throw thrown;
+          stopped();
+        });
+        sent++;
+      }
       if (!renewed) await api.post('/v1/lease/renew', { lease_id: id }, 1_000);
       renewed = true;
       failingMs = undefined;

@@ -55,8 +55,8 @@ export class Stick {
   /** The robot was stopped: what is held has to be let go for a second before keys steer again. */
   release(): void {
     this.#isSpent = true;
-    this.#linear = { value: 0, untilMs: 0 };
-    this.#angular = { value: 0, untilMs: 0 };
+    this.#linear = { value: 0, untilMs: -Infinity };
+    this.#angular = { value: 0, untilMs: -Infinity };
   }
 
   #press(key: string): void {
@@ -78,10 +78,15 @@ export class Stick {
     this.#over ||= ENDS.has(key);
   }
 
-  /** Undefined: the person has ended it. */
-  motion(): Motion | undefined {
+  /**
+   * Undefined: the person has ended it. `quiet`: nothing may be sent. Between a press and its first repeat the key may
+   * still be down: a velocity of zero would say that it was let go, and after a stop its repeats would move the robot.
+   */
+  motion(): Motion | 'quiet' | undefined {
     if (this.#over) return undefined;
     const nowMs = this.#clock.monotonicMs();
+    const isTyped = nowMs - this.#typedMs < LET_GO_MS;
+    if (isTyped && nowMs > Math.max(this.#linear.untilMs, this.#angular.untilMs)) return 'quiet';
     const of = ({ value, untilMs }: { value: number; untilMs: number }) => (nowMs <= untilMs ? value : 0);
     return { twist: { linear: of(this.#linear), angular: of(this.#angular) } };
   }
