@@ -1,3 +1,5 @@
+import { clean } from './chat/text.ts';
+
 /** Lines of decisions as a person reads them: who called what with which values, and what came of it. Pure. */
 
 /** A text of one value is cut here, characters; `--raw` has the whole. */
@@ -7,7 +9,7 @@ type Line = Readonly<Record<string, unknown>>;
 
 /** One line of the API's decisions. A kind that is unknown is shown as it came. */
 export function decisionView(line: Line): string {
-  const text = (key: string) => (typeof line[key] === 'string' ? line[key] : '');
+  const text = (key: string) => (typeof line[key] === 'string' ? cut(line[key]) : '');
   const call = `${String(line['n'] ?? '').padStart(4)}  ${text('tool')}`;
   switch (line['kind']) {
     case 'intent':
@@ -52,6 +54,6 @@ function shown(value: unknown): string {
 const spaced = (text: string) => (text === '' ? '' : `  ${text}`);
 
 function cut(text: string): string {
-  const line = text.replace(/\s+/g, ' ');
+  const line = clean(text).replace(/\s+/g, ' ');
   return line.length > TEXT ? `${line.slice(0, TEXT - 1)}…` : line;
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type AgentEvent, EdgeError } from '../../contract/core.ts';
 import { type ApiClient, isAway } from '../../daemon/client/api-client.ts';
+import { clean } from '../chat/text.ts';
 import { action } from '../context.ts';
 import { toJson } from '../output.ts';
 
@@ -106,5 +107,6 @@ export function eventLine(event: AgentEvent): string {
     .filter(([, value]) => typeof value !== 'object' || value === null)
     .map(([key, value]) => `${key}=${String(value)}`)
     .join(' ');
-  return `${clock}  ${event.cell.padEnd(9)} ${String(event.seq).padStart(6)}  ${event.kind.padEnd(16)} ${facts}`.trimEnd();
+  const line = `${clock}  ${event.cell.padEnd(9)} ${String(event.seq).padStart(6)}  ${event.kind.padEnd(16)} ${facts}`;
+  return clean(line).replaceAll('\n', ' ').trimEnd();
 }

@@ -36,9 +36,13 @@ export type Robot = {
   /** A conversation with an agent. Nothing is opened before its first words. */
   session(options?: SessionOptions): Promise<RobotSession>;
   /** Stops whatever moves. `confirmed: false`: the robot was not measured to stand. */
-  stop(): Promise<{ readonly confirmed: boolean }>;
+  stop(): Promise<{ readonly confirmed: boolean; readonly warnings: readonly string[] }>;
   /** Leaves all sessions, and ends the daemon where this program started it. */
   close(): Promise<void>;
+};
+
+type StopAnswer = {
+  readonly result?: { readonly confirmed?: false; readonly warnings?: readonly string[] };
 };
 
 const START_MS = 90_000;
@@ -94,7 +98,10 @@ export async function openRobot(options: RobotOptions = {}): Promise<Robot> {
       sessions.add(session);
       return session;
     },
-    stop: () => api.post<{ confirmed: boolean }>('/v1/robot/stop', {}),
+    async stop() {
+      const { result } = await api.post<StopAnswer>('/v1/robot/stop', {});
+      return { confirmed: result?.confirmed !== false, warnings: result?.warnings ?? [] };
+    },
     async close() {
       await Promise.all([...sessions].map((session) => session.dispose()));
       await daemon?.stop();

@@ -87,8 +87,7 @@ async function* follow<Kind extends EventKind>(
       });
       // The run is over, and there is nothing after the cursor.
       if (response.status === 204) return;
-      if (!response.ok || !response.body)
-        throw new ApiError(response.status, (await response.json()) as ErrorBody);
+      if (!response.ok || !response.body) throw await errorOf(response);
       for await (const { event, id, data } of messages(response.body)) {
         if (event === 'end') return;
         if (event === 'error') throw new ApiError(response.status, JSON.parse(data) as ErrorBody);
@@ -103,6 +102,15 @@ async function* follow<Kind extends EventKind>(
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
+}
+
+/** Also of a proxy, whose body is a page: 5xx of it may pass. */
+async function errorOf(response: Response): Promise<ApiError> {
+  const body = (await response.json().catch(() => undefined)) as ErrorBody | undefined;
+  if (body?.code !== undefined) return new ApiError(response.status, body);
+  const message = `${response.url} answered ${response.status}, which is not of the robot`;
+  const retryable = response.status >= 500;
+  return new ApiError(response.status, { code: 'cell.unavailable', message, retryable } as ErrorBody);
 }
 
 type Message = { event: string | undefined; id: string | undefined; data: string };

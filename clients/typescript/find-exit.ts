@@ -9,7 +9,7 @@ const { run } = resultOf(await robot.api.POST('/v1/intents', { body: { type: 'ma
 console.log(`run ${run.run_id}`);
 for await (const { event } of robot.events({ run: run.run_id })) {
   if (event.kind === 'run.phase') console.log(`phase ${event.payload.phase}: ${event.payload.reason}`);
-  if (event.kind === 'tool.called') console.log(`tool ${event.payload.name}`);
+  if (event.kind === 'tool.called') console.log(`tool ${event.payload.tool}`);
 }
 const done = resultOf(await robot.api.GET('/v1/runs/{id}', { params: { path: { id: run.run_id } } }));
 console.log(`${done.run.status}: ${done.reason}`);

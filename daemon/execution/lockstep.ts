@@ -28,6 +28,8 @@ export class LockstepLink {
 
   attach(control: Pick<ControlClient, 'tick'>, backlogBytes: () => number): void {
     this.#world.onTick(async (time) => {
+      // The control loop is gone: the world takes its last steps alone.
+      if (this.#closed) return;
       this.#woken = false;
       const { hold } = await control.tick(time);
       while (backlogBytes() > BACKLOG_BYTES_MAX && !this.#closed) await pause(this.#clock, BACKLOG_LOOK_MS);

@@ -42,6 +42,9 @@ export function sign(folder, keyFile) {
   if ((statSync(keyFile).mode & 0o077) !== 0)
     throw new Refused(`${keyFile} can be read by others: chmod 600 ${keyFile}`);
   const names = filesOf(folder);
+  const secret = names.find((name) => holdsPrivateKey(join(folder, name)));
+  if (secret !== undefined)
+    throw new Refused(`${join(folder, secret)} is a private key: it would be published with the release`);
   if (names.length === 0) throw new Refused(`${folder} has no files to sign`);
   const text = Buffer.from(names.map((name) => `${sha256(join(folder, name))}  ${name}\n`).join(''));
   const sums = join(folder, SUMS);
@@ -101,6 +104,13 @@ function keyOf(file, make, kind) {
     // Below.
   }
   throw new Refused(`${file} is not ${kind} Ed25519 key in PEM`);
+}
+
+/** A key in PEM begins so; release files are larger and begin otherwise. */
+function holdsPrivateKey(file) {
+  return (
+    statSync(file).size < 65_536 && /^-----BEGIN [A-Z ]*PRIVATE KEY-----/m.test(readFileSync(file, 'latin1'))
+  );
 }
 
 function readOr(file) {

@@ -19,6 +19,8 @@ it('shows decisions as a person reads them', () => {
     { kind: 'finished', status: 'succeeded', reason: 'the exit is reached' },
     { kind: 'new', of: 'a later version' },
   ].map(decisionView);
+  const forged = decisionView({ kind: 'phase', phase: 'a', reason: 'ok\n   9  robot.stop \x1b[2J' });
+  expect(forged).toBe('      a  ok 9 robot.stop [2J');
   expect(lines).toEqual([
     'intent  maze/find_exit  speed=slow',
     '   1  robot.navigate  x=-1.525 yaw=-2.356 frame=map',

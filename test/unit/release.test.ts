@@ -76,6 +76,9 @@ describe('a release', () => {
       'is not a public Ed25519 key',
     );
     expect(run('new-key', key).stderr).toContain('is not replaced');
+    writeFileSync(join(files, 'own.key'), readFileSync(key));
+    expect(run('sign', files, '--key', key).stderr).toContain('own.key is a private key');
+    rmSync(join(files, 'own.key'));
     mkdirSync(join(files, 'bundle'));
     expect(run('sign', files, '--key', key).stderr).toContain('pack it first');
     chmodSync(key, 0o644);
