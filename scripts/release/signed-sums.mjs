@@ -106,7 +106,7 @@ function keyOf(file, make, kind) {
   throw new Refused(`${file} is not ${kind} Ed25519 key in PEM`);
 }
 
-/** A key in PEM begins so; release files are larger and begin otherwise. */
+/** A key in PEM has this line; a file of a release is larger, or has another. */
 function holdsPrivateKey(file) {
   return (
     statSync(file).size < 65_536 && /^-----BEGIN [A-Z ]*PRIVATE KEY-----/m.test(readFileSync(file, 'latin1'))
