@@ -7,7 +7,7 @@ import { walk } from './walk.mjs';
 
 /** Folders of this project that no robot reads. */
 const LEFT_AT_HOME =
-  /^(?:test|bench|packaging|\.ci|\.github|docs\/images|console\/src|scripts\/testing)\/|^(?:vitest\.config\.ts|biome\.json|tsconfig\.json)$|(?:^|\/)\.gitignore$|\.d\.mts$/;
+  /^(?:test|bench|packaging|\.ci|\.github|docs\/images|console\/src|scripts\/testing)\/|^(?:vitest\.config\.ts|biome\.json|tsconfig\.json)$|(?:^|\/)\.gitignore$|\.d\.m?ts$/;
 
 /** What git would put into a clone, with changes; without git all but what is made here. */
 export function projectFiles() {
