@@ -1761,6 +1761,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bags/{bag}/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write about a time of a recording; the table annotations of the lakehouse has all of it */
+        post: operations["annotateBag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bags/{bag}/cut": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A part of a recording as an MCAP file of its own, as auraison bag cut makes it */
+        post: operations["cutBag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bags/{bag}/files/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Bytes of a sealed segment of a recording (MCAP): all, or one range (Range: bytes=0-1023) */
+        get: operations["readSegment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/mcp/servers": {
         parameters: {
             query?: never;
@@ -3701,6 +3752,41 @@ export interface components {
             /** @description SHA-256, lower-case hex */
             hash: string;
             /** @constant */
+            kind: "recording.annotated";
+            payload: {
+                /** @description UUIDv7 */
+                annotation_id: string;
+                /** @description recording */
+                bag: string;
+                /** @description nanoseconds since the Unix epoch, decimal */
+                start_ns: string;
+                /** @description nanoseconds since the Unix epoch, decimal */
+                end_ns: string;
+                /** @description short name, the same for things that belong together */
+                label: string;
+                /** @description what was seen */
+                text: string;
+                /** @description it was taken back */
+                removed: boolean;
+                /** @description who */
+                by: string;
+            };
+        } | {
+            /** @description UUIDv7 */
+            event_id: string;
+            /** @description UUIDv7 */
+            run_id?: string;
+            /** @description nanoseconds since the Unix epoch, decimal */
+            ts: string;
+            /** @enum {unknown} */
+            cell: "execution" | "runtime" | "memory" | "link";
+            /** @description position in the log of its cell, from 1, without gaps */
+            seq: number;
+            /** @description SHA-256, lower-case hex */
+            prev_hash: string;
+            /** @description SHA-256, lower-case hex */
+            hash: string;
+            /** @constant */
             kind: "route.state";
             payload: {
                 /** @description name in the configuration */
@@ -4496,6 +4582,38 @@ export interface components {
             /** @description why it is bad or off; of a loaded one: what is wrong with its new version */
             reason: string;
             intents: string[];
+        };
+        /** ListedApproval */
+        ListedApproval: {
+            approval_id: string;
+            run_id?: string;
+            /** @description intent, tool, model or egress */
+            point: string;
+            /** @description what has to be agreed to */
+            subject: string;
+            /** @description why it has to be */
+            reason: string;
+            /** @description its arguments */
+            facts: {
+                [key: string]: unknown;
+            };
+            tenant: string;
+            /** @description the caller that needs it */
+            principal: string;
+            /** @description nanoseconds since the epoch */
+            asked_ts: string;
+            /** @description nanoseconds since the epoch */
+            expires_ts: string;
+            /** @enum {unknown} */
+            state: "waiting" | "allowed" | "denied" | "expired";
+            by?: string;
+            /** @description one of these is needed to answer; empty: as a policy says */
+            roles: string[];
+            /**
+             * @description for this caller. role: it has none of the roles, and is refused; own: asked in its own name, which the built-in policies refuse; yes: policies decide at the answer
+             * @enum {unknown}
+             */
+            answerable: "yes" | "own" | "role";
         };
         /** Approval */
         Approval: {
@@ -6321,7 +6439,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only these kinds */
-                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
+                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
                 /** @description true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for */
                 follow?: boolean;
                 /** @description id of the last event received; as the header Last-Event-ID */
@@ -6371,7 +6489,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only these kinds */
-                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
+                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
                 /** @description true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for */
                 follow?: boolean;
                 /** @description id of the last event received; as the header Last-Event-ID */
@@ -10010,7 +10128,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        approvals: components["schemas"]["Approval"][];
+                        approvals: components["schemas"]["ListedApproval"][];
                     };
                 };
             };
@@ -10415,6 +10533,174 @@ export interface operations {
                             repaired: boolean;
                         }[];
                     };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    annotateBag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bag: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description replaces what was written under this id */
+                    annotation_id?: string;
+                    /** @description from here, nanoseconds of the clock of the recording */
+                    start_ns: string;
+                    /** @description to here; absent: of a moment */
+                    end_ns?: string;
+                    /** @description short name */
+                    label?: string;
+                    /** @description what was seen */
+                    text?: string;
+                    /** @description takes back what was written under this id */
+                    removed?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        annotation_id: string;
+                        bag: string;
+                        start_ns: string;
+                        end_ns: string;
+                        label: string;
+                        text: string;
+                        by: string;
+                        removed: boolean;
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cutBag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bag: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description from here, nanoseconds of the clock of the recording */
+                    start_ns: string;
+                    /** @description to here, which is left out */
+                    end_ns: string;
+                    /** @description only these; * stands for anything */
+                    topics?: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description the part */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readSegment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bag: string;
+                /** @description name of a sealed segment, as the table segments of the lakehouse has it */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description the range */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Default Response */
