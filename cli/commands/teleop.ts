@@ -54,8 +54,7 @@ export async function teleop(context: CommandContext, options: Options, keyboard
   try {
     const told = givenOf(options);
     // The command itself is the press: what was held before does not count.
-    if (told && 'twist' in told)
-      await api.post('/v1/teleop', { lease_id: id, twist: { linear: 0, angular: 0 } });
+    if (told && 'twist' in told) await letGo(api, clock, id);
     if (told) sent = await steer(api, clock, id, () => told, seconds(options.seconds));
     else ({ sent, code } = await byKeys(context, clock, id, options, keyboard));
   } finally {
@@ -156,6 +155,20 @@ export async function steer(
       failingMs ??= clock.monotonicMs();
       if (!passes(thrown) || isPreempted(thrown) || clock.monotonicMs() - failingMs >= PATIENCE_MS)
         throw thrown;
+    }
+    await pause(clock, COMMAND_MS);
+  }
+}
+
+/** A command to stand, again until one arrives: the motion after it is a new press. */
+export async function letGo(api: Pick<ApiClient, 'post'>, clock: Clock, id: number): Promise<void> {
+  const beginMs = clock.monotonicMs();
+  for (;;) {
+    try {
+      await api.post('/v1/teleop', { lease_id: id, twist: { linear: 0, angular: 0 } }, 1_000);
+      return;
+    } catch (thrown) {
+      if (!passes(thrown) || clock.monotonicMs() - beginMs >= PATIENCE_MS) throw thrown;
     }
     await pause(clock, COMMAND_MS);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { steer } from '../../cli/commands/teleop.ts';
+import { letGo, steer } from '../../cli/commands/teleop.ts';
 import { EdgeError, type ErrorCode } from '../../contract/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
@@ -47,5 +47,20 @@ describe('steering by hand', () => {
     expect(await ends('robot.preempted')).toMatchObject({ code: 'robot.preempted', seconds: 0.5 });
     expect(await ends('lease.lost')).toMatchObject({ code: 'lease.lost', seconds: 0.5 });
     expect(await ends('estop.engaged')).toMatchObject({ code: 'estop.engaged', seconds: 0.5 });
+  });
+
+  it('a command to stand that was late is sent again, and one that is refused is not', async () => {
+    const clock = new ManualClock();
+    const codes: (ErrorCode | undefined)[] = ['command.expired', 'command.expired', undefined];
+    const post = async () => {
+      const code = codes.shift();
+      if (code) throw new EdgeError(code, { operation: 'teleoperate', subject: 'robot' });
+    };
+    const done = letGo({ post } as never, clock, 1);
+    await passes(clock);
+    await done;
+    expect(codes).toEqual([]);
+    codes.push('lease.lost');
+    await expect(letGo({ post } as never, clock, 1)).rejects.toMatchObject({ code: 'lease.lost' });
   });
 });
