@@ -65,20 +65,22 @@ export class Enrolment {
 
   /**
    * Whose certificate it is; undefined: none came. Throws `api.unauthorised` with the reason where it does not count.
-   * `mayBeLate`: one that has expired counts.
+   * `mayBeLate`: one that has expired counts where this coordinator issued it and knows it.
    */
   robot(shown: Shown | undefined, mayBeLate = false): string | undefined {
     if (!shown) return undefined;
-    const { rows, clock } = this.#parts;
+    const { rows, clock, authority } = this.#parts;
     const certificate = new X509Certificate(shown.raw);
     const robot = nameOf(certificate);
     const nowMs = toMs(clock.now());
     // TLS judges when the connection opens, and a connection may stay for long.
     const isLate = certificate.validToDate.getTime() < nowMs;
     const fault = shown.fault === '' && isLate ? 'CERT_HAS_EXPIRED' : shown.fault;
-    if (fault !== '' && !(mayBeLate && fault === 'CERT_HAS_EXPIRED'))
-      throw unauthorised(robot, whyNot(certificate, fault, nowMs));
     const row = rows.find(fingerprintOf(certificate.toString()));
+    const isOwn = authority.hasSigned(certificate);
+    // TLS names one fault only: a certificate that has expired may be wrong in other ways too, so that it needs its row here.
+    if (fault !== '' && !(mayBeLate && fault === 'CERT_HAS_EXPIRED' && isOwn && row))
+      throw unauthorised(robot, whyNot(certificate, fault, nowMs, mayBeLate));
     if (rows.isRevoked(robot) || row?.state === 'revoked')
       throw unauthorised(robot, `the certificate of ${robot} was revoked`);
     if (row?.state === 'replaced')
@@ -119,11 +121,11 @@ function requireProof({ public_key, robot, proof }: LinkRenew): void {
   throw unauthorised(robot, '/proof: is not a signature of this request by its public_key');
 }
 
-function whyNot(certificate: X509Certificate, fault: string, nowMs: number): string {
+function whyNot(certificate: X509Certificate, fault: string, nowMs: number, mayBeLate: boolean): string {
   const now = new Date(nowMs).toISOString();
   const name = nameOf(certificate);
   if (fault === 'CERT_HAS_EXPIRED')
-    return `the certificate of ${name} expired on ${certificate.validTo}; here it is ${now}`;
+    return `the certificate of ${name} expired on ${certificate.validTo}; here it is ${now}${mayBeLate ? '; late, only one that is known here can be renewed' : ''}`;
   if (fault === 'CERT_NOT_YET_VALID')
     return `the certificate of ${name} is valid from ${certificate.validFrom} on; here it is ${now}`;
   return `the certificate of ${name} is not from an authority that counts here (${fault})`;

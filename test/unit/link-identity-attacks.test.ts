@@ -1,0 +1,130 @@
+import { generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
+import { Authority } from '../../central/authority.ts';
+import { Enrolment } from '../../central/enrolment.ts';
+import { IDENTITIES_FILE, IdentityRows } from '../../central/identity-rows.ts';
+import { type Clock, identityText } from '../../contract/index.ts';
+import { CentralRig } from '../support/object-rig.ts';
+
+const DAY_MS = 86_400_000;
+const LATE = 'CERT_HAS_EXPIRED';
+
+class ShiftedClock extends SystemClock {
+  offsetMs = 0;
+  override now(): bigint {
+    return super.now() + BigInt(this.offsetMs) * 1_000_000n;
+  }
+}
+
+function newKey() {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+  const public_key = publicKey.export({ type: 'spki', format: 'pem' }) as string;
+  const request = (robot: string) => ({
+    ...{ robot, public_key },
+    proof: sign(null, Buffer.from(identityText({ robot, public_key })), privateKey).toString('base64url'),
+  });
+  return { pem, public_key, request };
+}
+
+const shown = (pem: string, fault = '') => ({ raw: new X509Certificate(pem).raw, fault });
+const secretOf = (letter: string) => letter.repeat(43);
+const unauthorised = (message: RegExp) => ({
+  code: 'api.unauthorised',
+  message: expect.stringMatching(message),
+});
+
+describe('enrolment against strangers', () => {
+  let folder: string;
+  let clock: ShiftedClock;
+  let rows: IdentityRows;
+  let authority: Authority;
+  let enrolment: Enrolment;
+  const openAuthority = (name: string, at: Clock = clock) =>
+    Authority.open(new FileSecrets(join(folder, name), 'test'), at);
+  const over = (own: IdentityRows) =>
+    new Enrolment({ rows: own, authority, authorities: '', receiptKey: 'k', clock });
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'enrolment-'));
+    clock = new ShiftedClock();
+    rows = new IdentityRows(join(folder, IDENTITIES_FILE), () => clock.now());
+    authority = await openAuthority('own');
+    enrolment = over(rows);
+  });
+  afterEach(() => {
+    rows.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function enrolled(robot: string, key = newKey()): Promise<string> {
+    rows.addToken(secretOf('e'), robot, DAY_MS);
+    return (await enrolment.enrol({ ...key.request(robot), secret: secretOf('e') })).certificate;
+  }
+
+  it('an expired certificate of a stranger renews nothing, whatever name it carries', async () => {
+    clock.offsetMs = -200 * DAY_MS;
+    const foreign = await openAuthority('foreign');
+    const forged = await foreign.issueRobot('r1', newKey().public_key, DAY_MS);
+    const own = await enrolled('r1');
+    clock.offsetMs = 0;
+    for (const fault of ['', LATE])
+      await expect(enrolment.renew(newKey().request('r1'), shown(forged, fault))).rejects.toMatchObject(
+        unauthorised(/only one that is known here/),
+      );
+    // Of the own authority, and known: late is enough to renew.
+    await expect(enrolment.renew(newKey().request('r1'), shown(own, LATE))).resolves.toMatchObject({
+      robot: 'r1',
+    });
+    // In the rows, but not signed by the authority.
+    rows.addToken(secretOf('f'), 'r2', DAY_MS);
+    const key = newKey();
+    const row = { robot: 'r2', public_key: key.public_key, certificate: forged, not_after_ns: '1' };
+    rows.add({
+      ...row,
+      fingerprint: new X509Certificate(forged).fingerprint256.replaceAll(':', '').toLowerCase(),
+    });
+    await expect(enrolment.renew(newKey().request('r1'), shown(forged, LATE))).rejects.toMatchObject(
+      unauthorised(/only one that is known here/),
+    );
+  });
+
+  it('an expired certificate that signed itself gets none over HTTPS', async () => {
+    const central = await new CentralRig().start({ tls: {} });
+    await import('reflect-metadata');
+    const lib = await import('@peculiar/x509');
+    const keys = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair;
+    const forged = await lib.X509CertificateGenerator.createSelfSigned({
+      name: 'CN=r1',
+      notBefore: new Date(Date.now() - 10 * DAY_MS),
+      notAfter: new Date(Date.now() - DAY_MS),
+      signingAlgorithm: { name: 'Ed25519' },
+      keys,
+    });
+    const key = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
+    const answer = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+      const asked = request(
+        `${central.running.url}/link/v2/renew`,
+        {
+          ...{ method: 'POST', rejectUnauthorized: false, agent: false, cert: forged.toString('pem') },
+          key: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----`,
+          headers: { 'content-type': 'application/json' },
+        },
+        (response) => {
+          let text = '';
+          response.on('data', (part) => (text += part));
+          response.on('end', () => resolve({ status: response.statusCode, text }));
+        },
+      );
+      asked.on('error', reject).end(JSON.stringify(newKey().request('r1')));
+    });
+    expect(answer).toMatchObject({ status: 401, text: expect.not.stringContaining('BEGIN CERTIFICATE') });
+    await central.stop();
+  });
+});
