@@ -11,7 +11,7 @@ import {
   toMs,
 } from '../contract/index.ts';
 import { type Authority, fingerprintOf, spkiOf } from './authority.ts';
-import type { CertificateRow, IdentityRows, TokenState } from './identity-rows.ts';
+import { type CertificateRow, IDENTITIES_FILE, type IdentityRows, type TokenState } from './identity-rows.ts';
 
 export type EnrolmentParts = {
   readonly rows: IdentityRows;
@@ -81,6 +81,11 @@ export class Enrolment {
     // TLS names one fault only: a certificate that has expired may be wrong in other ways too, so that it needs its row here.
     if (fault !== '' && !(mayBeLate && fault === 'CERT_HAS_EXPIRED' && isOwn && row))
       throw unauthorised(robot, whyNot(certificate, fault, nowMs, mayBeLate));
+    if (isOwn && !row)
+      throw unauthorised(
+        robot,
+        `the certificate of ${robot} was issued here, but ${IDENTITIES_FILE} does not know it: it may have been revoked before that file was lost or replaced`,
+      );
     if (rows.isRevoked(robot) || row?.state === 'revoked')
       throw unauthorised(robot, `the certificate of ${robot} was revoked`);
     if (row?.state === 'replaced')

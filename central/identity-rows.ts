@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
+import { EdgeError } from '../contract/index.ts';
 import { Prepared } from '../io/prepared.ts';
 
 /** Of the data directory. */
@@ -41,12 +42,11 @@ export class IdentityRows {
   readonly #prepared: Prepared;
   readonly #nowNs: () => bigint;
 
+  /** Throws `host.missing` where the file cannot be used. */
   constructor(path: string, nowNs: () => bigint) {
     this.#nowNs = nowNs;
-    this.#db = new DatabaseSync(path, { timeout: 5_000 });
+    this.#db = open(path);
     this.#prepared = new Prepared(this.#db);
-    this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
-    this.#db.exec(SCHEMA);
   }
 
   /** A new token of a robot takes the place of older ones that were not used. */
@@ -175,6 +175,25 @@ export class IdentityRows {
       this.#db.exec('ROLLBACK');
       throw error;
     }
+  }
+}
+
+function open(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout: 5_000 });
+    db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
+    const found = db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
+    if (found !== 'ok') throw new Error(String(found));
+    db.exec(SCHEMA);
+    return db;
+  } catch (cause) {
+    db?.close();
+    throw new EdgeError('host.missing', {
+      ...{ operation: 'open coordinator', subject: IDENTITIES_FILE, cause },
+      message: `${path} cannot be used: ${(cause as Error).message}`,
+      hint: `restore ${IDENTITIES_FILE} from a backup and revoke again what was revoked since; without a backup move it and its -wal and -shm away, and enrol every robot again`,
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,6 +92,31 @@ describe('enrolment against strangers', () => {
     });
     await expect(enrolment.renew(newKey().request('r1'), shown(forged, LATE))).rejects.toMatchObject(
       unauthorised(/only one that is known here/),
+    );
+  });
+
+  it('a certificate of the own authority does not count where identities.db was lost', async () => {
+    const own = await enrolled('r1');
+    expect(enrolment.robot(shown(own))).toBe('r1');
+    rows.revoke('r1');
+    const fresh = new IdentityRows(join(folder, 'fresh.db'), () => clock.now());
+    const stranger = over(fresh);
+    expect(() => stranger.robot(shown(own))).toThrow(/identities\.db does not know it/);
+    await expect(stranger.renew(newKey().request('r1'), shown(own))).rejects.toMatchObject(
+      unauthorised(/identities\.db does not know it/),
+    );
+    fresh.close();
+  });
+
+  it('a damaged identities.db is named, with what to do', () => {
+    const path = join(folder, 'damaged.db');
+    writeFileSync(path, 'this is not a database, but it is long enough to look like one'.repeat(100));
+    expect(() => new IdentityRows(path, () => 1n)).toThrow(
+      expect.objectContaining({
+        code: 'host.missing',
+        message: expect.stringContaining(path),
+        hint: expect.stringContaining('restore identities.db from a backup'),
+      }),
     );
   });
 
