@@ -11,7 +11,7 @@ import {
   toMs,
 } from '../contract/index.ts';
 import { type Authority, fingerprintOf, spkiOf } from './authority.ts';
-import { type CertificateRow, IDENTITIES_FILE, type IdentityRows, type TokenState } from './identity-rows.ts';
+import { IDENTITIES_FILE, type IdentityRows, type IssuedBy, type TokenState } from './identity-rows.ts';
 
 export type EnrolmentParts = {
   readonly rows: IdentityRows;
@@ -27,7 +27,8 @@ export type EnrolmentParts = {
 /** A certificate that came with a connection. `fault`: why TLS does not accept it; empty: it does. */
 export type Shown = { readonly raw: Uint8Array; readonly fault: string };
 
-const WHY: Readonly<Record<Exclude<TokenState, 'valid'>, string>> = {
+const WHY: Readonly<Record<Exclude<TokenState, 'valid'> | 'withdrawn', string>> = {
+  withdrawn: 'the certificate of this robot was revoked or replaced meanwhile',
   unknown: 'this token is not known here: a newer one took its place, or the robot was revoked',
   expired: 'this token has expired',
   used: 'this token was used already, with another key',
@@ -50,7 +51,7 @@ export class Enrolment {
     const { rows } = this.#parts;
     const state = rows.tokenState(secret, robot, public_key);
     if (state !== 'valid') throw unauthorised(robot, WHY[state]);
-    return await this.#identity(robot, public_key, secret);
+    return await this.#identity(robot, public_key, { secret });
   }
 
   /** `shown`: the certificate of the robot; one that has expired is enough. Throws `schema.invalid`, `api.unauthorised`. */
@@ -59,8 +60,10 @@ export class Enrolment {
     const { robot, public_key } = request;
     requireProof(request);
     const name = this.robot(shown, true);
-    if (name !== robot) throw unauthorised(robot, `the certificate is that of ${name ?? 'no robot'}`);
-    return await this.#identity(robot, public_key);
+    if (!shown || name !== robot)
+      throw unauthorised(robot, `the certificate is that of ${name ?? 'no robot'}`);
+    const fingerprint = fingerprintOf(new X509Certificate(shown.raw).toString());
+    return await this.#identity(robot, public_key, { shown: fingerprint });
   }
 
   /**
@@ -97,19 +100,20 @@ export class Enrolment {
     return robot;
   }
 
-  async #identity(robot: string, publicKey: string, secret?: string): Promise<LinkIdentity> {
+  async #identity(robot: string, publicKey: string, by: IssuedBy): Promise<LinkIdentity> {
     const { rows, authority, authorities, receiptKey, clock } = this.#parts;
     const validMs = this.#parts.validMs ?? LIMITS.CENTRAL_CERTIFICATE_MS;
     spkiOf(publicKey);
-    const known = rows.forKey(robot, publicKey);
-    const certificate = known?.certificate ?? (await authority.issueRobot(robot, publicKey, validMs));
-    if (!known) {
-      const row: Omit<CertificateRow, 'state' | 'since_ns'> = {
-        ...{ robot, public_key: publicKey, certificate, fingerprint: fingerprintOf(certificate) },
+    const made =
+      rows.forKey(robot, publicKey)?.certificate ?? (await authority.issueRobot(robot, publicKey, validMs));
+    const { state, certificate } = rows.add(
+      {
+        ...{ robot, public_key: publicKey, certificate: made, fingerprint: fingerprintOf(made) },
         not_after_ns: String(clock.now() + BigInt(validMs) * 1_000_000n),
-      };
-      rows.add(row, secret);
-    }
+      },
+      by,
+    );
+    if (state !== 'valid') throw unauthorised(robot, WHY[state]);
     return { robot, certificate, authorities, receipt_key: receiptKey };
   }
 }

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, sign, type webcrypto, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
-import { Authority } from '../../central/authority.ts';
+import { Authority, fingerprintOf } from '../../central/authority.ts';
 import { Enrolment } from '../../central/enrolment.ts';
 import { IDENTITIES_FILE, IdentityRows } from '../../central/identity-rows.ts';
 import { type Clock, identityText } from '../../contract/index.ts';
@@ -85,13 +85,56 @@ describe('enrolment against strangers', () => {
     // In the rows, but not signed by the authority.
     rows.addToken(secretOf('f'), 'r2', DAY_MS);
     const key = newKey();
+    const by = { secret: secretOf('f') };
     const row = { robot: 'r2', public_key: key.public_key, certificate: forged, not_after_ns: '1' };
-    rows.add({
-      ...row,
-      fingerprint: new X509Certificate(forged).fingerprint256.replaceAll(':', '').toLowerCase(),
-    });
+    rows.add({ ...row, fingerprint: fingerprintOf(forged) }, by);
     await expect(enrolment.renew(newKey().request('r1'), shown(forged, LATE))).rejects.toMatchObject(
       unauthorised(/only one that is known here/),
+    );
+  });
+
+  it('of robots that use one token at once, one is enrolled', async () => {
+    rows.addToken(secretOf('a'), 'r1', DAY_MS);
+    const keys = [newKey(), newKey(), newKey()];
+    const all = await Promise.allSettled(
+      keys.map((key) => enrolment.enrol({ ...key.request('r1'), secret: secretOf('a') })),
+    );
+    expect(all.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(all.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: unauthorised(/used already, with another key/),
+    });
+  });
+
+  it('twice at once with one key is answered with one certificate', async () => {
+    rows.addToken(secretOf('a'), 'r1', DAY_MS);
+    const body = { ...newKey().request('r1'), secret: secretOf('a') };
+    const [one, two] = await Promise.all([enrolment.enrol(body), enrolment.enrol(body)]);
+    expect(one.certificate).toBe(two.certificate);
+    expect(enrolment.robot(shown(one.certificate))).toBe('r1');
+  });
+
+  it('a revocation while it is enrolled, or renewed, stays', async () => {
+    const commandLine = new IdentityRows(join(folder, IDENTITIES_FILE), () => clock.now());
+    rows.addToken(secretOf('a'), 'r1', DAY_MS);
+    const enrolling = enrolment.enrol({ ...newKey().request('r1'), secret: secretOf('a') });
+    commandLine.revoke('r1');
+    await expect(enrolling).rejects.toMatchObject(unauthorised(/not known here/));
+    expect(rows.isRevoked('r1')).toBe(true);
+    const own = await enrolled('r2');
+    const renewing = enrolment.renew(newKey().request('r2'), shown(own));
+    commandLine.revoke('r2');
+    await expect(renewing).rejects.toMatchObject(unauthorised(/revoked or replaced meanwhile/));
+    commandLine.close();
+  });
+
+  it('a token is used up also by a key that has a certificate already', async () => {
+    const own = await enrolled('r1');
+    const next = newKey();
+    await enrolment.renew(next.request('r1'), shown(own)); // Its answer was lost.
+    rows.addToken(secretOf('a'), 'r1', DAY_MS);
+    await enrolment.enrol({ ...next.request('r1'), secret: secretOf('a') });
+    await expect(enrolment.enrol({ ...newKey().request('r1'), secret: secretOf('a') })).rejects.toMatchObject(
+      unauthorised(/used already, with another key/),
     );
   });
 
@@ -124,7 +167,10 @@ describe('enrolment against strangers', () => {
     const central = await new CentralRig().start({ tls: {} });
     await import('reflect-metadata');
     const lib = await import('@peculiar/x509');
-    const keys = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair;
+    const keys = (await crypto.subtle.generateKey('Ed25519', true, [
+      'sign',
+      'verify',
+    ])) as webcrypto.CryptoKeyPair;
     const forged = await lib.X509CertificateGenerator.createSelfSigned({
       name: 'CN=r1',
       notBefore: new Date(Date.now() - 10 * DAY_MS),
