@@ -34,7 +34,7 @@ export type EnrolOptions = {
   readonly robot: string;
   /** The text of the token. */
   readonly token: string;
-  /** PEM of the authority of the coordinator, where the token does not name it. */
+  /** PEM of the authority of the coordinator, instead of the one that the token names. */
   readonly ca?: string;
   /** Trust the authority that is shown first; only for a token that names none. */
   readonly trustFirst: boolean;
@@ -81,7 +81,7 @@ export async function enrol(
     const body = JSON.stringify({ ...requestOf(robot, key), secret: token.secret });
     const identity = await ask(http, 'link/v2/enrol', body, robot, key);
     // What robots are to trust from now on; the same authority where the token named it.
-    const kept = identity.authorities || ca;
+    const kept = options.ca ?? (identity.authorities || ca);
     if (kept !== undefined && kept !== '') store.replace(AUTHORITIES_FILE, kept);
     else store.remove(AUTHORITIES_FILE);
     store.replace(RECEIPT_KEY_FILE, identity.receipt_key);
@@ -148,7 +148,7 @@ async function authorityOf(
   { url, ca, trustFirst, clock }: EnrolOptions,
   token: EnrolToken,
 ): Promise<string | undefined> {
-  if (token.authority === '' && (ca !== undefined || !trustFirst)) return ca;
+  if (ca !== undefined || (token.authority === '' && !trustFirst)) return ca;
   const chain = await shownChain(url, clock);
   const wanted =
     token.authority === '' ? chain.at(-1) : chain.find((one) => fingerprint(one) === token.authority);

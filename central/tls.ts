@@ -36,11 +36,14 @@ export async function tlsOptions(
   };
 }
 
-/** What robots are to trust: the authority in the file of the coordinator's certificate, or its own; empty: any of the host. */
+/**
+ * What robots are to trust: the authority in the file of the coordinator's certificate, or its own; empty: any of the host. What
+ * another authority has signed is none: TLS needs the whole chain.
+ */
 export function authoritiesFor(authority: Authority, { certificate }: TlsFiles): string {
   if (certificate === undefined) return authority.bundle;
   return certificatesOf(readPem(certificate, '--tls-cert'))
-    .filter((one) => one.ca)
+    .filter((one) => one.ca && one.checkIssued(one) && one.verify(one.publicKey))
     .map(String)
     .join('');
 }

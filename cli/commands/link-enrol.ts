@@ -13,7 +13,7 @@ export function addEnrolCommand(link: Command): void {
     .description('get this robot its own key and certificate from central, for a one-time token')
     .option('--token <token>', 'what "auraison central enrol" printed')
     .option('--token-file <path>', 'a file with the token; - for standard input')
-    .option('--ca <path>', 'authority of central (PEM), where the token does not name it')
+    .option('--ca <path>', 'authority of central (PEM), instead of the one that the token names')
     .option('--trust-first', 'trust the authority that central shows first, where the token names none')
     .addHelpText(
       'after',

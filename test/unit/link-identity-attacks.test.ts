@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign, type webcrypto, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,10 @@ import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
 import { Authority, fingerprintOf } from '../../central/authority.ts';
 import { Enrolment } from '../../central/enrolment.ts';
 import { IDENTITIES_FILE, IdentityRows } from '../../central/identity-rows.ts';
+import { openInvitations } from '../../central/invitations.ts';
 import { type Clock, identityText } from '../../contract/index.ts';
+import { enrolRobot } from '../../daemon/compose/link-identity.ts';
+import { Authority as FileAuthority } from '../support/certificates.ts';
 import { CentralRig } from '../support/object-rig.ts';
 
 const DAY_MS = 86_400_000;
@@ -197,5 +201,70 @@ describe('enrolment against strangers', () => {
     });
     expect(answer).toMatchObject({ status: 401, text: expect.not.stringContaining('BEGIN CERTIFICATE') });
     await central.stop();
+  });
+});
+
+describe('enrolment with files that are not as expected', () => {
+  let folder: string;
+  let central: CentralRig;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'enrolment-'));
+    central = new CentralRig();
+  });
+  afterEach(async () => {
+    await central.stop();
+    rmSync(folder, { recursive: true });
+  });
+  const invite = async (robot: string) => {
+    const found = await openInvitations(
+      central.dataDir,
+      new FileSecrets(central.dataDir, 'cli'),
+      new SystemClock(),
+    );
+    const token = await found.invite(robot, DAY_MS);
+    found.close();
+    return token;
+  };
+  const enrol = (robot: string, token: string, ca?: string) =>
+    enrolRobot({
+      ...{ url: central.running.url, token, robot, dataDir: join(folder, robot), clock: new SystemClock() },
+      ...{ ca, trustFirst: false },
+    });
+
+  /** Leaf and intermediate in one file, as authorities of the web hand them out. */
+  function fullChain(root: FileAuthority) {
+    const at = (name: string) => join(folder, name);
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' });
+    const signed = (name: string, by: string, byKey: string, extensions: string) => {
+      writeFileSync(at(`${name}.ext`), extensions);
+      const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+      openssl('req', ...key, '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`), '-subj', `/CN=${name}`);
+      const files = ['-in', at(`${name}.csr`), '-out', at(`${name}.pem`), '-extfile', at(`${name}.ext`)];
+      openssl('x509', '-req', ...files, '-days', '2', '-CA', by, '-CAkey', byKey, '-CAcreateserial');
+    };
+    signed('middle', root.ca, join(folder, 'root', 'ca.key'), 'basicConstraints=critical,CA:TRUE\n');
+    signed('leaf', at('middle.pem'), at('middle.key'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
+    const both = readFileSync(at('leaf.pem'), 'utf8') + readFileSync(at('middle.pem'), 'utf8');
+    writeFileSync(at('fullchain.pem'), both);
+    return { certificate: at('fullchain.pem'), key: at('leaf.key') };
+  }
+
+  it('a chain without its root names no authority; the one of --ca counts', async () => {
+    const root = new FileAuthority(folder, 'root');
+    const files = fullChain(root);
+    await central.start({ tls: files });
+    const token = await invite('r1');
+    expect(token.split('.')[1]).toBe('-');
+    expect(await enrol('r1', token, root.ca)).toMatchObject({ file: expect.any(String) });
+    const kept = readFileSync(join(folder, 'r1', 'link-identity', 'authorities.pem'), 'utf8');
+    expect(kept.trim()).toBe(readFileSync(root.ca, 'utf8').trim());
+  });
+
+  it('--ca counts also where the token names an authority', async () => {
+    await central.start({ tls: {} });
+    const other = new FileAuthority(folder, 'other');
+    const token = await invite('r1');
+    await expect(enrol('r1', token, other.ca)).rejects.toMatchObject({ code: 'link.unreachable' });
+    await enrol('r1', token, join(central.dataDir, 'authority.pem'));
   });
 });
