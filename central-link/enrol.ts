@@ -77,7 +77,7 @@ export async function enrol(
   const http = new CentralHttp({ url, clock, tls: () => (ca === undefined ? undefined : facts) });
   const facts = ca === undefined ? {} : { ca };
   try {
-    const key = await store.readOrCreate(NEXT_KEY_FILE, newKey);
+    const key = await nextKey(store);
     const body = JSON.stringify({ ...requestOf(robot, key), secret: token.secret });
     const identity = await ask(http, 'link/v2/enrol', body, robot, key);
     // What robots are to trust from now on; the same authority where the token named it.
@@ -97,7 +97,7 @@ export async function enrol(
 
 /** A new key and a certificate for it, for the ones that `http` shows. Rejects as `enrol`. */
 export async function renew(http: CentralHttp, robot: string, store: IdentityStore): Promise<Date> {
-  const key = await store.readOrCreate(NEXT_KEY_FILE, newKey);
+  const key = await nextKey(store);
   const identity = await ask(http, 'link/v2/renew', JSON.stringify(requestOf(robot, key)), robot, key);
   if (identity.authorities !== '') store.replace(AUTHORITIES_FILE, identity.authorities);
   keep(store, key, identity);
@@ -137,6 +137,19 @@ function requestOf(robot: string, key: string) {
   const public_key = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }) as string;
   const text = identityText({ robot, public_key });
   return { robot, public_key, proof: sign(null, Buffer.from(text), privateKey).toString('base64url') };
+}
+
+/** The kept one, so that a lost answer comes again; a new one where it cannot be used. */
+async function nextKey(store: IdentityStore): Promise<string> {
+  try {
+    const key = await store.readOrCreate(NEXT_KEY_FILE, newKey);
+    if (createPrivateKey(key).asymmetricKeyType === 'ed25519') return key;
+  } catch {
+    // Empty, damaged, or readable by others.
+  }
+  const key = newKey();
+  store.replace(NEXT_KEY_FILE, key);
+  return key;
 }
 
 function newKey(): string {

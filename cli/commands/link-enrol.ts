@@ -46,12 +46,24 @@ export function addEnrolCommand(link: Command): void {
 
 function tokenOf({ token, tokenFile }: Options): string {
   if (token !== undefined) return token;
-  if (tokenFile !== undefined) return readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
+  if (tokenFile !== undefined) return readToken(tokenFile);
   throw new EdgeError('config.invalid', {
     ...{ operation: 'enrol robot', subject: '--token' },
     message: '--token or --token-file expected',
     hint: 'auraison central enrol NAME prints a token, at the coordinator',
   });
+}
+
+function readToken(path: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (cause) {
+    throw new EdgeError('config.invalid', {
+      ...{ operation: 'enrol robot', subject: '--token-file', cause },
+      message: `--token-file: ${path} cannot be read: ${(cause as Error).message}`,
+      hint: 'auraison central enrol NAME prints a token, at the coordinator',
+    });
+  }
 }
 
 function addressOf(url: string): string {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign, type webcrypto, X509Certificate } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -266,5 +266,29 @@ describe('enrolment with files that are not as expected', () => {
     const token = await invite('r1');
     await expect(enrol('r1', token, other.ca)).rejects.toMatchObject({ code: 'link.unreachable' });
     await enrol('r1', token, join(central.dataDir, 'authority.pem'));
+  });
+
+  it.each([
+    ['empty', ''],
+    ['damaged', '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ'],
+  ])('a kept key that is %s gives way to a new one', async (_, text) => {
+    await central.start({ tls: {} });
+    const identity = join(folder, 'r1', 'link-identity');
+    mkdirSync(identity, { recursive: true });
+    writeFileSync(join(identity, 'next-key.pem'), text, { mode: 0o600 });
+    await enrol('r1', await invite('r1'));
+    expect(readdirSync(identity)).not.toContain('next-key.pem');
+  });
+
+  it('a --ca that is not there, or no certificate, is named', async () => {
+    await central.start({ tls: {} });
+    const empty = join(folder, 'empty.pem');
+    writeFileSync(empty, '');
+    for (const ca of ['/nope', empty])
+      await expect(enrol('r1', await invite('r1'), ca)).rejects.toMatchObject({
+        code: 'config.invalid',
+        subject: '--ca',
+        message: expect.stringContaining(ca),
+      });
   });
 });
