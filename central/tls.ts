@@ -37,8 +37,8 @@ export async function tlsOptions(
 }
 
 /**
- * What robots are to trust: the authority in the file of the coordinator's certificate, or its own; empty: any of the host. What
- * another authority has signed is none: TLS needs the whole chain.
+ * What robots are to trust: the authority in the file of the coordinator's certificate, or its own; empty: any of the host. One
+ * that another authority has signed does not count: TLS needs the chain up to its root.
  */
 export function authoritiesFor(authority: Authority, { certificate }: TlsFiles): string {
   if (certificate === undefined) return authority.bundle;
