@@ -265,6 +265,7 @@ export class ObjectRows {
     this.#db.close();
   }
 
+  /** Also where an upgrade by a version before broke off between the columns and their values. */
   #upgrade(): void {
     const names = new Set(
       this.#db
@@ -273,13 +274,12 @@ export class ObjectRows {
         .map((row) => row['name']),
     );
     const missing = Object.entries(ADDED).filter(([name]) => !names.has(name));
-    if (missing.length === 0) return;
     for (const [name, type] of missing) this.#db.exec(`ALTER TABLE content ADD COLUMN ${name} ${type}`);
     const set = this.#db.prepare(
       'UPDATE content SET there = ?, touched_ns = ? WHERE robot = ? AND sha256 = ?',
     );
     for (const { robot, sha256, bytes, part_bytes, held, have } of this.#db
-      .prepare('SELECT * FROM content')
+      .prepare("SELECT * FROM content WHERE touched_ns = '0'")
       .all()) {
       const there =
         held === 1 ? Number(bytes) : bytesOf(have as Uint8Array, Number(bytes), Number(part_bytes));

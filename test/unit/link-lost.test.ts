@@ -184,6 +184,13 @@ it('an upgrade of a database of files that breaks off leaves it as it was', () =
   const rows = new ObjectRows(path, () => 1n);
   expect(rows.bytes()).toBe(100_000);
   rows.close();
+  // As a version before left it, which did not do this in one transaction.
+  const half = new DatabaseSync(path);
+  half.exec("UPDATE content SET there = 0, touched_ns = '0'");
+  half.close();
+  const whole = new ObjectRows(path, () => 1n);
+  expect(whole.bytes()).toBe(100_000);
+  whole.close();
   rmSync(folder, { recursive: true });
 });
 
