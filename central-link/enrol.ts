@@ -34,7 +34,7 @@ export type EnrolOptions = {
   readonly robot: string;
   /** The text of the token. */
   readonly token: string;
-  /** PEM of the authority of the coordinator, where the token does not name it. */
+  /** PEM of the authority of the coordinator, instead of the one that the token names. */
   readonly ca?: string;
   /** Trust the authority that is shown first; only for a token that names none. */
   readonly trustFirst: boolean;
@@ -77,11 +77,11 @@ export async function enrol(
   const http = new CentralHttp({ url, clock, tls: () => (ca === undefined ? undefined : facts) });
   const facts = ca === undefined ? {} : { ca };
   try {
-    const key = await store.readOrCreate(NEXT_KEY_FILE, newKey);
+    const key = await nextKey(store);
     const body = JSON.stringify({ ...requestOf(robot, key), secret: token.secret });
     const identity = await ask(http, 'link/v2/enrol', body, robot, key);
     // What robots are to trust from now on; the same authority where the token named it.
-    const kept = identity.authorities || ca;
+    const kept = options.ca ?? (identity.authorities || ca);
     if (kept !== undefined && kept !== '') store.replace(AUTHORITIES_FILE, kept);
     else store.remove(AUTHORITIES_FILE);
     store.replace(RECEIPT_KEY_FILE, identity.receipt_key);
@@ -97,7 +97,7 @@ export async function enrol(
 
 /** A new key and a certificate for it, for the ones that `http` shows. Rejects as `enrol`. */
 export async function renew(http: CentralHttp, robot: string, store: IdentityStore): Promise<Date> {
-  const key = await store.readOrCreate(NEXT_KEY_FILE, newKey);
+  const key = await nextKey(store);
   const identity = await ask(http, 'link/v2/renew', JSON.stringify(requestOf(robot, key)), robot, key);
   if (identity.authorities !== '') store.replace(AUTHORITIES_FILE, identity.authorities);
   keep(store, key, identity);
@@ -139,6 +139,19 @@ function requestOf(robot: string, key: string) {
   return { robot, public_key, proof: sign(null, Buffer.from(text), privateKey).toString('base64url') };
 }
 
+/** The kept one, so that a lost answer comes again; a new one where it cannot be used. */
+async function nextKey(store: IdentityStore): Promise<string> {
+  try {
+    const key = await store.readOrCreate(NEXT_KEY_FILE, newKey);
+    if (createPrivateKey(key).asymmetricKeyType === 'ed25519') return key;
+  } catch {
+    // Empty, damaged, or readable by others.
+  }
+  const key = newKey();
+  store.replace(NEXT_KEY_FILE, key);
+  return key;
+}
+
 function newKey(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 }
@@ -148,7 +161,7 @@ async function authorityOf(
   { url, ca, trustFirst, clock }: EnrolOptions,
   token: EnrolToken,
 ): Promise<string | undefined> {
-  if (token.authority === '' && (ca !== undefined || !trustFirst)) return ca;
+  if (ca !== undefined || (token.authority === '' && !trustFirst)) return ca;
   const chain = await shownChain(url, clock);
   const wanted =
     token.authority === '' ? chain.at(-1) : chain.find((one) => fingerprint(one) === token.authority);

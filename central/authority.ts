@@ -50,6 +50,11 @@ export class Authority {
     return fingerprintOf(this.bundle);
   }
 
+  /** Whether it was issued here, whenever that was. */
+  hasSigned(certificate: X509Certificate): boolean {
+    return certificate.verify(new X509Certificate(this.bundle).publicKey);
+  }
+
   /** For the coordinator, under these names and addresses; with a new key. */
   async issueServer(names: readonly string[]): Promise<Pair> {
     const { SubjectAlternativeNameExtension } = await x509();

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
+import { EdgeError } from '../contract/index.ts';
 import { Prepared } from '../io/prepared.ts';
 
 /** Of the data directory. */
@@ -18,6 +19,8 @@ export type CertificateRow = {
 };
 
 export type TokenState = 'valid' | 'unknown' | 'expired' | 'used' | 'foreign';
+/** What a certificate is issued for: a one-time token, or the certificate that was shown (its fingerprint). */
+export type IssuedBy = { readonly secret: string } | { readonly shown: string };
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS token (
@@ -41,12 +44,11 @@ export class IdentityRows {
   readonly #prepared: Prepared;
   readonly #nowNs: () => bigint;
 
+  /** Throws `host.missing` where the file cannot be used. */
   constructor(path: string, nowNs: () => bigint) {
     this.#nowNs = nowNs;
-    this.#db = new DatabaseSync(path, { timeout: 5_000 });
+    this.#db = open(path);
     this.#prepared = new Prepared(this.#db);
-    this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
-    this.#db.exec(SCHEMA);
   }
 
   /** A new token of a robot takes the place of older ones that were not used. */
@@ -71,27 +73,38 @@ export class IdentityRows {
     return BigInt(String(row['expires_ns'])) < this.#nowNs() ? 'expired' : 'valid';
   }
 
-  /** The certificate counts from now on; with a token, that token is used up and the robot no longer revoked. */
+  /**
+   * The certificate counts from now on; with a token, that token is used up and the robot no longer revoked. All of it is judged
+   * here, since token and robot may have changed while the certificate was made. `certificate`: an earlier one where this key has one.
+   */
   add(
     row: Pick<CertificateRow, 'fingerprint' | 'robot' | 'public_key' | 'certificate' | 'not_after_ns'>,
-    secret?: string,
-  ): void {
+    by: IssuedBy,
+  ): { readonly state: TokenState | 'withdrawn'; readonly certificate: string } {
     const { fingerprint, robot, public_key, certificate, not_after_ns } = row;
     const now = `${this.#nowNs()}`;
-    this.#together(() => {
-      if (secret !== undefined) {
-        this.#prepared.get('UPDATE token SET used_by = ? WHERE digest = ?').run(public_key, digest(secret));
+    return this.#together(() => {
+      const state =
+        'secret' in by ? this.tokenState(by.secret, robot, public_key) : this.#renewable(robot, by.shown);
+      if (state !== 'valid') return { state, certificate: '' };
+      if ('secret' in by) {
+        this.#prepared
+          .get('UPDATE token SET used_by = ? WHERE digest = ?')
+          .run(public_key, digest(by.secret));
         this.#prepared.get('DELETE FROM revoked WHERE robot = ?').run(robot);
-        // Enrolled again: what was issued before is no longer the robot's.
+        // Enrolled again: what was issued before for other keys is no longer the robot's.
         this.#prepared
           .get(
-            "UPDATE certificate SET state = 'replaced', since_ns = ? WHERE robot = ? AND state IN ('issued', 'current')",
+            "UPDATE certificate SET state = 'replaced', since_ns = ? WHERE robot = ? AND public_key <> ? AND state IN ('issued', 'current')",
           )
-          .run(now, robot);
+          .run(now, robot, public_key);
       }
+      const known = this.forKey(robot, public_key);
+      if (known) return { state, certificate: known.certificate };
       this.#prepared
         .get("INSERT INTO certificate VALUES (?, ?, ?, ?, ?, 'issued', ?)")
         .run(fingerprint, robot, public_key, certificate, not_after_ns, now);
+      return { state, certificate };
     });
   }
 
@@ -166,15 +179,41 @@ export class IdentityRows {
     this.#db.close();
   }
 
-  #together(work: () => void): void {
+  /** The certificate with which a robot asks for another one still counts, as far as it is known here. */
+  #renewable(robot: string, shown: string): 'valid' | 'withdrawn' {
+    const state = this.find(shown)?.state ?? 'current';
+    return this.isRevoked(robot) || state === 'revoked' || state === 'replaced' ? 'withdrawn' : 'valid';
+  }
+
+  #together<T>(work: () => T): T {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      work();
+      const result = work();
       this.#db.exec('COMMIT');
+      return result;
     } catch (error) {
       this.#db.exec('ROLLBACK');
       throw error;
     }
+  }
+}
+
+function open(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout: 5_000 });
+    db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
+    const found = db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
+    if (found !== 'ok') throw new Error(String(found));
+    db.exec(SCHEMA);
+    return db;
+  } catch (cause) {
+    db?.close();
+    throw new EdgeError('host.missing', {
+      ...{ operation: 'open coordinator', subject: IDENTITIES_FILE, cause },
+      message: `${path} cannot be used: ${(cause as Error).message}`,
+      hint: `restore ${IDENTITIES_FILE} from a backup and revoke again what was revoked since; without a backup move it and its -wal and -shm away, and enrol every robot again`,
+    });
   }
 }
 

@@ -70,7 +70,10 @@ export class ObjectRows {
     this.#prepared = new Prepared(this.#db);
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL');
     this.#db.exec(SCHEMA);
-    this.#upgrade();
+    this.#together(() => {
+      this.#upgrade();
+      this.#giveHeads();
+    });
     this.#db.exec('CREATE INDEX IF NOT EXISTS content_head ON content (robot, head)');
     const sum = this.#db.prepare('SELECT coalesce(sum(there), 0) AS bytes FROM content').get();
     this.#bytes = Number(sum!['bytes']);
@@ -164,22 +167,20 @@ export class ObjectRows {
     const before = this.#there(robot, sha256);
     const last = this.#prepared.get('SELECT head FROM head WHERE robot = ?').get(robot)?.['head'] ?? '';
     const head = createHash('sha256').update(`${last}\n${sha256}\n${this.#nowNs()}`).digest('hex');
-    this.#db.exec('PRAGMA synchronous=FULL; BEGIN IMMEDIATE');
+    this.#db.exec('PRAGMA synchronous=FULL');
     try {
-      const { changes } = this.#prepared
-        .get(
-          `UPDATE content SET held = 1, leaves = NULL, held_ns = ?, there = bytes, head = ?
+      this.#together(() => {
+        const { changes } = this.#prepared
+          .get(
+            `UPDATE content SET held = 1, leaves = NULL, held_ns = ?, there = bytes, head = ?
           WHERE robot = ? AND sha256 = ? AND bytes = ? AND root = ?`,
-        )
-        .run(this.#nowNs().toString(), head, robot, sha256, bytes, root);
-      if (Number(changes) > 0) {
-        this.#prepared.get('INSERT OR REPLACE INTO head VALUES (?, ?)').run(robot, head);
-        this.#bytes += bytes - before;
-      }
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
+          )
+          .run(this.#nowNs().toString(), head, robot, sha256, bytes, root);
+        if (Number(changes) > 0) {
+          this.#prepared.get('INSERT OR REPLACE INTO head VALUES (?, ?)').run(robot, head);
+          this.#bytes += bytes - before;
+        }
+      });
     } finally {
       this.#db.exec('PRAGMA synchronous=NORMAL');
     }
@@ -264,6 +265,7 @@ export class ObjectRows {
     this.#db.close();
   }
 
+  /** Also where an upgrade by a version before broke off between the columns and their values. */
   #upgrade(): void {
     const names = new Set(
       this.#db
@@ -272,17 +274,49 @@ export class ObjectRows {
         .map((row) => row['name']),
     );
     const missing = Object.entries(ADDED).filter(([name]) => !names.has(name));
-    if (missing.length === 0) return;
     for (const [name, type] of missing) this.#db.exec(`ALTER TABLE content ADD COLUMN ${name} ${type}`);
     const set = this.#db.prepare(
       'UPDATE content SET there = ?, touched_ns = ? WHERE robot = ? AND sha256 = ?',
     );
     for (const { robot, sha256, bytes, part_bytes, held, have } of this.#db
-      .prepare('SELECT * FROM content')
+      .prepare("SELECT * FROM content WHERE touched_ns = '0'")
       .all()) {
       const there =
         held === 1 ? Number(bytes) : bytesOf(have as Uint8Array, Number(bytes), Number(part_bytes));
       set.run(there, `${this.#nowNs()}`, String(robot), String(sha256));
+    }
+  }
+
+  /**
+   * Robots whose files came before there were heads, so that they do not take central for one that lost them. Made of what was
+   * held last: the same each time, and another one where a later file was lost.
+   */
+  #giveHeads(): void {
+    const last = this.#db.prepare(
+      `SELECT sha256, held_ns FROM content WHERE robot = ? AND held = 1
+       ORDER BY CAST(coalesce(held_ns, '0') AS INTEGER) DESC, sha256 LIMIT 1`,
+    );
+    for (const { robot } of this.#db
+      .prepare('SELECT DISTINCT robot FROM content WHERE held = 1 AND robot NOT IN (SELECT robot FROM head)')
+      .all()) {
+      const { sha256, held_ns } = last.get(String(robot))!;
+      const head = createHash('sha256').update(`\n${sha256}\n${held_ns}`).digest('hex');
+      this.#db
+        .prepare('UPDATE content SET head = ? WHERE robot = ? AND sha256 = ?')
+        .run(head, robot!, sha256!);
+      this.#db.prepare('INSERT INTO head VALUES (?, ?)').run(robot!, head);
+    }
+  }
+
+  /** All of it, or nothing. */
+  #together(work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
     }
   }
 }

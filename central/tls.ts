@@ -36,11 +36,14 @@ export async function tlsOptions(
   };
 }
 
-/** What robots are to trust: the authority in the file of the coordinator's certificate, or its own; empty: any of the host. */
+/**
+ * What robots are to trust: the authority in the file of the coordinator's certificate, or its own; empty: any of the host. One
+ * that another authority has signed does not count: TLS needs the chain up to its root.
+ */
 export function authoritiesFor(authority: Authority, { certificate }: TlsFiles): string {
   if (certificate === undefined) return authority.bundle;
   return certificatesOf(readPem(certificate, '--tls-cert'))
-    .filter((one) => one.ca)
+    .filter((one) => one.ca && one.checkIssued(one) && one.verify(one.publicKey))
     .map(String)
     .join('');
 }

@@ -13,7 +13,7 @@ export function addEnrolCommand(link: Command): void {
     .description('get this robot its own key and certificate from central, for a one-time token')
     .option('--token <token>', 'what "auraison central enrol" printed')
     .option('--token-file <path>', 'a file with the token; - for standard input')
-    .option('--ca <path>', 'authority of central (PEM), where the token does not name it')
+    .option('--ca <path>', 'authority of central (PEM), instead of the one that the token names')
     .option('--trust-first', 'trust the authority that central shows first, where the token names none')
     .addHelpText(
       'after',
@@ -46,12 +46,24 @@ export function addEnrolCommand(link: Command): void {
 
 function tokenOf({ token, tokenFile }: Options): string {
   if (token !== undefined) return token;
-  if (tokenFile !== undefined) return readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
+  if (tokenFile !== undefined) return readToken(tokenFile);
   throw new EdgeError('config.invalid', {
     ...{ operation: 'enrol robot', subject: '--token' },
     message: '--token or --token-file expected',
     hint: 'auraison central enrol NAME prints a token, at the coordinator',
   });
+}
+
+function readToken(path: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (cause) {
+    throw new EdgeError('config.invalid', {
+      ...{ operation: 'enrol robot', subject: '--token-file', cause },
+      message: `--token-file: ${path} cannot be read: ${(cause as Error).message}`,
+      hint: 'auraison central enrol NAME prints a token, at the coordinator',
+    });
+  }
 }
 
 function addressOf(url: string): string {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
@@ -5,7 +6,7 @@ import { CentralHttp } from '../../central-link/central-http.ts';
 import { IDENTITY_FOLDER, ROBOT_FILE } from '../../central-link/identity-files.ts';
 import type { LinkIdentity } from '../../central-link/link-identity.ts';
 import { Renewal } from '../../central-link/renewal.ts';
-import type { CellContext, Clock } from '../../contract/core.ts';
+import { type CellContext, type Clock, EdgeError } from '../../contract/core.ts';
 
 /** Keeps the certificate of the enrolment fresh. */
 export function linkRenewal(
@@ -37,7 +38,21 @@ export async function enrolRobot(options: {
 }): Promise<{ readonly until: Date; readonly authority: string; readonly file: string }> {
   const { enrol } = await import('../../central-link/enrol.ts');
   const { dataDir, ca, ...rest } = options;
-  const text = ca === undefined ? {} : { ca: readFileSync(ca, 'utf8') };
+  const text = ca === undefined ? {} : { ca: readCertificate(ca) };
   const done = await enrol({ ...rest, ...text, store: identityStore(dataDir) });
   return { ...done, file: join(dataDir, IDENTITY_FOLDER, ROBOT_FILE) };
+}
+
+function readCertificate(path: string): string {
+  try {
+    const text = readFileSync(path, 'utf8');
+    new X509Certificate(text);
+    return text;
+  } catch (cause) {
+    throw new EdgeError('config.invalid', {
+      ...{ operation: 'enrol robot', subject: '--ca', cause },
+      message: `--ca: ${path} is not a certificate in PEM that can be read: ${(cause as Error).message}`,
+      hint: 'the file needs a part -----BEGIN CERTIFICATE-----',
+    });
+  }
 }
