@@ -47,6 +47,51 @@ it('gives the whole segment, or the range that is asked for', async () => {
   expect(await part('lines=1-2')).toMatchObject({ status: 200, bytes: CONTENT });
 });
 
+it('an empty segment is answered with no bytes, any range of it is refused, and nothing rejects', async () => {
+  const rejected: unknown[] = [];
+  const keep = (reason: unknown) => rejected.push(reason);
+  process.on('unhandledRejection', keep);
+  try {
+    writeFileSync(join(folder.path, 'bags', 'run', 'run_0.mcap'), '');
+    for (let i = 0; i <= LIMITS.BAG_READS_EACH_MAX; i += 1) {
+      const whole = await rig.get(PATH);
+      expect([whole.status, whole.headers.get('content-length')]).toEqual([200, '0']);
+      expect((await whole.arrayBuffer()).byteLength).toBe(0);
+      for (const range of ['bytes=0-9', 'bytes=0-', 'bytes=-8'])
+        expect(await part(range)).toMatchObject({ status: 416, range: 'bytes */0' });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rejected).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', keep);
+  }
+});
+
+it('a segment that cannot be read or closed is an answer, and nothing rejects', async () => {
+  const rejected: unknown[] = [];
+  const keep = (reason: unknown) => rejected.push(reason);
+  process.on('unhandledRejection', keep);
+  const broken = {
+    bytes: 10,
+    stream: () => {
+      throw new Error('cannot be read');
+    },
+    close: () => Promise.reject(new Error('cannot be closed')),
+  };
+  const own = await startRig({}, { segment: async () => broken });
+  try {
+    for (let i = 0; i <= LIMITS.BAG_READS_EACH_MAX; i += 1) {
+      expect((await own.get(PATH)).status).toBe(500);
+      expect((await own.get(PATH, { range: 'bytes=10-' })).status).toBe(416);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rejected).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', keep);
+    await own.stop();
+  }
+});
+
 it('gives nothing but sealed segments of recordings, and nothing to a guest', async () => {
   writeFileSync(join(folder.path, 'token'), 'secret');
   writeFileSync(join(folder.path, 'bags', 'run', 'run_1.mcap.active'), 'open');

@@ -159,10 +159,8 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
       } catch (error) {
         // A file that opens after its deadline is closed then.
         void asked
-          ?.then(
-            (late) => late?.close(),
-            () => {},
-          )
+          ?.then((late) => late?.close())
+          .catch(() => {})
           .finally(leave);
         throw error;
       }
@@ -180,7 +178,7 @@ function send(
 ): FastifyReply {
   const range = rangeOf(asked, segment.bytes);
   if (range === 'outside') {
-    void segment.close().finally(leave);
+    closeQuietly(segment, leave);
     const error = new EdgeError('schema.invalid', {
       ...{ operation: 'read segment', subject: file },
       message: `${asked?.slice(0, 64)} is outside of ${segment.bytes} bytes`,
@@ -194,9 +192,21 @@ function send(
     .header('content-length', last - first + 1)
     .header('content-disposition', `attachment; filename="${file}"`);
   if (range) void reply.code(206).header('content-range', `bytes ${first}-${last}/${segment.bytes}`);
+  if (segment.bytes === 0) {
+    closeQuietly(segment, leave);
+    return reply.send(Buffer.alloc(0));
+  }
   const stream = segment.stream(first, last);
   stream.once('close', leave);
   return reply.send(stream);
+}
+
+/** Nothing of it is sent: whether it closes well is of no interest. */
+function closeQuietly(segment: SegmentBytes, leave: () => void): void {
+  void segment
+    .close()
+    .catch(() => {})
+    .finally(leave);
 }
 
 function missing(subject: string, operation = 'read segment'): EdgeError {
