@@ -15,7 +15,7 @@ import { fetchRange, readMarks, readNotes, readSegments } from './bag-data.ts';
 import { BagReader, spanOf } from './bag-reader.ts';
 import type { Mark } from './marks.ts';
 import { PartBar, removeNote } from './part-bar.tsx';
-import { nsOf, Player } from './player.ts';
+import { nsOf, Player, partNs } from './player.ts';
 import { PlotsPanel } from './plots-panel.tsx';
 import { StoryPanel } from './story-panel.tsx';
 import { clockText, offsetText } from './time-words.ts';
@@ -197,7 +197,7 @@ function useMarks(bag: string, player: Player) {
     const failed = (what: string) => (error: Error) => {
       if (!gone.signal.aborted) setFault(`${what} are not known: ${error.message}`);
     };
-    readMarks(bag, [nsOf(player.startS), nsOf(player.endS)], gone.signal).then((read) => {
+    readMarks(bag, partNs(player.span, undefined), gone.signal).then((read) => {
       setMarks(read.marks);
       if (read.more) setFault('only the first 5000 decisions are shown');
     }, failed('decisions'));
