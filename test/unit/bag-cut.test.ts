@@ -1,9 +1,11 @@
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { BagCutter, openBag } from '../../adapters/rosbag/index.ts';
+import { IdSource } from '../../contract/index.ts';
+import { makeRecordings } from '../../daemon/compose/recordings.ts';
 import { freshDir } from '../support/daemon.ts';
 import { writeFile } from '../support/mcap-files.ts';
 
@@ -73,4 +75,27 @@ it('refuses a time of which a segment is missing or damaged, and no other', { ti
   truncateSync(join(bag, 'run_2.mcap'), halfBytes);
   await expect(timesOf(30, 40)).rejects.toMatchObject({ code: 'bag.malformed' });
   expect(await timesOf(10, 19)).toEqual([10]);
+});
+
+it('cuts the next part when the one before is read or closed', { timeout: 60_000 }, async () => {
+  const part = { start_ns: `${10n * S}`, end_ns: `${20n * S}` };
+  const made = (await cutter.cut(bag, part, NEVER))!;
+  await expect(cutter.cut(bag, part, NEVER)).rejects.toMatchObject({ code: 'cell.overloaded' });
+  await made.close();
+  expect(await timesOf(10, 20)).toEqual([10, 19]);
+  expect(await timesOf(10, 20)).toEqual([10, 19]);
+});
+
+it('neither cuts nor annotates what a link among the bags leads to', async () => {
+  mkdirSync(join(folder.path, 'elsewhere'));
+  symlinkSync(join(folder.path, 'elsewhere'), join(folder.path, 'bags', 'away'));
+  const ids = new IdSource(
+    () => 0,
+    (length) => new Uint8Array(length),
+  );
+  const clock = new SystemClock();
+  const recordings = makeRecordings(folder.path, { emit: async () => {}, clock }, ids);
+  const words = { start_ns: '1', end_ns: '2', label: 'x', text: '', removed: false, by: 'operator' };
+  expect(await recordings.cutBag('away', { start_ns: '1', end_ns: '2' }, NEVER)).toBeUndefined();
+  expect(await recordings.annotate({ bag: 'away', ...words }, undefined)).toBeUndefined();
 });
