@@ -152,6 +152,16 @@ it('takes notes of operators about a recording, in its own time, and refuses wha
       { start_ns: '5', end_ns: '5', by: 'operator' },
     ]);
     expect((await notes.post(path, { start_ns: '5', end_ns: '4', text: 'x' })).status).toBe(400);
+    for (const body of [
+      { start_ns: '9999999999999999999' },
+      { start_ns: '5', end_ns: '9223372036854775808' },
+    ]) {
+      const refused = await notes.post(path, { ...body, text: 'x' });
+      expect([refused.status, await refused.text()]).toEqual([
+        400,
+        expect.stringContaining('9223372036854775807'),
+      ]);
+    }
     expect((await notes.post(path, { start_ns: '5' })).status).toBe(400);
     expect((await notes.post(path, { start_ns: 'now', text: 'x' })).status).toBe(400);
     expect((await notes.post('/v1/bags/other/annotations', { start_ns: '5', text: 'x' })).status).toBe(404);

@@ -51,6 +51,8 @@ const AnnotationView = Type.Object(
   },
   closed,
 );
+/** Times of the lakehouse are 64 bits wide. */
+const INT64_MAX = 2n ** 63n - 1n;
 const MCAP = 'application/octet-stream';
 const bytesOf = (description: string) => ({
   description,
@@ -92,6 +94,11 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const { bag } = request.params as Static<typeof BagParams>;
       const { annotation_id, ...body } = request.body as Static<typeof AnnotationBody>;
       const { start_ns, end_ns = start_ns, label = '', text = '', removed = false } = body;
+      const late = BigInt(start_ns) > INT64_MAX ? '/start_ns' : BigInt(end_ns) > INT64_MAX ? '/end_ns' : '';
+      if (late !== '')
+        throw new EdgeError('schema.invalid', {
+          ...{ operation: 'annotate', subject: bag, message: `${late}: expected at most ${INT64_MAX}` },
+        });
       if (BigInt(end_ns) < BigInt(start_ns))
         throw new EdgeError('schema.invalid', {
           ...{
