@@ -136,7 +136,12 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
       reply.raw.once('close', () => gone.abort());
       const made = await ports.cutBag?.(bag, request.body as Static<typeof CutBody>, gone.signal);
       if (!made) throw missing(`bags/${bag}`, 'cut bag');
-      return send(reply, made, undefined, `${bag}_cut.mcap`, () => {});
+      try {
+        return send(reply, made, undefined, `${bag}_cut.mcap`, () => {});
+      } catch (error) {
+        closeQuietly(made, () => {});
+        throw error;
+      }
     },
   );
 
