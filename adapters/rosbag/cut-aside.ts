@@ -29,11 +29,23 @@ export class BagCutter {
     this.#clock = clock;
   }
 
+  /** The next part can be cut when this one is closed: its bytes take room on the disk until then. */
+  #held(made: SegmentBytes): SegmentBytes {
+    const leave = () => {
+      this.#isCutting = false;
+    };
+    return {
+      bytes: made.bytes,
+      stream: (first, last) => made.stream(first, last).once('close', leave),
+      close: () => made.close().finally(leave),
+    };
+  }
+
   /** The part as an MCAP file that has no name any longer. Rejects with `cell.overloaded`, `run.cancelled`, `limit.exceeded`. */
   async cut(folder: string, part: CutPart, signal: AbortSignal): Promise<SegmentBytes | undefined> {
     if (this.#isCutting)
       throw new EdgeError('cell.overloaded', {
-        ...{ operation: 'cut bag', subject: nameOf(folder), message: 'another part is being cut' },
+        ...{ operation: 'cut bag', subject: nameOf(folder), message: 'another part is being cut or sent' },
       });
     this.#isCutting = true;
     try {
@@ -42,11 +54,16 @@ export class BagCutter {
       await mkdir(this.#work, { recursive: true });
       const target = join(this.#work, 'part.mcap');
       await cutAside({ ...part, folder, target }, this.#clock, signal);
-      return await openBytes(target);
+      const made = await openBytes(target);
+      if (made) return this.#held(made);
+      this.#isCutting = false;
+      return undefined;
+    } catch (error) {
+      this.#isCutting = false;
+      throw error;
     } finally {
       // An open file stays readable until it is closed.
-      await rm(this.#work, { recursive: true, force: true });
-      this.#isCutting = false;
+      await rm(this.#work, { recursive: true, force: true }).catch(() => {});
     }
   }
 }

@@ -2,8 +2,9 @@
 import { setPriority } from 'node:os';
 import { EdgeError, LIMITS } from '../../contract/core.ts';
 import { BagWriter } from './bag-writer.ts';
-import { copyBag, originOf } from './copy-bag.ts';
+import { type CopyResult, copyBag, originOf } from './copy-bag.ts';
 import type { CutOrder } from './cut-aside.ts';
+import { faultsWithin, refuseEmptySpan } from './cut-checks.ts';
 import { openBags } from './open-bag.ts';
 import { wantedTopics } from './topic-patterns.ts';
 
@@ -16,16 +17,19 @@ setPriority(10);
 async function cut(): Promise<void> {
   const bag = await openBags([folder]);
   const tooMuch = new AbortController();
+  const span = { startNs: BigInt(start_ns), endNs: BigInt(end_ns) };
   try {
+    refuseEmptySpan(bag, span, ['cut bag', '/start_ns']);
     const writer = await BagWriter.create({
       ...{ target, isFolder: false, storage: 'mcap', compression: 'none', ...originOf(bag) },
     });
     try {
-      await copyBag(bag, writer, {
-        ...{ startNs: BigInt(start_ns), endNs: BigInt(end_ns), latched: true, signal: tooMuch.signal },
+      const copied = await copyBag(bag, writer, {
+        ...{ ...span, latched: true, signal: tooMuch.signal },
         topics: topics.length === 0 ? undefined : wantedTopics(bag.topics, topics, undefined),
         onProgress: ({ bytes }) => bytes > LIMITS.BAG_CUT_BYTES_MAX && tooMuch.abort(),
       });
+      await refuseIncomplete(copied, span);
       await writer.finish();
     } catch (error) {
       await writer.abort();
@@ -39,6 +43,26 @@ async function cut(): Promise<void> {
   } finally {
     await bag.close();
   }
+}
+
+/** The answer is a file and nothing else: it cannot say what it lacks. */
+async function refuseIncomplete(
+  { faults, messages, latched }: CopyResult,
+  span: { readonly startNs: bigint; readonly endNs: bigint },
+): Promise<void> {
+  const [first, ...others] = await faultsWithin(folder, faults, span);
+  const subject = folder.split('/').at(-1)!;
+  if (first)
+    throw new EdgeError('bag.malformed', {
+      ...{ operation: 'cut bag', subject },
+      message: `the part would not be complete: ${first.subject.split('/').at(-1)}: ${first.message}${others.length > 0 ? `, and ${others.length} more` : ''}`,
+      hint: 'choose another time; auraison bag cut on the robot copies what can be read, and says what is lost',
+    });
+  if (topics.length === 0 && messages === latched)
+    throw new EdgeError('api.not_found', {
+      ...{ operation: 'cut bag', subject },
+      message: 'the recording has no message of this time: nothing was recorded then, or it was removed',
+    });
 }
 
 const reply = await cut().then(

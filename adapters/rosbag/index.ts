@@ -15,6 +15,7 @@ export {
   originOf,
 } from './copy-bag.ts';
 export { BagCutter } from './cut-aside.ts';
+export { refuseEmptySpan } from './cut-checks.ts';
 export { bagNameOf, type Imported, importBag } from './import-bag.ts';
 export { latchedBefore } from './latched.ts';
 export { bagFiles, bagNotes, openBag, openBags, openFile } from './open-bag.ts';

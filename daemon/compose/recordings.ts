@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BagCutter, segmentBytes } from '../../adapters/rosbag/index.ts';
 import type { CellContext, IdSource } from '../../contract/index.ts';
@@ -11,8 +11,14 @@ export function makeRecordings(
   ids: IdSource,
 ): Required<Pick<HttpPorts, 'segment' | 'annotate' | 'cutBag'>> {
   const folderOf = (bag: string) => join(dataDir, 'bags', bag);
-  const isThere = async (bag: string) =>
-    (await stat(folderOf(bag)).catch(() => undefined))?.isDirectory() === true;
+  /** A link among the bags would open recordings from anywhere on this host. */
+  const isThere = async (bag: string) => {
+    const [root, folder] = await Promise.all(
+      [join(dataDir, 'bags'), folderOf(bag)].map((path) => realpath(path).catch(() => undefined)),
+    );
+    if (root === undefined || folder !== join(root, bag)) return false;
+    return (await stat(folder).catch(() => undefined))?.isDirectory() === true;
+  };
   const cutter = new BagCutter(join(dataDir, 'run', 'cuts'), clock);
   return {
     segment: segmentBytes(dataDir),

@@ -47,6 +47,51 @@ it('gives the whole segment, or the range that is asked for', async () => {
   expect(await part('lines=1-2')).toMatchObject({ status: 200, bytes: CONTENT });
 });
 
+it('an empty segment is answered with no bytes, any range of it is refused, and nothing rejects', async () => {
+  const rejected: unknown[] = [];
+  const keep = (reason: unknown) => rejected.push(reason);
+  process.on('unhandledRejection', keep);
+  try {
+    writeFileSync(join(folder.path, 'bags', 'run', 'run_0.mcap'), '');
+    for (let i = 0; i <= LIMITS.BAG_READS_EACH_MAX; i += 1) {
+      const whole = await rig.get(PATH);
+      expect([whole.status, whole.headers.get('content-length')]).toEqual([200, '0']);
+      expect((await whole.arrayBuffer()).byteLength).toBe(0);
+      for (const range of ['bytes=0-9', 'bytes=0-', 'bytes=-8'])
+        expect(await part(range)).toMatchObject({ status: 416, range: 'bytes */0' });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rejected).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', keep);
+  }
+});
+
+it('a segment that cannot be read or closed is an answer, and nothing rejects', async () => {
+  const rejected: unknown[] = [];
+  const keep = (reason: unknown) => rejected.push(reason);
+  process.on('unhandledRejection', keep);
+  const broken = {
+    bytes: 10,
+    stream: () => {
+      throw new Error('cannot be read');
+    },
+    close: () => Promise.reject(new Error('cannot be closed')),
+  };
+  const own = await startRig({}, { segment: async () => broken });
+  try {
+    for (let i = 0; i <= LIMITS.BAG_READS_EACH_MAX; i += 1) {
+      expect((await own.get(PATH)).status).toBe(500);
+      expect((await own.get(PATH, { range: 'bytes=10-' })).status).toBe(416);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rejected).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', keep);
+    await own.stop();
+  }
+});
+
 it('gives nothing but sealed segments of recordings, and nothing to a guest', async () => {
   writeFileSync(join(folder.path, 'token'), 'secret');
   writeFileSync(join(folder.path, 'bags', 'run', 'run_1.mcap.active'), 'open');
@@ -107,6 +152,16 @@ it('takes notes of operators about a recording, in its own time, and refuses wha
       { start_ns: '5', end_ns: '5', by: 'operator' },
     ]);
     expect((await notes.post(path, { start_ns: '5', end_ns: '4', text: 'x' })).status).toBe(400);
+    for (const body of [
+      { start_ns: '9999999999999999999' },
+      { start_ns: '5', end_ns: '9223372036854775808' },
+    ]) {
+      const refused = await notes.post(path, { ...body, text: 'x' });
+      expect([refused.status, await refused.text()]).toEqual([
+        400,
+        expect.stringContaining('9223372036854775807'),
+      ]);
+    }
     expect((await notes.post(path, { start_ns: '5' })).status).toBe(400);
     expect((await notes.post(path, { start_ns: 'now', text: 'x' })).status).toBe(400);
     expect((await notes.post('/v1/bags/other/annotations', { start_ns: '5', text: 'x' })).status).toBe(404);

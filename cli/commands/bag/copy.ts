@@ -8,6 +8,7 @@ import {
   copyBag,
   openBags,
   originOf,
+  refuseEmptySpan,
   type WrittenBag,
   wantedTopics,
 } from '../../../adapters/rosbag/index.ts';
@@ -47,7 +48,7 @@ export async function copyInto(
       every: flags.every === undefined ? undefined : everyOf(flags.every),
       latched: flags.latched ?? true,
     };
-    refuseEmptySpan(options, bag);
+    refuseEmptySpan(bag, options, ['bag', '--start']);
     const written = await cancellable('bag', path, async (signal) => {
       const writer = await BagWriter.create({ ...outputOf(path, bag.storage, flags), ...originOf(bag) });
       try {
@@ -102,19 +103,6 @@ function everyOf(text: string): { count: number } | { ns: bigint } {
   if (!/^\d+$/.test(text)) return { ns: durationNs(text, '--every') };
   if (Number(text) >= 1) return { count: Number(text) };
   throw wrongValue('--every', text, 'a number from 1 on, or a duration like 100ms');
-}
-
-function refuseEmptySpan({ startNs, endNs }: CopyOptions, bag: { startNs: bigint; endNs: bigint }): void {
-  const from = startNs ?? bag.startNs;
-  const to = endNs ?? bag.endNs + 1n;
-  if (bag.endNs === 0n || (from < to && from <= bag.endNs && to > bag.startNs)) return;
-  const iso = (ns: bigint) => new Date(Number(ns / 1_000_000n)).toISOString();
-  const seconds = (Number(bag.endNs - bag.startNs) / 1e9).toFixed(1);
-  throw wrongValue(
-    '--start',
-    `${iso(from)} to ${iso(to)}`,
-    `a span within the bag (${iso(bag.startNs)} to ${iso(bag.endNs)}, ${seconds} s)`,
-  );
 }
 
 function report(out: Output, { path, files }: WrittenBag, copied: CopyResult): number {

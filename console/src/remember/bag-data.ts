@@ -144,7 +144,7 @@ export const fetchRange: FetchRange = async (path, first, last) => {
     if (response.status === 206) return new Uint8Array(await response.arrayBuffer());
     if (response.status !== 503 || left === 0) {
       const body = (await response.json().catch(() => ({}))) as { message?: string };
-      throw new Error(body.message ?? `${path}: ${response.status}`);
+      throw new Refusal(body.message ?? `${path}: ${response.status}`, response.status);
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }

@@ -15,7 +15,7 @@ import { fetchRange, readMarks, readNotes, readSegments } from './bag-data.ts';
 import { BagReader, spanOf } from './bag-reader.ts';
 import type { Mark } from './marks.ts';
 import { PartBar, removeNote } from './part-bar.tsx';
-import { nsOf, Player } from './player.ts';
+import { nsOf, Player, partNs } from './player.ts';
 import { PlotsPanel } from './plots-panel.tsx';
 import { StoryPanel } from './story-panel.tsx';
 import { clockText, offsetText } from './time-words.ts';
@@ -78,6 +78,7 @@ function OpenBag({ reader, player, channels: atFirst, first }: Opened & { readon
   const [view, setView] = useState(first);
   const [span, setSpan] = useState<Span>({ fromS: player.startS, toS: player.endS });
   const [channels, setChannels] = useState(atFirst);
+  const [refused, setRefused] = useState('');
   const [mapView, setMapView] = useState(() => mapViewOf(''));
   const { marks, notes, fault, readAgain } = useMarks(view.bag, player);
   const change = (next: Partial<BagView>) => setView({ ...view, ...next });
@@ -106,6 +107,9 @@ function OpenBag({ reader, player, channels: atFirst, first }: Opened & { readon
           {...{ player, bag: view.bag, part: view.part, onNote: readAgain }}
           onPart={(part) => change({ part })}
         />
+        <p role="status" className="bad">
+          {refused}
+        </p>
         <div className="bar" role="toolbar" aria-label="Panels">
           {PANELS.filter((name) => there[name]).map((name) => (
             <button key={name} type="button" aria-pressed={isOn(name)} onClick={() => turn(name)}>
@@ -149,7 +153,12 @@ function OpenBag({ reader, player, channels: atFirst, first }: Opened & { readon
       {isOn('story') && (
         <StoryPanel
           {...{ player, fault, marks: all }}
-          onRemove={(note) => void removeNote(view.bag, note).then(readAgain)}
+          onRemove={(note) => {
+            setRefused('');
+            removeNote(view.bag, note).then(readAgain, (error: Error) =>
+              setRefused(`the note was not removed: ${error.message}`),
+            );
+          }}
         />
       )}
       {isOn('plots') && (
@@ -180,7 +189,12 @@ function Facts({ reader, player }: Pick<Opened, 'reader' | 'player'>) {
       {fault !== '' && <p className="bad">{fault}</p>}
       {faults.length > 0 && (
         <p className="bad">
-          not read: {faults.join('; ')}. <code>auraison bag convert</code> makes a damaged file whole.
+          not read: {faults.join('; ')}
+          {reader.damaged.size > 0 && (
+            <>
+              . <code>auraison bag convert</code> makes a damaged file whole.
+            </>
+          )}
         </p>
       )}
     </>
@@ -197,7 +211,7 @@ function useMarks(bag: string, player: Player) {
     const failed = (what: string) => (error: Error) => {
       if (!gone.signal.aborted) setFault(`${what} are not known: ${error.message}`);
     };
-    readMarks(bag, [nsOf(player.startS), nsOf(player.endS)], gone.signal).then((read) => {
+    readMarks(bag, partNs(player.span, undefined), gone.signal).then((read) => {
       setMarks(read.marks);
       if (read.more) setFault('only the first 5000 decisions are shown');
     }, failed('decisions'));

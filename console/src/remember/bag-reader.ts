@@ -45,6 +45,8 @@ export class BagReader {
   channels: ReadonlyMap<string, Channel> = new Map();
   /** Why segments cannot be read, by file. */
   readonly faults = new Map<string, string>();
+  /** Those of them that the robot did not refuse to give. */
+  readonly damaged = new Set<string>();
 
   constructor(bag: string, segments: readonly SegmentFacts[], fetch: FetchRange) {
     const kept = new KeptBytes();
@@ -143,7 +145,7 @@ export class BagReader {
     } catch (error) {
       if (signal.aborted) throw error;
       // The rest of the recording can be read.
-      this.faults.set(segment.facts.file, (error as Error).message);
+      this.#failed(segment.facts.file, error as Error);
     }
   }
 
@@ -163,12 +165,19 @@ export class BagReader {
       const reader = await segment.reader;
       if (!this.#channels.has(reader)) this.#learn(reader);
       this.faults.delete(facts.file);
+      this.damaged.delete(facts.file);
       return reader;
     } catch (error) {
       signal.throwIfAborted();
-      this.faults.set(facts.file, (error as Error).message);
+      this.#failed(facts.file, error as Error);
       return undefined;
     }
+  }
+
+  #failed(file: string, error: Error): void {
+    this.faults.set(file, error.message);
+    if ('status' in error) this.damaged.delete(file);
+    else this.damaged.add(file);
   }
 
   #learn(reader: Reader): void {

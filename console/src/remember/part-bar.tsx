@@ -2,7 +2,7 @@
 import { type FormEvent, useState } from 'react';
 import { call, send } from '../lib/api.ts';
 import type { Mark } from './marks.ts';
-import { nsOf, type Player } from './player.ts';
+import { nsOf, type Player, partNs } from './player.ts';
 import { offsetText } from './time-words.ts';
 
 const CUT_MS = 300_000;
@@ -62,7 +62,7 @@ export function PartBar({ player, bag, part, onPart, onNote }: PartBarProps) {
         <button
           type="button"
           disabled={isBusy}
-          onClick={() => void work('cutting', () => exportPart(bag, part ?? [player.startS, player.endS]))}
+          onClick={() => void work('cutting', () => exportPart(bag, partNs(player.span, part)))}
         >
           Export MCAP
         </button>
@@ -97,14 +97,14 @@ export function PartBar({ player, bag, part, onPart, onNote }: PartBarProps) {
 }
 
 /** Cut by the robot, as `auraison bag cut` does, and saved by the browser. */
-async function exportPart(bag: string, [fromS, toS]: readonly [number, number]): Promise<string> {
+async function exportPart(bag: string, [fromNs, toNs]: readonly [bigint, bigint]): Promise<string> {
   const path = `/v1/bags/${encodeURIComponent(bag)}/cut`;
   const response = await call(path, {
     method: 'POST',
     answerMs: CUT_MS,
     headers: { 'content-type': 'application/json' },
     // The end of a cut is left out, the end of a part is in it.
-    body: JSON.stringify({ start_ns: String(nsOf(fromS)), end_ns: String(nsOf(toS) + 1_000n) }),
+    body: JSON.stringify({ start_ns: String(fromNs), end_ns: String(toNs + 1n) }),
   });
   if (!response.ok) {
     const { message = `${response.status}`, hint = '' } = (await response.json().catch(() => ({}))) as {

@@ -3,10 +3,8 @@ import type { Take } from '../see/link/live-link.ts';
 import type { LiveSample } from '../see/link/sample.ts';
 import type { BagReader } from './bag-reader.ts';
 
-export type PlayerParts = {
+export type PlayerParts = SpanNs & {
   readonly reader: Pick<BagReader, 'messages' | 'before'>;
-  readonly startNs: bigint;
-  readonly endNs: bigint;
   /** Something that a person sees has changed. */
   readonly changed: () => void;
 };
@@ -18,12 +16,29 @@ const AHEAD_BYTES = 24 * 1024 * 1024;
 /** After a pause of the browser the play continues where it was, seconds. */
 const STEP_MAX_S = 0.25;
 
-export const nsOf = (timeS: number): bigint => BigInt(Math.round(timeS * 1e6)) * 1_000n;
+/** Seconds of a page are exact to a part of a microsecond: at or before the time, and at or after it. */
+export const nsOf = (timeS: number): bigint => BigInt(Math.floor(timeS * 1e6)) * 1_000n;
+export const nsAfter = (timeS: number): bigint => BigInt(Math.ceil(timeS * 1e6)) * 1_000n;
+
+type SpanNs = { readonly startNs: bigint; readonly endNs: bigint };
+
+/** A part of a recording, both ends inclusive; undefined: all of it. */
+export function partNs(
+  { startNs, endNs }: SpanNs,
+  part: readonly [number, number] | undefined,
+): readonly [bigint, bigint] {
+  const [fromS, toS] = part ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  return [
+    fromS <= Number(startNs) / 1e9 ? startNs : nsOf(fromS),
+    toS >= Number(endNs) / 1e9 ? endNs : nsAfter(toS),
+  ];
+}
 
 export class Player {
   readonly isRecorded = true;
   readonly startS: number;
   readonly endS: number;
+  readonly span: SpanNs;
   readonly #parts: PlayerParts;
   readonly #followers = new Map<string, Set<Take>>();
   readonly #seekers = new Set<() => void>();
@@ -45,6 +60,7 @@ export class Player {
 
   constructor(parts: PlayerParts) {
     this.#parts = parts;
+    this.span = { startNs: parts.startNs, endNs: parts.endNs };
     this.startS = Number(parts.startNs) / 1e9;
     this.endS = Number(parts.endNs) / 1e9;
     this.timeS = this.startS;
@@ -133,6 +149,11 @@ export class Player {
     if (this.timeS >= this.endS) this.pause();
   }
 
+  /** What has come until this time is what it shows. */
+  #nsOf(timeS: number): bigint {
+    return partNs(this.span, [timeS, timeS])[1];
+  }
+
   /** One jump at a time: while bytes are read for one, only the newest of the next ones counts. */
   #look(): void {
     if (this.#isLooking) {
@@ -154,7 +175,7 @@ export class Player {
       const { timeS } = this;
       const topics = [...this.#followers.keys()];
       try {
-        const held = await this.#parts.reader.before(topics, nsOf(timeS), reading.signal);
+        const held = await this.#parts.reader.before(topics, this.#nsOf(timeS), reading.signal);
         for (const call of this.#seekers) call();
         for (const sample of held) this.#give(sample);
         this.fault = '';
@@ -172,7 +193,7 @@ export class Player {
   async #readAhead(topics: readonly string[], fromS: number, signal: AbortSignal): Promise<void> {
     try {
       const { reader, endNs } = this.#parts;
-      for await (const sample of reader.messages(topics, nsOf(fromS) + 1n, endNs, signal)) {
+      for await (const sample of reader.messages(topics, this.#nsOf(fromS) + 1n, endNs, signal)) {
         if (signal.aborted) return;
         this.#queue.push(sample);
         this.#queued += sample.bytes.length;

@@ -10,7 +10,7 @@ import { Legend } from '../see/plots/legend.tsx';
 import { SIGNALS_MAX } from '../see/plots/plot-address.ts';
 import { PlotStore } from '../see/plots/plot-store.ts';
 import type { BagReader } from './bag-reader.ts';
-import { nsOf, type Player } from './player.ts';
+import { nsAfter, nsOf, type Player } from './player.ts';
 import { offsetText } from './time-words.ts';
 
 /** One look reads no more of the robot than this; a person may ask for the rest. */
@@ -115,7 +115,7 @@ async function fill(
   const counts = new Map<string, number>();
   let n = 0;
   try {
-    for await (const sample of reader.messages(topics, nsOf(fromS), nsOf(toS), signal)) {
+    for await (const sample of reader.messages(topics, nsOf(fromS), nsAfter(toS), signal)) {
       if (signal.aborted) return;
       store.take(sample);
       const { topic } = sample.channel;

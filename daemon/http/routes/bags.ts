@@ -51,6 +51,8 @@ const AnnotationView = Type.Object(
   },
   closed,
 );
+/** Times of the lakehouse are 64 bits wide. */
+const INT64_MAX = 2n ** 63n - 1n;
 const MCAP = 'application/octet-stream';
 const bytesOf = (description: string) => ({
   description,
@@ -92,6 +94,11 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const { bag } = request.params as Static<typeof BagParams>;
       const { annotation_id, ...body } = request.body as Static<typeof AnnotationBody>;
       const { start_ns, end_ns = start_ns, label = '', text = '', removed = false } = body;
+      const late = BigInt(start_ns) > INT64_MAX ? '/start_ns' : BigInt(end_ns) > INT64_MAX ? '/end_ns' : '';
+      if (late !== '')
+        throw new EdgeError('schema.invalid', {
+          ...{ operation: 'annotate', subject: bag, message: `${late}: expected at most ${INT64_MAX}` },
+        });
       if (BigInt(end_ns) < BigInt(start_ns))
         throw new EdgeError('schema.invalid', {
           ...{
@@ -129,7 +136,12 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
       reply.raw.once('close', () => gone.abort());
       const made = await ports.cutBag?.(bag, request.body as Static<typeof CutBody>, gone.signal);
       if (!made) throw missing(`bags/${bag}`, 'cut bag');
-      return send(reply, made, undefined, `${bag}_cut.mcap`, () => {});
+      try {
+        return send(reply, made, undefined, `${bag}_cut.mcap`, () => {});
+      } catch (error) {
+        closeQuietly(made, () => {});
+        throw error;
+      }
     },
   );
 
@@ -159,10 +171,8 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
       } catch (error) {
         // A file that opens after its deadline is closed then.
         void asked
-          ?.then(
-            (late) => late?.close(),
-            () => {},
-          )
+          ?.then((late) => late?.close())
+          .catch(() => {})
           .finally(leave);
         throw error;
       }
@@ -180,7 +190,7 @@ function send(
 ): FastifyReply {
   const range = rangeOf(asked, segment.bytes);
   if (range === 'outside') {
-    void segment.close().finally(leave);
+    closeQuietly(segment, leave);
     const error = new EdgeError('schema.invalid', {
       ...{ operation: 'read segment', subject: file },
       message: `${asked?.slice(0, 64)} is outside of ${segment.bytes} bytes`,
@@ -194,9 +204,21 @@ function send(
     .header('content-length', last - first + 1)
     .header('content-disposition', `attachment; filename="${file}"`);
   if (range) void reply.code(206).header('content-range', `bytes ${first}-${last}/${segment.bytes}`);
+  if (segment.bytes === 0) {
+    closeQuietly(segment, leave);
+    return reply.send(Buffer.alloc(0));
+  }
   const stream = segment.stream(first, last);
   stream.once('close', leave);
   return reply.send(stream);
+}
+
+/** Nothing of it is sent: whether it closes well is of no interest. */
+function closeQuietly(segment: SegmentBytes, leave: () => void): void {
+  void segment
+    .close()
+    .catch(() => {})
+    .finally(leave);
 }
 
 function missing(subject: string, operation = 'read segment'): EdgeError {
