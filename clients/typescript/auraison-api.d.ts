@@ -10579,6 +10579,10 @@ export interface operations {
                     text?: string;
                     /** @description takes back what was written under this id */
                     removed?: boolean;
+                } | {
+                    label: unknown;
+                } | {
+                    text: unknown;
                 };
             };
         };

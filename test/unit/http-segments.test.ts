@@ -126,8 +126,8 @@ it('a reader that stalls holds a place until it is gone, and others are asked to
   );
   expect(held.map(({ status }) => status)).toEqual(held.map(() => 200));
   const refused = await rig.get(PATH, { range: 'bytes=0-9' });
-  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
-  expect(await refused.json()).toMatchObject({ code: 'cell.overloaded', retryable: true });
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+  expect(await refused.json()).toMatchObject({ code: 'quota.exceeded', retryable: true });
   stalled.abort();
   await until(async () => (await rig.get(PATH, { range: 'bytes=0-9' })).status === 206, 'a place is free');
 });
@@ -151,21 +151,19 @@ it('takes notes of operators about a recording, in its own time, and refuses wha
       201,
       { start_ns: '5', end_ns: '5', by: 'operator' },
     ]);
-    expect((await notes.post(path, { start_ns: '5', end_ns: '4', text: 'x' })).status).toBe(400);
+    const turned = await notes.post(path, { start_ns: '5', end_ns: '4', text: 'x' });
+    expect(await turned.json()).toMatchObject({ start_ns: '4', end_ns: '5' });
     for (const body of [
       { start_ns: '9999999999999999999' },
       { start_ns: '5', end_ns: '9223372036854775808' },
     ]) {
-      const refused = await notes.post(path, { ...body, text: 'x' });
-      expect([refused.status, await refused.text()]).toEqual([
-        400,
-        expect.stringContaining('9223372036854775807'),
-      ]);
+      expect((await notes.post(path, { ...body, text: 'x' })).status).toBe(400);
     }
     expect((await notes.post(path, { start_ns: '5' })).status).toBe(400);
     expect((await notes.post(path, { start_ns: 'now', text: 'x' })).status).toBe(400);
     expect((await notes.post('/v1/bags/other/annotations', { start_ns: '5', text: 'x' })).status).toBe(404);
-    expect(written).toHaveLength(1);
+    expect((await notes.post(path, { start_ns: '5', label: '' })).status).toBe(400);
+    expect(written).toHaveLength(2);
   } finally {
     await notes.stop();
   }

@@ -17,7 +17,10 @@ const FileParams = Type.Object(
   { additionalProperties: false },
 );
 const closed = { additionalProperties: false } as const;
-const Time = (description: string) => Type.String({ pattern: '^(0|[1-9][0-9]{0,18})$', description });
+/** Up to the year 2255: all fit into 64 bits. */
+const Time = (description: string) =>
+  Type.String({ pattern: '^(0|[1-9][0-9]{0,17}|[1-8][0-9]{18})$', description });
+const filled = (key: string) => ({ properties: { [key]: { minLength: 1 } }, required: [key] });
 const AnnotationBody = Type.Object(
   {
     annotation_id: Type.Optional(
@@ -29,7 +32,8 @@ const AnnotationBody = Type.Object(
     text: Type.Optional(Type.String({ maxLength: 2048, description: 'what was seen' })),
     removed: Type.Optional(Type.Boolean({ description: 'takes back what was written under this id' })),
   },
-  closed,
+  // Something is written, be it to take it back.
+  { ...closed, anyOf: [filled('label'), filled('text')] },
 );
 const CutBody = Type.Object(
   {
@@ -52,7 +56,6 @@ const AnnotationView = Type.Object(
   closed,
 );
 /** Times of the lakehouse are 64 bits wide. */
-const INT64_MAX = 2n ** 63n - 1n;
 const MCAP = 'application/octet-stream';
 const bytesOf = (description: string) => ({
   description,
@@ -94,24 +97,10 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const { bag } = request.params as Static<typeof BagParams>;
       const { annotation_id, ...body } = request.body as Static<typeof AnnotationBody>;
       const { start_ns, end_ns = start_ns, label = '', text = '', removed = false } = body;
-      const late = BigInt(start_ns) > INT64_MAX ? '/start_ns' : BigInt(end_ns) > INT64_MAX ? '/end_ns' : '';
-      if (late !== '')
-        throw new EdgeError('schema.invalid', {
-          ...{ operation: 'annotate', subject: bag, message: `${late}: expected at most ${INT64_MAX}` },
-        });
-      if (BigInt(end_ns) < BigInt(start_ns))
-        throw new EdgeError('schema.invalid', {
-          ...{
-            operation: 'annotate',
-            subject: bag,
-            message: '/end_ns: expected a time that is not before start_ns',
-          },
-        });
-      if (label === '' && text === '')
-        throw new EdgeError('schema.invalid', {
-          ...{ operation: 'annotate', subject: bag, message: '/text: expected a label or a text' },
-        });
-      const words = { bag, start_ns, end_ns, label, text, removed, by: callerOf(request).principal };
+      // A span that was marked from its end is the same span.
+      const [start, end] = BigInt(end_ns) < BigInt(start_ns) ? [end_ns, start_ns] : [start_ns, end_ns];
+      const by = callerOf(request).principal;
+      const words = { bag, start_ns: start, end_ns: end, label, text, removed, by };
       const written = await ports.annotate?.(words, annotation_id);
       if (!written) throw missing(`bags/${bag}`, 'annotate');
       return reply.code(201).send(written);
@@ -234,11 +223,11 @@ class Places {
   readonly #taken = new Map<string, number>();
   #all = 0;
 
-  /** Returns what gives the place back. Throws `cell.overloaded`. */
+  /** Returns what gives the place back. Throws `quota.exceeded`. */
   take(principal: string, subject: string): () => void {
     const own = this.#taken.get(principal) ?? 0;
     if (this.#all >= LIMITS.BAG_READS_MAX || own >= LIMITS.BAG_READS_EACH_MAX)
-      throw new EdgeError('cell.overloaded', {
+      throw new EdgeError('quota.exceeded', {
         ...{ operation: 'read segment', subject },
         message: `${own} segments are read by ${principal}, ${this.#all} altogether`,
         hint: 'read one part after the other',
