@@ -55,7 +55,6 @@ const AnnotationView = Type.Object(
   },
   closed,
 );
-/** Times of the lakehouse are 64 bits wide. */
 const MCAP = 'application/octet-stream';
 const bytesOf = (description: string) => ({
   description,
