@@ -99,6 +99,8 @@ async function byKeys(
   keyboard.setRawMode(true).resume().on('data', onKey);
   process.stderr.write('arrows or w a s d steer, space stops, e: emergency stop, q: end\n');
   try {
+    // Whatever stopped the robot before, also the taking of the lease, the first key is a new press.
+    await letGo(context.api, clock, id);
     sent = await steer(
       context.api,
       clock,

@@ -29,6 +29,7 @@ const RENEW_MS = 500;
 const SILENCE_MS = 1_000;
 /** Somebody stopped the robot. The lease stays, and what is held has to be let go. */
 const STOPPED = 'robot.preempted';
+const STAND = { linear: 0, angular: 0 };
 
 export class Driver {
   readonly #ports: DriverPorts;
@@ -64,13 +65,17 @@ export class Driver {
     try {
       const { lease_id } = await this.#ports.take(TTL_MS);
       if (lease_id === undefined) throw new Error('no lease was given');
+      const takenMs = this.#ports.nowMs();
+      // Nothing is held: after a stop, also the one by which the lease was taken, the next press is a new one.
+      if (turn === this.#turn) await this.#ports.command(lease_id, STAND).catch(() => {});
       if (turn !== this.#turn) {
         // The person left meanwhile.
         await this.#ports.giveBack(lease_id);
         return;
       }
       this.#lease = lease_id;
-      this.#answeredMs = this.#renewedMs = this.#ports.nowMs();
+      this.#renewedMs = takenMs;
+      this.#answeredMs = this.#ports.nowMs();
       this.#held.clear();
       this.#spent.clear();
       this.#set('ready');
@@ -161,7 +166,7 @@ export class Driver {
 
   #zero(lease: number): void {
     // Where this fails the last command expires.
-    this.#ports.command(lease, { linear: 0, angular: 0 }).catch(() => {});
+    this.#ports.command(lease, STAND).catch(() => {});
   }
 
   #lose(reason: string): void {
