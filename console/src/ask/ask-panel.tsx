@@ -37,7 +37,7 @@ export function AskPanel() {
   const agree = ({ ask_id }: Plan) => {
     send<{ run: { run_id: string } }>(`/v1/ask/${ask_id}/confirm`, {}, { answerMs: PLAN_MS }).then(
       ({ run }) => {
-        setWords('');
+        setWords((now) => (now === words ? '' : now));
         setStep({ at: 'done', runId: run.run_id });
       },
       failed,

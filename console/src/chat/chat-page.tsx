@@ -219,8 +219,8 @@ function Composer(props: {
   const give = async (way: (text: string) => Promise<boolean>) => {
     if (text.trim() === '' || busy) return;
     setBusy(true);
-    // Words that were not taken stay in the field.
-    if (await way(text.trim())) setText('');
+    // Words that were not taken stay in the field, and so does what was typed meanwhile.
+    if (await way(text.trim())) setText((now) => (now === text ? '' : now));
     setBusy(false);
   };
   const key = (event: KeyboardEvent) => {

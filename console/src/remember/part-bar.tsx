@@ -34,8 +34,9 @@ export function PartBar({ player, bag, part, onPart, onNote }: PartBarProps) {
     void work('writing', async () => {
       const body = { start_ns: String(nsOf(fromS)), end_ns: String(nsOf(toS)), label, text };
       await send(`/v1/bags/${encodeURIComponent(bag)}/annotations`, body);
-      setLabel('');
-      setText('');
+      // What was typed meanwhile stays.
+      setLabel((now) => (now === label ? '' : now));
+      setText((now) => (now === text ? '' : now));
       // The lakehouse reads the log a moment later.
       setTimeout(onNote, 300);
       setTimeout(onNote, 2_000);
