@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { segmentBytes } from '../../adapters/rosbag/index.ts';
 import { LIMITS } from '../../contract/index.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 import { freshDir, until } from '../support/daemon.ts';
 import { startRig } from '../support/http-rig.ts';
 
@@ -130,6 +131,47 @@ it('a reader that stalls holds a place until it is gone, and others are asked to
   expect(await refused.json()).toMatchObject({ code: 'quota.exceeded', retryable: true });
   stalled.abort();
   await until(async () => (await rig.get(PATH, { range: 'bytes=0-9' })).status === 206, 'a place is free');
+});
+
+it('a reader that stalls is cut off after a while, and one that reads slowly is not', async () => {
+  writeFileSync(join(folder.path, 'bags', 'run', 'run_0.mcap'), Buffer.alloc(64_000_000));
+  const clock = new ManualClock();
+  const open = segmentBytes(folder.path);
+  let closed = false;
+  const segment: typeof open = async (bag, file) => {
+    const found = (await open(bag, file))!;
+    const stream: typeof found.stream = (first, last) =>
+      found.stream(first, last).once('close', () => {
+        closed = true;
+      });
+    return { ...found, stream };
+  };
+  const slow = await startRig({}, { segment, clock });
+  try {
+    const response = await slow.get(PATH);
+    const reader = response.body!.getReader();
+    let bytes = 0;
+    const take = async (wanted: number) => {
+      for (const end = bytes + wanted; bytes < end; ) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        bytes += value.length;
+      }
+    };
+    for (let part = 0; part < 4; part += 1) {
+      await take(8_000_000);
+      await clock.advance(LIMITS.STREAM_STALLED_MS);
+    }
+    expect(closed).toBe(false);
+    await until(async () => {
+      await clock.advance(LIMITS.STREAM_STALLED_MS);
+      return closed;
+    }, 'the file is closed');
+    await expect(take(64_000_000)).rejects.toThrow();
+    expect(bytes).toBeGreaterThanOrEqual(32_000_000);
+  } finally {
+    await slow.stop();
+  }
 });
 
 it('takes notes of operators about a recording, in its own time, and refuses what makes no sense', async () => {

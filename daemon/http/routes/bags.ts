@@ -5,6 +5,7 @@ import { rangeOf } from '../byte-range.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts, SegmentBytes } from '../http-ports.ts';
 import { AdoptedView, BagParams, CancelBody, errors, NoQuery } from '../schemas.ts';
+import { endWhenStalled } from '../stalled-send.ts';
 
 const FileParams = Type.Object(
   {
@@ -125,7 +126,7 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const made = await ports.cutBag?.(bag, request.body as Static<typeof CutBody>, gone.signal);
       if (!made) throw missing(`bags/${bag}`, 'cut bag');
       try {
-        return send(reply, made, undefined, `${bag}_cut.mcap`, () => {});
+        return send(ports, reply, made, undefined, `${bag}_cut.mcap`, () => {});
       } catch (error) {
         closeQuietly(made, () => {});
         throw error;
@@ -155,7 +156,7 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
         found =
           asked && (await withDeadline(ports.clock, LIMITS.API_REQUEST_MS, asked, 'read segment', file));
         if (!found) throw missing(`bags/${bag}/${file}`);
-        return send(reply, found, request.headers.range, file, leave);
+        return send(ports, reply, found, request.headers.range, file, leave);
       } catch (error) {
         // A file that opens after its deadline is closed then.
         void asked
@@ -168,8 +169,9 @@ export function bagRoutes(app: FastifyInstance, ports: HttpPorts): void {
   );
 }
 
-/** The part that was asked for, at the pace of the client. The place is free when it is sent, or the client is gone. */
+/** The part that was asked for, at the pace of the client. The place is free when it is sent, or the client is gone or stalls. */
 function send(
+  { clock }: Pick<HttpPorts, 'clock'>,
   reply: FastifyReply,
   segment: SegmentBytes,
   asked: string | undefined,
@@ -198,6 +200,7 @@ function send(
   }
   const stream = segment.stream(first, last);
   stream.once('close', leave);
+  endWhenStalled(clock, reply, stream);
   return reply.send(stream);
 }
 
