@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
 import type { LinkStatus, QuotaView, RunLoad } from '../../contract/index.ts';
 import type { ApiClient } from '../../daemon/client/api-client.ts';
+import { balanceText } from '../balance.ts';
 import { action } from '../context.ts';
 import { bytes, table } from '../output.ts';
 import type { Status } from '../status-view.ts';
@@ -169,7 +170,7 @@ function partLines({
       'recorder',
       recorder,
       (r) =>
-        `${r.state}${r.reason === '' ? '' : ` (${r.reason})`}, received ${r.received} = written ${r.written} + dropped ${r.dropped}, ${r.messages_per_second.toFixed(0)} messages/s, ${r.segments.length} segments`,
+        `${r.state}${r.reason === '' ? '' : ` (${r.reason})`}, ${balanceText(r)}, ${r.messages_per_second.toFixed(0)} messages/s, ${r.segments.length} segments`,
     ),
     line('control', control, (c) =>
       // A robot with its own navigation has no control steps here.

@@ -1,4 +1,5 @@
 import type { RunDetails } from '../../contract/index.ts';
+import { balanceText } from '../balance.ts';
 import type { Status } from '../status-view.ts';
 
 /** The last line of `npm start -- --once --json`. */
@@ -49,7 +50,7 @@ export function summaryText(
     `  time        ${summary.duration_s.toFixed(1)} s of robot time, ${facts.wallS.toFixed(1)} s on the clock`,
     `  distance    ${summary.distance_m.toFixed(1)} m`,
     `  collisions  ${summary.collisions}`,
-    `  messages    received ${summary.received} = written ${summary.written} + dropped ${summary.dropped}`,
+    `  messages    ${balanceText(summary)}`,
     `  events      ${summary.events} of run ${summary.run_id}`,
     ...summary.segments.map(
       (s) => `  segment     ${s.path}  ${s.messages} messages  sha256 ${s.sha256.slice(0, 16)}…`,

@@ -4,8 +4,9 @@ import { zenohSettings } from '../../adapters/zenoh/policy.ts';
 import type { DeliveryRule, ZenohPolicy } from '../../adapters/zenoh/policy-types.ts';
 import { readTls } from '../../adapters/zenoh/tls-files.ts';
 import { EdgeError, type Nanoseconds } from '../../contract/core.ts';
-import type { Config } from '../config/keys.ts';
+import { CONFIG_SPEC, type Config } from '../config/keys.ts';
 import { readSecret } from '../secrets.ts';
+import type { Settings } from '../settings.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type ZenohConfig = Config['zenoh'];
@@ -21,6 +22,21 @@ export function zenohOptions(zenoh: ZenohConfig, env: Environment, now: Nanoseco
     delivery: zenoh.delivery.map(delivery),
     config: zenohSettings(zenohPolicy(zenoh, env, now)),
   };
+}
+
+/**
+ * Whether anything of the configuration asks for Zenoh: a key of its own, a route, or a robot behind it. Where nothing does, a
+ * host without a driver lacks nothing.
+ */
+export function asksForZenoh(
+  { zenoh, robot, routes }: Pick<Settings['config'], 'zenoh' | 'robot' | 'routes'>,
+  env: Environment,
+): boolean {
+  const isKey = Object.entries(CONFIG_SPEC.zenoh).some(
+    ([key, { fallback }]) => JSON.stringify(zenoh[key as keyof ZenohConfig]) !== JSON.stringify(fallback),
+  );
+  const isRoute = routes.some(({ from, to }) => from.startsWith('zenoh:') || to.startsWith('zenoh:'));
+  return isKey || isRoute || robot.source === 'ros_zenoh' || env['AURAISON_ZENOH_NATIVE'] !== undefined;
 }
 
 /** Which driver is wanted, and what of the configuration only the native one can do. */

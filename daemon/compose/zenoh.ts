@@ -3,7 +3,7 @@ import { type CellContext, type ConfigChange, EdgeError, TOPICS } from '../../co
 import { KeySpaceKeeper, type KeySpaceUser } from '../execution/key-space-keeper.ts';
 import type { Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
-import { driverOptions, zenohOptions } from './zenoh-options.ts';
+import { asksForZenoh, driverOptions, zenohOptions } from './zenoh-options.ts';
 
 /** The key space of this robot, with who lives on it; undefined where it is switched off. */
 export async function makeZenoh(
@@ -18,6 +18,7 @@ export async function makeZenoh(
   const keeper = new KeySpaceKeeper({
     clock,
     driver: () => choice?.driver ?? 'none',
+    isAsked: () => asksForZenoh({ ...config, zenoh }, process.env),
     async open() {
       // Certificates are read at each opening: a renewed one counts from then on.
       const options = {

@@ -348,7 +348,8 @@ export class ExecutionCell implements Cell {
     if (this.#standing !== '') found.push(`control: the base stays stopped: ${this.#standing}`);
     if (source && !this.#link.state.connected) found.push(`${sourceKind}: ${this.#link.state.reason}`);
     if (recorder?.status().state === 'failed') found.push(`recorder: ${recorder.status().reason}`);
-    if (zenoh && !zenoh.status().connected) found.push(`zenoh: ${zenoh.status().reason}`);
+    const lacking = zenoh?.fault();
+    if (lacking !== undefined) found.push(`zenoh: ${lacking}`);
     found.push(...(this.#parts.safety?.degraded() ?? []));
     return [...found, ...this.#parts.routes.degraded(), ...this.#health.faults(FAULTS_SHOWN_MAX)];
   }

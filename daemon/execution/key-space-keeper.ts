@@ -21,12 +21,15 @@ export type KeySpaceKeeperOptions = {
   readonly driver: () => string;
   /** Opens the key space; may fail for good (`zenoh.unavailable`) or for now. */
   open(): Promise<KeySpace>;
+  /** Absent: always. Where nothing asks for it, a session that cannot be opened is no fault of this host. */
+  isAsked?(): boolean;
   readonly users: readonly KeySpaceUser[];
   /** Called once per new reason. */
   onFault(error: EdgeError): void;
 };
 
 const RETRY_MS = 5_000;
+const UNASKED = 'nothing asks for it, and this host has no driver: auraison doctor';
 /** A session that is lost may not even be closed; it is not waited for longer, milliseconds. */
 const CLOSE_MS_MAX = 3_000;
 
@@ -60,6 +63,12 @@ export class KeySpaceKeeper {
       connected: this.#keySpace !== undefined && fault === undefined,
       reason: fault ?? this.#reason,
     };
+  }
+
+  /** Why this robot is not as it should be; undefined: it is, or nothing asks for a session. */
+  fault(): string | undefined {
+    const { connected, reason } = this.status();
+    return connected || this.#isIdle() ? undefined : reason;
   }
 
   /** The session, while one is open; not to be kept: it may be replaced. */
@@ -154,6 +163,11 @@ export class KeySpaceKeeper {
     }
   }
 
+  /** It never was open, and nothing of the configuration asks for it. */
+  #isIdle(): boolean {
+    return this.#openedMs === -Infinity && this.#options.isAsked?.() === false;
+  }
+
   async #end(keySpace: KeySpace): Promise<void> {
     const closing = keySpace.close();
     closing.catch(() => {});
@@ -164,8 +178,8 @@ export class KeySpaceKeeper {
     if (this.#closed) return;
     const isNews = error.message !== this.#told;
     this.#told = error.message;
-    this.#reason = error.message;
-    if (isNews) this.#options.onFault(error);
+    this.#reason = this.#isIdle() ? UNASKED : error.message;
+    if (isNews && !this.#isIdle()) this.#options.onFault(error);
     // A missing driver stays missing; everything else may pass.
     if (error.code === 'zenoh.unavailable') return;
     this.#retry = this.#options.clock.after(delayMs, () => void this.start());

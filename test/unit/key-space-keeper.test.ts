@@ -6,7 +6,7 @@ import { MemoryFabric, MemoryKeySpace } from '../fakes/memory-key-space.ts';
 
 type Opens = (made: MemoryKeySpace) => Promise<KeySpace>;
 
-function rig(users: readonly KeySpaceUser[] = [], open: Opens = async (made) => made) {
+function rig(users: readonly KeySpaceUser[] = [], open: Opens = async (made) => made, isAsked = true) {
   const clock = new ManualClock();
   const fabric = new MemoryFabric();
   const faults: string[] = [];
@@ -14,6 +14,7 @@ function rig(users: readonly KeySpaceUser[] = [], open: Opens = async (made) => 
   const keeper = new KeySpaceKeeper({
     clock,
     driver: () => 'fake',
+    isAsked: () => isAsked,
     users,
     open: () => {
       const made = new MemoryKeySpace(clock, fabric);
@@ -51,6 +52,27 @@ describe('the keeper of the key space', () => {
     expect(keeper.keySpace()).toBe(opened[1]);
     expect(faults).toEqual(['zenoh.closed deaf']);
     await expect(first!.put('a', new Uint8Array(1))).rejects.toMatchObject({ code: 'zenoh.closed' });
+  });
+
+  it('a host without a driver lacks nothing where nothing asks for Zenoh', async () => {
+    const fails = () => Promise.reject(failure('zenoh.failed', 'no driver here'));
+    const unasked = rig([], fails, false);
+    await unasked.keeper.start();
+    expect(unasked.keeper.fault()).toBeUndefined();
+    expect(unasked.keeper.status()).toMatchObject({
+      connected: false,
+      reason: expect.stringContaining('nothing asks for it'),
+    });
+    expect(unasked.faults).toEqual([]);
+    const asked = rig([], fails);
+    await asked.keeper.start();
+    expect(asked.keeper.fault()).toBe('no driver here');
+    expect(asked.faults).toEqual(['zenoh.failed no driver here']);
+    // One that was open is missed.
+    const lost = rig([], async (made) => made, false);
+    await lost.keeper.start();
+    await lost.keeper.reopen(lost.opened[0]!, 'deaf');
+    expect(lost.keeper.fault()).toBe('deaf');
   });
 
   it('replaces a session that closes while it is used for the first time', async () => {
