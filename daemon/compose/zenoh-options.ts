@@ -35,7 +35,7 @@ export function asksForZenoh(
   const isKey = Object.entries(CONFIG_SPEC.zenoh).some(
     ([key, { fallback }]) => JSON.stringify(zenoh[key as keyof ZenohConfig]) !== JSON.stringify(fallback),
   );
-  const isRoute = routes.some(({ from, to }) => from.startsWith('zenoh:') || to.startsWith('zenoh:'));
+  const isRoute = routes.some(({ from, to }) => from.kind === 'zenoh' || to.kind === 'zenoh');
   return isKey || isRoute || robot.source === 'ros_zenoh' || env['AURAISON_ZENOH_NATIVE'] !== undefined;
 }
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { DeliveryRules } from '../../adapters/zenoh/delivery.ts';
-import { zenohOptions } from '../../daemon/compose/zenoh-options.ts';
+import { asksForZenoh, zenohOptions } from '../../daemon/compose/zenoh-options.ts';
 import { readConfig } from '../../daemon/config.ts';
 
 const read = (toml: string) => readConfig(`[zenoh]\n${toml}`, 'robot.toml', {});
@@ -114,4 +114,16 @@ congestion = "drop"
   });
   expect(rules.apply('camera/a', asked)).toEqual({ ...asked, congestion: 'drop' });
   expect(rules.apply('odom', asked)).toBe(asked);
+});
+
+it.each([
+  ['', {}, false],
+  ['[zenoh]\nenabled = true', {}, false],
+  ['[zenoh]\nconnect = ["tcp/router:7447"]', {}, true],
+  ['[zenoh]\ndriver = "remote"', {}, true],
+  ['[[routes]]\nname = "up"\nfrom = "bus:/odom"\nto = "zenoh:a/odom"', {}, true],
+  ['[robot]\nsource = "ros_zenoh"', {}, true],
+  ['', { AURAISON_ZENOH_NATIVE: '/a/driver.node' }, true],
+])('whether anything asks for Zenoh: %j %j', (toml, env, asks) => {
+  expect(asksForZenoh(readConfig(toml, 'robot.toml', {}).config, env)).toBe(asks);
 });
