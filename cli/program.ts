@@ -12,6 +12,7 @@ export function makeProgram(): Command {
     .option('--data-dir <directory>', 'data directory of the daemon')
     .option('--json', 'results as JSON on standard output')
     .showSuggestionAfterError()
+    .showHelpAfterError('the same command with --help says what it takes, with examples')
     .addHelpText(
       'after',
       `
