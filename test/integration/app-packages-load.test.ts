@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import type { AppView, RunDetails, Submitted } from '../../contract/index.ts';
+import type { AppView, Submitted } from '../../contract/index.ts';
 import {
   auraisonAsync,
   finishedRun,
@@ -19,6 +19,7 @@ afterEach(async () => {
   folder.remove();
 });
 
+type Questions = { readonly questions: readonly { readonly question_id: string; readonly run_id: string }[] };
 const at = (...path: string[]) => join(folder.path, ...path);
 
 function put(name: string, code: string): string {
@@ -50,15 +51,20 @@ it('a package whose module ends the cell costs at most one restart, then it is a
   mkdirSync(at('apps'));
   await type('app', 'new', 'patrol', '--dir', at('apps'));
   const flow = at('apps', 'patrol', 'flow.yaml');
-  writeFileSync(flow, readFileSync(flow, 'utf8').replace('wait: 1 s', 'wait: 30 s'));
+  // Its run stands at a question until the test answers, however long the rest takes.
+  writeFileSync(flow, readFileSync(flow, 'utf8').replace('wait: 1 s', 'ask: Shall it drive home?'));
+  const toml = at('apps', 'patrol', 'app.toml');
+  writeFileSync(toml, readFileSync(toml, 'utf8').replace('"robot.state"', '"robot.state", "person.ask"'));
   daemon = await testDaemon(at('data'), { AURAISON_APPS_DIRS: at('apps') });
   const { api } = daemon;
   await type('app', 'install', put('well', APPLICATION));
   const { run } = await api.post<Submitted>('/v1/intents', { type: 'patrol/drive', params: { metres: 0.1 } });
-  await until(
-    async () => (await api.get<RunDetails>(`/v1/runs/${run.run_id}`)).phase === 'look_until',
-    'a run is under way',
-  );
+  const question = () =>
+    until(async () => {
+      const { questions } = await api.get<Questions>('/v1/questions');
+      return questions.find(({ run_id }) => run_id === run.run_id);
+    }, 'a run is under way, and asks');
+  await question();
   const restarts = async () =>
     (await daemon!.status()).cells.find(({ name }) => name === 'runtime')!.restarts;
   const view = async (name: string) => {
@@ -81,6 +87,7 @@ it('a package whose module ends the cell costs at most one restart, then it is a
     expect(await view('well')).toMatchObject({ state: 'loaded', reason: '' });
   }
   // The run that was under way lost nothing but attempts.
+  await api.post(`/v1/questions/${(await question()).question_id}/answer`, { answer: 'yes' });
   expect(await finishedRun(api, run.run_id)).toMatchObject({ reason: 'drove 0.1 m and back' });
   const after = await until(
     async () => (await api.post<Submitted>('/v1/intents', { type: 'well/go' })).run.run_id,

@@ -39,6 +39,7 @@ async function type<T>(...args: string[]): Promise<{ readonly code: number | nul
   return { code: status, said: JSON.parse(line) as T };
 }
 
+type Questions = { readonly questions: readonly { readonly question_id: string; readonly run_id: string }[] };
 type Apps = { readonly apps: readonly AppView[] };
 
 /** Commands that made the simulated robot move, as the simulator itself took them. */
@@ -185,7 +186,10 @@ it('a run keeps its version while another is installed and when it is taken out,
   mkdirSync(at('apps'));
   await type('app', 'new', 'patrol', '--dir', at('mine'));
   const flow = at('mine', 'patrol', 'flow.yaml');
-  write(flow, readFileSync(flow, 'utf8').replace('wait: 1 s', 'wait: 12 s'));
+  // Its run stands at a question until the test answers, however long the rest takes.
+  write(flow, readFileSync(flow, 'utf8').replace('wait: 1 s', 'ask: Shall it drive home?'));
+  const toml = at('mine', 'patrol', 'app.toml');
+  write(toml, readFileSync(toml, 'utf8').replace('"robot.state"', '"robot.state", "person.ask"'));
   daemon = await start();
   const { api } = daemon;
   expect((await type('app', 'install', at('mine', 'patrol'))).said).toMatchObject({
@@ -193,11 +197,13 @@ it('a run keeps its version while another is installed and when it is taken out,
     version: '0.1.0',
   });
   const first = await api.post<Submitted>('/v1/intents', { type: 'patrol/drive', params: { metres: 0.2 } });
-  const phase = async () => (await api.get<RunDetails>(`/v1/runs/${first.run.run_id}`)).phase;
-  await until(async () => (await phase()) === 'look_until', 'the first run waits');
+  const question = async () => {
+    const { questions } = await api.get<Questions>('/v1/questions');
+    return questions.find(({ run_id }) => run_id === first.run.run_id);
+  };
+  await until(question, 'the first run asks');
 
   // Another version, from a tarball.
-  const toml = at('mine', 'patrol', 'app.toml');
   write(toml, readFileSync(toml, 'utf8').replace('0.1.0', '0.2.0'));
   write(
     flow,
@@ -212,9 +218,11 @@ it('a run keeps its version while another is installed and when it is taken out,
   await expect(api.post('/v1/intents', { type: 'patrol/drive' })).rejects.toMatchObject({
     code: 'intent.unknown_type',
   });
-  expect(await phase()).toBe('look_until');
+  expect(await question()).toBeDefined();
   process.kill(await daemon.pidOf('runtime'), 'SIGKILL');
   await type('app', 'install', at('patrol.tgz'));
+  const { question_id } = (await until(question, 'it asks again'))!;
+  await api.post(`/v1/questions/${question_id}/answer`, { answer: 'yes' });
 
   const done = await finishedRun(api, first.run.run_id);
   expect({
