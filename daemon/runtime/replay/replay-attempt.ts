@@ -78,7 +78,7 @@ export class ReplayAttempt {
   #over: AttemptEnd | undefined;
   /** Why the run pauses once the call that was running then has returned: a pause holds calls that start. */
   #pauseDue: string | undefined;
-  /** It was paused when an earlier attempt was cut, so this attempt starts paused by itself. */
+  /** It was paused when an earlier attempt was cut, so this attempt starts paused on its own. */
   #startsPaused: boolean;
 
   /** Why it was cancelled, if it was; and the last thing that it started before. */
