@@ -3,7 +3,11 @@ import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
 import { Random } from '../support/random.ts';
 import { RandomRemoteRun, randomRemotePlan, type Tongue } from '../support/random-remote.ts';
 
-/** The first seeds, each in both tongues; `SEEDS=1000` tries more. Of 14 the replay of a run that was cut while it was paused once stood still. */
+/**
+ * The first seeds, each in both tongues; `SEEDS=1000` tries more. Of 14 the replay of a run that was cut while it was paused
+ * once stood still, of 111 a call that its agent forgot was repeated. Of the first 600 seeds three of ACP agents differ still
+ * (255, 550, 597): a call that may not be repeated was left open by a cut, and the agent does not call it again.
+ */
 const SEEDS = Number(process.env['SEEDS'] ?? 120);
 /** Of these many the replay starts at each event too. */
 const EACH = 4;
