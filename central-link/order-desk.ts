@@ -34,7 +34,7 @@ const SUBMIT_MS = 8_000;
 /** For this long after a submit without an answer the intent may still be accepted. */
 const DOUBT_MS = 60_000;
 const CANCEL_MS = 10_000;
-/** Nothing was decided: the order stays and is tried again. */
+/** Nothing was decided: the order stays and is tried again. So it does where no policy answered in time. */
 const UNDECIDED: ReadonlySet<string> = new Set([
   ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'deadline.exceeded'],
   ...['log.failed', 'run.limit', 'quota.exceeded'],
@@ -91,7 +91,8 @@ export class OrderDesk {
       return reports;
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', order.kind, order_id);
-      if (UNDECIDED.has(error.code)) {
+      const isUnanswered = error.code === 'policy.denied' && error.retryable;
+      if (UNDECIDED.has(error.code) || isUnanswered) {
         backoff.failed(clock.monotonicMs());
         this.#later.set(order_id, backoff);
         if (order.kind === 'intent' && error.code === 'deadline.exceeded')

@@ -1,4 +1,5 @@
 import type {
+  AutoStartView,
   EStopState,
   ExecutionStatus,
   LakeInfo,
@@ -36,6 +37,8 @@ export type Status = {
     readonly refused?: Readonly<Record<string, string>>;
     readonly phases: Readonly<Record<string, string>>;
     readonly load?: RunLoad;
+    /** Where the intent of this start waits to be accepted, or was refused. */
+    readonly auto_start?: AutoStartView;
   }>;
   readonly robot: Part<
     Omit<RobotState, 'time'> & {

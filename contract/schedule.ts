@@ -40,3 +40,13 @@ export type ScheduleView = {
     readonly run_id?: string;
   };
 };
+
+/** What keeps the intent of `runs.auto_start` from being accepted. */
+export type AutoStartView = {
+  /** `waiting`: it is sent again. `ended`: not until this cell starts again. */
+  readonly state: 'waiting' | 'ended';
+  readonly intent: string;
+  /** Tries that no policy answered in time. */
+  readonly tries: number;
+  readonly reason: string;
+};

@@ -196,7 +196,8 @@ export class RosbridgeSession {
   #publish(message: ClientMessage): string | undefined {
     const { door, robot } = this.#parts;
     const topic = nameOf(message['topic']);
-    const value = objectOf(message['msg']);
+    // JSON writes what is not a number as null: that is no message of zeros.
+    const value = message['msg'] === null ? undefined : objectOf(message['msg']);
     if (topic === undefined || value === undefined) return 'publish: expected a topic and a msg';
     if (!door) return 'this client may only look: connect with a token to publish';
     const type = typeOf(message['type'], 'msg') ?? this.#types.get(topic) ?? robot.topic(topic)?.type;

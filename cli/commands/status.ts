@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
-import type { LinkStatus, QuotaView, RunLoad } from '../../contract/index.ts';
+import type { AutoStartView, LinkStatus, QuotaView, RunLoad } from '../../contract/index.ts';
 import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { balanceText } from '../balance.ts';
 import { action } from '../context.ts';
@@ -124,6 +124,12 @@ function pausedOf(load: RunLoad | undefined): string {
   return told.length === 0 ? '' : `; paused: ${told.join(', ')} (auraison runs resume)`;
 }
 
+/** For example "; runs.auto_start waits (3 tries): cedar: the hook gave no answer within 1000 ms". */
+function autoStartOf(view: AutoStartView | undefined): string {
+  if (!view) return '';
+  return `; runs.auto_start ${view.state === 'waiting' ? 'waits' : 'was refused'}${view.tries > 0 ? ` (${view.tries} tries)` : ''}: ${view.reason}`;
+}
+
 /** For example "; 1 waits for the log: disk full". */
 function unwrittenOf(load: RunLoad | undefined): string {
   const [first, ...more] = load?.unwritten ?? [];
@@ -164,7 +170,7 @@ function partLines({
       'runs',
       runs,
       (r) =>
-        `${r.runs.length} open; applications: ${r.apps.join(', ')}${refusedOf(r.refused)}${pausedOf(r.load)}${unwrittenOf(r.load)}`,
+        `${r.runs.length} open; applications: ${r.apps.join(', ')}${refusedOf(r.refused)}${pausedOf(r.load)}${unwrittenOf(r.load)}${autoStartOf(r.auto_start)}`,
     ),
     line(
       'recorder',

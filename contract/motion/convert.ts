@@ -16,12 +16,15 @@ export type MotionView = Wire<'MotionView'>;
 
 type DriveOptions = Pick<NavigateBody, 'tolerance_m' | 'timeout_ms' | 'via'>;
 
+/** Defaults stand for what is left out only: a null stays what it is, and is refused. */
 function navigate(pose: NavigateBody['pose'], options: DriveOptions, align: boolean | undefined) {
-  const { tolerance_m, timeout_ms, via } = options;
+  const {
+    tolerance_m: tolerance = MOTION_DEFAULTS.TOLERANCE_M,
+    timeout_ms: timeoutMs = MOTION_DEFAULTS.NAVIGATE_MS,
+    via,
+  } = options;
   return {
-    pose,
-    tolerance: tolerance_m ?? MOTION_DEFAULTS.TOLERANCE_M,
-    timeoutMs: timeout_ms ?? MOTION_DEFAULTS.NAVIGATE_MS,
+    ...{ pose, tolerance, timeoutMs },
     ...(align === undefined ? {} : { alignYaw: align }),
     ...(via === undefined ? {} : { via }),
   };
@@ -29,7 +32,7 @@ function navigate(pose: NavigateBody['pose'], options: DriveOptions, align: bool
 
 export function goalOfNavigateArgs(args: NavigateArgs): GoalOf<'navigate'> {
   const { x, y, yaw, align_yaw = yaw === undefined ? undefined : true } = args;
-  return navigate({ x, y, yaw: yaw ?? 0 }, args, align_yaw);
+  return navigate({ x, y, yaw: yaw === undefined ? 0 : yaw }, args, align_yaw);
 }
 
 export function goalOfNavigateBody(body: NavigateBody): GoalOf<'navigate'> {

@@ -208,6 +208,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       apps: packages,
       ...(remote.runtimes ? { runtimes: remote.runtimes } : {}),
       schedules: () => schedules.views(),
+      autoStart: () => autoStart?.view(),
       models,
       chat: chats.desk,
       ask: chats.ask,

@@ -5,6 +5,7 @@ import type {
   ApprovalApi,
   AppsApi,
   AskApi,
+  AutoStartView,
   CellBus,
   CellContext,
   CellName,
@@ -74,6 +75,8 @@ export type HttpPorts = {
   readonly runtimes?: RuntimesApi;
   /** Undefined: nothing is scheduled. */
   readonly schedules?: () => readonly ScheduleView[];
+  /** Its answer is undefined unless the intent of this start waits to be accepted, or was refused. */
+  readonly autoStart?: () => AutoStartView | undefined;
   /** Absent where no model is configured. */
   readonly models?: ModelsApi;
   /** Models for programs with a token. */

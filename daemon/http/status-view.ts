@@ -89,6 +89,7 @@ export async function statusView(
     askPolicies(ports.bus),
   ]);
   const quotas = ports.governance?.quotas() ?? [];
+  const autoStart = ports.autoStart?.();
   const models = (ports.models?.models() ?? []).map(({ name, state, reason }) => ({ name, state, reason }));
   return {
     robot_id: config.robot,
@@ -103,6 +104,7 @@ export async function statusView(
       runs: r.runs,
       phases: r.phase,
       load: r.load,
+      ...(autoStart ? { auto_start: autoStart } : {}),
     })),
     robot: map(execution, robotPart),
     recorder: map(execution, (e) => ({

@@ -67,7 +67,8 @@ describe('the fault campaign finds a daemon', () => {
       'that forgets the emergency stop when both cells die',
       'runs.estop-killed',
       'webhook',
-      2,
+      // In half of the trials both cells die.
+      6,
       () => vi.spyOn(StopStore.prototype, 'read').mockReturnValue(RELEASED),
       AFTER,
     ],

@@ -32,6 +32,8 @@ export class IntentsRig {
   readonly opened: { request: IntentRequest; context: PolicyContext; details: RunDetails }[] = [];
   readonly cancelled: string[] = [];
   refusal: EdgeError | undefined;
+  /** Intents that were refused by it. */
+  refused = 0;
   /** Cancelling takes this long: the robot is stopped first. */
   stopMs = 0;
   readonly #ids = new IdSource(() => toMs(this.clock.now()), randomBytes);
@@ -58,7 +60,10 @@ export class IntentsRig {
   }
 
   #submit(request: IntentRequest, context: PolicyContext) {
-    if (this.refusal) throw this.refusal;
+    if (this.refusal) {
+      this.refused += 1;
+      throw this.refusal;
+    }
     const known = this.opened.find(
       (one) =>
         one.request.idempotency_key === request.idempotency_key && request.idempotency_key !== undefined,

@@ -44,6 +44,8 @@ export class ScheduleLife {
   /** Appends left before the power goes; whether the last of them is still written. */
   cut: { left: number; written: boolean } | undefined;
   dead = false;
+  /** Intents that reached the runtime. */
+  submitted = 0;
   /** What the runtime says to the next intents. */
   refusal: EdgeError | undefined;
   /** What comes instead of its answers: the intents are in the log all the same. */
@@ -91,6 +93,7 @@ export class ScheduleLife {
 
   /** As strict as the runtime: one run per key of a principal, found in the log. */
   async #submit(request: unknown, policy_ctx: PolicyContext) {
+    this.submitted += 1;
     if (this.refusal) throw this.refusal;
     const opened = await this.#opened(request, policy_ctx);
     if (this.lost) throw this.lost;

@@ -1,121 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { EdgeError, type EventReader, type PolicyHook } from '../../contract/index.ts';
-import { AutoStart } from '../../daemon/runtime/schedule/auto-start.ts';
-import { newStart } from '../../daemon/settings.ts';
-import { FakeRobot } from '../fakes/fake-robot.ts';
-import { ManualClock } from '../fakes/manual-clock.ts';
-import { MemoryLogDisk } from '../fakes/memory-event-log.ts';
-import { agentApp, agents, forever, type Work } from '../support/agent-app.ts';
-import { PERSON, type RigOptions, RuntimeRig } from '../support/runtime-rig.ts';
-import { uuid } from '../support/tiny-log.ts';
+import { EdgeError, type PolicyHook, pause } from '../../contract/index.ts';
+import type { ManualClock } from '../fakes/manual-clock.ts';
+import { agentApp, forever } from '../support/agent-app.ts';
+import { AutoStartHost as Host } from '../support/auto-start-host.ts';
+import { PERSON } from '../support/runtime-rig.ts';
 
 const FULL = new EdgeError('log.failed', { operation: 'append', subject: 'disk', message: 'disk full' });
-
-/** A host whose daemon and whose runtime cell start again and again; the disk and the clock stay. */
-class Host {
-  readonly clock = new ManualClock();
-  readonly disk = new MemoryLogDisk();
-  readonly #more: Partial<RigOptions>;
-  /** What the mission does in the next life of the cell. */
-  work: Work = async () => ({});
-  rig!: RuntimeRig;
-  /** The most rows that were read of one run at a time. */
-  rowsOfRun = 0;
-  #start!: AutoStart;
-  #name = '';
-  #started = '';
-  #attempt = 0;
-
-  constructor(more: Partial<RigOptions> = {}) {
-    this.#more = more;
-  }
-
-  /** The daemon starts, after a power cut where one ran. */
-  async daemon(): Promise<void> {
-    await this.clock.advance(1_000);
-    const { name, ts } = newStart(this.clock.now(), 'talk/go');
-    this.#name = name;
-    this.#started = ts;
-    this.#attempt = 0;
-    await this.#cell();
-  }
-
-  /** The cell dies and is started anew by the same daemon. */
-  async restart(): Promise<void> {
-    this.#attempt += 1;
-    await this.#cell();
-  }
-
-  async #cell(): Promise<void> {
-    if (this.rig) await this.#start.stop();
-    const { disk, clock, work } = this;
-    const { apps = [agentApp('talk')], ...more } = this.#more;
-    this.rig = new RuntimeRig({
-      ...{ apps, robot: new FakeRobot({ cells: 4 }), disk, clock, ...more },
-      options: agents({ talk: work }),
-    });
-    const { cell, context } = this.rig;
-    const told = { pid: 1, attempt: this.#attempt, reason: 'test', version: '1' };
-    await context.emit([{ kind: 'cell.started', payload: told }]);
-    await cell.start();
-    this.#start = new AutoStart({
-      ...{ type: 'talk/go', robot: 'robot', start: this.#name, started: this.#started },
-      ...{ deadlineMs: apps[0]!.deadlineMs, clock, runtime: cell },
-      reader: this.#watched(context.log.reader()),
-      report: (_level, message) => this.rig.reports.push(message),
-    });
-  }
-
-  #watched(reader: EventReader): Pick<EventReader, 'read' | 'cutThrough'> {
-    return {
-      cutThrough: () => reader.cutThrough!(),
-      read: (after, limit, filter) => {
-        const events = reader.read(after, limit, filter);
-        if (filter?.runId !== undefined) this.rowsOfRun = Math.max(this.rowsOfRun, events.length);
-        return events;
-      },
-    };
-  }
-
-  /** What comes last in the start of a cell, which does not wait for it. */
-  async send(): Promise<void> {
-    this.#start.start();
-    await this.passing(10_000);
-  }
-
-  /** Runs that somebody else asked for and that are over. */
-  async others(count: number): Promise<void> {
-    const { context } = this.rig;
-    for (let n = 1; n <= count; n++) {
-      const intent = {
-        ...{ intent_id: uuid(50_000 + n), type: 'talk/go', params: {} },
-        ...{ policy_ctx: PERSON, targets: [], priority: 5 },
-      };
-      const queued = { intent_id: intent.intent_id, app: 'talk', harness: 'pi' } as const;
-      const finished = { status: 'succeeded', reason: 'done', summary: {} } as const;
-      await context.emit([
-        { kind: 'intent.accepted', run_id: uuid(n), payload: { app: 'talk', intent } },
-        { kind: 'run.queued', run_id: uuid(n), payload: queued },
-        { kind: 'run.finished', run_id: uuid(n), payload: finished },
-      ]);
-    }
-  }
-
-  async passing(ms: number): Promise<void> {
-    for (let at = 0; at < ms; at += 500) {
-      await this.clock.advance(500);
-      for (let i = 0; i < 40; i++) await Promise.resolve();
-    }
-  }
-
-  /** Of each mission of this robot, in order. */
-  get missions(): string[] {
-    return this.rig
-      .of('intent.accepted')
-      .filter(({ payload }) => payload.intent.policy_ctx.principal === 'robot')
-      .map(({ run_id }) => this.rig.cell.run(run_id!).run.status);
-  }
-}
 
 describe('runs.auto_start', () => {
   it('begins the mission once at each start of the daemon, however often its cell starts', async () => {
@@ -244,6 +134,66 @@ describe('runs.auto_start', () => {
     await host.send();
     expect(host.rig.of('intent.refused')).toHaveLength(1);
     expect(host.rig.reports.join()).toMatch(/runs\.auto_start: .*not at night/);
+  });
+
+  /** Late for the first `times` questions, and then it decides. */
+  const lateHook = (times: number, decision: 'allow' | 'deny', clock: () => ManualClock): PolicyHook => {
+    let asked = 0;
+    return {
+      name: 'busy',
+      decide: async () => {
+        if (++asked <= times) await pause(clock(), 5_000);
+        return { decision, reason: 'not at night' };
+      },
+    };
+  };
+  const refusals = ({ rig }: Host) => rig.of('intent.refused').map(({ payload }) => payload.error);
+  const words = ({ rig }: Host) => rig.reports.filter((one) => one.startsWith('runs.auto_start'));
+
+  it('is tried again where a policy hook gave no answer in time, after growing pauses, and begins once', async () => {
+    const host: Host = new Host({ hooks: [lateHook(3, 'allow', () => host.clock)] });
+    await host.daemon();
+    await host.send();
+    expect(host.missions).toEqual([]);
+    expect(refusals(host)[0]).toMatchObject({ code: 'policy.denied', retryable: true });
+    expect(host.start.view()).toMatchObject({ state: 'waiting', intent: 'talk/go' });
+    // Tries at 0, 4, 11 and 24 s: each waits for its hook for 1 s.
+    await host.passing(12_000);
+    expect([refusals(host).length, ...host.missions]).toEqual([3]);
+    await host.passing(5_000);
+    expect(host.missions).toEqual(['succeeded']);
+    expect(words(host).slice(0, 3)).toEqual([
+      expect.stringMatching(/no answer within 1000 ms.*try 1 of 10, the next in 3 s/),
+      expect.stringMatching(/try 2 of 10, the next in 6 s/),
+      expect.stringMatching(/try 3 of 10, the next in 12 s/),
+    ]);
+    expect(host.start.view()).toBeUndefined();
+    await host.restart();
+    await host.send();
+    expect(host.missions).toEqual(['succeeded']);
+  });
+
+  it('stays denied where the hook that was late denies in the end', async () => {
+    const host: Host = new Host({ hooks: [lateHook(1, 'deny', () => host.clock)] });
+    await host.daemon();
+    await host.send();
+    await host.passing(120_000);
+    expect(refusals(host)).toMatchObject([{ retryable: true }, { retryable: false }]);
+    expect(words(host).at(-1)).toMatch(/not at night$/);
+  });
+
+  it('ends after ten tries where no policy answers, says so, and the next process tries again', async () => {
+    const host: Host = new Host({ hooks: [lateHook(10, 'allow', () => host.clock)] });
+    await host.daemon();
+    await host.send();
+    await host.passing(900_000);
+    expect(host.missions).toEqual([]);
+    expect(refusals(host)).toHaveLength(10);
+    expect(words(host).at(-1)).toMatch(/no policy answered in 10 tries; it is not tried again/);
+    expect(host.start.view()).toMatchObject({ state: 'ended', tries: 10 });
+    await host.restart();
+    await host.send();
+    expect(host.missions).toEqual(['succeeded']);
   });
 
   it('counts no mission of the same type that somebody else asked for', async () => {

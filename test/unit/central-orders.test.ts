@@ -119,6 +119,16 @@ describe('an intent from central', () => {
     });
   });
 
+  it('waits where no policy of the robot answered in time, and is opened when one does', async () => {
+    rig.refusal = new EdgeError('policy.denied', { operation: 'submit', subject: 'x', retryable: true });
+    startLoop();
+    const { order_id } = await post();
+    await until(() => rig.refused > 0, 'the robot refuses it');
+    rig.refusal = undefined;
+    await settled(order_id, 'accepted');
+    expect(rig.opened).toHaveLength(1);
+  });
+
   it('that the robot refuses is refused with its words, and put only once', async () => {
     rig.refusal = new EdgeError('policy.denied', {
       operation: 'submit',

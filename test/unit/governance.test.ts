@@ -307,6 +307,15 @@ describe('hooks that misbehave', () => {
     const deaf = verdictOf(() => new Promise(() => {}));
     await clock.advance(1_500);
     expect((await deaf).refusal?.code).toBe('policy.denied');
+    // Of an intent nothing was decided then, which its sender may know; a hook that is broken is no such case.
+    const asIntent = (decide: () => unknown) =>
+      new PolicyGate([{ name: 'h', decide: decide as never }], clock).ask({ ...question, point: 'intent' });
+    const late = asIntent(() => new Promise(() => {}));
+    await clock.advance(1_500);
+    const broken = await asIntent(() => Promise.reject(new Error('boom')));
+    const denied = await asIntent(async () => ({ decision: 'deny', reason: 'no' }));
+    const all = [await late, broken, denied, busy].map(({ refusal }) => refusal?.retryable);
+    expect(all).toEqual([true, false, false, false]);
     const circle: Record<string, unknown> = {};
     circle['self'] = circle;
     const odd = await verdictOf(async () => ({

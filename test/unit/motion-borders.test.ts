@@ -1,15 +1,11 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   checker,
   type GoalOf,
-  goalOfGripper,
   goalOfManeuver,
-  goalOfMove,
   goalOfNavigateArgs,
-  goalOfTrajectory,
   MOTION_METHODS,
-  type MotionKind,
   type MotionResult,
   maneuverArgs,
   motionFacts,
@@ -23,11 +19,15 @@ import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { makeHouse } from '../support/house.ts';
 import { type Rig, startRig } from '../support/http-rig.ts';
+import { type AgentBorders, openAgentBorders } from '../support/verdicts/agent-borders.ts';
+import { MOTIONS, type MotionBorder } from '../support/verdicts/motion-calls.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20261123);
-const RUNS = 2_500;
+const RUNS = Number(process.env['CALLS'] ?? 2_500);
 /** Calls that also go through a real server: a round trip each. */
-const HTTP_RUNS = 300;
+const HTTP_RUNS = Number(process.env['CALLS'] ?? 300);
+/** Calls of agents: a round trip by each way. */
+const AGENT_RUNS = Number(process.env['CALLS'] ?? 120);
 
 const NOW = { madeAtMs: 0, clock: new ManualClock() };
 const REACHED: MotionResult = {
@@ -39,112 +39,8 @@ const REACHED: MotionResult = {
   message: '',
 };
 
-/** Numbers about the limits, far beyond them, and things that are no numbers. */
-const value = fc.oneof(
-  { weight: 6, arbitrary: fc.double({ min: -1.2, max: 1.2, noNaN: true }) },
-  {
-    weight: 6,
-    arbitrary: fc.constantFrom(0, 0.01, 0.02, 0.2, 0.25, 1, 5, 5.01, 6.3, 6.4, 10, 25, 25.2, 40, 100, 101),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.constantFrom(300, 301, 600_000, 600_001, 3_600_000, 3_600_001, 1e4, 5e4, 1e30, -1, -6),
-  },
-  { weight: 2, arbitrary: fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -Number.MAX_VALUE) },
-  { weight: 2, arbitrary: fc.constantFrom('1', null, true, {}, []) },
-);
-/** Mostly within the range, so that calls of many fields are taken too. */
-const near = (min: number, max: number) =>
-  fc.oneof({ weight: 12, arbitrary: fc.double({ min, max, noNaN: true }) }, { weight: 1, arbitrary: value });
-const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 3 });
-/** Without the keys that are absent. */
-const object = (fields: Record<string, fc.Arbitrary<unknown>>) =>
-  fc
-    .record(fields)
-    .map((made) => Object.fromEntries(Object.entries(made).filter(([, at]) => at !== undefined)));
-const joints = fc.dictionary(fc.constantFrom('joint_1', 'joint_2', 'lift', '', 'a b'), value, {
-  maxKeys: 3,
-  noNullPrototype: true,
-});
-
-type Border = {
-  readonly kind: MotionKind;
-  readonly calls: fc.Arbitrary<Record<string, unknown>>;
-  readonly tool?: string;
-  readonly path?: string;
-  /** The same call as the body of the endpoint. */
-  readonly body?: (call: Record<string, unknown>) => unknown;
-  readonly goal: (call: never) => GoalOf<MotionKind>;
-};
-
-const BORDERS: Readonly<Record<string, Border>> = {
-  navigate: {
-    kind: 'navigate',
-    calls: object({
-      x: near(-10_000, 10_000),
-      y: near(-10_000, 10_000),
-      yaw: near(-6.3, 6.3),
-      tolerance_m: maybe(near(0.02, 10)),
-      timeout_ms: maybe(near(1, 3_600_000)),
-      align_yaw: maybe(fc.oneof({ weight: 9, arbitrary: fc.boolean() }, { weight: 1, arbitrary: value })),
-      via: maybe(
-        fc.array(
-          object({ x: near(-1, 1), y: near(-1, 1), yaw: fc.option(near(-1, 1), { nil: undefined }) }),
-          {
-            maxLength: 2,
-          },
-        ),
-      ),
-      speed: fc.option(value, { nil: undefined, freq: 20 }),
-    }),
-    tool: 'robot.navigate',
-    path: '/v1/robot/navigate',
-    body: ({ x, y, yaw, ...rest }) => ({ pose: { x, y, yaw }, ...rest }),
-    goal: goalOfNavigateArgs,
-  },
-  maneuver: {
-    kind: 'maneuver',
-    calls: fc.oneof(
-      object({ kind: fc.constant('drive'), distance_m: maybe(value) }),
-      object({ kind: fc.constant('spin'), angle_rad: value }),
-      object({ kind: fc.constant('wait'), wait_ms: value }),
-      object({ kind: value, distance_m: value }),
-    ),
-    tool: 'robot.maneuver',
-    path: '/v1/robot/maneuver',
-    body: (call) => call,
-    goal: goalOfManeuver,
-  },
-  move: {
-    kind: 'follow',
-    calls: object({ joints: fc.oneof(joints, value), duration_s: maybe(fc.constantFrom(0.2, 4, 300)) }),
-    tool: 'arm.move',
-    goal: goalOfMove,
-  },
-  trajectory: {
-    kind: 'follow',
-    calls: object({
-      points: fc.oneof(
-        fc.array(object({ positions: joints, time_from_start_ms: value }), { maxLength: 3 }),
-        value,
-      ),
-    }),
-    path: '/v1/arm/trajectory',
-    body: (call) => call,
-    goal: goalOfTrajectory,
-  },
-  gripper: {
-    kind: 'gripper',
-    calls: object({ opening_m: value, effort_n: value }),
-    tool: 'arm.gripper',
-    path: '/v1/arm/gripper',
-    body: (call) => call,
-    goal: goalOfGripper,
-  },
-};
-
 /** The verdict of the execution cell on what a border made of the call. A field that no goal has is the border's to see. */
-function executionTakes({ kind, goal }: Border, call: unknown): boolean {
+function executionTakes({ kind, goal }: MotionBorder, call: unknown): boolean {
   try {
     const made = goal(call as never);
     const fits = motionFits(kind, made);
@@ -167,7 +63,7 @@ const SCHEMAS = {
 const strange = (name: string, call: unknown) =>
   name === 'navigate' ? Object.hasOwn(call as object, 'speed') : false;
 
-describe.each(Object.entries(BORDERS))('the motion %s', (name, border) => {
+describe.each(Object.entries(MOTIONS))('the motion %s', (name, border) => {
   it(`has one verdict as a call and as a goal, ${RUNS} calls, seed ${SEED}`, () => {
     let taken = 0;
     fc.assert(
@@ -208,7 +104,7 @@ describe('the API before the execution cell', () => {
   });
   afterAll(() => rig?.stop());
 
-  it.each(Object.entries(BORDERS).filter(([, { path }]) => path !== undefined))(
+  it.each(Object.entries(MOTIONS).filter(([, { path }]) => path !== undefined))(
     '%s: what the tool takes the endpoint takes and the robot begins, and nothing else',
     async (name, { calls, path, body }) => {
       await fc.assert(
@@ -222,6 +118,36 @@ describe('the API before the execution cell', () => {
         }),
         { seed: SEED, numRuns: HTTP_RUNS },
       );
+    },
+  );
+});
+
+describe('agents in foreign runtimes before the execution cell', () => {
+  let open: AgentBorders;
+  beforeEach(async () => {
+    open = await openAgentBorders();
+  }, 60_000);
+  afterEach(() => open?.close());
+
+  it.each(
+    Object.entries(MOTIONS).flatMap(([name, { tool, calls }]) =>
+      tool ? [[name, tool, calls] as const] : [],
+    ),
+  )(
+    `%s: what the tool takes the robot begins, by the contract and over MCP, ${AGENT_RUNS} calls`,
+    { timeout: 1_800_000 },
+    async (name, tool, calls) => {
+      let taken = 0;
+      await fc.assert(
+        fc.asyncProperty(calls, async (call) => {
+          const asked = SCHEMAS[name as keyof typeof SCHEMAS].is(call);
+          if (asked) taken += 1;
+          for (const border of open.borders) expect(await border.begins(tool, call), border.name).toBe(asked);
+        }),
+        { seed: SEED, numRuns: AGENT_RUNS },
+      );
+      expect(taken).toBeGreaterThan(0);
+      expect(taken).toBeLessThan(AGENT_RUNS);
     },
   );
 });

@@ -81,6 +81,12 @@ describe('what is sent into the ROS graph', () => {
     expect(reached).toEqual(['call', 'set']);
   });
 
+  it('is refused where it is null, as JSON writes what is not a number: left out it would be zero', () => {
+    for (const goal of [{ pose: { position: { x: null } } }, { ranges: [1, null] }, null])
+      expect(() => checkRosValue(goal, '/goal')).toThrow('must not be null');
+    expect(() => checkRosValue({ pose: {} }, '/goal')).not.toThrow();
+  });
+
   it('is never followed deeper than any message goes', () => {
     let bottomless: unknown = 1;
     for (let i = 0; i < 100_000; i++) bottomless = { a: bottomless };

@@ -170,6 +170,21 @@ describe('an intent that is refused', () => {
     expect(duesOf(disk)).toEqual(['2026-05-01T02:00:00Z']);
   });
 
+  it('for lack of an answer of a policy is put again after growing pauses, ten times', async () => {
+    const clock = clockAt(START);
+    const disk = new MemoryLogDisk();
+    const life = await begin(clock, disk);
+    life.refusal = new EdgeError('policy.denied', { operation: 'x', subject: 'x', retryable: true });
+    await pass(clock, 31 * MINUTE);
+    expect(firedOf(disk).map(({ action }) => action)).toEqual(['known', 'run']);
+    await pass(clock, 20 * MINUTE);
+    expect(firedOf(disk).map(({ action }) => action)).toEqual(['known', 'run', 'refused']);
+    expect(life.submitted).toBe(10);
+    life.refusal = undefined;
+    await pass(clock, 40 * MINUTE);
+    expect(duesOf(disk)).toEqual(['2026-05-01T02:00:00Z']);
+  });
+
   it('for now only is put again until it is decided', async () => {
     const clock = clockAt(START);
     const disk = new MemoryLogDisk();

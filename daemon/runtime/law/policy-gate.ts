@@ -25,11 +25,15 @@ const PLAIN_TERMS: ApprovalTerms = { timeoutMs: 5 * 60_000, roles: [] };
 /** A larger request is logged without its facts, which are in the event of the call. */
 const REQUEST_BYTES_MAX = 64 * 1024;
 
+/** The word of the gate where a hook gave none; `isUnanswered` says that a later question may be answered. */
+type Answer = HookDecision & { readonly isUnanswered?: boolean };
+
 const DECISIONS = new Set(['allow', 'deny', 'needs_approval']);
 
 /**
  * Asks the policy hooks in their order. The first denial decides. A person is asked only if no hook denies. A hook that
  * throws, is late or answers with anything but a decision denies. Hooks get a copy of the facts and cannot change them.
+ * The refusal of an intent for lack of an answer is retryable: nothing was decided about it.
  */
 export class PolicyGate {
   readonly #hooks: readonly PolicyHook[];
@@ -72,7 +76,7 @@ export class PolicyGate {
     return asks ? { refusal: first, events, approval: asks } : { refusal: undefined, events };
   }
 
-  async #decision(hook: PolicyHook, question: HookQuestion): Promise<HookDecision> {
+  async #decision(hook: PolicyHook, question: HookQuestion): Promise<Answer> {
     const began = this.#clock.monotonicMs();
     try {
       // The hook may throw before it returns a promise, so the call is made inside the race.
@@ -92,6 +96,7 @@ export class PolicyGate {
       const message = thrown instanceof Error ? thrown.message : String(thrown);
       return {
         decision: 'deny',
+        isUnanswered: late || (thrown instanceof EdgeError && thrown.retryable),
         reason: late
           ? `the hook gave no answer within ${LIMITS.POLICY_HOOK_MS} ms`
           : `the hook failed: ${message}`,
@@ -157,11 +162,14 @@ function tooLate(hook: PolicyHook): EdgeError {
   return new EdgeError('deadline.exceeded', { operation: 'policy-hook', subject: hook.name });
 }
 
-function refusal(hook: PolicyHook, question: HookQuestion, answer: HookDecision): EdgeError {
+function refusal(hook: PolicyHook, question: HookQuestion, answer: Answer): EdgeError {
+  // Calls of a run keep their plain refusal, which its replay repeats from the recorded decision.
+  const isUndecided = answer.isUnanswered === true && question.point === 'intent';
   const code = answer.decision === 'deny' ? (answer.code ?? 'policy.denied') : 'policy.needs_approval';
   return new EdgeError(code, {
     operation: `policy-${question.point}`,
     subject: question.subject,
     message: `${hook.name}: ${answer.reason === '' ? answer.decision : answer.reason}`,
+    ...(isUndecided ? { retryable: true, hint: 'nothing was decided: send it again' } : {}),
   });
 }

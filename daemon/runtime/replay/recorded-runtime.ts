@@ -113,7 +113,7 @@ class RecordedLink implements RuntimeLink {
         const { call_id } = event.payload;
         const known = calls.get(call_id);
         // An earlier attempt left it open: called again it is repeated, or answered with `run.interrupted`.
-        if (known && !open.has(call_id)) ask(known);
+        if (known && !open.has(call_id) && !isForgotten(known, event.payload)) ask(known);
         await open.get(call_id);
       } else if (event.kind === 'run.phase' || event.kind === 'session.entry')
         await this.#note(run, `${index}`, event);
@@ -149,6 +149,14 @@ class RecordedLink implements RuntimeLink {
   #raw(message: Json): void {
     if (!this.#closed) this.#take(JSON.stringify(message));
   }
+}
+
+/** It could have been repeated, and was not called again: the next call of the runtime ended it. */
+function isForgotten(
+  { replay }: EventPayload<'tool.called'>,
+  { error }: EventPayload<'tool.returned'>,
+): boolean {
+  return replay === 'safe' && error?.code === 'run.interrupted';
 }
 
 /** What a runtime says of an event; the daemon adds the rest. */

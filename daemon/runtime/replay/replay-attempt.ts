@@ -78,6 +78,8 @@ export class ReplayAttempt {
   #over: AttemptEnd | undefined;
   /** Why the run pauses once the call that was running then has returned: a pause holds calls that start. */
   #pauseDue: string | undefined;
+  /** It was paused when an earlier attempt was cut, so this attempt starts paused on its own. */
+  #startsPaused: boolean;
 
   /** Why it was cancelled, if it was; and the last thing that it started before. */
   readonly #cancelled: string | undefined;
@@ -89,6 +91,7 @@ export class ReplayAttempt {
     this.#parts = parts;
     const { expected } = parts;
     this.#messages = new RecordedMessages(expected);
+    this.#startsPaused = parts.run.view.state.status === 'paused';
     this.#lastBegin = expected.findLastIndex((event) => !isGiven(event) && BEGINS.has(event.kind));
     const last = expected.findLast((event) => event.kind === 'run.finished');
     const ended = last?.kind === 'run.finished' && last.payload.error?.code === 'run.cancelled';
@@ -268,10 +271,14 @@ export class ReplayAttempt {
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
     if (status === 'paused') {
+      if (this.#startsPaused) return;
       if (this.#holdsLater()) this.#pauseDue = reason;
       else this.#give(() => this.#run.pause(reason));
     } else if (status !== 'running' || previous !== 'paused') return;
-    else if (this.#pauseDue !== undefined) this.#pauseDue = undefined;
+    else if (this.#startsPaused) {
+      this.#startsPaused = false;
+      this.#give(() => this.#run.proceed(reason));
+    } else if (this.#pauseDue !== undefined) this.#pauseDue = undefined;
     else this.#give(() => this.#run.proceed(reason));
   }
 

@@ -1,6 +1,13 @@
-import { type Clock, EdgeError, type RuntimeApi, type Timer } from '../../../contract/core.ts';
+import {
+  type AutoStartView,
+  type Clock,
+  EdgeError,
+  type RuntimeApi,
+  type Timer,
+} from '../../../contract/core.ts';
 import { StartRecord, type StartRecordParts } from './start-record.ts';
-import { UNDECIDED, unfinishedRuns } from './unfinished-runs.ts';
+import { RETRY_MS, UNANSWERED_TRIES_MAX, UnansweredTries } from './tries.ts';
+import { isUnanswered, isUndecided, unfinishedRuns } from './unfinished-runs.ts';
 
 export type AutoStartParts = StartRecordParts & {
   /** The name of this start. */
@@ -10,8 +17,8 @@ export type AutoStartParts = StartRecordParts & {
   report(level: 'info' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void;
 };
 
-/** Between two looks at a run that may stand for the one of this start, and between two tries, milliseconds. */
-const AGAIN_MS = 3_000;
+/** Between two looks at a run that may stand for the one of this start, milliseconds. */
+const LOOK_MS = 3_000;
 
 /**
  * Gives the robot one intent at each start of the daemon (`runs.auto_start`). A run of an earlier start that
@@ -24,7 +31,9 @@ export class AutoStart {
   readonly #record: StartRecord;
   #timer: Timer | undefined;
   #stopped = false;
-  #told = false;
+  readonly #unanswered = new UnansweredTries();
+  #pauseMs = LOOK_MS;
+  #view: AutoStartView | undefined;
   #looking: Promise<void> = Promise.resolve();
 
   constructor(parts: AutoStartParts) {
@@ -43,6 +52,11 @@ export class AutoStart {
     await this.#looking;
   }
 
+  /** Undefined where nothing failed, or the intent was accepted since. */
+  view(): AutoStartView | undefined {
+    return this.#view;
+  }
+
   #wake(): void {
     this.#looking = this.#look();
   }
@@ -50,12 +64,13 @@ export class AutoStart {
   /** Never rejects. */
   async #look(): Promise<void> {
     if (this.#stopped || (await this.#settled()) || this.#stopped) return;
-    this.#timer = this.#parts.clock.after(AGAIN_MS, () => this.#wake());
+    this.#timer = this.#parts.clock.after(this.#pauseMs, () => this.#wake());
   }
 
   /** Whether this start has its run, or will have none. Never rejects. */
   async #settled(): Promise<boolean> {
     const { type, robot, start, runtime, report } = this.#parts;
+    this.#pauseMs = LOOK_MS;
     try {
       // Before the log is read: it shows what is over by now.
       if (unfinishedRuns(runtime, robot).some(({ intent }) => intent.type === type)) return false;
@@ -64,14 +79,40 @@ export class AutoStart {
         { type, idempotency_key: `start ${start}` },
         { tenant: 'local', principal: robot, roles: ['operator'], origin: 'schedule' },
       );
+      if (this.#view) report('info', 'runs.auto_start: the intent is accepted now', { type });
+      this.#view = undefined;
       return true;
     } catch (thrown) {
-      const { code, message } = EdgeError.from(thrown, 'internal.fault', 'submit', type);
-      const isFinal = !UNDECIDED.has(code);
-      if (isFinal) report('error', `runs.auto_start: ${message}`, { type, code });
-      else if (!this.#told) report('error', `runs.auto_start: ${message}; it is tried again`, { type, code });
-      this.#told = true;
-      return isFinal;
+      return this.#failed(EdgeError.from(thrown, 'internal.fault', 'submit', type));
     }
+  }
+
+  /** Whether that is final. A denial is; a policy that gave no answer in time, or a log that refuses, is not. */
+  #failed(error: EdgeError): boolean {
+    const { type, report } = this.#parts;
+    const { code, message: reason } = error;
+    const isFirst = this.#view === undefined;
+    const say = (words: string) => report('error', `runs.auto_start: ${words}`, { type, code });
+    const view = (state: AutoStartView['state']) => {
+      this.#view = { state, intent: type, tries: this.#unanswered.failed, reason };
+      return state === 'ended';
+    };
+    if (!isUndecided(error)) {
+      say(reason);
+      return view('ended');
+    }
+    if (!isUnanswered(error)) {
+      this.#pauseMs = RETRY_MS;
+      if (isFirst) say(`${reason}; it is tried again`);
+      return view('waiting');
+    }
+    this.#pauseMs = this.#unanswered.fail();
+    const { failed: tries } = this.#unanswered;
+    if (this.#unanswered.isOver) {
+      say(`${reason}; no policy answered in ${tries} tries; it is not tried again`);
+      return view('ended');
+    }
+    say(`${reason}; try ${tries} of ${UNANSWERED_TRIES_MAX}, the next in ${this.#pauseMs / 1_000} s`);
+    return view('waiting');
   }
 }

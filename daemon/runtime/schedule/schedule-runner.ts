@@ -17,7 +17,8 @@ import {
 import { eachEvent, eachPageInTurns } from '../../../history/each-event.ts';
 import { type DueDecision, decideDue, lateness, nextLook } from './decide-due.ts';
 import { type Fired, ScheduleBook, wireOf } from './schedule-book.ts';
-import { UNDECIDED, unfinishedRuns } from './unfinished-runs.ts';
+import { RETRY_MS, UnansweredTries } from './tries.ts';
+import { isUnanswered, isUndecided, unfinishedRuns } from './unfinished-runs.ts';
 
 export type Schedule = { readonly spec: ScheduleSpec; readonly table: TimeTable };
 
@@ -38,11 +39,10 @@ type Standing = Schedule & {
   pending: Fired | undefined;
   runId: string | undefined;
   retryMs: number;
+  readonly unanswered: UnansweredTries;
 };
 
 const NEXT_SHOWN = 3;
-/** What is due and cannot be opened for now (a full disk, a cell that starts) is tried again, milliseconds. */
-const RETRY_MS = 3_000;
 
 /**
  * Gives the robot its own intents in time. A time that is due is durable before its intent is; the intent carries
@@ -216,12 +216,15 @@ export class ScheduleRunner {
     try {
       const { run } = await runtime.submit(this.#request(spec, fired), this.#context(spec));
       standing.runId = run.run_id;
+      standing.unanswered.reset();
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'submit', spec.name);
-      if (UNDECIDED.has(error.code)) {
-        standing.retryMs = clock.monotonicMs() + RETRY_MS;
-        return false;
+      if (isUndecided(error)) {
+        const restMs = isUnanswered(error) ? standing.unanswered.fail() : RETRY_MS;
+        standing.retryMs = clock.monotonicMs() + restMs;
+        if (!standing.unanswered.isOver) return false;
       }
+      standing.unanswered.reset();
       standing.runId = undefined;
       const reason = `${error.code}: ${error.message}`.slice(0, 512);
       await this.#write(standing, { due_ns: fired.due_ns, action: 'refused', missed: 0, reason });
@@ -271,7 +274,14 @@ export class ScheduleRunner {
 }
 
 function fresh(one: Schedule): Standing {
-  return { ...one, book: new ScheduleBook(), pending: undefined, runId: undefined, retryMs: -Infinity };
+  return {
+    ...one,
+    book: new ScheduleBook(),
+    pending: undefined,
+    runId: undefined,
+    retryMs: -Infinity,
+    unanswered: new UnansweredTries(),
+  };
 }
 
 function principalOf({ name }: ScheduleSpec): string {

@@ -7,7 +7,7 @@ import {
   toMs,
 } from '../../../contract/core.ts';
 import { eachPageInTurns } from '../../../history/each-event.ts';
-import { isOf, UNDECIDED } from './unfinished-runs.ts';
+import { isOf, isUndecided } from './unfinished-runs.ts';
 
 export type StartRecordParts = {
   /** Type of the intent. */
@@ -107,7 +107,7 @@ export class StartRecord {
   }
 
   #isFinal({ seq, payload }: AgentEvent<'intent.refused'>): boolean {
-    if (payload.type !== this.#parts.type || UNDECIDED.has(payload.error.code)) return false;
+    if (payload.type !== this.#parts.type || isUndecided(payload.error)) return false;
     const before = this.#parts.reader.read(Math.max(0, seq - 1 - DECISIONS_MAX), DECISIONS_MAX);
     for (const event of before.filter((one) => one.seq < seq).reverse()) {
       if (event.kind !== 'policy.decided' || event.payload.point !== 'intent') break;

@@ -1,4 +1,5 @@
 import {
+  type ErrorBody,
   isFinished,
   LIMITS,
   type RunDetails,
@@ -21,7 +22,16 @@ export function isOf(who: RunDetails['intent']['policy_ctx'], principal: string)
   return who.origin === 'schedule' && who.principal === principal;
 }
 
-/** Nothing was decided about the intent: another try may open it. Everything else is an answer. */
-export const UNDECIDED: ReadonlySet<string> = new Set([
+const UNDECIDED: ReadonlySet<string> = new Set([
   ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'log.failed', 'deadline.exceeded'],
 ]);
+
+/** Nothing was decided about the intent: another try may open it. Every other error is an answer. */
+export function isUndecided(error: Pick<ErrorBody, 'code' | 'retryable'>): boolean {
+  return UNDECIDED.has(error.code) || isUnanswered(error);
+}
+
+/** The policies refused it only because one of them gave no answer in time. */
+export function isUnanswered({ code, retryable }: Pick<ErrorBody, 'code' | 'retryable'>): boolean {
+  return code === 'policy.denied' && retryable;
+}

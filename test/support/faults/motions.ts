@@ -25,6 +25,14 @@ export type Motion =
   | 'tree'
   /** Messages of another agent by the Agent2Agent protocol. */
   | 'a2a'
+  /** The same over HTTP+JSON. */
+  | 'a2a-rest'
+  /** A program that has the robot by `auraison-edge/sdk`. */
+  | 'sdk'
+  /** A client of this robot as an MCP server. */
+  | 'mcp'
+  /** Orders of central. */
+  | 'central'
   /** A foreign runtime whose agent asks for motion in every turn: by its contract, */
   | 'runtime'
   /** by the Agent Client Protocol, */
@@ -34,14 +42,28 @@ export type Motion =
   /** Clients that are attached, and steer. */
   | 'foxglove'
   | 'rosbridge'
+  /** The protocol of Foxglove at the port of the API, through the process of the runtime cell. */
+  | 'live'
   | 'idle';
 
 /** Runs of packages that the daemon executes itself. */
-export const OWN_RUNS = ['webhook', 'schedule', 'parallel', 'tree', 'a2a', 'zenoh', 'ordered'] as const;
+export const OWN_RUNS = [
+  'webhook',
+  'schedule',
+  'parallel',
+  'tree',
+  'a2a',
+  'a2a-rest',
+  'sdk',
+  'mcp',
+  'central',
+  'zenoh',
+  'ordered',
+] as const;
 /** Runs that a foreign runtime executes. */
 export const FAR_RUNS = ['runtime', 'acp', 'agent'] as const;
 export const RUNS = [...OWN_RUNS, ...FAR_RUNS] as const;
-export const ATTACHED = ['foxglove', 'rosbridge'] as const;
+export const ATTACHED = ['foxglove', 'rosbridge', 'live'] as const;
 
 const HANDS: ReadonlySet<Motion> = new Set(['teleop', ...ATTACHED]);
 /** A person who steers by hand: each command counts for a moment only. */
@@ -66,10 +88,15 @@ export const MOTION_WORDS: Readonly<Record<Motion, string>> = {
   parallel: 'a flow with two parts that move',
   tree: 'a behavior tree',
   a2a: 'messages of an A2A agent',
+  'a2a-rest': 'messages of an A2A agent over HTTP+JSON',
+  sdk: 'a program by the SDK',
+  mcp: 'a client of the robot as an MCP server',
+  central: 'orders of central',
   runtime: 'a foreign runtime',
   acp: 'an ACP agent in a foreign runtime',
   agent: 'an A2A agent that executes runs',
   foxglove: 'a Foxglove client that steers',
   rosbridge: 'a rosbridge client that steers',
+  live: 'a client of live topics at the API that steers',
   idle: 'somebody tries while it stands',
 };

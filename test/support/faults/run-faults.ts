@@ -127,6 +127,13 @@ export const RUN_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{
+      id: 'live.blink',
+      what: 'a short freeze of the runtime cell, velocities of a live client in its pipe',
+    },
+    ...{ pace: virtual, motions: { base: ['live'] }, lasts: [450, 1_650], bound: 'expired' },
+  },
+  {
+    ...{
       id: 'attached.held',
       what: 'a stop, or the emergency stop and its release; an attached client keeps steering and asking for the lease',
     },

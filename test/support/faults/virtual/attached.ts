@@ -29,7 +29,7 @@ const HAND_MS = 60;
 const TAKES_MS = 500;
 const COMMAND = { topic: '/cmd_vel', type: TWIST };
 
-export type AttachedKind = 'foxglove' | 'rosbridge';
+export type AttachedKind = 'foxglove' | 'rosbridge' | 'live';
 
 /** What a client wants to publish: a topic, a type, a value. */
 export type Publication = readonly [topic: string, type: string, value: object];
@@ -99,6 +99,8 @@ export class AttachedClient implements Asker {
   readonly #takes: boolean;
   readonly #wants: () => Publication;
   #life: VirtualExecution | undefined;
+  /** Of `live`: the process of the API that its connection leads through. */
+  #through: VirtualProcess | undefined;
   #send: Connection | undefined;
   /** It was refused something since it has asked for the lease. */
   #isRefused = false;
@@ -135,9 +137,14 @@ export class AttachedClient implements Asker {
   }
 
   #attach(): void {
-    const { execution: life } = this.#daemon;
-    if (life !== this.#life && !life.process.isFrozen && !life.process.isDead) {
+    const { execution: life, api } = this.#daemon;
+    const through = this.#kind === 'live' ? api.process : undefined;
+    const isNew = life !== this.#life || through !== this.#through;
+    const isThere = [life.process, through].every((one) => !one?.isFrozen && !one?.isDead);
+    if (isNew && isThere) {
+      this.#send?.close();
       this.#life = life;
+      this.#through = through;
       this.#isRefused = true;
       this.#send = connect(this.#daemon, life, this.process, this.#kind, (frame) => {
         if (typeof frame === 'string' && frame.includes('"status"')) this.#isRefused = true;
@@ -169,6 +176,12 @@ function connect(
   heard: (frame: Uint8Array | string) => void,
 ): Connection {
   const server = life.thread('attached');
+  // Bytes of `live` pass the process of the API as they are, in both directions.
+  const pipe = kind === 'live' ? daemon.api.process : undefined;
+  const inward = (read: () => void) =>
+    pipe ? pipe.deliver(() => server.deliver(read)) : server.deliver(read);
+  const outward = (read: () => void) =>
+    pipe ? pipe.deliver(() => client.deliver(read)) : client.deliver(read);
   const path = life.safety.door.path(life.robot, { kind: 'route', name: 'attached' });
   const topics = new ClientTopics({ clock: life.process, path });
   const feed = new SampleFeed({
@@ -191,14 +204,14 @@ function connect(
   const queue = new SendQueue({
     bytesMax: 1_000_000,
     send: (frame, done) => {
-      client.deliver(() => heard(frame));
+      outward(() => heard(frame));
       done();
     },
     ...{ dropped: () => {}, overrun: () => {} },
   });
   const parts = { clock: server, robot, door, queue, hasRos: false };
   let isOpen = true;
-  const say = (message: () => void) => server.deliver(() => void (isOpen && message()));
+  const say = (message: () => void) => inward(() => void (isOpen && message()));
   const closing = (session: { close(): void }) => () => {
     if (isOpen) session.close();
     isOpen = false;
@@ -212,7 +225,7 @@ function connect(
     return {
       call: (service) => send({ op: 'call_service', id: service, service }),
       publish: ([topic, type, msg]) => send({ op: 'publish', topic, type, msg }),
-      close: () => server.deliver(hangUp),
+      close: () => inward(hangUp),
     };
   }
   const services = new ServiceBook();
@@ -221,6 +234,8 @@ function connect(
     ...{ assets: { fetch: async () => ({ error: 'no such file' }) }, hangUp: () => hangUp() },
   });
   const hangUp = closing(session);
+  // The kernel closes both ends of what the API passed on.
+  pipe?.onKill(() => server.deliver(hangUp));
   server.deliver(() => session.start());
   const channels = new Map<string, number>();
   return {
@@ -238,6 +253,6 @@ function connect(
         say(() => session.receiveText(JSON.stringify({ op: 'advertise', channels: [channel] })));
       say(() => session.receiveBinary(data(id, JSON.stringify(value))));
     },
-    close: () => server.deliver(hangUp),
+    close: () => inward(hangUp),
   };
 }

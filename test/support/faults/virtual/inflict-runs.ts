@@ -169,6 +169,19 @@ export const RUNS_FAULTS: Readonly<Record<string, Inflict>> = {
     far.isOnline = true;
     return bounded(stage, fromMs, daemon.nowMs + 3_000);
   },
+  'live.blink': async (stage) => {
+    const { daemon } = stage;
+    const fromMs = daemon.nowMs;
+    const { process } = daemon.api;
+    // What it sends meanwhile lies in the pipe, and is read when the process wakes up.
+    daemon.host.after(150, () => letGo(stage));
+    await frozen(
+      stage,
+      () => process.freeze(),
+      () => process.thaw(draw(stage)),
+    );
+    return bounded(stage, fromMs, daemon.nowMs + TAIL_MS);
+  },
   'attached.held': async (stage) => {
     const fromMs = stage.daemon.nowMs;
     if (draw(stage)) await pressedAndReleased(stage);

@@ -13,6 +13,7 @@ export class VirtualProcess implements Clock {
   /** Timers that were due, and messages that came, while it was frozen. */
   #timers: (() => void)[] = [];
   #inbox: (() => void)[] = [];
+  readonly #ends: (() => void)[] = [];
 
   constructor(name: string, host: ManualClock) {
     this.name = name;
@@ -93,6 +94,12 @@ export class VirtualProcess implements Clock {
     this.#state = 'dead';
     this.#timers = [];
     this.#inbox = [];
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  /** What the kernel does when it is killed: others see its connections end. */
+  onKill(end: () => void): void {
+    this.#ends.push(end);
   }
 
   #due(run: () => void): void {

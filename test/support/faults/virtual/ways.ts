@@ -2,11 +2,14 @@ import { METHODS } from '../../../../contract/index.ts';
 import type { Random } from '../../../../sim/random.ts';
 import { signedHeaders } from '../../signed-webhook.ts';
 import type { Motion } from '../faults.ts';
+import { a2aOf, request } from './api-routes.ts';
 import type { Asker } from './askers.ts';
+import { Central } from './central.ts';
 import type { VirtualDaemon } from './daemon.ts';
 import { BASE_KEY, type Network, RUN_ACTION } from './network.ts';
 import { WANTS } from './packages.ts';
-import { CALLER, SECRET, type VirtualRuntime } from './runtime.ts';
+import { robotOf } from './program.ts';
+import { CALLER, SECRET } from './runtime.ts';
 
 /** What asks for runs does so again this often, milliseconds. */
 const AGAIN_MS = 250;
@@ -136,30 +139,68 @@ function webhook(daemon: VirtualDaemon, random: Random, to: To): Send {
   };
 }
 
-/** Another agent that sends this robot messages by the Agent2Agent protocol. */
+/** A message of another agent that asks for a run. */
+function a2aMessage(count: number, to: number) {
+  const message = {
+    ...{ messageId: `m${count}`, role: 'ROLE_USER', contextId: `c${count}` },
+    parts: [{ data: { skill: 'pushed/go', params: { to } } }],
+  };
+  return { message, configuration: { returnImmediately: true } };
+}
+
+/** Another agent that sends this robot messages by the Agent2Agent protocol: over JSON-RPC, */
 function a2a(daemon: VirtualDaemon, to: To): Send {
   let count = 0;
-  return async () => {
-    const { A2aEndpoint } = await import('../../../../adapters/a2a/server/index.ts');
-    const message = {
-      ...{ messageId: `m${++count}`, role: 'ROLE_USER', contextId: `c${count}` },
-      parts: [{ data: { skill: 'pushed/go', params: { to: to() } } }],
-    };
-    const call = (runtime: VirtualRuntime) =>
-      new A2aEndpoint({
-        ...{ robot: 'r1', version: '1', clock: daemon.api.process, runtime: runtime.cell },
-        ...{ apps: () => runtime.cell.apps.serving(), newId: () => runtime.ids.next<string>() },
-        message: async (run, text, who, id) =>
-          void (await runtime.cell.control.message(run, { kind: 'follow_up', text }, who, { messageId: id })),
-      }).call({
+  return () =>
+    daemon.api.ask(async (runtime) =>
+      (await a2aOf(daemon, runtime)).call({
         body: {
-          ...{ jsonrpc: '2.0', id: count, method: 'SendMessage' },
-          params: { message, configuration: { returnImmediately: true } },
+          ...{ jsonrpc: '2.0', id: ++count, method: 'SendMessage' },
+          params: a2aMessage(count, to()),
         },
         ...{ version: '1.0', base: 'http://r1', who: { ...CALLER, origin: 'a2a' } },
         gone: new AbortController().signal,
-      });
-    return daemon.api.ask(call);
+      }),
+    );
+}
+
+/** or over HTTP+JSON, by the routes of the API. */
+function a2aRest(daemon: VirtualDaemon, to: To): Send {
+  let count = 0;
+  return () => {
+    const body = JSON.stringify(a2aMessage(++count, to()));
+    const url = '/a2a/http/message:send';
+    return request(daemon, { method: 'POST', url, type: 'application/a2a+json', body });
+  };
+}
+
+/** A program that has the robot by the SDK, and waits for the end of each run. */
+function program(daemon: VirtualDaemon, to: To): Send {
+  let opening: ReturnType<typeof robotOf> | undefined;
+  return async () => {
+    opening ??= robotOf(daemon);
+    await (await opening).intent('pushed/go', { to: to() });
+  };
+}
+
+/** A client of this robot as an MCP server. */
+function mcp(daemon: VirtualDaemon, to: To): Send {
+  const call = { name: 'run_submit' };
+  return () =>
+    daemon.api.ask(async (runtime) => {
+      const { mcpClientOf } = await import('./mcp-client.ts');
+      const client = await mcpClientOf(daemon, runtime);
+      return await client.callTool({ ...call, arguments: { type: 'pushed/go', params: { to: to() } } });
+    });
+}
+
+/** Orders of central, one after the other. */
+function central(daemon: VirtualDaemon, to: To): Send {
+  let made: Central | undefined;
+  return async () => {
+    const ids = await daemon.api.ask((runtime) => runtime.ids);
+    made ??= new Central(daemon, () => ids);
+    await made.settle(to());
   };
 }
 
@@ -198,6 +239,10 @@ export function intentsOf(
       return submit(daemon, 'tree/go', daemon.robotKind === 'arm' ? { joints: { joint_1: at } } : { to: at });
     },
     a2a: () => a2a(daemon, to),
+    'a2a-rest': () => a2aRest(daemon, to),
+    sdk: () => program(daemon, to),
+    mcp: () => mcp(daemon, to),
+    central: () => central(daemon, to),
     zenoh: () => zenoh(network, to),
     ordered: () => ordered(network, to),
     play: () => played(daemon),
