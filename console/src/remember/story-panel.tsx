@@ -19,9 +19,11 @@ type StoryPanelProps = {
 export function StoryPanel({ player, marks, fault, onRemove }: StoryPanelProps) {
   const [off, setOff] = useState<ReadonlySet<MarkKind>>(new Set());
   const wanted = marks.filter(({ kind }) => !off.has(kind));
-  const [now, setNow] = useState(-1);
+  // A jump draws the page again at once; what is played moves it between.
+  const now = markAt(wanted, player.timeS);
+  const [, refresh] = useState(now);
   const box = useRef<HTMLOListElement>(null);
-  useEvery(REFRESH_MS, () => setNow(markAt(wanted, player.timeS)));
+  useEvery(REFRESH_MS, () => refresh(markAt(wanted, player.timeS)));
   // biome-ignore lint/correctness/useExhaustiveDependencies: it follows the cursor.
   useEffect(() => {
     const list = box.current;
