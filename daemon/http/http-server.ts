@@ -50,6 +50,7 @@ import { scheduleRoutes } from './routes/schedules.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { skillRoutes } from './routes/skills.ts';
 import { statusRoutes } from './routes/status.ts';
+import { topicRoutes } from './routes/topics.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { wireRoutes } from './routes/wires.ts';
 import { isRuntimeUpgrade, RuntimeDoor } from './runtime-door.ts';
@@ -239,6 +240,7 @@ export class HttpServer {
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
     rosRoutes(app, this.#ports);
+    topicRoutes(app, this.#ports);
     sampleRouteRoutes(app, this.#ports);
     scheduleRoutes(app, this.#ports);
     questionRoutes(app, this.#ports);
