@@ -42,7 +42,6 @@ const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.star
   closing.push(() => robot.daemon.stop());
   return robot;
 };
-
 const pose = { header: { frame_id: 'map' }, pose: { position: { x: 1, y: 0, z: 0 } } };
 const goalTo = (action: string) => ({ action, type: 'nav2_msgs/action/NavigateToPose', goal: { pose } });
 
