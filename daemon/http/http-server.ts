@@ -29,6 +29,7 @@ import { extensionRoutes } from './routes/extensions.ts';
 import { inferenceRoutes } from './routes/inference.ts';
 import { linkRoutes } from './routes/link.ts';
 import { mcpRoutes } from './routes/mcp.ts';
+import { meRoutes } from './routes/me.ts';
 import { modelRoutes } from './routes/models.ts';
 import { motionRoutes } from './routes/motions.ts';
 import { planRoutes } from './routes/plans.ts';
@@ -254,6 +255,7 @@ export class HttpServer {
     await a2aRoutes(app, this.#ports, this.#config, this.#connections);
     safetyRoutes(app, this.#ports, this.#config, this.#connections);
     await webhookRoutes(app, this.#ports);
+    meRoutes(app, this.#ports);
     consoleLoginRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);
     await app.ready();
