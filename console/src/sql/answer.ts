@@ -112,7 +112,7 @@ const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinit
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL(\(\d+,\d+\))?)$/i;
 const TIME = /^(TIMESTAMP\w*( WITH TIME ZONE)?|DATE)$/i;
 
-/** Seconds for times, numbers as they are; NaN where there is none. */
+/** Seconds for times, numbers as they are; NaN where a value is missing. */
 export function numberOf(value: unknown, { type }: Column): number {
   if (value === null || value === undefined || value === '') return Number.NaN;
   if (!TIME.test(type)) return Number(value);

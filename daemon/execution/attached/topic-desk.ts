@@ -90,7 +90,7 @@ export class TopicDesk {
         message: `${LIMITS.TOPIC_WAITS_MAX} requests wait for messages already`,
         hint: 'read GET /v1/live, which has no such limit',
       });
-    // Only while somebody waits: a tap is called for every sample of the robot.
+    // Only while a request waits: a tap is called for every sample of the robot.
     this.#untap ??= this.#parts.bus.tap('topic-desk', (sample) => {
       for (const take of this.#waiting) take(sample);
     });
