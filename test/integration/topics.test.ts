@@ -84,7 +84,8 @@ it('waits for the next message over HTTP, and answers null where none comes', as
   const next = (await read(`topic=/odom&after_ns=${first.received_ns}`)).sample!;
   expect(BigInt(next.received_ns)).toBeGreaterThan(BigInt(first.received_ns));
   expect(next).toMatchObject({ type: 'nav_msgs/msg/Odometry', message: { header: { frame_id: 'odom' } } });
-  expect(await read('topic=/nothing&wait_ms=50')).toEqual({ sample: null });
+  expect(await read(`topic=/odom&after_ns=${2n ** 62n}&wait_ms=50`)).toEqual({ sample: null });
+  await expect(read('topic=/nothing')).rejects.toMatchObject({ message: 'unknown topic /nothing' });
 });
 
 it('shows a type that is not installed, by the definition of the recording that is played', async () => {

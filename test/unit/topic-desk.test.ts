@@ -49,7 +49,9 @@ describe('topics for requests of the API', () => {
   });
 
   it('bounds what waits and what is shown', async () => {
-    const ask = () => desk.next({ topic: '/note', waitMs: 1_000 });
+    const ask = () => desk.next({ topic: '/note', afterNs: 0n, waitMs: 1_000 });
+    await expect(ask()).rejects.toMatchObject({ code: 'api.not_found' });
+    say('before', 0n);
     const waiting = Array.from({ length: LIMITS.TOPIC_WAITS_MAX }, ask);
     await expect(ask()).rejects.toMatchObject({ code: 'cell.overloaded' });
     say('for all', 1n);

@@ -59,11 +59,19 @@ export class TopicDesk {
     return [...found.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1));
   }
 
-  /** Undefined: none came in time. Throws where its messages cannot be shown. */
+  /** Undefined: none came in time. Throws where the topic is not known, and where its messages cannot be shown. */
   async next({ topic, afterNs, waitMs }: CallAsk<'topic.next'>): Promise<Shown> {
     const last = this.#parts.bus.last(topic);
-    const isNew = last !== undefined && (afterNs === undefined || last.received > afterNs);
-    const sample = isNew ? last : await this.#coming(topic, Math.min(waitMs, LIMITS.TOPIC_WAIT_MS_MAX));
+    if (last === undefined && !this.#isOffered(topic))
+      throw new EdgeError('api.not_found', {
+        operation: 'read a topic',
+        subject: topic,
+        message: `unknown topic ${topic}`,
+        hint: 'GET /v1/topics lists those that there are',
+      });
+    const fits = (one: Sample) => one.topic === topic && (afterNs === undefined || one.received > afterNs);
+    const most = Math.min(waitMs, LIMITS.TOPIC_WAIT_MS_MAX);
+    const sample = last && fits(last) ? last : await this.#coming(topic, fits, most);
     return sample && this.#shown(sample);
   }
 
@@ -82,7 +90,12 @@ export class TopicDesk {
     return bytes.length;
   }
 
-  #coming(topic: string, waitMs: number): Promise<Sample | undefined> {
+  #isOffered(topic: string): boolean {
+    for (const one of this.#parts.topics()) if (one.topic === topic) return true;
+    return false;
+  }
+
+  #coming(topic: string, fits: (one: Sample) => boolean, waitMs: number): Promise<Sample | undefined> {
     if (this.#waiting.size >= LIMITS.TOPIC_WAITS_MAX)
       throw new EdgeError('cell.overloaded', {
         operation: 'read a topic',
@@ -105,7 +118,7 @@ export class TopicDesk {
         resolve(sample);
       };
       const take = (sample: Sample) => {
-        if (sample.topic === topic) end(sample);
+        if (fits(sample)) end(sample);
       };
       const timer = this.#parts.clock.after(waitMs, () => end());
       this.#waiting.add(take);
