@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type DiffRow, shownRows } from '../../console/src/compare/diff-rows.ts';
-import { csvOf, isDrawable, numberOf } from '../../console/src/sql/answer.ts';
+import { csvOf, isDrawable, numberOf } from '../../console/src/sql/rows.ts';
 import { wordsAt } from '../../console/src/sql/words.ts';
 
 /** What the pages of SQL and of two runs work out, without a page. */

@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { useDark } from '../lib/theme.ts';
 import { colourOf, dashOf } from '../see/plots/colours.ts';
-import { type Answer, type Column, isDrawable, isTime, numberOf } from './answer.ts';
+import { type Answer, type Column, isDrawable, isTime, numberOf } from './rows.ts';
 
 const HEIGHT = 280;
 /** Lines that are shown at first. */
