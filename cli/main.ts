@@ -35,7 +35,7 @@ import { addQueryCommand } from './commands/query.ts';
 import { addQuestionsCommands } from './commands/questions.ts';
 import { addRecordingCommands } from './commands/recording.ts';
 import { addReloadCommand } from './commands/reload.ts';
-import { addRosCommands } from './commands/ros.ts';
+import { addRosCommands, addServicesCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addRunsCommands } from './commands/runs.ts';
@@ -47,6 +47,7 @@ import { addSimCommands } from './commands/sim.ts';
 import { addSkillsCommands } from './commands/skills.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTeleopCommand } from './commands/teleop.ts';
+import { addPlotCommand, addTopicsCommands } from './commands/topics.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addZenohCommands } from './commands/zenoh.ts';
 import { makeProgram, runProgram } from './program.ts';
@@ -96,6 +97,9 @@ for (const add of [
   addConfigCommands,
   addDoctorCommand,
   addRosCommands,
+  addTopicsCommands,
+  addServicesCommands,
+  addPlotCommand,
   addZenohCommands,
   addCentralCommand,
   addOrdersCommands,

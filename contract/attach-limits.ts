@@ -29,6 +29,14 @@ export const ATTACH_LIMITS = {
   /** How often parameters that clients follow are read, milliseconds; how many of one client; nodes that are listed. */
   ATTACH_PARAMETERS_MS: 2_000,
   ATTACH_PARAMETERS_MAX: 512,
+  /** How long a request of the API may wait for the next message of a topic, milliseconds. */
+  TOPIC_WAIT_MS_MAX: 30_000,
+  /** Requests that wait for a message at a time. */
+  TOPIC_WAITS_MAX: 64,
+  /** Messages above this are not shown as JSON, which makes them many times larger. */
+  TOPIC_JSON_BYTES_MAX: 256 * 1024,
+  /** A definition that comes with a message, characters. */
+  TOPIC_DEFINITION_MAX: 64 * 1024,
   ATTACH_NODES_MAX: 64,
   /** The servers end when no port is configured and no client of the API was there for this long, milliseconds. */
   ATTACH_UNUSED_MS: 300_000,

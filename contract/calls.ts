@@ -87,6 +87,9 @@ export const CALLS = {
   'ros.params': execution({ ...API_BODY, ...LIST }),
   'ros.lifecycle': execution(LIST),
   'ros.tf': execution(LIST),
+  'topic.list': execution(LIST),
+  'topic.next': execution({ ...LIST, deadlineMs: LIMITS.TOPIC_WAIT_MS_MAX + 2_000 }),
+  'topic.publish': execution({ askBytes: 2 * API_BODY.askBytes }),
   'policy.list': execution(LIST),
   'policy.infer': execution({
     // The bytes as received, or the float32 values of a JSON question.

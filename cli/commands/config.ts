@@ -34,6 +34,14 @@ export function addConfigCommands(program: Command): void {
     .action(() => {
       process.stdout.write(showDefaults());
     });
+  config
+    .command('schema')
+    .description('print the JSON Schema of the configuration file, for completion in editors')
+    .addHelpText('after', '\nExample:\n  auraison config schema > auraison-edge.schema.json')
+    .action(async () => {
+      const { configSchema } = await import('../../daemon/config/json-schema.ts');
+      process.stdout.write(`${JSON.stringify(configSchema(), null, 2)}\n`);
+    });
 }
 
 async function check(

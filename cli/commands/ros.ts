@@ -72,9 +72,36 @@ function tree(frames: readonly Frame[]): string {
   return lines.join('\n');
 }
 
+/** `auraison services`: services under the name of their own; the same as `auraison ros services` and `ros call`. */
+export function addServicesCommands(program: Command): void {
+  const services = program.command('services').description('ROS services of the robot: list, call');
+  addNames(services, 'list', 'services');
+  addCall(services, 'services');
+}
+
+const graph = ({ api }: CommandContext) => api.get<Graph>('/v1/ros/graph');
+const hidden = (name: string) => name.split('/').some((part) => part.startsWith('_'));
+
+function addNames(command: Command, name: string, kind: 'services' | 'actions'): void {
+  command
+    .command(name)
+    .description(`${kind} with their types`)
+    .action(
+      action(async (context) => {
+        const found = (await graph(context))[kind];
+        const shown = found.filter((one) => !hidden(one.name));
+        context.out.result({ [kind]: shown }, () =>
+          table(
+            ['NAME', 'TYPE'],
+            shown.map((one) => [one.name, one.types.join(', ')]),
+          ),
+        );
+        return 0;
+      }),
+    );
+}
+
 function addLists(ros: Command): void {
-  const graph = ({ api }: CommandContext) => api.get<Graph>('/v1/ros/graph');
-  const hidden = (name: string) => name.split('/').some((part) => part.startsWith('_'));
   ros
     .command('topics')
     .description('topics with their types, publishers and subscribers; what does not fit')
@@ -100,24 +127,7 @@ function addLists(ros: Command): void {
         return 0;
       }),
     );
-  for (const kind of ['services', 'actions'] as const) {
-    ros
-      .command(kind)
-      .description(`${kind} with their types`)
-      .action(
-        action(async (context) => {
-          const found = (await graph(context))[kind];
-          const shown = found.filter(({ name }) => !hidden(name));
-          context.out.result({ [kind]: shown }, () =>
-            table(
-              ['NAME', 'TYPE'],
-              shown.map(({ name, types }) => [name, types.join(', ')]),
-            ),
-          );
-          return 0;
-        }),
-      );
-  }
+  for (const kind of ['services', 'actions'] as const) addNames(ros, kind, kind);
 }
 
 function topicsText({ topics, qos_events }: Graph, all?: boolean): string {
@@ -139,12 +149,15 @@ function topicsText({ topics, qos_events }: Graph, all?: boolean): string {
   ].join('\n');
 }
 
-function addCalls(ros: Command): void {
-  ros
+function addCall(command: Command, group: 'ros' | 'services'): void {
+  command
     .command('call <service> <type> [request]')
     .description('call a service; the request is JSON, missing fields take their defaults')
     .option('--timeout <seconds>', 'wait at most this long', '5')
-    .addHelpText('after', `\nExample:\n  auraison ros call /set_mode std_srvs/srv/SetBool '{"data": true}'`)
+    .addHelpText(
+      'after',
+      `\nExample:\n  auraison ${group} call /set_mode std_srvs/srv/SetBool '{"data": true}'`,
+    )
     .action(
       action(
         async (
@@ -166,6 +179,10 @@ function addCalls(ros: Command): void {
         },
       ),
     );
+}
+
+function addCalls(ros: Command): void {
+  addCall(ros, 'ros');
   ros
     .command('send-goal <action> <type> [goal]')
     .description('send a goal and wait for its result; Ctrl-C cancels it. Exit code 1 unless it succeeded')

@@ -43,9 +43,17 @@ export class ApiError extends Error {
   }
 }
 
-/** `url`: http://127.0.0.1:7601. `token`: of the file `token` in the data directory, or of a principal. */
+/** An address without a scheme fails at each request, and an event stream would wait for the robot for ever. */
+function baseOf(url: string): string {
+  const { protocol } = URL.canParse(url) ? new URL(url) : { protocol: '' };
+  if (protocol !== 'http:' && protocol !== 'https:')
+    throw new TypeError(`expected an address like http://127.0.0.1:7601, found "${url}"`);
+  return url.replace(/\/+$/, '');
+}
+
+/** `url`: http://127.0.0.1:7601; throws TypeError where it is not an address of http or https. `token`: of the file `token` in the data directory, or of a principal. */
 export function connectRobot(url: string, token: string): Robot {
-  const base = url.replace(/\/+$/, '');
+  const base = baseOf(url);
   const headers = { authorization: `Bearer ${token}` };
   return {
     api: createClient<paths>({ baseUrl: base, headers }),

@@ -22,6 +22,8 @@ const plots = lazy(() => import('./see/plots/plots-page.tsx'));
 const map = lazy(() => import('./see/map/map-page.tsx'));
 const topics = lazy(() => import('./see/topics/topics-page.tsx'));
 const recordings = lazy(() => import('./remember/recordings-page.tsx'));
+const compare = lazy(() => import('./compare/compare-page.tsx'));
+const sql = lazy(() => import('./sql/sql-page.tsx'));
 const routes = lazy(() => import('./routes/routes-page.tsx'));
 const runs = lazy(() => import('./runs/runs-page.tsx'));
 
@@ -36,5 +38,7 @@ export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: 'topics', title: 'Topics', page: topics },
   { name: 'recordings', title: 'Recordings', page: recordings },
   { name: 'runs', title: 'Runs', page: runs },
+  { name: 'compare', title: 'Compare', page: compare },
+  { name: 'sql', title: 'SQL', page: sql },
   { name: 'routes', title: 'Routes', page: routes },
 ];

@@ -7,6 +7,7 @@ import { RECORDING_BODIES } from './recording.ts';
 import { ROS_BODIES } from './ros.ts';
 import { RUN_BODIES } from './runs.ts';
 import { SAFETY_BODIES } from './safety.ts';
+import { TOPIC_BODIES } from './topics.ts';
 
 /**
  * The schemas of question and answer of each call between cells, by the names of `METHODS`. The types of the bus are
@@ -19,6 +20,7 @@ export const CALL_BODIES = {
   ...CONTROLLER_BODIES,
   ...RECORDING_BODIES,
   ...ROS_BODIES,
+  ...TOPIC_BODIES,
   ...POLICY_BODIES,
   ...RUN_BODIES,
   ...LAKE_BODIES,

@@ -3,6 +3,7 @@ import {
   type CellContext,
   LIMITS,
   METHODS,
+  type Sample,
   SMALL_THREAD,
   type TopicSpec,
   withDeadline,
@@ -14,6 +15,7 @@ import { ClientTopics } from '../execution/attached/client-topics.ts';
 import { LatchedMemory } from '../execution/attached/latched-memory.ts';
 import { RestartPause } from '../execution/attached/restart-pause.ts';
 import { SampleFeed } from '../execution/attached/sample-feed.ts';
+import { TopicDesk } from '../execution/attached/topic-desk.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { DoorPath } from '../execution/door/index.ts';
 import { STORY_TOPICS } from '../execution/story/index.ts';
@@ -55,12 +57,14 @@ export function makeAttached(settings: Settings, context: CellContext, parts: At
   const first = [...io.topics, ...(io.source ? STORY_TOPICS : [])];
   const declared = new Map<string, TopicSpec>(first.map((spec) => [spec.topic, spec]));
   const topics = new ClientTopics({ clock, path });
+  const publish = (sample: Sample) => topics.publish(sample);
+  const schemaOf = (type: string) => parts.definitionOf(type) ?? schemaFor(type)?.data;
+  new TopicDesk({ bus, clock, publish, schemaOf, topics: () => declared.values() }).serve(context.bus);
   const latched = new LatchedMemory(bus);
   latched.declare(first);
   const makeFeed = () =>
     new SampleFeed({
-      ...{ bus, clock, post, publish: (sample) => topics.publish(sample) },
-      schemaOf: (type) => parts.definitionOf(type) ?? schemaFor(type)?.data,
+      ...{ bus, clock, post, publish, schemaOf },
       now: () => clock.now(),
       watchGraph: (on) => {
         if (on && !endGraph) endGraph = io.rosApi?.graph.watch((graph) => post({ kind: 'graph', graph }));

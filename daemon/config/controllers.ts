@@ -22,7 +22,7 @@ const DIMENSION_MAX = 64;
 const SPEED_RATE_MIN = 4;
 
 /** Rows of `[[controllers]]`: their keys, defaults and meaning. */
-const CONTROLLER_ROW_KEYS = {
+export const CONTROLLER_ROW_KEYS = {
   name: text('', 'name of the controller: for who starts it, and in the log', {
     match: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
     expected: 'a name of letters, digits, dot, dash, underscore',

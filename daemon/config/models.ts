@@ -23,7 +23,7 @@ export const MODEL_KEYS = {
 const TIME = { min: 50, max: 3_600_000 };
 
 /** Rows of `[[models]]`: their keys, defaults and meaning. The first that fits and answers is taken. */
-const MODEL_ROW_KEYS = {
+export const MODEL_ROW_KEYS = {
   name: text('', 'name of the model: in policies, log, metrics and as agents ask for it', {
     match: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
     expected: 'a name of letters, digits, dot, dash, underscore',

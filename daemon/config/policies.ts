@@ -3,7 +3,7 @@ import { type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
 import { choice, integer, quantity, type RowOf, text } from './spec.ts';
 
 /** Rows of `[[policies]]`: their keys, defaults and meaning. The first is the default policy. */
-const POLICY_ROW_KEYS = {
+export const POLICY_ROW_KEYS = {
   name: text('', 'name of the policy: for controllers, queryables and servers', {
     match: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
     expected: 'a name of letters, digits, dot, dash, underscore',

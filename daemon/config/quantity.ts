@@ -50,3 +50,9 @@ export function parseQuantity(kind: QuantityKind, value: unknown): Parsed {
   if (factor === undefined || !Number.isFinite(number)) return { ok: false, expected };
   return { ok: true, value: number * factor };
 }
+
+/** JSON Schema pattern of what `parseQuantity` reads. */
+export function quantityPattern(kind: QuantityKind): string {
+  const units = Object.keys(QUANTITIES[kind].factors).join('|');
+  return `^\\s*-?\\d+(\\.\\d+)?([eE][+-]?\\d+)?\\s*(${units})\\s*$`;
+}

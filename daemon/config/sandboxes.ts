@@ -9,7 +9,7 @@ const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]{0,63})=(\S.*)$/;
 const ABSOLUTE = { match: /^\/.+$/, expected: 'absolute paths, for example ["/srv/notes"]' };
 
 /** Rows of `[[sandboxes]]`: their keys, defaults and meaning. What a row does not name is not there inside. */
-const SANDBOX_ROW_KEYS = {
+export const SANDBOX_ROW_KEYS = {
   name: text('', 'name of the profile: [[mcp.servers]], [[runtimes.accept]] and [apps] name it', {
     match: /^[a-z0-9][a-z0-9-]{0,31}$/,
     expected: 'a name of lower-case letters, digits and dashes, at most 32',

@@ -1,5 +1,7 @@
 import { patternFault } from '../../contract/core.ts';
-import { parseQuantity, type QuantityKind } from './quantity.ts';
+import { parseQuantity, type QuantityKind, quantityPattern } from './quantity.ts';
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** What one key may hold. `read` gives the value in base units or says what was expected. */
 export type KeySpec<T> = {
@@ -9,6 +11,8 @@ export type KeySpec<T> = {
   readonly shown: string;
   readonly about: string;
   read(value: unknown): { ok: true; value: T } | { ok: false; expected: string };
+  /** JSON Schema of the value, for editors: nothing that `read` takes is refused by it. Absent: anything. */
+  readonly schema?: JsonSchema;
   /** Environment variables are text: how to make a TOML-like value of one. */
   fromText(text: string): unknown;
 };
@@ -23,6 +27,10 @@ export type ConfigOf<S extends Spec> = {
   };
 };
 
+/** JSON Schema has patterns without flags. */
+const patternOf = (match: RegExp | undefined): JsonSchema =>
+  match === undefined || match.flags !== '' ? {} : { pattern: match.source };
+
 const asText = (text: string): unknown => text;
 
 export function quantity(
@@ -36,6 +44,7 @@ export function quantity(
   const min = range.min ?? 0;
   return {
     kind,
+    schema: { type: 'string', pattern: quantityPattern(kind) },
     fallback: parsed.value,
     shown: JSON.stringify(shown),
     about,
@@ -58,6 +67,7 @@ export function text(
 ): KeySpec<string> {
   return {
     kind: 'text',
+    schema: { type: 'string', ...patternOf(pattern?.match) },
     fallback,
     shown: JSON.stringify(fallback),
     about,
@@ -77,6 +87,7 @@ export function choice<const C extends readonly string[]>(
 ): KeySpec<C[number]> {
   return {
     kind: 'choice',
+    schema: { enum: [...choices] },
     fallback,
     shown: JSON.stringify(fallback),
     about: `${about}: ${choices.join(', ')}`,
@@ -95,6 +106,7 @@ export function integer(
 ): KeySpec<number> {
   return {
     kind: 'integer',
+    schema: { type: 'integer', minimum: range.min, maximum: range.max },
     fallback,
     shown: String(fallback),
     about,
@@ -115,6 +127,7 @@ export function integer(
 export function number(fallback: number, about: string, min: number, max: number): KeySpec<number> {
   return {
     kind: 'number',
+    schema: { type: 'number', minimum: min, maximum: max },
     fallback,
     shown: String(fallback),
     about,
@@ -129,6 +142,7 @@ export function number(fallback: number, about: string, min: number, max: number
 export function flag(fallback: boolean, about: string): KeySpec<boolean> {
   return {
     kind: 'flag',
+    schema: { type: 'boolean' },
     fallback,
     shown: String(fallback),
     about,
@@ -145,6 +159,7 @@ export function texts(
 ): KeySpec<readonly string[]> {
   return {
     kind: 'texts',
+    schema: { type: 'array', items: { type: 'string', ...patternOf(pattern?.match) } },
     fallback,
     shown: JSON.stringify(fallback),
     about,
@@ -181,6 +196,7 @@ export function tables<Row>(
 ): KeySpec<readonly Row[]> {
   return {
     kind: 'tables',
+    schema: { type: 'array', items: { type: 'object' } },
     fallback: [],
     shown: '[]',
     about,

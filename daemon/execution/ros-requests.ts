@@ -14,6 +14,7 @@ import {
   type Sample,
 } from '../../contract/core.ts';
 import { decodeTf } from '../../formats/cdr/index.ts';
+import { plainValue } from '../../formats/ros2/plain-value.ts';
 import { TfTree } from '../../formats/ros2/tf-tree.ts';
 import { checkRosValue } from '../../formats/ros2/value-check.ts';
 import type { SampleBus } from './bus/index.ts';
@@ -50,8 +51,8 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
   const malformed = new Set<string>();
   parts.bus.tap('tf', (sample) => takeTransforms(tree, sample, malformed, report));
   bus.handle(methods.rosTf, async ({ target, source }) => {
-    if (target === undefined || source === undefined) return plain({ frames: tree.frames() });
-    return plain({ target, source, transform: tree.lookup(target, source) });
+    if (target === undefined || source === undefined) return plainValue({ frames: tree.frames() });
+    return plainValue({ target, source, transform: tree.lookup(target, source) });
   });
 
   const goals = parts.api && new RosGoals(parts.api.actions, clock, parts.record);
@@ -68,7 +69,7 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
     checkRosValue(request, '/request');
     api();
     calls.call(service, type);
-    return plain(await api().services.call(service, type, request, { timeoutMs }));
+    return plainValue(await api().services.call(service, type, request, { timeoutMs }));
   });
   bus.handle(methods.rosGoalSend, async (request, from, madeAtMs) => {
     checkRosValue(request.goal, '/goal');
@@ -83,9 +84,9 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
       moving.add(view.goalId);
       void sender.ended(view.goalId).then(() => moving.delete(view.goalId));
     }
-    return plain(view);
+    return plainValue(view);
   });
-  bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body)));
+  bus.handle(methods.rosGoalView, async (body) => plainValue(desk().view(body)));
   bus.handle(methods.rosGoalCancel, async (body) => {
     const { timeoutMs, by } = fieldsOf(body);
     const fits = typeof timeoutMs === 'number' && timeoutMs > 0;
@@ -98,7 +99,7 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
     const { parameters } = api();
     checkRosValue(set, '/values');
     if (set) return { refused: definedOnly(await parameters.set(node, set, { timeoutMs })) };
-    if (names) return { values: plain(await parameters.get(node, names, { timeoutMs })) };
+    if (names) return { values: plainValue(await parameters.get(node, names, { timeoutMs })) };
     return { names: await parameters.list(node, { timeoutMs }) };
   });
   bus.handle(methods.rosLifecycle, async ({ node, transition, timeoutMs }) => {
@@ -146,18 +147,6 @@ function takeTransforms(
     told.add(subject);
     report('warn', 'a transform is left out', { subject, error: String(error) });
   }
-}
-
-/** Values as JSON has them: lists instead of typed arrays, 64-bit integers as decimal text. */
-function plain<T>(value: T): T {
-  const walk = (one: unknown): unknown => {
-    if (typeof one === 'bigint') return one.toString();
-    if (ArrayBuffer.isView(one)) return Array.from(one as unknown as Iterable<unknown>, walk);
-    if (Array.isArray(one)) return one.map(walk);
-    if (typeof one !== 'object' || one === null) return one;
-    return Object.fromEntries(Object.entries(one).map(([key, inner]) => [key, walk(inner)]));
-  };
-  return walk(value) as T;
 }
 
 function definedOnly(values: Readonly<Record<string, string | undefined>>): Record<string, string> {

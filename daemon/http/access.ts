@@ -45,7 +45,7 @@ const READS: ReadonlySet<string> = new Set([
 /** Paths that a guest tenant sees; their handlers show only the caller's own data, and data of no one. */
 const GUESTS: ReadonlySet<string> = new Set([
   // It gives a caller what the caller has.
-  'POST /v1/console/codes',
+  ...['POST /v1/console/codes', 'GET /v1/me'],
   ...['GET /v1/runs', 'GET /v1/approvals', 'GET /v1/questions', 'GET /v1/quotas', 'GET /v1/grants'],
   ...['GET /v1/policy', 'GET /v1/skills', 'GET /v1/models', 'GET /v1/schedules', 'GET /v1/arm'],
   ...['GET /v1/arm/figure', 'GET /v1/robot/map', 'GET /metrics'],

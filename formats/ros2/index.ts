@@ -6,6 +6,7 @@ export * from './encode-any.ts';
 export * from './header-stamp.ts';
 export * from './lifecycle.ts';
 export * from './parameters.ts';
+export * from './plain-value.ts';
 export * from './qos.ts';
 export * from './tf-tree.ts';
 export { type TextLookup, TypeBook } from './type-book.ts';

@@ -20,6 +20,7 @@ const PHONE = { width: 390, height: 844 };
 const DESKTOP = { width: 1280, height: 860 };
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const directory = freshDir('remember');
+const VIEWER = 'a-token-of-vera';
 let scene: Awaited<ReturnType<typeof recordScene>>;
 let lake: TopicLake;
 let rig: Rig;
@@ -40,7 +41,9 @@ beforeAll(async () => {
     () => Date.now(),
     (length) => crypto.getRandomValues(new Uint8Array(length)),
   );
-  rig = await startRig({}, makeRecordings(directory.path, { emit, clock }, ids));
+  const who = { principal: 'vera', tenant: 'local', roles: ['viewer'] };
+  const auth = { kind: 'token', token: TOKEN, principals: [{ token: VIEWER, who }] } as const;
+  rig = await startRig({ auth }, makeRecordings(directory.path, { emit, clock }, ids));
   answerAll(rig);
   rig.answers.set(METHODS.memory.query, async (body) => {
     const { sql, limit, timeoutMs } = body as LakeQueryRequest;
@@ -70,9 +73,9 @@ afterEach(async () => {
   expect(problems).toEqual([]);
 });
 
-async function open(address: string): Promise<void> {
+async function open(address: string, token = TOKEN): Promise<void> {
   await page.goto(rig.url + address);
-  await page.locator('input[type=password]').fill(TOKEN);
+  await page.locator('input[type=password]').fill(token);
   await page.locator('input[type=password]').press('Enter');
 }
 
@@ -226,6 +229,25 @@ it('a note is written, marked and taken back; a part is cut out as a recording o
   await page.getByRole('button', { name: 'remove' }).click();
   await until(async () => (await note.count()) === 0, 'it is taken back');
   expect(await lake.rows('SELECT * FROM annotations')).toEqual([]);
+});
+
+it('a viewer is offered what a viewer may do, and sees why not the rest', async () => {
+  const why = 'only an operator of this robot does this: you are vera (viewer)';
+  await open(`/#/recordings/${SCENE_BAG};on=story`, VIEWER);
+  await page.getByText(`Export and notes: ${why}`).waitFor();
+  const export_ = page.getByRole('button', { name: 'Export MCAP' });
+  expect(await export_.isDisabled()).toBe(true);
+  await page.getByLabel('Label').fill('odd');
+  expect(await page.getByRole('button', { name: 'Write' }).isDisabled()).toBe(true);
+  expect(await page.getByRole('button', { name: 'Play', exact: true }).isEnabled()).toBe(true);
+  await page.getByRole('link', { name: 'Drive' }).click();
+  await page.getByText(why).waitFor();
+  expect(await page.getByRole('button', { name: 'Take the lease' }).isDisabled()).toBe(true);
+  await page.getByRole('link', { name: 'Chat' }).click();
+  await page.getByText(why).first().waitFor();
+  expect(await page.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true);
+  // Everybody may stop the robot.
+  expect(await page.getByRole('button', { name: 'Emergency stop', exact: true }).isEnabled()).toBe(true);
 });
 
 it('says what it cannot show: no such recording, a damaged segment, a robot that does not answer', async () => {

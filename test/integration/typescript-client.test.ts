@@ -103,6 +103,21 @@ describe('the TypeScript client', () => {
     }
   });
 
+  it('refuses an address that is none, instead of trying for ever', async () => {
+    writeFileSync(
+      inside('address.ts'),
+      [
+        `import { connectRobot } from './auraison-client.ts';`,
+        `for await (const _ of connectRobot('localhost:7601', 't').events()) break;`,
+      ].join('\n'),
+    );
+    await expect(run(process.execPath, [inside('address.ts')], { timeout: 60_000 })).rejects.toMatchObject({
+      stderr: expect.stringContaining(
+        'expected an address like http://127.0.0.1:7601, found "localhost:7601"',
+      ),
+    });
+  });
+
   it('runs its example: an intent is sent, and its run followed to the end', async () => {
     const { url, token } = endpointOf(daemon.settings, '/');
     const { stdout } = await run(process.execPath, [inside('find-exit.ts'), url.origin, token!], {

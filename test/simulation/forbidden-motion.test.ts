@@ -13,6 +13,7 @@ import { a2aToml, driveOnce, listenA2a, sendA2a, sendA2aOverHttp } from '../supp
 import { errandOfAgent, writeAcpApp } from '../support/acp-bridge.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { ATTACHED, type Attached, driveAttached } from '../support/forbidden-attached.ts';
+import { MESSAGE_WAYS, refusesMessage } from '../support/forbidden-messages.ts';
 import { PACKAGED, startRuntimes, writePackages } from '../support/forbidden-packages.ts';
 import { baseToml, startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, moves, OPENED_EARLIER, WORDS, wait } from '../support/forbidden-robot.ts';
@@ -41,7 +42,6 @@ const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.star
   closing.push(() => robot.daemon.stop());
   return robot;
 };
-
 const pose = { header: { frame_id: 'map' }, pose: { position: { x: 1, y: 0, z: 0 } } };
 const goalTo = (action: string) => ({ action, type: 'nav2_msgs/action/NavigateToPose', goal: { pose } });
 
@@ -110,6 +110,7 @@ describe('a policy that forbids motion: the base', () => {
   });
 
   const cli = (...args: string[]) => auraisonAsync([...args, '--data-dir', robot.daemon.dataDir]);
+  it.each(MESSAGE_WAYS)('%s', (way) => refusesMessage(tried.add(way) && way, robot, cli));
   it('command line: teleoperation', async () => {
     tried.add('command line: teleoperation');
     await robot.stands('command line: teleoperation', async () => {
@@ -180,8 +181,7 @@ describe('a policy that forbids motion: the base', () => {
   ])(
     '%s',
     async (way, opens) => {
-      tried.add('flow of the base');
-      tried.add(way);
+      for (const one of ['flow of the base', way] as const) tried.add(one);
       await robot.stands(way, async () => robot.runOf(await opens()));
     },
     240_000,

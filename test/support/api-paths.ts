@@ -38,6 +38,7 @@ export const API_PATHS: readonly string[] = [
   '/v1/mcp/servers',
   '/v1/mcp/servers/{server}/allow',
   '/v1/mcp/servers/{server}/refresh',
+  '/v1/me',
   '/v1/models',
   '/v1/models/{name}/test',
   '/v1/models/{name}/wake',
@@ -80,5 +81,8 @@ export const API_PATHS: readonly string[] = [
   '/v1/skills',
   '/v1/status',
   '/v1/teleop',
+  '/v1/topics',
+  '/v1/topics/message',
+  '/v1/topics/publish',
   '/v1/webhooks/{app}/{name}',
 ];

@@ -78,6 +78,13 @@ export function answerAll(rig: Rig): void {
   answer({ refused: {} }, execution.rosParams);
   answer({ state: 'active' }, execution.rosLifecycle);
   answer({ frames: [] }, execution.rosTf);
+  const odom = { topic: '/odom', type: 'nav_msgs/msg/Odometry' };
+  answer({ topics: [{ ...odom, hz: 20, latched: false, readable: true }] }, execution.topicList);
+  answer(
+    { sample: { ...odom, stamp: 1n, received: 2n, bytes: 8, message: { sum: 3 } } },
+    execution.topicNext,
+  );
+  answer({ bytes: 8 }, execution.topicPublish);
   answer([CONTROLLER], execution.controllerList, execution.controllerStop);
   answer(CONTROLLER, execution.controllerStart);
   answer({ policies: [POLICY] }, execution.policyList);

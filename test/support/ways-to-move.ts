@@ -15,6 +15,7 @@ export const WAYS = [
   'HTTP: lease to steer by hand',
   'HTTP: command by hand without a lease',
   'HTTP: play of commands',
+  'HTTP: message of a topic',
   'HTTP: intent',
   'HTTP: ask',
   'HTTP: session',
@@ -24,6 +25,7 @@ export const WAYS = [
   'command line: chat',
   'program: session of the SDK',
   'command line: teleoperation',
+  'command line: message of a topic',
   'MCP: run_submit',
   'A2A: message',
   'A2A: message over HTTP+JSON',
@@ -75,6 +77,8 @@ export const MOVES: Readonly<Record<string, readonly Way[]>> = {
   'bag.play': ['HTTP: play of commands'],
   // Resume, seek and rate are judged like the play.
   'bag.play_control': ['HTTP: play of commands'],
+  // The door refuses whatever is not known to move nothing.
+  'topic.publish': ['HTTP: message of a topic', 'command line: message of a topic'],
   'lease.take': ['HTTP: lease to steer by hand', 'command line: teleoperation'],
   // Only who was given the lease has one to renew.
   'lease.renew': ['HTTP: lease to steer by hand'],
@@ -99,6 +103,7 @@ export const STANDS: ReadonlySet<string> = new Set([
   ...['episode.start', 'episode.stop', 'episode.discard', 'episode.relabel', 'episode.list'],
   // The door refuses each service that nobody calls harmless.
   ...['ros.graph', 'ros.call', 'ros.goal_view', 'ros.goal_cancel', 'ros.params', 'ros.lifecycle', 'ros.tf'],
+  ...['topic.list', 'topic.next'],
   ...['policy.list', 'policy.infer', 'policy.describe', 'policy.reload', 'policy.cancel', 'wire.list'],
 ]);
 
@@ -117,6 +122,7 @@ export const CALLERS: Readonly<Record<string, readonly Way[]>> = {
   'safety.ts leaseRenew': ['HTTP: lease to steer by hand'],
   'safety.ts leaseTake': ['HTTP: lease to steer by hand'],
   'safety.ts teleopCommand': ['HTTP: command by hand without a lease'],
+  'topics.ts topicPublish': ['HTTP: message of a topic'],
   'arm-proxy.ts armFollow': ['flow of the arm, with its controller'],
   'arm-proxy.ts armGripper': ['flow of the arm, with its controller'],
   'robot-proxy.ts robotManeuver': ['flow of the base', 'tool of an extension'],
@@ -135,6 +141,8 @@ export const ASKERS: Readonly<Record<string, readonly Way[]>> = {
     'Foxglove: velocity of a client',
     'rosbridge: velocity of a client',
     'live: velocity of a client',
+    'HTTP: message of a topic',
+    'command line: message of a topic',
   ],
   play: ['HTTP: play of commands'],
 };

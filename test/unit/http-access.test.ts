@@ -37,6 +37,19 @@ async function start(ports: Partial<HttpPorts> = {}): Promise<string[]> {
   return asked;
 }
 
+it('a token says who its caller is, to guests too', async () => {
+  await start();
+  const me = async (principal: string) => await (await rig.get('/v1/me', as(principal))).json();
+  expect(await me('lena')).toEqual({
+    principal: 'lena',
+    tenant: 'local',
+    roles: ['operator'],
+    operator: true,
+  });
+  expect(await me('vera')).toMatchObject({ roles: ['viewer'], operator: false });
+  expect(await me('guest')).toMatchObject({ tenant: 'acme', operator: false });
+});
+
 describe('who is no operator', () => {
   it.each([
     ['/v1/robot/navigate', POSE],

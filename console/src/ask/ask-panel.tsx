@@ -1,6 +1,7 @@
 /** What is wanted, in own words: first what would be done, then, when the person agrees, that is done. */
 import { type FormEvent, useState } from 'react';
 import { send } from '../lib/api.ts';
+import { useMayNot } from '../lib/me.ts';
 
 /** Models on small computers take their time, milliseconds. */
 const PLAN_MS = 90_000;
@@ -24,10 +25,11 @@ type Step =
 export function AskPanel() {
   const [words, setWords] = useState('');
   const [step, setStep] = useState<Step>({ at: 'words', note: '' });
+  const mayNot = useMayNot();
   const failed = (error: Error) => setStep({ at: 'words', note: error.message });
   const ask = (event: FormEvent) => {
     event.preventDefault();
-    if (words.trim() === '') return;
+    if (words.trim() === '' || mayNot !== '') return;
     setStep({ at: 'thinking' });
     send<Plan>('/v1/ask', { words: words.trim() }, { answerMs: PLAN_MS }).then(
       (plan) => setStep({ at: 'plan', plan }),
@@ -55,10 +57,11 @@ export function AskPanel() {
           value={words}
           onChange={(event) => setWords(event.target.value)}
         />
-        <button type="submit" disabled={step.at === 'thinking'}>
+        <button type="submit" disabled={step.at === 'thinking' || mayNot !== ''}>
           Ask
         </button>
       </form>
+      {mayNot !== '' && <p className="why">{mayNot}</p>}
       <div id="ask-answer" aria-live="polite">
         {step.at === 'words' && step.note && <p className="bad">{step.note}</p>}
         {step.at === 'thinking' && <p>reading your words</p>}

@@ -4,6 +4,7 @@ import { AskPanel } from '../ask/ask-panel.tsx';
 import { goTo } from '../lib/address.ts';
 import { callFirst, type Refusal, send } from '../lib/api.ts';
 import { count } from '../lib/format.ts';
+import { useMayNot } from '../lib/me.ts';
 import { usePolled } from '../lib/polled.ts';
 import { nameOf } from '../lib/run-name.ts';
 import type { RunDetails } from '../lib/views.ts';
@@ -110,6 +111,7 @@ function Conversation({ id }: { id: string }) {
   const over = session?.state === 'ended';
   const { story, error: fault } = useStory(id, over);
   const [note, setNote] = useState('');
+  const mayNot = useMayNot();
   const said = story.items.flatMap((item) => (item.kind === 'said' && !item.toAgent ? [item.text] : []));
   const tokens = useTokens(id, session !== undefined && !over, said.length);
   const live = withoutSaid(tokens.text, said.slice(tokens.saidBefore));
@@ -185,7 +187,7 @@ function Conversation({ id }: { id: string }) {
             <button type="button" onClick={() => void stop()}>
               Stop the agent
             </button>
-            <button type="button" onClick={() => void close()}>
+            <button type="button" disabled={mayNot !== ''} onClick={() => void close()}>
               End the conversation
             </button>
             <a href={`#/runs/${id}`}>its run</a>
@@ -216,8 +218,9 @@ function Composer(props: {
 }) {
   const [text, setText] = useState('');
   const [busy, setBusy] = useState(false);
+  const mayNot = useMayNot();
   const give = async (way: (text: string) => Promise<boolean>) => {
-    if (text.trim() === '' || busy) return;
+    if (text.trim() === '' || busy || mayNot !== '') return;
     setBusy(true);
     // Words that were not taken stay in the field, and so does what was typed meanwhile.
     if (await way(text.trim())) setText((now) => (now === text ? '' : now));
@@ -245,14 +248,15 @@ function Composer(props: {
         onChange={(event) => setText(event.target.value)}
         onKeyDown={key}
       />
-      <button type="submit" disabled={busy}>
+      <button type="submit" disabled={busy || mayNot !== ''}>
         Send
       </button>
       {props.later && (
-        <button type="button" disabled={busy} onClick={() => void give(props.later!)}>
+        <button type="button" disabled={busy || mayNot !== ''} onClick={() => void give(props.later!)}>
           When it is done
         </button>
       )}
+      {mayNot !== '' && <p className="why">{mayNot}</p>}
     </form>
   );
 }

@@ -1,6 +1,7 @@
 /** Steering by hand: keyboard, gamepad and touch, under a lease, with a dead-man's hold. */
 import { type PointerEvent, useEffect, useRef, useState } from 'react';
 import { send } from '../lib/api.ts';
+import { useMayNot } from '../lib/me.ts';
 import { robotStop } from '../lib/robot-stop.ts';
 import { useStatus } from '../lib/status.ts';
 import { MapPanel } from '../live/map-panel.tsx';
@@ -39,6 +40,7 @@ export default function DrivePage() {
   const [state, setState] = useState<DriverState>({ at: 'idle', reason: '' });
   const [driver] = useState(() => makeDriver(setState));
   const [speed, setSpeed] = useState(0.2);
+  const mayNot = useMayNot();
   const on = state.at === 'ready' || state.at === 'moving';
   driver.speed = speed;
   driver.turnSpeed = speed * 4;
@@ -67,12 +69,13 @@ export default function DrivePage() {
             <button
               type="button"
               className="allow"
-              disabled={state.at === 'taking'}
+              disabled={state.at === 'taking' || mayNot !== ''}
               onClick={() => void driver.start()}
             >
               Take the lease
             </button>
           )}
+          {mayNot !== '' && <span className="why">{mayNot}</span>}
           {holder && !on && (
             <span className="why">{`${holder} has the lease; taking it stops the robot`}</span>
           )}

@@ -1,6 +1,7 @@
 /** A part of the time: it is chosen, cut out as a recording of its own, and written about. */
 import { type FormEvent, useState } from 'react';
 import { call, send } from '../lib/api.ts';
+import { useMayNot } from '../lib/me.ts';
 import type { Mark } from './marks.ts';
 import { nsOf, type Player, partNs } from './player.ts';
 import { offsetText } from './time-words.ts';
@@ -18,6 +19,7 @@ type PartBarProps = {
 export function PartBar({ player, bag, part, onPart, onNote }: PartBarProps) {
   const [state, setState] = useState('');
   const [isBusy, setBusy] = useState(false);
+  const mayNot = useMayNot();
   const [label, setLabel] = useState('');
   const [text, setText] = useState('');
   const start = () => onPart([player.timeS, Math.max(player.timeS, part?.[1] ?? player.endS)]);
@@ -62,12 +64,13 @@ export function PartBar({ player, bag, part, onPart, onNote }: PartBarProps) {
         )}
         <button
           type="button"
-          disabled={isBusy}
+          disabled={isBusy || mayNot !== ''}
           onClick={() => void work('cutting', () => exportPart(bag, partNs(player.span, part)))}
         >
           Export MCAP
         </button>
         <span role="status">{state}</span>
+        {mayNot !== '' && <span className="why">{`Export and notes: ${mayNot}`}</span>}
       </div>
       <form className="bar" onSubmit={note}>
         <label>
@@ -89,7 +92,7 @@ export function PartBar({ player, bag, part, onPart, onNote }: PartBarProps) {
             onChange={(event) => setText(event.target.value)}
           />
         </label>
-        <button type="submit" disabled={isBusy || (label === '' && text === '')}>
+        <button type="submit" disabled={isBusy || mayNot !== '' || (label === '' && text === '')}>
           Write
         </button>
       </form>

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { useMayNot } from '../lib/me.ts';
 import { useEvery } from '../see/link/use-live.ts';
 import { MARK_KINDS, type Mark, type MarkKind, markAt } from './marks.ts';
 import type { Player } from './player.ts';
@@ -19,9 +20,12 @@ type StoryPanelProps = {
 export function StoryPanel({ player, marks, fault, onRemove }: StoryPanelProps) {
   const [off, setOff] = useState<ReadonlySet<MarkKind>>(new Set());
   const wanted = marks.filter(({ kind }) => !off.has(kind));
-  const [now, setNow] = useState(-1);
+  // A jump draws the page again at once; what is played moves it between.
+  const now = markAt(wanted, player.timeS);
+  const [, refresh] = useState(now);
+  const mayNot = useMayNot();
   const box = useRef<HTMLOListElement>(null);
-  useEvery(REFRESH_MS, () => setNow(markAt(wanted, player.timeS)));
+  useEvery(REFRESH_MS, () => refresh(markAt(wanted, player.timeS)));
   // biome-ignore lint/correctness/useExhaustiveDependencies: it follows the cursor.
   useEffect(() => {
     const list = box.current;
@@ -70,7 +74,7 @@ export function StoryPanel({ player, marks, fault, onRemove }: StoryPanelProps) 
                   <a href={`#/runs/${runId}`}>run</a>
                 </>
               )}
-              {kind === 'note' && (
+              {kind === 'note' && mayNot === '' && (
                 <button type="button" className="small" onClick={() => onRemove(mark)}>
                   remove
                 </button>

@@ -3,6 +3,7 @@ import { type FormEvent, useState } from 'react';
 import { goTo } from '../lib/address.ts';
 import { callFirst, refusalOf, send } from '../lib/api.ts';
 import { clockTime } from '../lib/format.ts';
+import { useMayNot } from '../lib/me.ts';
 import { usePolled } from '../lib/polled.ts';
 
 const STOP = { 'content-type': 'application/json' };
@@ -17,6 +18,7 @@ export function RunActions(props: {
   const { path, status, over, done } = props;
   const [note, setNote] = useState('');
   const [busy, setBusy] = useState(false);
+  const mayNot = useMayNot();
   const act = async (words: string, work: () => Promise<string>) => {
     setBusy(true);
     const refused = await work();
@@ -45,7 +47,8 @@ export function RunActions(props: {
             <button
               id="run-resume"
               type="button"
-              disabled={busy}
+              disabled={busy || mayNot !== ''}
+              title={mayNot || undefined}
               onClick={() => void act('resumed', () => refusalOf(`${path}/resume`, {}))}
             >
               Resume this run

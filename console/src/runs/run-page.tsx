@@ -29,6 +29,8 @@ export function RunPage({ runId }: { runId: string }) {
         </h2>
         <p>
           <a href="#/runs">all runs</a>
+          {' · '}
+          <a href={`#/compare/${runId}`}>compare it with another</a>
           {details?.intent?.attended && (
             <>
               {' · '}
