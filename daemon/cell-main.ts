@@ -2,9 +2,9 @@
 import './no-telemetry.ts';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { CELL_NAMES, type CellName, LIMITS } from '../contract/core.ts';
+import { forgetAllocator } from './cell/allocator.ts';
 import { isTaken } from './cell/stray-errors.ts';
 import type { ToCell } from './cell/wire.ts';
-import { forgetAllocator } from './compose/cell-flags.ts';
 import { makeCellHost } from './compose/cell-host.ts';
 import type { Settings } from './settings.ts';
 

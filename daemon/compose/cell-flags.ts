@@ -1,4 +1,5 @@
 import { type CellName, LIMITS } from '../../contract/core.ts';
+import { ALLOCATOR } from '../cell/allocator.ts';
 import type { Settings } from '../settings.ts';
 import type { CellProcess } from '../supervisor/cell-process.ts';
 
@@ -44,22 +45,6 @@ const GIVE_BACK = { DUCKDB_JE_MALLOC_CONF: 'retain:false,dirty_decay_ms:0,muzzy_
  * projection and every read of a file.
  */
 const THREADS = { UV_THREADPOOL_SIZE: String(LIMITS.LAKE_QUERIES_MAX + 4) };
-
-/**
- * Loading a cell leaves its heap in pieces that glibc keeps: with these limits it gives them back, and threads share
- * arenas. The execution cell has none of them: its frames of 900 KB would be mapped and unmapped one by one, and its threads
- * would wait for each other. `forgetAllocator` removes them from what other programs inherit.
- */
-const ALLOCATOR: Readonly<Record<string, string>> = {
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_TRIM_THRESHOLD_: String(128 * 1024),
-  MALLOC_MMAP_THRESHOLD_: String(64 * 1024),
-};
-
-/** In the cell, at its start: the allocator has read them, and its children are other programs. */
-export function forgetAllocator(env: Record<string, string | undefined>): void {
-  for (const [name, value] of Object.entries(ALLOCATOR)) if (env[name] === value) delete env[name];
-}
 
 export function processOf(name: CellName, config: Settings['config']): CellProcess {
   const flags = flagsOf(name, config);

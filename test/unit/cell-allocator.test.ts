@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { processOf } from '../../daemon/compose/cell-flags.ts';
 import type { Settings } from '../../daemon/settings.ts';
 
-const FLAGS = pathToFileURL(join(import.meta.dirname, '../../daemon/compose/cell-flags.ts')).href;
+const ALLOCATOR = pathToFileURL(join(import.meta.dirname, '../../daemon/cell/allocator.ts')).href;
 const config = { zenoh: { enabled: true }, controllers: [], control: { real_time: 0 } };
 const envOf = (name: Parameters<typeof processOf>[0]) =>
   processOf(name, config as unknown as Settings['config']).env ?? {};
@@ -20,7 +20,7 @@ describe('the limits of the allocator', () => {
   it('are not inherited by the programs that a cell starts; what the operator set for them is', () => {
     const code = `
       import { spawnSync } from 'node:child_process';
-      import { forgetAllocator } from '${FLAGS}';
+      import { forgetAllocator } from '${ALLOCATOR}';
       forgetAllocator(process.env);
       process.stdout.write(spawnSync('env', { encoding: 'utf8' }).stdout);`;
     const env = { ...process.env, ...envOf('runtime'), MALLOC_ARENA_MAX: '7' };
