@@ -2,6 +2,7 @@
 import './no-telemetry.ts';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { CELL_NAMES, type CellName, LIMITS } from '../contract/core.ts';
+import { forgetAllocator } from './cell/allocator.ts';
 import { isTaken } from './cell/stray-errors.ts';
 import type { ToCell } from './cell/wire.ts';
 import { makeCellHost } from './compose/cell-host.ts';
@@ -13,6 +14,7 @@ if (!CELL_NAMES.includes(name) || !process.send || !process.argv[3]) {
   process.exit(2);
 }
 process.title = `auraison-${name}`;
+forgetAllocator(process.env);
 const clock = new SystemClock();
 const settings = JSON.parse(process.argv[3]) as Settings;
 const host = makeCellHost(name, settings, (message) => {

@@ -40,6 +40,8 @@ export async function runDaemon(configFile: string | undefined): Promise<void> {
   reload = () => void daemon.reload();
   await started;
   if (early) reload();
+  // This process has no flags of a cell: it collects what its own start left behind, and that of inline cells.
+  await import('./cell/shrink-heap.ts');
 }
 
 export function exitWith(error: unknown): never {

@@ -35,6 +35,8 @@ export type LakeOptions = EngineOptions & {
   readonly openRecorded?: OpenRecorded;
   /** Tables of messages; none without `openRecorded`. */
   readonly topics?: readonly TopicTable[];
+  /** Commits since the daemon started: counted on where the lake is opened again. */
+  readonly commits?: { count: number };
 };
 
 type Open = {
@@ -100,6 +102,10 @@ export class DuckLakeLake implements Lake {
 
   overdue(): LakeOverdue {
     return this.#open?.queries.overdue() ?? { count: 0, oldest: 0 };
+  }
+
+  get isIdle(): boolean {
+    return (this.#open?.queries.isIdle ?? true) && (this.#topicReader?.isDone ?? true);
   }
 
   /** Without a cell also drops the rows of logs that are gone, and interrupts the queries that run. */
@@ -188,7 +194,7 @@ function openParts(options: LakeOptions): Promise<Open> {
     const writer = new LakeWriter(engine, steps, topics);
     await writer.load();
     await topics.load();
-    const maintenance = new LakeMaintenance(engine, options.clock);
+    const maintenance = new LakeMaintenance(engine, options.clock, options.commits);
     const stage = options.openRecorded && new MessageStage(options.openRecorded);
     const queries = new LakeQueries(engine, options.clock, stage, topics);
     return { engine, writer, steps, topics, maintenance, queries };

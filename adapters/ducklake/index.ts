@@ -6,6 +6,7 @@ export { DuckLakeLake, type LakeOptions } from './ducklake-lake.ts';
 export { cacheDirectory, installDirectory, searchDirectories } from './extension-files.ts';
 export { type Installed, type InstallOptions, installDucklakeExtension } from './install-extension.ts';
 export { DuckParquetFiles } from './parquet-files.ts';
+export { type RestableLake, RestingLake } from './resting-lake.ts';
 
 /** The lake of a data directory, with the extension from wherever it is already installed. */
 export function openLake(dataDir: string, clock: Clock): Promise<DuckLakeLake> {

@@ -32,20 +32,21 @@ const CATALOG = `__ducklake_metadata_${LAKE}`;
 export class LakeMaintenance {
   readonly #engine: LakeEngine;
   readonly #clock: Clock;
-  #commits = 0;
+  readonly #commits: { count: number };
   /** The table that was joined last: each gets its turn. */
   #last = '';
   #told = '';
 
-  constructor(engine: LakeEngine, clock: Clock) {
+  constructor(engine: LakeEngine, clock: Clock, commits: { count: number } = { count: 0 }) {
     this.#engine = engine;
+    this.#commits = commits;
     this.#clock = clock;
   }
 
   /** Counts a commit of events or steps; starts a round now and then. A fault of it is reported, not thrown. */
   async committed(): Promise<void> {
-    this.#commits += 1;
-    if (this.#commits % COMMITS_PER_ROUND !== 0) return;
+    this.#commits.count += 1;
+    if (this.#commits.count % COMMITS_PER_ROUND !== 0) return;
     const [fault] = await this.#round();
     if (fault && fault.message !== this.#told)
       this.#engine.report('warn', `maintenance of the lake: ${fault.message.split('\n')[0]}`, fault.toBody());

@@ -54,6 +54,11 @@ export class LakeQueries {
     this.#places = engine.readers.length;
   }
 
+  /** No statement is open. */
+  get isIdle(): boolean {
+    return this.#open.size === 0;
+  }
+
   /** Statements that the engine still computes although they were interrupted. */
   overdue(): LakeOverdue {
     const overdue = [...this.#open].filter((reader) => reader.isOverdue);

@@ -46,12 +46,18 @@ export class TopicReader {
   readonly #report: CellContext['report'];
   readonly #waiting = new Map<string, { readonly dueMs: number; readonly tries: number }>();
   #current: Open | undefined;
+  #isDone = false;
 
   constructor(open: OpenRecorded, clock: Clock, inTurn: InTurn, report: CellContext['report'] = () => {}) {
     this.#open = open;
     this.#clock = clock;
     this.#inTurn = inTurn;
     this.#report = report;
+  }
+
+  /** Nothing was left to read when it was last looked, also nothing that failed and is tried again later. */
+  get isDone(): boolean {
+    return this.#isDone;
   }
 
   /** Reads for a while; true when there is more to do. Rejects where the lake does. */
@@ -86,6 +92,7 @@ export class TopicReader {
     // One more than those that wait, so that files that are gone do not hide the others.
     const unread = await this.#inTurn((writer) => writer.unread(this.#waiting.size + 1));
     const segment = unread.find((one) => (this.#waiting.get(one.segment)?.dueMs ?? now) <= now);
+    this.#isDone = unread.length === 0;
     if (!segment) {
       const paths = new Set(unread.map((one) => one.segment));
       for (const path of this.#waiting.keys()) if (!paths.has(path)) this.#waiting.delete(path);

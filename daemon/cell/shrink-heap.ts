@@ -1,22 +1,40 @@
 import { flushCompileCache } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /**
  * Loaded into each cell and its threads before their own code (`--import`, see `compose/cell-flags.ts`). Loading modules
  * leaves a heap that is a third garbage, and an idle thread never gets to collect it: it is collected once, when
- * the start is over. Needs `--expose-gc`; without it nothing happens.
+ * the start is over.
  */
-const AFTER_START_MS = 5_000;
+export const AFTER_START_MS = 5_000;
 
 type Collect = (options: { type: 'major'; flavor: 'last-resort'; execution: 'sync' }) => void;
 
-/** Takes 10 to 40 ms of this thread, during which it does nothing else. */
+/**
+ * Takes 10 to 40 ms of this thread, with all cells in one process some 100 ms, during which it does nothing else. On a host that
+ * gives the daemon a tenth of what it needs that is up to a second: what moves then stops when its lease runs out.
+ */
 export function shrinkHeap(): void {
-  const { gc } = globalThis as { gc?: Collect };
-  gc?.({ type: 'major', flavor: 'last-resort', execution: 'sync' });
+  const { gc = foundGc() } = globalThis as { gc?: Collect };
+  gc({ type: 'major', flavor: 'last-resort', execution: 'sync' });
+}
+
+/**
+ * Where Node runs without `--expose-gc`: the supervisor, and the cells in it (`cells = "inline"`). V8 takes no compiled
+ * code from the disk that was made under other flags, so the flag is put back.
+ */
+function foundGc(): Collect {
+  setFlagsFromString('--expose-gc');
+  try {
+    return runInNewContext('gc') as Collect;
+  } finally {
+    setFlagsFromString('--no-expose-gc');
+  }
 }
 
 /** Node keeps compiled code at the end of a process only: one that is killed would have kept nothing. */
-function startIsOver(): void {
+export function startIsOver(): void {
   flushCompileCache();
   if (!ownCare) shrinkHeap();
 }

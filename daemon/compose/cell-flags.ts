@@ -1,4 +1,5 @@
 import { type CellName, LIMITS } from '../../contract/core.ts';
+import { ALLOCATOR } from '../cell/allocator.ts';
 import type { Settings } from '../settings.ts';
 import type { CellProcess } from '../supervisor/cell-process.ts';
 
@@ -47,6 +48,8 @@ const THREADS = { UV_THREADPOOL_SIZE: String(LIMITS.LAKE_QUERIES_MAX + 4) };
 
 export function processOf(name: CellName, config: Settings['config']): CellProcess {
   const flags = flagsOf(name, config);
-  if (name !== 'memory') return { flags };
-  return { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX, env: { ...GIVE_BACK, ...THREADS } };
+  if (name === 'execution') return { flags };
+  if (name !== 'memory') return { flags, env: ALLOCATOR };
+  const env = { ...ALLOCATOR, ...GIVE_BACK, ...THREADS };
+  return { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX, env };
 }

@@ -2,6 +2,7 @@ import {
   cacheDirectory,
   DuckLakeLake,
   installDucklakeExtension,
+  RestingLake,
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
@@ -14,6 +15,9 @@ import { makeLogKeeper } from './log-keeping.ts';
 /** Until then other cells start, milliseconds. */
 const OPEN_AFTER_MS = 2_000;
 
+/** An idle lake gives its memory back after this, milliseconds. */
+const REST_AFTER_MS = 30_000;
+
 /** The memory cell. Where DuckLake's extension is missing it is looked for in the background, once. */
 export async function composeMemory(settings: Settings, context: CellContext): Promise<Cell> {
   const { config, dataDir } = settings;
@@ -23,10 +27,20 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   // Recordings are read when a segment is sealed or a table of messages is asked for: nothing of it is loaded before.
   const openRecorded = recordedOnUse(dataDir);
   const topics = topicTables(config.lake.topics, config.lake.default_topics);
-  const lake = { topics, dataDir, clock, extensionDirectories, openRecorded, report: context.report };
+  const commits = { count: 0 };
+  const lake = {
+    topics,
+    dataDir,
+    clock,
+    extensionDirectories,
+    openRecorded,
+    report: context.report,
+    commits,
+  };
   return new MemoryCell(context, {
     openAfterMs: OPEN_AFTER_MS,
-    openLake: (anew) => DuckLakeLake.open(lake, anew),
+    openLake: (anew) =>
+      RestingLake.open((first) => DuckLakeLake.open(lake, first), clock, REST_AFTER_MS, anew),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentsOnUse(dataDir),
     ...(logKeeper ? { logKeeper } : {}),

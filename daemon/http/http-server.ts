@@ -1,5 +1,10 @@
 import { rm } from 'node:fs/promises';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
 import { urlOf } from '../../io/listen.ts';
 import { checkAccess } from './access.ts';
@@ -79,6 +84,10 @@ declare module 'fastify' {
 }
 
 const CONSOLE = new URL('../../console/built/', import.meta.url);
+/** Given at the start and not set later: fastify would load compilers of its own first (ajv and others, 100 modules). */
+const COMPILERS = {
+  compilersFactory: { buildValidator: () => compileValidator, buildSerializer: () => () => toJson },
+} as unknown as NonNullable<FastifyServerOptions['schemaController']>;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** The API of one robot over HTTP. Make, start, stop: once each. */
@@ -180,6 +189,7 @@ export class HttpServer {
           isLiveUpgrade(request) || (this.#runtimes !== undefined && isRuntimeUpgrade(request)),
       },
       routerOptions: { maxParamLength: 128 },
+      schemaController: COMPILERS,
       frameworkErrors: (error, request, reply) => void this.#answerError(error, request, reply),
     });
     app.removeContentTypeParser('application/json');
@@ -188,8 +198,6 @@ export class HttpServer {
     app.server.on('connection', (socket) => this.#connections.opened(socket));
     this.#runtimes?.watch(app.server);
     this.#live.watch(app.server);
-    app.setValidatorCompiler(compileValidator);
-    app.setSerializerCompiler(() => toJson);
     app.setReplySerializer(toJson);
     app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
     app.setNotFoundHandler((request, reply) => this.#notFound(request, reply));

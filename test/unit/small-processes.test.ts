@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 /**
@@ -37,6 +39,12 @@ function heavy(entry: string, allowed: RegExp = /^$/): string[] {
   return [...loadedBy(entry)]
     .filter(([name]) => HEAVY.test(name) && !allowed.test(name))
     .map(([, chain]) => chain.join(' > '));
+}
+
+/** In a process of its own, with nothing of these tests in it. */
+function evaluated(code: string): { readonly stdout: string; readonly stderr: string } {
+  const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', code];
+  return spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
 }
 
 describe('what is loaded at the start', () => {
@@ -109,6 +117,40 @@ describe('what is loaded at the start', () => {
   it('is ONNX in the thread of the policy, and no schema library', () => {
     expect(heavy('adapters/onnx/onnx-worker-main.ts', /^onnxruntime-node/)).toEqual([]);
     expect(loadedBy('adapters/onnx/onnx-worker-main.ts').has('onnxruntime-node')).toBe(true);
+  });
+
+  it('is no schema compiler of fastify: the API listens with that of this project alone', () => {
+    const rig = pathToFileURL(join(root, 'test', 'support', 'http-rig.ts')).href;
+    const { stdout, stderr } = evaluated(`
+      import Module from 'node:module';
+      import { startRig } from '${rig}';
+      const rig = await startRig();
+      const answer = await fetch(rig.url + '/healthz');
+      const loaded = Object.keys(Module._cache);
+      console.log(JSON.stringify({ status: answer.status, loaded }));
+      await rig.stop();
+      process.exit(0);`);
+    expect(stdout, stderr).not.toBe('');
+    const { status, loaded } = JSON.parse(stdout) as { status: number; loaded: string[] };
+    expect(status).toBe(200);
+    expect(loaded.some((file) => file.includes('node_modules/fastify/'))).toBe(true);
+    expect(loaded.filter((file) => /node_modules\/(ajv|@fastify\/ajv-compiler)\//.test(file))).toEqual([]);
+  });
+
+  it('is collected also where Node runs without --expose-gc, and the flags stay as they were', () => {
+    const file = pathToFileURL(join(root, 'daemon', 'cell', 'shrink-heap.ts')).href;
+    const { stdout, stderr } = evaluated(`
+      import { getHeapStatistics } from 'node:v8';
+      import { runInNewContext } from 'node:vm';
+      import { shrinkHeap } from '${file}';
+      let waste = Array.from({ length: 300_000 }, (_, i) => ({ i, text: 'part ' + i }));
+      const before = getHeapStatistics().used_heap_size;
+      waste = undefined;
+      shrinkHeap();
+      const after = getHeapStatistics().used_heap_size;
+      console.log(JSON.stringify([after < before / 2, typeof gc, runInNewContext('typeof gc')]));`);
+    expect(stdout, stderr).not.toBe('');
+    expect(JSON.parse(stdout)).toEqual([true, 'undefined', 'undefined']);
   });
 
   it('finds what there is to find', () => {
