@@ -31,8 +31,11 @@ export type Robot = {
     params?: Readonly<Record<string, unknown>>,
     options?: { readonly signal?: AbortSignal; readonly key?: string },
   ): Promise<RunDetails>;
-  /** Words as an intent of an installed application. Nothing moves before `confirm`. */
-  ask(words: string): Promise<AskPlan & { confirm(): Promise<RunDetails> }>;
+  /**
+   * Words as an intent of an installed application. Nothing moves before `confirm`; an order to stop is carried out.
+   * Of words that mean several things `confirm` takes the `ask_id` of one of the `candidates`.
+   */
+  ask(words: string): Promise<AskPlan & { confirm(askId?: string): Promise<RunDetails> }>;
   /** A conversation with an agent. Nothing is opened before its first words. */
   session(options?: SessionOptions): Promise<RobotSession>;
   /** Stops whatever moves. `confirmed: false`: the robot was not measured to stand. */
@@ -85,8 +88,8 @@ export async function openRobot(options: RobotOptions = {}): Promise<Robot> {
     },
     async ask(words) {
       const plan = await api.post<AskPlan>('/v1/ask', { words }, ASK_MS);
-      const confirm = async () =>
-        await ended(api, await api.post<Submitted>(`/v1/ask/${plan.ask_id}/confirm`, {}, 60_000));
+      const confirm = async (askId = plan.ask_id) =>
+        await ended(api, await api.post<Submitted>(`/v1/ask/${askId}/confirm`, {}, 60_000));
       return { ...plan, confirm };
     },
     async session(wanted = {}) {
