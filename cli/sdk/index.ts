@@ -1,6 +1,8 @@
 import { type AskPlan, EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
 import { type ApiClient, apiClient } from '../../daemon/client/api-client.ts';
 import { type DaemonChild, startDaemon } from '../../daemon/client/daemon-child.ts';
+import { isPortFree } from '../../daemon/port-check.ts';
+import type { Settings } from '../../daemon/settings.ts';
 import type { SessionBox } from '../chat/shown.ts';
 import { settingsOf } from '../context.ts';
 import type { Status } from '../status-view.ts';
@@ -44,6 +46,14 @@ export type Robot = {
   close(): Promise<void>;
 };
 
+type Env = Readonly<Record<string, string>>;
+
+/** Beside another daemon of this host the API takes a free port; clients find it by the data directory. */
+async function startEnv({ config: { api } }: Settings, env: Env): Promise<Env> {
+  const isNamed = env['AURAISON_API_PORT'] !== undefined;
+  return isNamed || (await isPortFree(api.host, api.port)) ? env : { ...env, AURAISON_API_PORT: '0' };
+}
+
 type StopAnswer = {
   readonly result?: { readonly confirmed?: false; readonly warnings?: readonly string[] };
 };
@@ -70,7 +80,7 @@ export async function openRobot(options: RobotOptions = {}): Promise<Robot> {
       ? undefined
       : await startDaemon({
           ...{ dataDir: settings.dataDir, config: options.config },
-          env: start === true ? {} : (start.env ?? {}),
+          env: await startEnv(settings, start === true ? {} : (start.env ?? {})),
           timeoutMs: start === true ? START_MS : (start.timeoutMs ?? START_MS),
         });
   const api = apiClient(
