@@ -28,7 +28,7 @@ beforeAll(async () => {
   const config = join(folder.path, 'robot.toml');
   writeFileSync(
     config,
-    `[sim]\nseed = 2\nwidth = 4\nheight = 4\nspeed = "1"\n[[apps.places]]\nname = "start"\nalso = ["home"]\nx = 0.0\ny = 0.0\nyaw = 0.0\n`,
+    `[sim]\nseed = 2\nwidth = 4\nheight = 4\nspeed = "2"\n[[apps.places]]\nname = "start"\nalso = ["home"]\nx = 0.0\ny = 0.0\nyaw = 0.0\n`,
   );
   daemon = await testDaemon(join(folder.path, 'data'), {
     ...notingTruth(truthFile),

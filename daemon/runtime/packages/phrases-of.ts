@@ -16,8 +16,7 @@ export function intentPhraseFaults({ intents }: AppManifest): (AppFault & { path
       const phrase = phraseOf(row);
       return phraseFaults(phrase, params ?? {}).map((problem) => ({
         file: 'app.toml',
-        key: `intents[${intent + 1}].phrases[${index + 1}]`,
-        path: ['intents', `${intent}`, 'phrases'],
+        path: ['intents', `${intent}`, 'phrases', `${index}`],
         problem: `"${phrase.say.slice(0, 80)}": ${problem}`,
       }));
     }),
