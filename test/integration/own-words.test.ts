@@ -139,3 +139,15 @@ it('"stop!" ends the motion and its run at once, without a question', async () =
   expect(movedBy(at, await stands())).toMatchObject({ forward: near(0, 0.01), turned: near(0, 0.02) });
   expect(await ask('halt')).toMatchObject({ status: 0, answer: { done: true } });
 }, 300_000);
+
+it('the intent robot/stop ends a motion of another run, which has failed', async () => {
+  const from = await stands();
+  const { answer } = await ask('turn right by two full turns', '--yes', '--no-wait');
+  await until(() => Math.abs(movedBy(from, simTruth(truthFile)?.pose ?? from).turned) > 0.2, 'it turns');
+  const { run } = await daemon.api.post<Submitted>('/v1/intents', { type: 'robot/stop', params: {} });
+  expect((await finishedRun(daemon.api, run.run_id)).run.status).toBe('succeeded');
+  expect(await finishedRun(daemon.api, answer.run!.run_id)).toMatchObject({
+    run: { status: 'failed' },
+    reason: expect.stringContaining('stopped'),
+  });
+}, 300_000);
