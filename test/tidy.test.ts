@@ -37,7 +37,20 @@ const SUPERVISOR_ROOMS = ['daemon', 'daemon/cell', 'daemon/supervisor', 'daemon/
 
 /** The rooms of the runtime, lowest first; `daemon/runtime/README.md` says what lives in each. */
 const RUNTIME_ROOMS = [
-  ...['runs', 'law', 'trace', 'governance', 'gate', 'robot', 'tools', 'flow', 'intents', 'attempt', 'loop'],
+  ...[
+    'phrases',
+    'runs',
+    'law',
+    'trace',
+    'governance',
+    'gate',
+    'robot',
+    'tools',
+    'flow',
+    'intents',
+    'attempt',
+    'loop',
+  ],
   ...['remote', 'models', 'queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'trees'],
   ...['packages', 'webhook', 'root'],
 ];

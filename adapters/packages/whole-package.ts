@@ -84,11 +84,12 @@ function placed(
   pkg: AppPackage,
   fault: AppFault,
   path: readonly string[] | undefined,
-  { yaml }: PackageParsers,
+  { toml, yaml }: PackageParsers,
 ): AppFault {
   if (!path) return fault;
   const file = pkg.files.find((one) => one.path === fault.file);
-  const parsed = file && yaml(new TextDecoder().decode(file.bytes));
+  const parse = fault.file.endsWith('.toml') ? toml : yaml;
+  const parsed = file && parse(new TextDecoder().decode(file.bytes));
   const line = parsed?.ok ? parsed.lineOf(path) : undefined;
   return {
     file: fault.file,

@@ -34,6 +34,11 @@ function intentRows(name: string): string {
   return `[[intents]]
 type = "${intentOf(name)}"
 description = "Drive forward and back"
+# Words for auraison ask, understood without a model: (a|b), [may be left out], {parameter:kind}; docs/write-an-app.md.
+phrases = [
+  "(patrol|drive) {metres:distance} and back",
+  { say = "(patrol|drive) (there|forth) and back", params = { metres = 0.3 } },
+]
 
 [intents.params.properties.metres]
 type = "number"

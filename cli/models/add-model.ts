@@ -46,17 +46,27 @@ export async function addModel(
     throw thrown;
   }
   const { row } = rowOf(after, name);
+  const limits = after.config.models.some(({ tools }) => tools) ? [] : [NO_TOOLS];
   const daemon = await announce(settings, name);
-  out.result({ added: name, file: after.path, model: row, ...(trial ? { test: trial } : {}), daemon }, () =>
-    [
-      ...(trial ? [trialText(trial)] : []),
-      `${name} is in ${after.path}: ${row.kind === 'pi' ? row.provider : row.url}, ${row.model}`,
-      ...(reference !== '' && draft.key && 'fresh' in draft.key ? [`its key is in ${reference} (0600)`] : []),
-      daemon.text,
-    ].join('\n'),
+  out.result(
+    { added: name, file: after.path, model: row, ...(trial ? { test: trial } : {}), limits, daemon },
+    () =>
+      [
+        ...(trial ? [trialText(trial)] : []),
+        `${name} is in ${after.path}: ${row.kind === 'pi' ? row.provider : row.url}, ${row.model}`,
+        ...(reference !== '' && draft.key && 'fresh' in draft.key
+          ? [`its key is in ${reference} (0600)`]
+          : []),
+        daemon.text,
+        ...limits,
+      ].join('\n'),
   );
   return 0;
 }
+
+const NO_TOOLS =
+  'no agent can use it, since agents act by calling tools: auraison chat is not offered, and auraison ask understands ' +
+  'the phrases of applications only (docs/chat.md); add a model that calls tools';
 
 /** Tries it; a model that calls no tools as it is asked is asked by a schema, else it is marked as one without tools. */
 async function triedRow(

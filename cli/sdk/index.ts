@@ -1,6 +1,8 @@
 import { type AskPlan, EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
 import { type ApiClient, apiClient } from '../../daemon/client/api-client.ts';
 import { type DaemonChild, startDaemon } from '../../daemon/client/daemon-child.ts';
+import { isPortFree } from '../../daemon/port-check.ts';
+import type { Settings } from '../../daemon/settings.ts';
 import type { SessionBox } from '../chat/shown.ts';
 import { settingsOf } from '../context.ts';
 import type { Status } from '../status-view.ts';
@@ -31,8 +33,11 @@ export type Robot = {
     params?: Readonly<Record<string, unknown>>,
     options?: { readonly signal?: AbortSignal; readonly key?: string },
   ): Promise<RunDetails>;
-  /** Words as an intent of an installed application. Nothing moves before `confirm`. */
-  ask(words: string): Promise<AskPlan & { confirm(): Promise<RunDetails> }>;
+  /**
+   * Words as an intent of an installed application. Nothing moves before `confirm`; an order to stop is carried out.
+   * Of words that mean several things `confirm` takes the `ask_id` of one of the `candidates`.
+   */
+  ask(words: string): Promise<AskPlan & { confirm(askId?: string): Promise<RunDetails> }>;
   /** A conversation with an agent. Nothing is opened before its first words. */
   session(options?: SessionOptions): Promise<RobotSession>;
   /** Stops whatever moves. `confirmed: false`: the robot was not measured to stand. */
@@ -40,6 +45,14 @@ export type Robot = {
   /** Leaves all sessions, and ends the daemon where this program started it. */
   close(): Promise<void>;
 };
+
+type Env = Readonly<Record<string, string>>;
+
+/** Beside another daemon of this host the API takes a free port; clients find it by the data directory. */
+async function startEnv({ config: { api } }: Settings, env: Env): Promise<Env> {
+  const isNamed = env['AURAISON_API_PORT'] !== undefined;
+  return isNamed || (await isPortFree(api.host, api.port)) ? env : { ...env, AURAISON_API_PORT: '0' };
+}
 
 type StopAnswer = {
   readonly result?: { readonly confirmed?: false; readonly warnings?: readonly string[] };
@@ -67,7 +80,7 @@ export async function openRobot(options: RobotOptions = {}): Promise<Robot> {
       ? undefined
       : await startDaemon({
           ...{ dataDir: settings.dataDir, config: options.config },
-          env: start === true ? {} : (start.env ?? {}),
+          env: await startEnv(settings, start === true ? {} : (start.env ?? {})),
           timeoutMs: start === true ? START_MS : (start.timeoutMs ?? START_MS),
         });
   const api = apiClient(
@@ -85,8 +98,8 @@ export async function openRobot(options: RobotOptions = {}): Promise<Robot> {
     },
     async ask(words) {
       const plan = await api.post<AskPlan>('/v1/ask', { words }, ASK_MS);
-      const confirm = async () =>
-        await ended(api, await api.post<Submitted>(`/v1/ask/${plan.ask_id}/confirm`, {}, 60_000));
+      const confirm = async (askId = plan.ask_id) =>
+        await ended(api, await api.post<Submitted>(`/v1/ask/${askId}/confirm`, {}, 60_000));
       return { ...plan, confirm };
     },
     async session(wanted = {}) {

@@ -507,7 +507,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Say in words what is wanted; answers what would be done, and does nothing yet */
+        /** Say in words what is wanted; answers what would be done, and does nothing yet but a stop */
         post: operations["ask"];
         delete?: never;
         options?: never;
@@ -4318,23 +4318,52 @@ export interface components {
         AskPlan: {
             ask_id: string;
             words: string;
+            reason: string;
             /**
-             * @description intent: an application fits; agent: the words go to the general agent
+             * @description intent: an application fits; agent: the words go to the general agent; unclear: the words mean several things, each of candidates is confirmed by its own ask_id; stopped: they were an order to stop, carried out
              * @enum {unknown}
              */
-            kind: "intent" | "agent";
-            app: string;
-            intent: {
+            kind: "intent" | "agent" | "unclear" | "stopped";
+            /** @description application that would do it */
+            app?: string;
+            intent?: {
                 type: string;
                 params: {
                     [key: string]: unknown;
                 };
             };
-            about: string;
-            reason: string;
-            model: string;
+            /** @description what the application says that it does */
+            about?: string;
+            /** @description that chose it; absent: a phrase fits the words */
+            model?: string;
             /** @description nanoseconds since the epoch */
-            expires_ts: string;
+            expires_ts?: string;
+            /** @description of unclear */
+            candidates?: {
+                ask_id: string;
+                words: string;
+                /** @description application that would do it */
+                app: string;
+                intent: {
+                    type: string;
+                    params: {
+                        [key: string]: unknown;
+                    };
+                };
+                /** @description what the application says that it does */
+                about: string;
+                reason: string;
+                /** @description that chose it; absent: a phrase fits the words */
+                model?: string;
+                /** @description nanoseconds since the epoch */
+                expires_ts: string;
+                /** @enum {string} */
+                kind: "intent";
+            }[];
+            /** @description of stopped: it was measured that the robot stands */
+            confirmed?: boolean;
+            /** @description of stopped */
+            warnings?: string[];
         };
         /** Controller */
         Controller: {

@@ -40,6 +40,18 @@ export function durationMs(text: string): number {
 
 const Toml = Type.Record(Type.String({ maxLength: 128 }), Type.Unknown());
 
+/** Words that mean an intent: a template, or one with values that the words do not give. */
+const PhraseRow = Type.Union([
+  Text(400, 'for example "drive {metres:distance} {metres:along}"'),
+  Type.Object(
+    {
+      say: Text(400, 'for example "turn {radians:side}"'),
+      params: Type.Optional(Toml),
+    },
+    closed,
+  ),
+]);
+
 const IntentRow = Type.Object(
   {
     type: Type.String({ pattern: INTENT, maxLength: 128, description: 'for example "patrol/legs"' }),
@@ -48,6 +60,8 @@ const IntentRow = Type.Object(
     params: Type.Optional(Toml),
     /** First message of an agent; `{/params/metres}` stands for a parameter. */
     prompt: Type.Optional(Text(4_096, 'first message of the agent')),
+    /** Words of a person that mean it; they are matched before any model is asked. */
+    phrases: Type.Optional(Type.Array(PhraseRow, { maxItems: 64 })),
   },
   closed,
 );

@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox';
+import type { Phrase } from '../phrase.ts';
 import type { ScheduleSpec } from '../schedule.ts';
 import type { AgentDefinition } from './agent.ts';
 import type { FlowDefinition } from './flow.ts';
@@ -12,6 +13,8 @@ export type IntentSpec = {
   readonly type: string;
   readonly description: string;
   readonly params: TSchema;
+  /** Words that mean it without a model. */
+  readonly phrases?: readonly Phrase[];
 };
 
 /** How many runs of one application run at once, wait, and start. */

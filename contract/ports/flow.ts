@@ -109,6 +109,6 @@ export interface FlowDefinition<F extends Facts = Facts, P = Readonly<Record<str
   /** States that may be entered in one run; beyond it the run fails: it loops. */
   readonly stepsMax: number;
   /** What the flow knows before its first state. Pure. */
-  begin(params: P): F;
+  begin(params: P, intent?: string): F;
   readonly states: Readonly<Record<string, FlowState<F, P> | FlowEnd<F, P>>>;
 }

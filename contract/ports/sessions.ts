@@ -13,28 +13,43 @@ export interface RunTokensApi {
   watch(runId: string, take: (token: RunToken) => void): Unsubscribe | undefined;
 }
 
-/** What would be done for words of a person; nothing was done yet. */
-export type AskPlan = {
-  readonly ask_id: string;
-  readonly words: string;
+type Asked = { readonly ask_id: string; readonly words: string; readonly reason: string };
+
+/** One thing that would be done for words of a person; nothing was done yet. */
+export type AskIntent = Asked & {
   /** `intent`: an application fits. `agent`: none does, the words go to the general agent as they are. */
   readonly kind: 'intent' | 'agent';
   readonly app: string;
   readonly intent: { readonly type: string; readonly params: Readonly<Record<string, unknown>> };
   /** What the application says that it does. */
   readonly about: string;
-  /** Why it was chosen, or why no application fits. */
-  readonly reason: string;
-  readonly model: ModelAnswer['model'];
+  /** That chose it; absent: a phrase of the application fits, and no model was asked. */
+  readonly model?: ModelAnswer['model'];
   /** Wire time; later it cannot be confirmed. */
   readonly expires_ts: string;
 };
 
+/** The words mean several things: a person chooses one of them, by its own id. */
+export type AskUnclear = Asked & { readonly kind: 'unclear'; readonly candidates: readonly AskIntent[] };
+
+/** The words were an order to stop. It was carried out at once: the robot, and every run. */
+export type AskStopped = Asked & {
+  readonly kind: 'stopped';
+  /** False: it was not measured that the robot stands. */
+  readonly confirmed: boolean;
+  readonly warnings: readonly string[];
+};
+
+/** What would be done for words of a person, or that they made the robot stop. */
+export type AskPlan = AskIntent | AskUnclear | AskStopped;
+
 /** In your own words: a plan of what would be done, and its confirmation. */
 export interface AskApi {
   /**
-   * Opens nothing and moves nothing. Rejects with `model.unavailable`, `deadline.exceeded`, `policy.denied`,
-   * `quota.exceeded`, `cell.overloaded`, `run.not_supported` (there is no general agent).
+   * Opens nothing and moves nothing; an order to stop is carried out. Phrases of applications are matched first, and
+   * need no model. Rejects with `schema.invalid` (a phrase fits, its values do not), `model.unavailable`,
+   * `deadline.exceeded`, `policy.denied`, `quota.exceeded`, `cell.overloaded`, `run.not_supported` (there is no
+   * general agent), and as a stop does.
    */
   plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan>;
   /**

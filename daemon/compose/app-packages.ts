@@ -36,10 +36,10 @@ export function makePackages(
   const check = checkAside(context.clock);
   const guard = ModuleGuard.of(context, () => void packages.reloadApps().catch(() => {}));
   onStray((thrown, origin) => guard.takesStray(thrown, origin));
-  let models = config.models.length;
+  let { models } = config;
   // Before the packages are read again for the same change.
   context.bus.onBroadcast(TOPICS.configChanged, (body) => {
-    models = ((body as ConfigChange).config as Config).models.length;
+    models = ((body as ConfigChange).config as Config).models;
   });
   const rules = loadRules({ config, modelsNow: () => models });
   const packages: Packages = new Packages({

@@ -1,4 +1,6 @@
-import type { CellContext, IdSource } from '../../contract/core.ts';
+import type { CellContext, IdSource, NamedPlace } from '../../contract/core.ts';
+import { stopAnswer } from '../http/stop-answer.ts';
+import { stopRobot } from '../http/stop-robot.ts';
 import { AskDesk } from '../runtime/chat/ask-desk.ts';
 import { ChatDesk } from '../runtime/chat/chat-desk.ts';
 import { serveChats } from '../runtime/chat/chat-requests.ts';
@@ -7,9 +9,10 @@ import type { ModelRouter } from '../runtime/models/model-router.ts';
 import type { RuntimeCell } from '../runtime/runtime-cell.ts';
 
 export type ChatsParts = {
-  readonly runtime: Pick<RuntimeCell, 'append' | 'submit' | 'apps'>;
+  readonly runtime: Pick<RuntimeCell, 'append' | 'submit' | 'apps' | 'status' | 'cancel'>;
   readonly models: ModelRouter;
   readonly ids: IdSource;
+  readonly places: readonly NamedPlace[];
 };
 
 /** `start` comes after that of the runtime: before, it is unknown what was spent. */
@@ -18,7 +21,7 @@ export type Chats = { readonly desk: ChatDesk; readonly ask: AskDesk; start(): v
 /** Models for any caller from outside of runs: the API in this cell, the key space and ROS through the other. */
 export function makeChats(
   { clock, bus }: Pick<CellContext, 'clock' | 'bus'>,
-  { runtime, models, ids }: ChatsParts,
+  { runtime, models, ids, places }: ChatsParts,
 ): Chats {
   const names = () => models.models().map(({ name }) => name);
   const emit: RuntimeCell['append'] = (events) => runtime.append(events);
@@ -27,9 +30,13 @@ export function makeChats(
   return {
     desk,
     ask: new AskDesk({
-      ...{ clock, ids, chat: desk },
+      ...{ clock, ids, chat: desk, places },
       apps: () => runtime.apps.serving(),
       submit: (request, who) => runtime.submit(request, who),
+      stop: async (reason, by) => {
+        const { result } = await stopAnswer(stopRobot({ bus, clock, runtime }, reason, by));
+        return { confirmed: result?.confirmed !== false, warnings: result?.warnings ?? [] };
+      },
     }),
     start: () => serveChats(bus, sessions),
     close: () => sessions.close(),

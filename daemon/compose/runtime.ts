@@ -154,7 +154,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         context.report('error', 'schedules of packages could not be read', { error: error.message }),
       );
   };
-  const chats = makeChats(context, { runtime, models, ids });
+  const chats = makeChats(context, { runtime, models, ids, places: config.apps.places });
   const webhooks = await makeWebhooks(settings, context, { runtime, chat: chats.desk, ids });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
   const robotMcp = makeRobotMcp(settings, context, {

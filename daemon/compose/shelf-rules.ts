@@ -16,7 +16,7 @@ const SHIPPED = fileURLToPath(new URL('../../apps', import.meta.url));
 type Keys = {
   readonly config: Pick<Config, 'apps' | 'controllers' | 'cosmos' | 'models'>;
   /** Of now, where models are added and removed while the daemon runs; absent: those of the configuration. */
-  readonly modelsNow?: () => number;
+  readonly modelsNow?: () => Config['models'];
 };
 
 /** Packages are loaded with their code, as the configuration wants them. */
@@ -27,15 +27,13 @@ export function loadRules(settings: Keys): ShelfRules {
 /** The same, and no code of a package runs: for the command line. */
 export function unreadRules({ config, modelsNow }: Keys): ShelfRules {
   const { apps, controllers, models } = config;
-  const count = modelsNow ?? (() => models.length);
+  const now = modelsNow ?? (() => models);
   const names = controllers.map(({ name }) => name);
   return {
     shipped: apps.shipped ? SHIPPED : undefined,
     make: (read, folder) => read.make(folder),
     lacks: ({ manifest: { needs } }) =>
-      needs?.model === true && count() === 0
-        ? 'it needs a model: [[models]], see docs/models.md'
-        : lacks(needs?.controllers, names),
+      (needs?.model === true ? lacksModel(now()) : undefined) ?? lacks(needs?.controllers, names),
   };
 }
 
@@ -44,6 +42,14 @@ export function loaded(read: ReadPackage & { readonly ok: true }, folder: string
   const { module, tools = [] } = read.pkg.manifest;
   const app = read.make(folder);
   return module === undefined ? app : withModule(app, module, tools, loadAppModule(folder, module));
+}
+
+/** Agents act by calling tools: a model that calls none leads none. */
+function lacksModel(models: Config['models']): string | undefined {
+  if (models.some(({ tools }) => tools)) return undefined;
+  if (models.length === 0) return 'it needs a model: [[models]], see docs/models.md';
+  const names = models.map(({ name }) => name).join(', ');
+  return `it needs a model that calls tools, and ${names} calls none: auraison models add PROVIDER`;
 }
 
 function lacks(

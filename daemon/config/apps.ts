@@ -1,3 +1,4 @@
+import { placeRows } from './places.ts';
 import { SANDBOX_KEY } from './sandboxes.ts';
 import { choice, flag, text, texts } from './spec.ts';
 import { webhookRows } from './webhooks.ts';
@@ -34,6 +35,7 @@ export const APPS_KEYS = {
     { match: /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, expected: 'names of roles, for example ["schedule"]' },
   ),
   webhooks: webhookRows(),
+  places: placeRows(),
   watch: flag(true, 'packages that changed are read again without being asked'),
   trusted_keys: texts(
     [],

@@ -1,7 +1,11 @@
 import { LIMITS, METHODS, type StopRequest, type StopWarnings, withDeadline } from '../../contract/index.ts';
 import type { HttpPorts } from './http-ports.ts';
 
-type StopPorts = Pick<HttpPorts, 'runtime' | 'clock'> & { readonly bus: Pick<HttpPorts['bus'], 'request'> };
+type StopPorts = {
+  readonly runtime: Pick<HttpPorts['runtime'], 'status' | 'cancel'>;
+  readonly clock: HttpPorts['clock'];
+  readonly bus: Pick<HttpPorts['bus'], 'request'>;
+};
 
 /**
  * Stops the robot: it is stopped, and every run that could move it again is cancelled,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { METHODS, type RunMessage, type RunToken } from '../../contract/index.ts';
+import { type AskPlan, METHODS, type RunMessage, type RunToken } from '../../contract/index.ts';
 import { launchBrowser } from '../support/browser.ts';
 import { answerAll } from '../support/http-answers.ts';
 import { type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
@@ -65,17 +65,17 @@ beforeAll(async () => {
   };
   const intent = { type: 'maze/find_exit', params: { speed: 'slow' } };
   const ask = {
-    plan: async (words: string) => ({
-      ...{
-        ask_id: ASK_ID,
-        words,
-        kind: 'intent' as const,
-        app: 'maze',
-        intent,
-        about: 'Drives to the exit.',
-      },
-      ...{ reason: '', model: 'small', expires_ts: '9000000000000000000' },
-    }),
+    plan: async (words: string): Promise<AskPlan> => {
+      const known = { ask_id: ASK_ID, words, reason: '' };
+      if (words === 'Stop!') return { ...known, kind: 'stopped', confirmed: true, warnings: [] };
+      const plan = {
+        ...{ ...known, kind: 'intent' as const, app: 'maze', intent, about: 'Drives to the exit.' },
+        ...{ model: 'small', expires_ts: '9000000000000000000' },
+      };
+      if (words !== 'turn') return plan;
+      const candidates = [91, 92].map((id) => ({ ...plan, ask_id: uuid(id) }));
+      return { ...known, kind: 'unclear', reason: 'the words mean 2 things', candidates };
+    },
     confirm: async (id: string) => {
       done.push(`confirm ${id}`);
       const { run, intent: submitted } = rig.runtime.run(RUN_ID);
@@ -205,6 +205,22 @@ it('words become an intent that is shown, and nothing is done before the person 
   await page.getByRole('link', { name: 'look at it' }).waitFor();
   expect(done).toEqual([`confirm ${ASK_ID}`]);
 });
+
+it('of words that mean several things one is done, and words that stop ask nothing', async () => {
+  await open('/');
+  const field = page.getByRole('textbox', { name: 'What shall the robot do?' });
+  await field.fill('turn');
+  await field.press('Enter');
+  await page.getByText('the words mean 2 things').waitFor();
+  await isClean('live');
+  expect(done).toEqual([]);
+  await page.getByRole('button', { name: 'Do it' }).nth(1).click();
+  await page.getByRole('link', { name: 'look at it' }).waitFor();
+  expect(done).toEqual([`confirm ${uuid(92)}`]);
+  await field.fill('Stop!');
+  await field.press('Enter');
+  await page.getByText('stopped: the robot, and every run').waitFor();
+}, 60_000);
 
 it('a conversation shows words as they come, tools and images as they happen, and takes what is said', async () => {
   await open(`/#/chat/${RUN_ID}`);

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { AgentEvent, Approval, AskPlan } from '../../contract/index.ts';
+import type { AgentEvent, Approval, AskIntent } from '../../contract/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { allEvents, auraisonAsync, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { notingCommands, simCommands } from '../support/sim-commands.ts';
@@ -128,7 +128,7 @@ it('auraison ask shows the intent, does nothing unless it is confirmed, and driv
   const ask = (...args: string[]) =>
     auraisonAsync(['ask', 'a little forward', ...args, '--data-dir', daemon.dataDir]);
   const shown = await ask('--json');
-  expect([shown.status, (JSON.parse(shown.stdout) as { plan: AskPlan }).plan.intent]).toEqual([
+  expect([shown.status, (JSON.parse(shown.stdout) as { plan: AskIntent }).plan.intent]).toEqual([
     3,
     { type: 'robot/drive', params: { metres: 0.2 } },
   ]);

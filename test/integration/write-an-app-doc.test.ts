@@ -61,6 +61,7 @@ it('from nothing to a moving robot: the commands of docs/write-an-app.md, as the
   const { runs } = await daemon!.api.get<{ runs: RunDetails[] }>('/v1/runs');
   expect(runs.map(({ app, app_version, reason }) => ({ app, app_version, reason }))).toEqual([
     { app: 'patrol', app_version: '0.2.0', reason: 'looked 2 times' },
+    { app: 'patrol', app_version: '0.1.0', reason: 'drove 0.2 m and back' },
     { app: 'patrol', app_version: '0.1.0', reason: 'drove 0.3 m and back' },
   ]);
 }, 300_000);

@@ -116,6 +116,9 @@ export async function allEvents(api: ApiClient, query = ''): Promise<AgentEvent[
 
 export type CliResult = { readonly status: number | null; readonly stdout: string; readonly stderr: string };
 
+/** A command that starts a daemon takes a free port, and one whose daemon is gone asks no other one of this host. */
+const OWN_PORT = { AURAISON_API_PORT: '0' };
+
 /** Runs a command of the command line to its end. */
 export function auraison(
   args: readonly string[],
@@ -124,7 +127,7 @@ export function auraison(
 ): CliResult {
   const { status, stdout, stderr } = spawnSync(AURAISON, [...args], {
     encoding: 'utf8',
-    env: { ...process.env, ...env },
+    env: { ...OWN_PORT, ...process.env, ...env },
     timeout: timeoutMs,
     maxBuffer: 1 << 28,
   });
@@ -138,7 +141,7 @@ export function auraisonAsync(
 ): Promise<CliResult> {
   return new Promise((resolve) => {
     const child = spawn(AURAISON, [...args], {
-      env: { ...process.env, ...env },
+      env: { ...OWN_PORT, ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';

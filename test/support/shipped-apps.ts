@@ -7,6 +7,7 @@ import { loaded } from '../../daemon/compose/shelf-rules.ts';
 /** The applications that come with the daemon, as it loads them; what tests need of their parts is named here too. */
 export const maze = shipped('turtlebot-maze');
 export const arm = shipped('ar4-physical-ai');
+export const moves = shipped('robot-moves');
 
 export { armFlow, BACK_S, TASKS } from '../../apps/ar4-physical-ai/flow.ts';
 export type { LoadedPolicy, Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';

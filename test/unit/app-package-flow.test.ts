@@ -67,7 +67,7 @@ function scales(): Scales {
   return { tools: [weigh, fail], weighed };
 }
 
-async function runOf(app: Application, params: Record<string, unknown> = {}) {
+async function runOf(app: Application, params: Record<string, unknown> = {}, type = 'scale/weigh') {
   const { tools, weighed } = scales();
   const rig = new RuntimeRig({
     apps: [app],
@@ -75,7 +75,7 @@ async function runOf(app: Application, params: Record<string, unknown> = {}) {
     options: { tools: () => tools },
   });
   await rig.cell.start();
-  await rig.cell.submit({ type: 'scale/weigh', params }, PERSON);
+  await rig.cell.submit({ type, params }, PERSON);
   await rig.finished();
   return { rig, weighed, end: rig.of('run.finished')[0]!.payload };
 }
@@ -331,4 +331,55 @@ it('an agent with several intents has the prompt of the one that was requested, 
   const { agent } = read.make('/nowhere');
   expect(agent!.prompt({}, 'guide/look')).toBe('Stand still and look.');
   expect(agent!.prompt({}, 'guide/drive')).toBe('Drive 0.3 m forward, then finish.');
+});
+
+const TWO = `name = "scale"
+version = "1.0.0"
+description = "Weighs"
+harness = "flow"
+tools = ["lab.*"]
+[[intents]]
+type = "scale/weigh"
+description = "Weigh"
+phrases = ["weigh"]
+[[intents]]
+type = "scale/tare"
+description = "Set to zero"
+phrases = [
+  "tare",
+  { say = "set to {grams:number}" },
+]
+[intents.params.properties.grams]
+type = "number"
+default = 0
+`;
+
+it('a flow of several intents knows which one it carries out, also after a cut', async () => {
+  const flow = `steps:
+  - id: which
+    branch: true
+    next: [{ value: "{/intent/type}", is: scale/tare, to: tare }, { to: weigh }]
+  - { id: weigh, tool: lab.weigh, args: { grams: 1 }, next: weighed }
+  - { id: tare, tool: lab.weigh, args: { grams: "{/params/grams}" } }
+  - { id: tared, end: succeeded, reason: "{/intent/type}: {/steps/tare/grams}" }
+  - { id: weighed, end: succeeded, reason: "{/intent/type}: {/steps/weigh/grams}" }
+`;
+  const app = appOf(flow, TWO);
+  expect((await runOf(app)).end.reason).toBe('scale/weigh: 1');
+  const { end, rig } = await runOf(app, { grams: 5 }, 'scale/tare');
+  expect(end.reason).toBe('scale/tare: 5');
+  // It is in each phase, from which a run continues after a cut.
+  expect(rig.of('run.phase').map(({ payload }) => payload.facts?.['intent'])).toEqual(
+    expect.arrayContaining([{ type: 'scale/tare' }]),
+  );
+  expect(faultsOf('steps:\n  - { id: a, end: succeeded, reason: "{/intent/app}" }\n')[0]).toContain(
+    '/intent/type',
+  );
+});
+
+it('a phrase that cannot be right is refused with its file, line and key, and how it is fixed', () => {
+  const broken = TWO.replace('"tare",', '"tare {gram:number}",').replace('"weigh"', '"weigh (it"');
+  expect(() => appOf('steps:\n  - { id: a, end: succeeded }\n', broken)).toThrow(
+    /app\.toml:\d+: intents.*phrases.*"weigh \(it": "\(" is not closed by "\)"\n.*gram:number}, which is no parameter of the intent; there are grams/s,
+  );
 });

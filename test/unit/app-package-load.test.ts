@@ -6,6 +6,7 @@ import { guardFolder, ModuleGuard, type PackageShelf } from '../../adapters/pack
 import type { AppView } from '../../contract/index.ts';
 import { appsOnDisk, makePackageShelf } from '../../daemon/compose/package-reader.ts';
 import { loadRules } from '../../daemon/compose/shelf-rules.ts';
+import type { ModelRow } from '../../daemon/config/models.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { CallNote, endedByItself } from '../../io/call-note.ts';
@@ -166,16 +167,20 @@ it('an application that needs a model is offered as soon as one was added, and o
   put('guide', 'export const application = {};');
   const file = join(root, 'apps', 'guide', 'app.toml');
   writeFileSync(file, `${readFileSync(file, 'utf8')}\n[needs]\nmodel = true\n`);
-  let models = 0;
+  let models: readonly ModelRow[] = [];
   const shelf = makePackageShelf(
     settings(),
     [],
     loadRules({ config: settings().config, modelsNow: () => models }),
   );
-  const after = (count: number) => {
-    models = count;
+  const after = (...tools: readonly boolean[]) => {
+    models = tools.map((can) => ({ name: 'm', tools: can }) as ModelRow);
     shelf.read();
     return shelf.views().map(({ state }) => state);
   };
-  expect([after(0), after(1), after(0)]).toEqual([['off'], ['loaded'], ['off']]);
+  expect([after(), after(true), after()]).toEqual([['off'], ['loaded'], ['off']]);
+  // Agents act by calling tools.
+  expect(after(false)).toEqual(['off']);
+  expect(shelf.views()[0]?.reason).toContain('m calls none: auraison models add');
+  expect(after(false, true)).toEqual(['loaded']);
 });

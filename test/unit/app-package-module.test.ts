@@ -145,6 +145,7 @@ it.each([
 it('the shipped applications are packages: left out, another may have their names', () => {
   const here = shelfOf(settings()).views();
   expect(here.map(({ name, source, state }) => [name, source, state])).toEqual([
+    ['robot-moves', 'shipped', 'loaded'],
     ['turtlebot-maze', 'shipped', 'loaded'],
     ['ar4-physical-ai', 'shipped', 'off'],
     ['robot', 'shipped', 'off'],
@@ -174,7 +175,10 @@ it('as_agent runs an application as its agent, and says so where it has none', (
     'parts/word.ts': "export const word = 'hi';",
   });
   const shelf = shelfOf(settings({ AURAISON_APPS_AS_AGENT: 'turtlebot-maze,good' }));
-  expect(shelf.apps.map(({ app: { name, harness } }) => [name, harness])).toEqual([['turtlebot-maze', 'pi']]);
+  expect(shelf.apps.map(({ app: { name, harness } }) => [name, harness])).toEqual([
+    ['robot-moves', 'flow'],
+    ['turtlebot-maze', 'pi'],
+  ]);
   expect(shelf.views().find(({ name }) => name === 'good')?.reason).toMatch(/it has no agent/);
 });
 

@@ -47,11 +47,17 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
   const clock = new ManualClock();
   const submitted: { request: unknown; who: PolicyContext }[] = [];
   let asked: { tools?: readonly { name: string }[] } = {};
+  const stops: string[] = [];
   let next = 1;
   const desk = new AskDesk({
     clock,
     ids: { next: () => uuid(next++) } as never,
     apps: () => apps,
+    places: [],
+    stop: async (reason) => {
+      stops.push(reason);
+      return { confirmed: true, warnings: [] };
+    },
     chat: {
       complete: async ({ request }) => {
         asked = request;
@@ -69,7 +75,7 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
       return { duplicate: false } as Submitted;
     },
   });
-  return { desk, clock, submitted, asked: () => asked };
+  return { desk, clock, submitted, stops, asked: () => asked };
 }
 
 describe('words as an intent', () => {
@@ -116,7 +122,7 @@ describe('words as an intent', () => {
 
   it('keeps a place of the map where the words name it', async () => {
     const plan = await rig('post__bring', { x: 1, y: 2 }).desk.plan('bring the post to x 1, y 2', WHO);
-    expect(plan.intent).toEqual({ type: 'post/bring', params: { x: 1, y: 2 } });
+    expect(plan).toMatchObject({ intent: { type: 'post/bring', params: { x: 1, y: 2 } }, model: 'm' });
   });
 
   it('is confirmed by its caller only, and not after five minutes', async () => {
@@ -151,4 +157,83 @@ describe('words as an intent', () => {
     expect(meant.filter((words) => !isRelative(words))).toEqual([]);
     expect(['go to the kitchen', 'rightly so', 'find the exit'].filter(isRelative)).toEqual([]);
   });
+});
+
+describe('words that need no model', () => {
+  const number = { type: 'number', minimum: -5, maximum: 5 };
+  const params = Type.Unsafe({
+    ...{ type: 'object', required: ['metres'], properties: { metres: number } },
+    additionalProperties: false,
+  });
+  const place = Type.Unsafe({
+    ...{ type: 'object', required: ['x', 'y'], additionalProperties: false },
+    properties: { x: { type: 'number' }, y: { type: 'number' } },
+  });
+  const phrased = [
+    app('base', [
+      {
+        ...{ type: 'base/drive', description: 'Drive', params },
+        phrases: [{ say: 'go {metres:distance} {metres:along}' }, { say: 'go', params: { metres: 1 } }],
+      },
+      {
+        type: 'base/to',
+        description: 'To',
+        params: place,
+        phrases: [{ say: 'go {x:distance} [{y:distance}] ahead' }],
+      },
+    ]),
+    app('other', [
+      { type: 'other/go', description: 'Go', params: Type.Object({}, closed), phrases: [{ say: 'go' }] },
+    ]),
+  ];
+
+  it('is the intent of the phrase, shown first, and no model is asked', async () => {
+    const { desk, submitted, asked } = rig(undefined, {}, phrased);
+    const plan = await desk.plan('go half a metre back', WHO);
+    expect(plan).toMatchObject({ kind: 'intent', intent: { type: 'base/drive', params: { metres: -0.5 } } });
+    expect(plan).not.toHaveProperty('model');
+    expect([asked(), submitted]).toEqual([{}, []]);
+    await desk.confirm(plan.ask_id, WHO);
+    expect(submitted).toHaveLength(1);
+  });
+
+  it('answers words that mean several things with all of them, each confirmed by its own id only', async () => {
+    const { desk, submitted, asked } = rig('base__drive', { metres: 3 }, phrased);
+    const plan = await desk.plan('go!', WHO);
+    if (plan.kind !== 'unclear') throw new Error(plan.kind);
+    expect(plan.candidates.map(({ intent }) => intent)).toEqual([
+      { type: 'base/drive', params: { metres: 1 } },
+      { type: 'other/go', params: {} },
+    ]);
+    expect(asked()).toEqual({});
+    await expect(desk.confirm(plan.ask_id, WHO)).rejects.toMatchObject({ code: 'intent.expired' });
+    await desk.confirm(plan.candidates[1]!.ask_id, WHO);
+    expect(submitted.map(({ request }) => request)).toMatchObject([{ type: 'other/go' }]);
+  });
+
+  it('refuses values that the intent does not take, and lets no model guess others', async () => {
+    const { desk, asked } = rig('base__drive', { metres: 5 }, phrased);
+    await expect(desk.plan('go 50 metres forward', WHO)).rejects.toMatchObject({
+      code: 'schema.invalid',
+      message: expect.stringContaining('base/drive does not take {"metres":50}'),
+    });
+    expect(asked()).toEqual({});
+  });
+
+  it('takes no place of the map for what is meant from where the robot stands', async () => {
+    const { desk } = rig('none_fits', {}, [...phrased.slice(0, 1), ...APPS]);
+    expect(await desk.plan('go 2 m 3 m ahead', WHO)).toMatchObject({ kind: 'agent' });
+  });
+
+  it.each(['Stop!', 'halt'])(
+    '%s stops at once, without a model, whatever applications say',
+    async (words) => {
+      const spec = { type: 'bad/go', description: 'Go', params: Type.Object({}, closed) };
+      const bad = app('bad', [{ ...spec, phrases: [{ say: 'stop' }, { say: 'halt' }] }]);
+      const { desk, stops, asked, submitted } = rig('bad__go', {}, [bad]);
+      const plan = await desk.plan(words, WHO);
+      expect(plan).toMatchObject({ kind: 'stopped', confirmed: true });
+      expect([stops, asked(), submitted]).toEqual([[`"${words}"`], {}, []]);
+    },
+  );
 });

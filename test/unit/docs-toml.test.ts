@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'docs-toml-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Keys of app.toml and of the tests of a package; none of them is a table of the configuration. */
-const OF_PACKAGES = ['name', 'loop', 'schedule', 'webhook', 'cases', 'case'];
+const OF_PACKAGES = ['name', 'intents', 'loop', 'schedule', 'webhook', 'cases', 'case'];
 
 const pages = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], {
   cwd: ROOT,

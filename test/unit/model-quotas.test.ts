@@ -54,7 +54,9 @@ async function daemonOf(rules: readonly QuotaRule[]) {
   const { cell, context } = new RuntimeRig({ apps: [], robot, hooks, clock, options: { governance } });
   const model = new FakeLanguageModel('m', () => ({ text: 'x', tokensIn: 1_000, tokensOut: 1_000 }));
   const { router } = modelRig([model], { clock, budget: governance, hookList: hooks });
-  const chats = makeChats(context, { runtime: cell, models: router, ids: router.options.ids });
+  const chats = makeChats(context, {
+    ...{ runtime: cell, models: router, ids: router.options.ids, places: [] },
+  });
   await cell.start();
   const read = async (tenant: string) => {
     const again = new QuotaBook(rules, new LatestTime(clock), () => undefined);

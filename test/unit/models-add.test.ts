@@ -135,10 +135,11 @@ describe('auraison models add', () => {
   });
 
   it('one that calls no tools is written as one without tools, and one without a server is not written', async () => {
-    const { add, models, text } = robot();
+    const { add, models, text, results } = robot();
     const url = await serverOf({ tools: 'none' });
     await add('server', { url, name: 'mute' });
     expect(models()[0]).toMatchObject({ name: 'mute', tools: false });
+    expect(results[0]).toMatchObject({ limits: [expect.stringContaining('auraison chat is not offered')] });
     await stop?.();
     stop = undefined;
     const before = text();

@@ -21,6 +21,7 @@ import {
   A2A_LIMITS,
   type Application,
   type AskApi,
+  type AskIntent,
   type Clock,
   EdgeError,
   isFinished,
@@ -176,11 +177,22 @@ export class RobotAgent implements A2ARequestHandler {
         skills,
       });
     }
-    const { ask_id, about, reason, intent } = await ask.plan(words, this.#call.who, this.#call.gone);
-    const plan = { ask_id, skill: intent.type, params: intent.params };
+    const plan = await ask.plan(words, this.#call.who, this.#call.gone);
+    const { ask_id, reason } = plan;
+    const shown = ({ ask_id, intent: { type: skill, params } }: AskIntent) => ({ ask_id, skill, params });
+    if (plan.kind === 'stopped') {
+      const { confirmed, warnings } = plan;
+      const stands = confirmed ? 'The robot was stopped.' : `The robot was stopped. ${warnings.join(' ')}`;
+      return say(stands, { stopped: true, confirmed });
+    }
+    if (plan.kind === 'unclear') {
+      const listed = plan.candidates.map((one) => `{"ask_id": "${one.ask_id}"}: ${wordsOf(one)}`);
+      const candidates = plan.candidates.map(shown);
+      return say(`Send the one that is meant: ${listed.join('; ')}. ${reason}`, { candidates });
+    }
     return say(
-      `This would be done: ${about || intent.type}. ${reason} To have it done, send {"ask_id": "${ask_id}"}.`,
-      plan,
+      `This would be done: ${plan.about || plan.intent.type}. ${reason} To have it done, send {"ask_id": "${ask_id}"}.`,
+      shown(plan),
     );
   }
 
@@ -230,6 +242,10 @@ export class RobotAgent implements A2ARequestHandler {
     if (found && (tenant === OWNER || found.intent.policy_ctx.tenant === tenant)) return found;
     throw new TaskNotFoundError(`task ${id.slice(0, 64)} does not exist`);
   }
+}
+
+function wordsOf({ intent: { type, params } }: AskIntent): string {
+  return `${type} ${JSON.stringify(params)}`;
 }
 
 function find(run: () => RunDetails): RunDetails | undefined {

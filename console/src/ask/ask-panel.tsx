@@ -14,12 +14,18 @@ type Plan = {
   readonly intent: { readonly type: string; readonly params: Readonly<Record<string, unknown>> };
   readonly about: string;
   readonly reason: string;
-  readonly model: string;
+  /** Absent: a phrase of the application fits, and no model was asked. */
+  readonly model?: string;
 };
+type Answer =
+  | Plan
+  | { readonly kind: 'unclear'; readonly reason: string; readonly candidates: readonly Plan[] }
+  | { readonly kind: 'stopped'; readonly confirmed: boolean; readonly warnings: readonly string[] };
 type Step =
   | { readonly at: 'words'; readonly note: string }
   | { readonly at: 'thinking' }
-  | { readonly at: 'plan'; readonly plan: Plan }
+  | { readonly at: 'plan'; readonly plans: readonly Plan[]; readonly reason: string }
+  | { readonly at: 'stopped'; readonly confirmed: boolean; readonly note: string }
   | { readonly at: 'done'; readonly runId: string };
 
 export function AskPanel() {
@@ -31,8 +37,8 @@ export function AskPanel() {
     event.preventDefault();
     if (words.trim() === '' || mayNot !== '') return;
     setStep({ at: 'thinking' });
-    send<Plan>('/v1/ask', { words: words.trim() }, { answerMs: PLAN_MS }).then(
-      (plan) => setStep({ at: 'plan', plan }),
+    send<Answer>('/v1/ask', { words: words.trim() }, { answerMs: PLAN_MS }).then(
+      (answer) => setStep(stepOf(answer)),
       failed,
     );
   };
@@ -65,15 +71,24 @@ export function AskPanel() {
       <div id="ask-answer" aria-live="polite">
         {step.at === 'words' && step.note && <p className="bad">{step.note}</p>}
         {step.at === 'thinking' && <p>reading your words</p>}
-        {step.at === 'plan' && <PlanShown plan={step.plan} />}
-        {step.at === 'plan' && (
-          <p className="row">
-            <button type="button" className="allow" onClick={() => agree(step.plan)}>
-              Do it
-            </button>
-            <button type="button" onClick={() => setStep({ at: 'words', note: '' })}>
-              No
-            </button>
+        {step.at === 'plan' && step.plans.length > 1 && <p>{step.reason}</p>}
+        {step.at === 'plan' &&
+          step.plans.map((plan) => (
+            <div key={plan.ask_id}>
+              <PlanShown plan={plan} />
+              <p className="row">
+                <button type="button" className="allow" onClick={() => agree(plan)}>
+                  Do it
+                </button>
+                <button type="button" onClick={() => setStep({ at: 'words', note: '' })}>
+                  No
+                </button>
+              </p>
+            </div>
+          ))}
+        {step.at === 'stopped' && (
+          <p className={step.confirmed ? 'ok' : 'bad'}>
+            {step.confirmed ? 'stopped: the robot, and every run' : `the stop was ordered; ${step.note}`}
           </p>
         )}
         {step.at === 'done' && (
@@ -84,6 +99,13 @@ export function AskPanel() {
       </div>
     </section>
   );
+}
+
+function stepOf(answer: Answer): Step {
+  if (answer.kind === 'stopped')
+    return { at: 'stopped', confirmed: answer.confirmed, note: answer.warnings.join(' ') };
+  if (answer.kind === 'unclear') return { at: 'plan', plans: answer.candidates, reason: answer.reason };
+  return { at: 'plan', plans: [answer], reason: '' };
 }
 
 function PlanShown({ plan }: { plan: Plan }) {
@@ -98,7 +120,8 @@ function PlanShown({ plan }: { plan: Plan }) {
   return (
     <>
       <p>
-        <strong>{intent.type}</strong> <span className="why">{`of ${app}, read by ${model}`}</span>
+        <strong>{intent.type}</strong>{' '}
+        <span className="why">{`of ${app}${model === undefined ? '' : `, read by ${model}`}`}</span>
       </p>
       <p>{about}</p>
       {params.length > 0 && (

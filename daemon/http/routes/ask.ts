@@ -12,19 +12,32 @@ const AskBody = Type.Object(
 );
 const NoBody = Type.Object({}, closed);
 const AskParams = Type.Object({ id: Type.String({ pattern: UUID_PATTERN, description: 'ask_id' }) }, closed);
+const one = {
+  ask_id: Type.String(),
+  words: Type.String(),
+  app: Type.String({ description: 'application that would do it' }),
+  intent: Type.Object({ type: Type.String(), params: Type.Record(Type.String(), Type.Unknown()) }),
+  about: Type.String({ description: 'what the application says that it does' }),
+  reason: Type.String(),
+  model: Type.Optional(Type.String({ description: 'that chose it; absent: a phrase fits the words' })),
+  expires_ts: Type.String({ description: 'nanoseconds since the epoch' }),
+};
+const Candidate = Type.Object({ ...one, kind: Type.Literal('intent') }, closed);
+const { ask_id, words, reason, ...rest } = one;
 const PlanBox = Type.Object(
   {
-    ask_id: Type.String(),
-    words: Type.String(),
-    kind: Type.Enum(['intent', 'agent'], {
-      description: 'intent: an application fits; agent: the words go to the general agent',
+    ...{ ask_id, words, reason },
+    kind: Type.Enum(['intent', 'agent', 'unclear', 'stopped'], {
+      description:
+        'intent: an application fits; agent: the words go to the general agent; unclear: the words mean several ' +
+        'things, each of candidates is confirmed by its own ask_id; stopped: they were an order to stop, carried out',
     }),
-    app: Type.String(),
-    intent: Type.Object({ type: Type.String(), params: Type.Record(Type.String(), Type.Unknown()) }),
-    about: Type.String(),
-    reason: Type.String(),
-    model: Type.String(),
-    expires_ts: Type.String({ description: 'nanoseconds since the epoch' }),
+    ...Type.Partial(Type.Object(rest)).properties,
+    candidates: Type.Optional(Type.Array(Candidate, { description: 'of unclear' })),
+    confirmed: Type.Optional(
+      Type.Boolean({ description: 'of stopped: it was measured that the robot stands' }),
+    ),
+    warnings: Type.Optional(Type.Array(Type.String(), { description: 'of stopped' })),
   },
   { ...closed, title: 'AskPlan' },
 );
@@ -40,7 +53,7 @@ export function askRoutes(app: FastifyInstance, { ask }: HttpPorts): void {
     {
       schema: {
         operationId: 'ask',
-        summary: 'Say in words what is wanted; answers what would be done, and does nothing yet',
+        summary: 'Say in words what is wanted; answers what would be done, and does nothing yet but a stop',
         tags: ['sessions'],
         body: AskBody,
         response: { 200: PlanBox, ...errors },

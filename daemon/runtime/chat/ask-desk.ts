@@ -1,6 +1,7 @@
 import {
   type Application,
   type AskApi,
+  type AskIntent,
   type AskPlan,
   type ChatApi,
   type Clock,
@@ -8,11 +9,14 @@ import {
   EdgeError,
   type IdSource,
   type ModelAnswer,
+  type NamedPlace,
   type PolicyContext,
   parseJson,
   type Submitted,
   toWireTime,
 } from '../../../contract/index.ts';
+import { isStopWish } from '../phrases/stop-words.ts';
+import { type Meant, meant, sayable } from './ask-phrases.ts';
 import { type AskChoice, askMessages, choicesFor, isRelative, NONE } from './ask-prompt.ts';
 
 export type AskParts = {
@@ -22,7 +26,13 @@ export type AskParts = {
   /** Applications that take intents now. */
   readonly apps: () => readonly Application[];
   readonly submit: (request: unknown, who: PolicyContext) => Promise<Submitted>;
+  /** Places of the map that have names. */
+  readonly places: readonly NamedPlace[];
+  /** Stops the robot and every run. Rejects where the order may not have reached the robot. */
+  readonly stop: (reason: string, by: string) => Promise<Stopped>;
 };
+
+type Stopped = { readonly confirmed: boolean; readonly warnings: readonly string[] };
 
 /** A plan waits this long for its confirmation, milliseconds. */
 const PLAN_MS = 5 * 60_000;
@@ -38,9 +48,12 @@ const NOTHING = {
   parameters: { type: 'object', properties: {}, additionalProperties: false },
 };
 
-type Waiting = { readonly plan: AskPlan; readonly who: PolicyContext; readonly untilMs: number };
+type Waiting = { readonly plan: AskIntent; readonly who: PolicyContext; readonly untilMs: number };
 
-/** Words of a person as an intent. A model chooses; what it chose is checked, shown, and done when it is confirmed. */
+/**
+ * Words of a person as an intent. An order to stop is carried out. Otherwise the phrases of applications are matched,
+ * and where none fits a model chooses. What was found is checked, shown, and done when it is confirmed.
+ */
 export class AskDesk implements AskApi {
   readonly #parts: AskParts;
   readonly #waiting = new Map<string, Waiting>();
@@ -50,36 +63,74 @@ export class AskDesk implements AskApi {
   }
 
   async plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan> {
-    const { clock, ids, chat, apps } = this.#parts;
-    const choices = choicesFor(apps(), AGENT);
-    const answer = await chat.complete(
-      {
-        caller: `ask ${who.tenant}/${who.principal}`,
-        context: who,
-        model: 'auto',
-        request: {
-          messages: askMessages(words),
-          tools: [
-            ...choices.map(({ name, description, parameters }) => ({ name, description, parameters })),
-            NOTHING,
-          ],
-          toolChoice: 'auto',
-          maxTokens: TOKENS,
-          temperature: 0,
-          deadlineMs: MODEL_MS,
-          need: { tools: true },
-        },
-      },
-      signal ? { signal } : {},
-    );
-    const chosen = judged(words, answer, choices) ?? this.#agent(words, answer, choices);
-    const plan: AskPlan = {
-      ...{ ask_id: ids.next<string>(), words, model: answer.model, ...chosen },
+    const { ids, apps, places, stop } = this.#parts;
+    if (isStopWish(words)) {
+      const stopped = await stop(`"${words.slice(0, 64)}"`, who.principal);
+      return {
+        ask_id: ids.next<string>(),
+        words,
+        kind: 'stopped',
+        reason: 'it is an order to stop',
+        ...stopped,
+      };
+    }
+    const found = meant(words, apps(), places);
+    if (found.length === 0) return this.#kept(await this.#chosen(words, who, signal), words, who);
+    const plans = found.map((one) => this.#kept(said(one), words, who));
+    if (plans.length === 1) return plans[0]!;
+    const reason = `the words mean ${plans.length} things: choose one, or say more`;
+    return { ask_id: ids.next<string>(), words, kind: 'unclear', reason, candidates: plans };
+  }
+
+  /** Remembered until it is confirmed, or for its time. */
+  #kept(chosen: Chosen, words: string, who: PolicyContext): AskIntent {
+    const { clock, ids } = this.#parts;
+    const plan: AskIntent = {
+      ...{ ask_id: ids.next<string>(), words, ...chosen },
       expires_ts: toWireTime(clock.now() + BigInt(PLAN_MS) * 1_000_000n),
     };
     if (this.#waiting.size >= PLANS_MAX) this.#waiting.delete(this.#waiting.keys().next().value!);
     this.#waiting.set(plan.ask_id, { plan, who, untilMs: clock.monotonicMs() + PLAN_MS });
     return plan;
+  }
+
+  /** What a model makes of words that no phrase fits. */
+  async #chosen(words: string, who: PolicyContext, signal?: AbortSignal): Promise<Chosen> {
+    const { chat, apps } = this.#parts;
+    const choices = choicesFor(apps(), AGENT);
+    const request: ChatRequest = {
+      messages: askMessages(words),
+      tools: [
+        ...choices.map(({ name, description, parameters }) => ({ name, description, parameters })),
+        NOTHING,
+      ],
+      toolChoice: 'auto',
+      maxTokens: TOKENS,
+      temperature: 0,
+      deadlineMs: MODEL_MS,
+      need: { tools: true },
+    };
+    const caller = `ask ${who.tenant}/${who.principal}`;
+    const answer = await chat
+      .complete({ caller, context: who, model: 'auto', request }, signal ? { signal } : {})
+      .catch((thrown: unknown) => {
+        throw this.#noModel(thrown);
+      });
+    const chosen = judged(words, answer, choices) ?? this.#agent(words, answer, choices);
+    return { ...chosen, model: answer.model };
+  }
+
+  /** Where no model can choose, it is said what needs none. */
+  #noModel(thrown: unknown): EdgeError {
+    const error = EdgeError.from(thrown, 'internal.fault', 'ask', 'models');
+    const { apps, places } = this.#parts;
+    const examples = sayable(apps(), places);
+    if (error.code !== 'model.unavailable' || examples === '') return error;
+    return new EdgeError(error.code, {
+      ...{ operation: 'ask', subject: error.subject, retryable: error.retryable, cause: thrown },
+      message: `no phrase of an application fits these words, and no model can choose: ${error.message}`,
+      hint: `without a model say for example ${examples}; docs/chat.md`,
+    });
   }
 
   async confirm(askId: string, who: PolicyContext): Promise<Submitted> {
@@ -114,7 +165,13 @@ export class AskDesk implements AskApi {
   }
 }
 
-type Chosen = Pick<AskPlan, 'kind' | 'app' | 'intent' | 'about' | 'reason'>;
+type Chosen = Pick<AskIntent, 'kind' | 'app' | 'intent' | 'about' | 'reason' | 'model'>;
+type ChatRequest = Parameters<ChatApi['complete']>[0]['request'];
+
+/** The intent whose phrase the words are. */
+function said({ choice: { type, app, description: about }, params }: Meant): Chosen {
+  return { kind: 'intent', app, intent: { type, params }, about, reason: 'the words are a phrase of it' };
+}
 
 /** The intent that the model chose, where it holds against its schema and the words. */
 function judged(words: string, answer: ModelAnswer, choices: readonly AskChoice[]): Chosen | undefined {

@@ -39,7 +39,8 @@ export function choicesFor(apps: readonly Application[], agent: string): readonl
   return choices.slice(0, CHOICES_MAX);
 }
 
-function choiceOf(app: Application, { type, description, params }: IntentSpec): AskChoice {
+/** An intent as a model may choose it. Pure. */
+export function choiceOf(app: Application, { type, description, params }: IntentSpec): AskChoice {
   const parameters = JSON.parse(JSON.stringify(params)) as Record<string, unknown>;
   const names = Object.keys((parameters['properties'] as object | undefined) ?? {});
   return {

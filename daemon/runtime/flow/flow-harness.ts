@@ -83,7 +83,7 @@ export class FlowHarness implements Harness {
     if (!context.resume) {
       const { round } = context;
       const loop = round && { loop: { round: round.number, findings: [...round.findings] } };
-      const facts = mergeFacts(flow, flow.begin(context.intent.params), loop);
+      const facts = mergeFacts(flow, flow.begin(context.intent.params, context.intent.type), loop);
       const entry = { state: flow.start, facts, previous: undefined, reason: 'begin', robotTime: undefined };
       await this.#announce(context, entry);
       return entry;

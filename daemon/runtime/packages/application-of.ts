@@ -11,6 +11,7 @@ import {
 import { compileTree } from '../trees/compile-tree.ts';
 import { compileFlow } from './compile-flow.ts';
 import { loopFaults, loopOf } from './loop-of.ts';
+import { intentPhraseFaults, phrasesOf } from './phrases-of.ts';
 import { filled, referencesIn } from './references.ts';
 import { scheduleFaults, schedulesOf } from './schedules-of.ts';
 import { webhookFaults, webhooksOf } from './webhooks-of.ts';
@@ -46,6 +47,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
     ...(tree?.ok === false ? tree.faults.map((fault) => ({ file: pkg.flowPath, ...fault })) : []),
     ...(deadlineMs > 0 ? [] : [{ file: 'app.toml', key: 'deadline', problem: 'is longer than nothing' }]),
     ...promptFaults(manifest, params),
+    ...intentPhraseFaults(manifest),
     ...scheduleFaults(manifest),
     ...loopFaults(manifest),
     ...webhookFaults(manifest),
@@ -133,7 +135,7 @@ type IntentRow = AppManifest['intents'][number];
 function specOf(row: IntentRow): IntentSpec {
   const { type, description } = row;
   const schema = closedParams({ type: 'object', ...row.params });
-  return { type, description, params: Type.Unsafe(schema) };
+  return { type, description, params: Type.Unsafe(schema), ...phrasesOf(row) };
 }
 
 function propertiesOf({ params }: IntentRow): Readonly<Record<string, { readonly default?: unknown }>> {

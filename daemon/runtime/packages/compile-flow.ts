@@ -42,12 +42,13 @@ export function compileFlow(file: FlowFile, parts: CompileParts): CompiledFlow {
   if (faults.length > 0) return { ok: false, faults };
   const lists = listsOf(file);
   const compiler = new Compiler(file, parts);
+  const byIntent = referencesIn(file.steps).some(([root]) => root === 'intent');
   const flow: FlowDefinition = {
     name: parts.name,
     start: file.steps[0]!.id,
     tools: [...new Set(lists.flatMap(({ steps }) => steps.flatMap((step) => toolOf(step) ?? [])))],
     stepsMax: file.steps_max ?? STEPS_MAX,
-    begin: () => ({ steps: {}, counts: {} }),
+    begin: (_params, type) => ({ steps: {}, counts: {}, ...(byIntent && type ? { intent: { type } } : {}) }),
     states: Object.fromEntries(lists.flatMap((list) => compiler.states(list))),
   };
   const broken = flowFaults(flow).map((problem) => ({ path: ['steps'], problem }));
@@ -147,10 +148,16 @@ class Compiler {
   }
 
   #known(facts: Facts, params: Readonly<Record<string, unknown>>): Known {
-    const { steps = {}, error = { message: 'see the log' }, loop: told } = facts as Own;
+    const { steps = {}, error = { message: 'see the log' }, loop: told, intent } = facts as Own;
     const { round = 1, findings = [] } = told ?? {};
     const loop = { round, findings: findings.join('\n') };
-    return { params: { ...this.#parts.defaults, ...params }, steps, error, loop };
+    return {
+      params: { ...this.#parts.defaults, ...params },
+      steps,
+      error,
+      loop,
+      ...(intent ? { intent } : {}),
+    };
   }
 
   /** Where a step says what follows an error, that is known there as {/error/message}. */

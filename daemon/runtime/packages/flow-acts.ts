@@ -19,6 +19,8 @@ type Json = Readonly<Record<string, unknown>>;
 export type Own = Facts & {
   readonly steps?: Facts;
   readonly error?: Facts;
+  /** Where steps refer to it. */
+  readonly intent?: { readonly type: string };
   /** Of a round of an outer loop. */
   readonly loop?: { readonly round: number; readonly findings: readonly string[] };
   readonly counts?: Readonly<Record<string, number>>;

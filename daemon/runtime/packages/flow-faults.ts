@@ -119,6 +119,7 @@ function referenceFaults(
   for (const [root, name] of referencesIn(step)) {
     if (root === 'params' && name !== undefined && params.has(name)) continue;
     if (root === 'error' && ['step', 'code', 'message'].includes(name ?? '')) continue;
+    if (root === 'intent' && name === 'type') continue;
     if (root === 'loop' && ['round', 'findings'].includes(name ?? '')) continue;
     const owner = lists.find(({ steps }) =>
       steps.some((one) => one.id === name && toolOf(one) !== undefined),
@@ -129,7 +130,7 @@ function referenceFaults(
       root === 'params'
         ? `{/params/${name ?? ''}} is no parameter of an intent: ${[...params].join(', ') || 'it has no parameters'}`
         : root !== 'steps'
-          ? `{/${root}} leads nowhere; references start with /params, /steps, /error or /loop`
+          ? `{/${root}} leads nowhere; references start with /params, /steps, /intent/type, /error or /loop`
           : owner
             ? `{/steps/${name}} belongs to a part that runs at the same time; its result is known after both`
             : `{/steps/${name ?? ''}} is no step with a result`;

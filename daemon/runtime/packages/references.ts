@@ -6,6 +6,8 @@ type Json = Readonly<Record<string, unknown>>;
 export type Known = {
   readonly params: Json;
   readonly steps: Json;
+  /** `type` of the intent that the run carries out. */
+  readonly intent?: Json;
   readonly error?: Json;
   readonly loop?: Json;
   /** Of a message to a webhook. */
