@@ -5,6 +5,7 @@ import { searchDirectories } from './extension-files.ts';
 export { DuckLakeLake, type LakeOptions } from './ducklake-lake.ts';
 export { cacheDirectory, installDirectory, searchDirectories } from './extension-files.ts';
 export { type Installed, type InstallOptions, installDucklakeExtension } from './install-extension.ts';
+export { LakePlaces } from './lake-places.ts';
 export { DuckParquetFiles } from './parquet-files.ts';
 
 /** The lake of a data directory, with the extension from wherever it is already installed. */

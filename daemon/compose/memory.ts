@@ -1,7 +1,7 @@
 import {
   cacheDirectory,
-  DuckLakeLake,
   installDucklakeExtension,
+  LakePlaces,
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
@@ -9,6 +9,7 @@ import { recordedOnUse, segmentsOnUse } from '../../adapters/rosbag/on-use.ts';
 import { type Cell, type CellContext, topicTables } from '../../contract/core.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
+import { remotePlaceOf } from './lake-place.ts';
 import { makeLogKeeper } from './log-keeping.ts';
 
 /** Until then other cells start, milliseconds. */
@@ -24,15 +25,17 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   const openRecorded = recordedOnUse(dataDir);
   const topics = topicTables(config.lake.topics, config.lake.default_topics);
   const lake = { topics, dataDir, clock, extensionDirectories, openRecorded, report: context.report };
+  const places = new LakePlaces(lake, remotePlaceOf(settings));
   return new MemoryCell(context, {
     openAfterMs: OPEN_AFTER_MS,
-    openLake: (anew) => DuckLakeLake.open(lake, anew),
+    openLake: (anew) => places.open(anew),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentsOnUse(dataDir),
     ...(logKeeper ? { logKeeper } : {}),
     ...(config.lake.engine === 'duckdb'
       ? {}
       : {
+          moves: places,
           async upgrade() {
             const installed = await installDucklakeExtension({ directory: cacheDirectory(), clock });
             context.report('info', 'DuckLake extension installed', installed);
