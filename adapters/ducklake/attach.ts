@@ -4,8 +4,9 @@ import { findExtension, REMOTE_EXTENSIONS } from './extension-files.ts';
 import { lakeFailed, lakeUnavailable } from './faults.ts';
 import {
   attachStatement,
-  lockQuery,
+  claimStatements,
   OWNER,
+  ownerQuery,
   ownerStatement,
   placeText,
   type RemotePlace,
@@ -117,24 +118,29 @@ export async function loadRemoteExtensions(
 }
 
 /**
- * The lake on servers. This process owns it from then on: PostgreSQL holds a lock for the life of the connection, so a
- * second daemon with the same schema is refused.
+ * The lake on servers. It belongs to the data directory that opened it first: rows of two robots in it would be lost with
+ * the first rebuild or retention of one of them.
  */
 export async function attachRemote(
   connection: DuckDBConnection,
   directories: readonly string[],
   place: RemotePlace,
+  owner: string,
 ): Promise<void> {
   await loadRemoteExtensions(connection, directories, place);
-  for (const statement of settingStatements(place)) await connection.run(statement);
-  for (const statement of secretStatements(place)) await connection.run(statement);
-  await connection.run(ownerStatement(place));
-  const [row] = (await connection.runAndReadAll(lockQuery(place))).getRows();
-  if (row?.[0] !== true)
+  for (const statement of [...settingStatements(place), ...secretStatements(place), ownerStatement(place)])
+    await connection.run(statement);
+  // Looked at first: creating what is there takes a lock, and a right that the user may not have.
+  const known = await connection.runAndReadAll(ownerQuery(place)).catch(() => undefined);
+  if (known === undefined || known.currentRowCount === 0)
+    for (const statement of claimStatements(place, owner)) await connection.run(statement);
+  const [row] = (await connection.runAndReadAll(ownerQuery(place))).getRows();
+  const { path, catalog } = placeText(place);
+  if (row?.[0] !== owner)
     throw lakeUnavailable(
-      placeText(place).path,
-      `another process has the lakehouse ${placeText(place).catalog} open`,
-      'stop that process, or give each robot a schema and a prefix of its own (lake.catalog_schema, lake.storage)',
+      path,
+      `the lakehouse ${catalog} belongs to another data directory (${String(row?.[0])})`,
+      `give each robot its own lake.catalog_schema and lake.storage; where this one replaces the other, DELETE FROM "${place.catalog.schema}".auraison_owner`,
     );
   await connection.run(attachStatement(place, INLINE_ROWS));
 }

@@ -15,6 +15,7 @@ import {
 import { DataFiles, fsyncPath } from './data-files.ts';
 import { isPassing, lakeFailed, lakeUnavailable } from './faults.ts';
 import { setFileOptions } from './file-options.ts';
+import { ownerOf } from './lake-owner.ts';
 import { attachStatement, dropStatement, placeText, type RemotePlace } from './remote-place.ts';
 import { LAKE } from './schema-sql.ts';
 import { dropOldest, putBack, setAside } from './set-aside.ts';
@@ -256,7 +257,7 @@ async function openRemote<T>(
   const instance = await createInstance(paths.remoteSpill);
   const writer = await instance.connect();
   try {
-    await attachRemote(writer, options.extensionDirectories, place);
+    await attachRemote(writer, options.extensionDirectories, place, await ownerOf(options.dataDir));
     await createTables(writer);
     await setFileOptions(writer);
     const readers = await makeReaders(instance);
@@ -281,7 +282,7 @@ async function removeRemote(options: EngineOptions, place: RemotePlace): Promise
   const instance = await createInstance(lakePaths(options.dataDir).remoteSpill);
   const connection = await instance.connect();
   try {
-    await attachRemote(connection, options.extensionDirectories, place);
+    await attachRemote(connection, options.extensionDirectories, place, await ownerOf(options.dataDir));
     await connection.run(`DETACH ${LAKE}`);
     await connection.run(dropStatement(place));
     await connection.run(attachStatement(place, 0));

@@ -35,11 +35,11 @@ const CONNECT_S = 5;
 /** One request of S3, seconds; it is repeated twice. */
 const REQUEST_S = 10;
 const RETRIES = 2;
-/** Half-open connections are noticed after some 60 s on both sides; the lock of a host that vanished is free then. */
+/** Half-open connections are noticed after some 60 s on both sides. */
 const KEEPALIVE = { idle: 30, interval: 10, count: 3 };
 
 const [STORAGE, CATALOG] = ['lake_storage', 'lake_catalog'];
-/** The attached catalogue that holds the lock of the owner. */
+/** The database of the catalogue, attached beside the lake. */
 export const OWNER = 'lake_owner';
 
 /** Where it lies, for people; without anything secret. */
@@ -58,8 +58,6 @@ export function settingStatements({ storage }: RemotePlace): string[] {
     'SET GLOBAL enable_curl_server_cert_verification = true',
     // Each upload holds its parts in memory.
     "SET GLOBAL s3_uploader_thread_limit = '4'",
-    // The connection with the lock is never closed while idle.
-    'SET GLOBAL pg_pool_idle_timeout_millis = 0',
     ...(storage.caFile === '' ? [] : [`SET GLOBAL ca_cert_file = ${quote(storage.caFile)}`]),
   ];
 }
@@ -81,14 +79,27 @@ export function ownerStatement(place: RemotePlace): string {
   return `ATTACH ${quote(connectionText(place))} AS ${OWNER} (TYPE postgres, SECRET ${CATALOG})`;
 }
 
-/** One row, one boolean: whether this engine owns the lake from now on, until its connection ends. */
-export function lockQuery({ catalog }: RemotePlace): string {
-  const key = `SELECT pg_try_advisory_lock(hashtextextended(${quote(`auraison-lake ${catalog.schema}`)}, 0))`;
-  return `SELECT * FROM postgres_query('${OWNER}', ${quote(key)})`;
+/** Claims a schema that is not claimed; after it `ownerQuery` says whose it is. */
+export function claimStatements({ catalog }: RemotePlace, owner: string): string[] {
+  const table = `"${catalog.schema}".auraison_owner`;
+  return [
+    `CREATE SCHEMA IF NOT EXISTS "${catalog.schema}"`,
+    `CREATE TABLE IF NOT EXISTS ${table} (only_one INT PRIMARY KEY CHECK (only_one = 1), owner TEXT NOT NULL)`,
+    `INSERT INTO ${table} VALUES (1, ${quote(owner)}) ON CONFLICT DO NOTHING`,
+  ].map(execute);
+}
+
+export function ownerQuery({ catalog }: RemotePlace): string {
+  const owner = `SELECT owner FROM "${catalog.schema}".auraison_owner`;
+  return `SELECT owner FROM postgres_query('${OWNER}', ${quote(owner)})`;
 }
 
 export function dropStatement({ catalog }: RemotePlace): string {
-  return `CALL postgres_execute('${OWNER}', ${quote(`DROP SCHEMA IF EXISTS "${catalog.schema}" CASCADE`)})`;
+  return execute(`DROP SCHEMA IF EXISTS "${catalog.schema}" CASCADE`);
+}
+
+function execute(statement: string): string {
+  return `CALL postgres_execute('${OWNER}', ${quote(statement)})`;
 }
 
 export function attachStatement(place: RemotePlace, inlineRows: number): string {
