@@ -121,8 +121,8 @@ export class DuckLakeLake implements Lake {
   overdue(): LakeOverdue {
     const queries = this.#open?.queries.overdue() ?? { count: 0, oldest: 0 };
     const { turn, sinceMs } = this.#running;
-    const isDeaf = sinceMs !== undefined && this.#options.clock.monotonicMs() - sinceMs > REMOTE_TURN_MS;
-    if (this.#info.place !== 'remote' || !isDeaf) return queries;
+    const isStuck = sinceMs !== undefined && this.#options.clock.monotonicMs() - sinceMs > REMOTE_TURN_MS;
+    if (this.#info.place !== 'remote' || !isStuck) return queries;
     return { count: queries.count + 1, oldest: queries.oldest + turn };
   }
 

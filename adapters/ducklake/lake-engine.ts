@@ -277,7 +277,7 @@ async function openRemote<T>(
   }
 }
 
-/** Drops a lake on servers: its schema in the catalogue, then the files that no catalogue names any more. */
+/** Drops a lake on servers: its schema in the catalogue, then the files that no catalogue names now. */
 async function removeRemote(options: EngineOptions, place: RemotePlace): Promise<void> {
   const instance = await createInstance(lakePaths(options.dataDir).remoteSpill);
   const connection = await instance.connect();

@@ -11,7 +11,7 @@ import {
 } from './remote-place.ts';
 import { quote } from './schema-sql.ts';
 
-/** A server that is deaf, milliseconds; an engine that waits for it cannot be interrupted. */
+/** A server that never answers, milliseconds; an engine that waits for it cannot be interrupted. */
 const PROBE_MS = 20_000;
 
 /**

@@ -7,7 +7,7 @@ import {
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 import { EdgeError } from '../../contract/core.ts';
-import { remotePlaceOf } from '../../daemon/compose/lake-place.ts';
+import { remotePlaceOf } from '../../daemon/lake-place.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import type { Check } from './checks.ts';
 

@@ -7,9 +7,9 @@ import {
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { recordedOnUse, segmentsOnUse } from '../../adapters/rosbag/on-use.ts';
 import { type Cell, type CellContext, topicTables } from '../../contract/core.ts';
+import { remotePlaceOf } from '../lake-place.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
-import { remotePlaceOf } from './lake-place.ts';
 import { makeLogKeeper } from './log-keeping.ts';
 
 /** Until then other cells start, milliseconds. */

@@ -1,11 +1,10 @@
-import type { RemotePlace } from '../../adapters/ducklake/remote-place.ts';
-import { readSecret } from '../secrets.ts';
-import type { Settings } from '../settings.ts';
+import { readSecret } from './secrets.ts';
+import type { Settings } from './settings.ts';
 
 const PORT = 5432;
 
-/** Reads where the lakehouse is on servers, with its credentials; undefined where none are configured. */
-export function remotePlaceOf(settings: Settings): (() => RemotePlace) | undefined {
+/** Where the lakehouse is on servers: a function that reads it with its credentials; undefined where none are configured. */
+export function remotePlaceOf(settings: Settings) {
   const { lake } = settings.config;
   if (lake.catalog === '' || lake.storage === '') return undefined;
   const secret = (key: 'catalog_password_file' | 'storage_key_file' | 'storage_secret_file') =>
