@@ -132,6 +132,7 @@ export const CALLS = {
   'lake.read_close': memory(),
   'lake.sync': memory(),
   'lake.rebuild': memory(),
+  'lake.move': memory(),
 
   'link.status': link(),
   'link.sync': link(),

@@ -93,6 +93,7 @@ export const METHODS = {
     readClose: 'lake.read_close',
     sync: 'lake.sync',
     rebuild: 'lake.rebuild',
+    move: 'lake.move',
   },
   link: { status: 'link.status', sync: 'link.sync' },
 } as const;

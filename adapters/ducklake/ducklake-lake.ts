@@ -17,7 +17,7 @@ import {
   type UnreadSegment,
 } from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
-import { type EngineOptions, LakeEngine, lakePaths, removeLake } from './lake-engine.ts';
+import { type EngineOptions, LakeEngine, removeLake } from './lake-engine.ts';
 import { LakeMaintenance } from './lake-maintenance.ts';
 import { LakeQueries } from './lake-queries.ts';
 import { LakeWriter } from './lake-writer.ts';
@@ -39,6 +39,12 @@ export type LakeOptions = EngineOptions & {
   readonly commits?: { count: number };
 };
 
+/**
+ * One write to servers, milliseconds: a batch over a slow link takes a minute. The engine cannot end one whose server
+ * took the request and never answers: it counts as overdue, and only a new process is rid of it.
+ */
+const REMOTE_TURN_MS = 180_000;
+
 type Open = {
   readonly engine: LakeEngine;
   readonly writer: LakeWriter;
@@ -58,6 +64,7 @@ export class DuckLakeLake implements Lake {
   #open: Open | undefined;
   #info: LakeInfo;
   #last: Promise<unknown> = Promise.resolve();
+  #running: { readonly turn: number; readonly sinceMs: number | undefined } = { turn: 0, sinceMs: undefined };
   readonly #topicReader: TopicReader | undefined;
 
   private constructor(options: LakeOptions, open: Open) {
@@ -72,12 +79,25 @@ export class DuckLakeLake implements Lake {
 
   /** Opens or makes the lake; rejects with `lake.unavailable`. With `anew` what lies there is removed before. */
   static async open(options: LakeOptions, anew = false): Promise<DuckLakeLake> {
-    if (anew) removeLake(options.dataDir);
+    if (anew) await removeLake(options);
     return new DuckLakeLake(options, await openParts(options));
   }
 
   info(): LakeInfo {
     return this.#info;
+  }
+
+  /** For what copies the tables of lakes. */
+  engine(): LakeEngine {
+    return this.#parts().engine;
+  }
+
+  /** The tables were written by other means: what is known of them is read again. */
+  reload(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { engine } = this.#parts();
+      this.#open = await partsOf(engine, this.#options);
+    });
   }
 
   project(cell: CellName, events: readonly AgentEvent[], cutThrough = 0): Promise<void> {
@@ -89,7 +109,7 @@ export class DuckLakeLake implements Lake {
   }
 
   cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>> {
-    return this.#inTurn(async () => this.#parts().writer.cursors());
+    return Promise.resolve().then(() => this.#parts().writer.cursors());
   }
 
   async query(sql: string, ask: LakeAsk): Promise<LakeRows> {
@@ -101,7 +121,11 @@ export class DuckLakeLake implements Lake {
   }
 
   overdue(): LakeOverdue {
-    return this.#open?.queries.overdue() ?? { count: 0, oldest: 0 };
+    const queries = this.#open?.queries.overdue() ?? { count: 0, oldest: 0 };
+    const { turn, sinceMs } = this.#running;
+    const isStuck = sinceMs !== undefined && this.#options.clock.monotonicMs() - sinceMs > REMOTE_TURN_MS;
+    if (this.#info.place !== 'remote' || !isStuck) return queries;
+    return { count: queries.count + 1, oldest: queries.oldest + turn };
   }
 
   get isIdle(): boolean {
@@ -114,7 +138,7 @@ export class DuckLakeLake implements Lake {
       if (cell !== undefined) return this.#parts().writer.forget(cell, keepThrough);
       this.#topicReader?.drop();
       await this.#closeParts();
-      removeLake(this.#options.dataDir);
+      await removeLake(this.#options);
       this.#open = await openParts(this.#options);
       this.#info = this.#open.engine.info;
     });
@@ -173,13 +197,20 @@ export class DuckLakeLake implements Lake {
     if (this.#open) return this.#open;
     throw new EdgeError('lake.unavailable', {
       operation: 'lake.use',
-      subject: lakePaths(this.#options.dataDir).root,
+      subject: this.#info.path,
       message: 'the lake is closed',
     });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
+    const result = this.#last.then(async () => {
+      this.#running = { turn: this.#running.turn + 1, sinceMs: this.#options.clock.monotonicMs() };
+      try {
+        return await work();
+      } finally {
+        this.#running = { ...this.#running, sinceMs: undefined };
+      }
+    });
     this.#last = result.catch(() => {});
     return result.catch((thrown: unknown) => {
       throw lakeFailed(thrown, 'lake.use', this.#info.path);
@@ -188,6 +219,7 @@ export class DuckLakeLake implements Lake {
 }
 
 function openParts(options: LakeOptions): Promise<Open> {
+<<<<<<< HEAD
   return LakeEngine.open(options, async (engine) => {
     const steps = new StepWriter(engine);
     const topics = new TopicWriter(engine, options.openRecorded ? (options.topics ?? []).map(topicSpec) : []);
@@ -199,4 +231,19 @@ function openParts(options: LakeOptions): Promise<Open> {
     const queries = new LakeQueries(engine, options.clock, stage, topics);
     return { engine, writer, steps, topics, maintenance, queries };
   });
+=======
+  return LakeEngine.open(options, (engine) => partsOf(engine, options));
+}
+
+async function partsOf(engine: LakeEngine, options: LakeOptions): Promise<Open> {
+  const steps = new StepWriter(engine);
+  const topics = new TopicWriter(engine, options.openRecorded ? (options.topics ?? []).map(topicSpec) : []);
+  const writer = new LakeWriter(engine, steps, topics);
+  await writer.load();
+  await topics.load();
+  const maintenance = new LakeMaintenance(engine, options.clock);
+  const stage = options.openRecorded && new MessageStage(options.openRecorded);
+  const queries = new LakeQueries(engine, options.clock, stage, topics);
+  return { engine, writer, steps, topics, maintenance, queries };
+>>>>>>> memory
 }

@@ -3,8 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, version } from '@duckdb/node-api';
 
-/** The file of the extension, in the layout that DuckDB itself uses below an extension directory. */
-const FILE = 'ducklake.duckdb_extension';
+/** What the lakehouse loads, as DuckDB names their files: the first always, the others where it lives on servers. */
+export type ExtensionName = 'ducklake' | 'httpfs' | 'postgres_scanner';
+export const REMOTE_EXTENSIONS: readonly ExtensionName[] = ['ducklake', 'httpfs', 'postgres_scanner'];
 
 /** `v1.5.5`: extensions fit exactly one version of the engine. */
 export function engineVersion(): string {
@@ -24,9 +25,9 @@ export async function enginePlatform(): Promise<string> {
   }
 }
 
-/** Where the extension lies below `directory`, whether it is there or not. */
-export function extensionFile(directory: string, platform: string): string {
-  return join(directory, engineVersion(), platform, FILE);
+/** Where the extension lies below `directory`, in the layout of DuckDB itself, whether it is there or not. */
+export function extensionFile(directory: string, platform: string, name: ExtensionName = 'ducklake'): string {
+  return join(directory, engineVersion(), platform, `${name}.duckdb_extension`);
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -61,6 +62,12 @@ function besideData(dataDir: string): string {
   return join(dataDir, 'extensions');
 }
 
-export function findExtension(directories: readonly string[], platform: string): string | undefined {
-  return directories.map((directory) => extensionFile(directory, platform)).find((path) => existsSync(path));
+export function findExtension(
+  directories: readonly string[],
+  platform: string,
+  name: ExtensionName = 'ducklake',
+): string | undefined {
+  return directories
+    .map((directory) => extensionFile(directory, platform, name))
+    .find((path) => existsSync(path));
 }

@@ -6,7 +6,13 @@ import { dirname, join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { type Clock, EdgeError, withDeadline } from '../../contract/core.ts';
 import { fsyncPath } from './data-files.ts';
-import { enginePlatform, engineVersion, extensionFile, findExtension } from './extension-files.ts';
+import {
+  type ExtensionName,
+  enginePlatform,
+  engineVersion,
+  extensionFile,
+  findExtension,
+} from './extension-files.ts';
 import { lakeFailed } from './faults.ts';
 import { quote } from './schema-sql.ts';
 
@@ -22,31 +28,34 @@ export type InstallOptions = {
   readonly others?: readonly string[];
   readonly clock: Clock;
   readonly python?: string;
+  /** Which; absent: DuckLake itself. */
+  readonly extension?: ExtensionName;
 };
 export type Installed = { readonly path: string; readonly from: 'present' | 'copy' | 'server' | 'wheel' };
 
 /**
- * Brings the DuckLake extension: nothing to do when it is there, else a copy of what lies elsewhere, else from DuckDB's
+ * Brings an extension of the engine: nothing to do when it is there, else a copy of what lies elsewhere, else from DuckDB's
  * server, else from the Python wheel of the same version, which carries the same signed file. Takes seconds to two
  * minutes, never runs at a start. Rejects with `host.missing`, saying what was tried. The engine checks the signature
  * before the file gets its name.
  */
 export async function installDucklakeExtension(options: InstallOptions): Promise<Installed> {
+  const { extension = 'ducklake' } = options;
   const platform = await enginePlatform();
-  const present = findExtension([options.directory], platform);
+  const present = findExtension([options.directory], platform, extension);
   if (present !== undefined && (await loads(present)) === undefined)
     return { path: present, from: 'present' };
-  const target = extensionFile(options.directory, platform);
-  const other = findExtension(options.others ?? [], platform);
+  const target = extensionFile(options.directory, platform, extension);
+  const other = findExtension(options.others ?? [], platform, extension);
   if (other !== undefined && other !== target && (await loads(other)) === undefined) {
     await put(other, target);
     return { path: target, from: 'copy' };
   }
   const scratch = mkdtempSync(join(tmpdir(), 'auraison-extension-'));
   try {
-    const server = await fromServer(scratch, platform, options.clock);
+    const server = await fromServer(scratch, platform, extension, options.clock);
     const wheel = server.path === undefined ? await fromWheel(scratch, options) : server;
-    if (wheel.path === undefined) throw missing(`server: ${server.fault}; wheel: ${wheel.fault}`);
+    if (wheel.path === undefined) throw missing(extension, `server: ${server.fault}; wheel: ${wheel.fault}`);
     await put(wheel.path, target);
     return { path: target, from: server.path === undefined ? 'wheel' : 'server' };
   } finally {
@@ -56,7 +65,12 @@ export async function installDucklakeExtension(options: InstallOptions): Promise
 
 type Attempt = { readonly path?: string; readonly fault?: string };
 
-async function fromServer(scratch: string, platform: string, clock: Clock): Promise<Attempt> {
+async function fromServer(
+  scratch: string,
+  platform: string,
+  extension: ExtensionName,
+  clock: Clock,
+): Promise<Attempt> {
   const directory = join(scratch, 'server');
   try {
     const instance = await DuckDBInstance.create(':memory:', {
@@ -64,12 +78,12 @@ async function fromServer(scratch: string, platform: string, clock: Clock): Prom
       threads: '1',
     });
     const connection = await instance.connect();
-    const work = connection.run('INSTALL ducklake').finally(() => {
+    const work = connection.run(`INSTALL ${extension}`).finally(() => {
       connection.closeSync();
       instance.closeSync();
     });
     await withDeadline(clock, SERVER_MS, work, 'lake.install', 'DuckDB extension server');
-    return await checked(extensionFile(directory, platform));
+    return await checked(extensionFile(directory, platform, extension));
   } catch (thrown) {
     return { fault: firstLine(thrown) };
   }
@@ -78,14 +92,15 @@ async function fromServer(scratch: string, platform: string, clock: Clock): Prom
 async function fromWheel(scratch: string, options: InstallOptions): Promise<Attempt> {
   const directory = join(scratch, 'wheel');
   const version = engineVersion();
-  const wheel = `duckdb-extension-ducklake==${version.replace(/^v/, '')}`;
+  const { extension = 'ducklake' } = options;
+  const wheel = `duckdb-extension-${extension.replaceAll('_', '-')}==${version.replace(/^v/, '')}`;
   const python = options.python ?? 'python3';
   const args = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'];
   args.push('--only-binary', ':all:', '--target', directory, wheel);
   try {
     await runTool(python, args, options.clock);
-    const extensions = join(directory, 'duckdb_extension_ducklake', 'extensions');
-    return await checked(join(extensions, version, 'ducklake.duckdb_extension'));
+    const extensions = join(directory, `duckdb_extension_${extension}`, 'extensions');
+    return await checked(join(extensions, version, `${extension}.duckdb_extension`));
   } catch (thrown) {
     return { fault: firstLine(thrown) };
   }
@@ -143,15 +158,18 @@ function runTool(command: string, args: readonly string[], clock: Clock): Promis
 }
 
 function firstLine(thrown: unknown): string {
-  return lakeFailed(thrown, 'lake.install', 'ducklake').message.split('\n')[0] ?? '';
+  return lakeFailed(thrown, 'lake.install', 'extension').message.split('\n')[0] ?? '';
 }
 
-function missing(tried: string): EdgeError {
+function missing(extension: ExtensionName, tried: string): EdgeError {
+  const isBase = extension === 'ducklake';
   return new EdgeError('host.missing', {
     operation: 'lake.install',
-    subject: `DuckLake extension ${engineVersion()}`,
-    message: `the DuckLake extension cannot be installed (${tried})`,
-    hint: 'the lakehouse works without it, in plain DuckDB; try again with a network connection or with Python',
+    subject: `${isBase ? 'DuckLake' : extension} extension ${engineVersion()}`,
+    message: `the ${isBase ? 'DuckLake' : extension} extension cannot be installed (${tried})`,
+    hint: isBase
+      ? 'the lakehouse works without it, in plain DuckDB; try again with a network connection or with Python'
+      : 'a lakehouse on servers needs it; try again with a network connection or with Python',
     retryable: true,
   });
 }

@@ -1,12 +1,23 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { type CellContext, type LakeInfo, LIMITS } from '../../contract/core.ts';
+import { type CellContext, EdgeError, type LakeInfo } from '../../contract/core.ts';
+import {
+  attachEmbedded,
+  attachRemote,
+  catalogSchema,
+  createTables,
+  detach,
+  loadExtension,
+  lockDown,
+  makeReaders,
+} from './attach.ts';
 import { DataFiles, fsyncPath } from './data-files.ts';
-import { findExtension } from './extension-files.ts';
 import { isPassing, lakeFailed, lakeUnavailable } from './faults.ts';
 import { setFileOptions } from './file-options.ts';
-import { createStatements, LAKE, quote, upgradeStatements } from './schema-sql.ts';
+import { ownerOf } from './lake-owner.ts';
+import { attachStatement, dropStatement, placeText, type RemotePlace } from './remote-place.ts';
+import { LAKE } from './schema-sql.ts';
 import { dropOldest, putBack, setAside } from './set-aside.ts';
 import { takeOver } from './take-over.ts';
 
@@ -14,21 +25,13 @@ import { takeOver } from './take-over.ts';
 const MEMORY_LIMIT = '256MB';
 const THREADS = '2';
 const SPILL_LIMIT = '1GB';
-/** Statements that are answered at the same time; they share the memory limit. Two are left for answers at once. */
-const READERS = LIMITS.LAKE_QUERIES_MAX;
-/**
- * The engine computes this much of a streaming result ahead. It counts a text by its place in the chunk only, so with
- * its default of 1 MB it holds 30 chunks, whatever they weigh; less than one chunk means one at a time.
- */
-const AHEAD = '1KB';
-/** Batches up to this many rows stand in the catalogue; larger ones become Parquet (34 ms against 13 ms). */
-export const INLINE_ROWS = 100;
-
 export type EngineOptions = {
   /** The lake lies in `<dataDir>/lake`. */
   readonly dataDir: string;
   /** Where to look for the DuckLake extension; empty means plain DuckDB. */
   readonly extensionDirectories: readonly string[];
+  /** The lake is on servers; asked at each opening, so that changed credentials count. Absent: it is embedded. */
+  readonly remote?: () => RemotePlace;
   /** Reports for operators: a lake put aside, one that is not taken over, failing maintenance. */
   readonly report?: CellContext['report'];
 };
@@ -42,6 +45,8 @@ export function lakePaths(dataDir: string) {
     files: join(root, 'files'),
     plain: join(root, 'plain.duckdb'),
     spill: join(root, 'spill'),
+    /** While a lake is moved, two engines are open: each spills to files of the same names. */
+    remoteSpill: join(root, 'spill-remote'),
   };
 }
 
@@ -56,7 +61,10 @@ export class LakeEngine {
   /** Connections for statements of others; made before the settings are locked. */
   readonly readers: readonly DuckDBConnection[];
   readonly info: LakeInfo;
-  readonly files: DataFiles;
+  /** Schema of the tables of DuckLake's catalogue, for SQL. */
+  readonly catalog: string;
+  /** Files that the engine leaves unsynced; undefined where storage acknowledges only what is durable. */
+  readonly files: DataFiles | undefined;
   readonly report: CellContext['report'];
 
   /** For `open`: the parts of an engine that is ready. */
@@ -65,13 +73,15 @@ export class LakeEngine {
     writer: DuckDBConnection,
     readers: readonly DuckDBConnection[],
     info: LakeInfo,
-    files: DataFiles,
+    catalog: string,
+    files: DataFiles | undefined,
     report: CellContext['report'] = () => {},
   ) {
     this.instance = instance;
     this.writer = writer;
     this.readers = readers;
     this.info = info;
+    this.catalog = catalog;
     this.files = files;
     this.report = report;
   }
@@ -83,6 +93,7 @@ export class LakeEngine {
    */
   static async open<T>(options: EngineOptions, prepare: (engine: LakeEngine) => Promise<T>): Promise<T> {
     const { root } = lakePaths(options.dataDir);
+    if (options.remote) return await openRemote(options, options.remote(), prepare);
     try {
       return await openWith(options, '', prepare);
     } catch (thrown) {
@@ -101,7 +112,7 @@ export class LakeEngine {
     try {
       await writer.run('BEGIN');
       await work();
-      await files.syncNew();
+      await files?.syncNew();
       await writer.run('COMMIT');
     } catch (thrown) {
       await writer.run('ROLLBACK').catch(() => {});
@@ -181,26 +192,14 @@ async function tryOpen(options: EngineOptions, prelude: string, plainWhy?: strin
   const paths = lakePaths(options.dataDir);
   mkdirSync(paths.root, { recursive: true });
   await fsyncPath(dirname(paths.root));
-  const instance = await DuckDBInstance.create(':memory:', {
-    memory_limit: MEMORY_LIMIT,
-    threads: THREADS,
-    temp_directory: paths.spill,
-    max_temp_directory_size: SPILL_LIMIT,
-    preserve_insertion_order: 'false',
-    // Memory goes back to the system when a batch or a query is over, instead of when 128 MB are free.
-    allocator_background_threads: 'true',
-    allocator_flush_threshold: '4MB',
-    allocator_bulk_deallocation_flush_threshold: '4MB',
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-  });
+  const instance = await createInstance(paths.spill);
   const writer = await instance.connect();
   try {
     const { kind, why } =
       plainWhy === undefined
         ? await loadExtension(writer, options.extensionDirectories)
         : { kind: 'duckdb' as const, why: plainWhy };
-    await attach(writer, kind, paths);
+    await attachEmbedded(writer, kind, paths);
     const files = new DataFiles(paths.files);
     await createTables(writer);
     if (kind === 'ducklake') {
@@ -210,13 +209,14 @@ async function tryOpen(options: EngineOptions, prelude: string, plainWhy?: strin
     await files.syncNew();
     await fsyncPath(paths.root);
     const readers = await makeReaders(instance);
-    await lockDown(writer, paths.root);
+    await lockDown(writer, [`${paths.root}/`]);
     const path = kind === 'ducklake' ? paths.catalog : paths.plain;
     return new LakeEngine(
       instance,
       writer,
       readers,
-      { kind, why: prelude + why, path },
+      { kind, why: prelude + why, path, place: 'embedded' },
+      catalogSchema(),
       files,
       options.report,
     );
@@ -225,6 +225,78 @@ async function tryOpen(options: EngineOptions, prelude: string, plainWhy?: strin
     throw thrown;
   }
 }
+
+function createInstance(spill: string): Promise<DuckDBInstance> {
+  return DuckDBInstance.create(':memory:', {
+    memory_limit: MEMORY_LIMIT,
+    threads: THREADS,
+    temp_directory: spill,
+    max_temp_directory_size: SPILL_LIMIT,
+    preserve_insertion_order: 'false',
+    // Memory goes back to the system when a batch or a query is over, instead of when 128 MB are free.
+    allocator_background_threads: 'true',
+    allocator_flush_threshold: '4MB',
+    allocator_bulk_deallocation_flush_threshold: '4MB',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
+}
+
+/**
+ * Nothing is set aside here: what cannot be read now may be a server that is away, and is tried again. A commit whose
+ * answer was lost is settled by reading: rows and cursor are one transaction of PostgreSQL.
+ */
+async function openRemote<T>(
+  options: EngineOptions,
+  place: RemotePlace,
+  prepare: (engine: LakeEngine) => Promise<T>,
+): Promise<T> {
+  const paths = lakePaths(options.dataDir);
+  const { path, catalog } = placeText(place);
+  mkdirSync(paths.root, { recursive: true });
+  const instance = await createInstance(paths.remoteSpill);
+  const writer = await instance.connect();
+  try {
+    await attachRemote(writer, options.extensionDirectories, place, await ownerOf(options.dataDir));
+    await createTables(writer);
+    await setFileOptions(writer);
+    const readers = await makeReaders(instance);
+    await lockDown(writer, [`${paths.root}/`, place.storage.url]);
+    const info: LakeInfo = { kind: 'ducklake', why: `catalogue ${catalog}`, path, place: 'remote' };
+    const engine = new LakeEngine(
+      ...[instance, writer, readers, info],
+      ...[catalogSchema(place), undefined, options.report],
+    );
+    return await prepare(engine);
+  } catch (thrown) {
+    await letGo(instance, writer);
+    const { message } = lakeFailed(thrown, 'lake.open', path);
+    throw thrown instanceof EdgeError && thrown.code !== 'lake.failed'
+      ? thrown
+      : lakeUnavailable(path, message, REMOTE_HINT, thrown);
+  }
+}
+
+/** Drops a lake on servers: its schema in the catalogue, then the files that no catalogue names now. */
+async function removeRemote(options: EngineOptions, place: RemotePlace): Promise<void> {
+  const instance = await createInstance(lakePaths(options.dataDir).remoteSpill);
+  const connection = await instance.connect();
+  try {
+    await attachRemote(connection, options.extensionDirectories, place, await ownerOf(options.dataDir));
+    await connection.run(`DETACH ${LAKE}`);
+    await connection.run(dropStatement(place));
+    await connection.run(attachStatement(place, 0));
+    await connection.run(`CALL ducklake_delete_orphaned_files('${LAKE}', cleanup_all => true)`);
+  } catch (thrown) {
+    const { path } = placeText(place);
+    throw lakeUnavailable(path, lakeFailed(thrown, 'lake.rebuild', path).message, REMOTE_HINT, thrown);
+  } finally {
+    await letGo(instance, connection);
+  }
+}
+
+const REMOTE_HINT =
+  'check that both servers answer and take these credentials: `auraison doctor`; it is tried again, and events wait in the logs';
 
 async function takePlainOver(connection: DuckDBConnection, plain: string, files: DataFiles): Promise<void> {
   try {
@@ -239,82 +311,9 @@ async function takePlainOver(connection: DuckDBConnection, plain: string, files:
  * process otherwise. Errors of detaching (a full disk) do no harm.
  */
 async function letGo(instance: DuckDBInstance, connection: DuckDBConnection): Promise<void> {
-  await connection.run('ROLLBACK').catch(() => {});
-  await connection.run('USE memory').catch(() => {});
-  await connection.run(`DETACH ${LAKE}`).catch(() => {});
+  await detach(connection);
   connection.closeSync();
   instance.closeSync();
-}
-
-async function loadExtension(
-  connection: DuckDBConnection,
-  directories: readonly string[],
-): Promise<{ kind: LakeInfo['kind']; why: string }> {
-  const platform = String((await connection.runAndReadAll('PRAGMA platform')).getRows()[0]?.[0]);
-  const path = findExtension(directories, platform);
-  if (path === undefined) {
-    const why =
-      'the DuckLake extension is not installed: the lakehouse uses plain DuckDB with the same tables (see `auraison doctor`)';
-    return { kind: 'duckdb', why };
-  }
-  try {
-    await connection.run(`LOAD ${quote(path)}`);
-    return { kind: 'ducklake', why: `DuckLake extension ${path}` };
-  } catch (thrown) {
-    const reason = firstLine(thrown, path);
-    return {
-      kind: 'duckdb',
-      why: `the DuckLake extension ${path} cannot be loaded (${reason}): the lakehouse uses plain DuckDB`,
-    };
-  }
-}
-
-async function attach(
-  connection: DuckDBConnection,
-  kind: LakeInfo['kind'],
-  paths: ReturnType<typeof lakePaths>,
-): Promise<void> {
-  // The data path is given again each time, so that a data directory can be moved or mounted elsewhere.
-  const target =
-    kind === 'ducklake'
-      ? `${quote(`ducklake:${paths.catalog}`)} AS ${LAKE} (DATA_PATH ${quote(`${paths.files}/`)}, ` +
-        `OVERRIDE_DATA_PATH true, DATA_INLINING_ROW_LIMIT ${INLINE_ROWS})`
-      : `${quote(paths.plain)} AS ${LAKE}`;
-  await connection.run(`ATTACH ${target}`);
-}
-
-async function createTables(connection: DuckDBConnection): Promise<void> {
-  const there = await connection.runAndReadAll(
-    `SELECT table_name FROM duckdb_tables() WHERE database_name = '${LAKE}' AND table_name = 'events'`,
-  );
-  const statements = there.currentRowCount > 0 ? await upgrades(connection) : createStatements();
-  if (statements.length === 0) return;
-  await connection.run('BEGIN');
-  for (const statement of statements) await connection.run(statement);
-  await connection.run('COMMIT');
-}
-
-async function upgrades(connection: DuckDBConnection): Promise<string[]> {
-  const there = await connection.runAndReadAll(
-    `SELECT table_name || '.' || column_name FROM duckdb_columns() WHERE database_name = '${LAKE}'`,
-  );
-  return upgradeStatements(new Set(there.getRows().map(([name]) => String(name))));
-}
-
-async function makeReaders(instance: DuckDBInstance): Promise<DuckDBConnection[]> {
-  const readers: DuckDBConnection[] = [];
-  for (let i = 0; i < READERS; i++) {
-    const reader = await instance.connect();
-    readers.push(reader);
-    await reader.run(`SET streaming_buffer_size = '${AHEAD}'`);
-  }
-  return readers;
-}
-
-async function lockDown(connection: DuckDBConnection, root: string): Promise<void> {
-  await connection.run(`SET allowed_directories = [${quote(`${root}/`)}]`);
-  await connection.run('SET enable_external_access = false');
-  await connection.run('SET lock_configuration = true');
 }
 
 function unavailable(thrown: unknown, root: string) {
@@ -330,7 +329,8 @@ function firstLine(thrown: unknown, subject: string): string {
   return lakeFailed(thrown, 'lake.open', subject).message.split('\n')[0] ?? '';
 }
 
-/** Removes the files of a lake that is closed. */
-export function removeLake(dataDir: string): void {
-  rmSync(lakePaths(dataDir).root, { recursive: true, force: true });
+/** Removes a lake that is closed. */
+export async function removeLake(options: EngineOptions): Promise<void> {
+  if (options.remote) await removeRemote(options, options.remote());
+  else rmSync(lakePaths(options.dataDir).root, { recursive: true, force: true });
 }

@@ -21,9 +21,6 @@ const JOINED_BELOW = (FILE_MB * 1e6) / 2;
 /** No join starts later than this in a round. Events wait meanwhile; the cell has 10 s for that. */
 const JOIN_MS = 3_000;
 
-/** DuckLake keeps the catalogue of `lake` under this name. */
-const CATALOG = `__ducklake_metadata_${LAKE}`;
-
 /**
  * Turns inlined rows into Parquet, joins small files, writes files again of which much was deleted, forgets old
  * snapshots and removes the files that only they needed. A failed step does not hold up the rest. Safe at any
@@ -80,7 +77,7 @@ export class LakeMaintenance {
       ),
     );
     await step(() => writer.run(`CALL ducklake_cleanup_old_files('${LAKE}', cleanup_all => true)`));
-    await step(() => files.syncNew());
+    if (files) await step(() => files.syncNew());
     return faults;
   }
 
@@ -107,7 +104,7 @@ export class LakeMaintenance {
   /** Tables with small files, start after the one that had its turn last. */
   async #joinable(): Promise<string[]> {
     const found = await this.#rows(
-      `SELECT t.table_name FROM ${CATALOG}.ducklake_data_file f JOIN ${CATALOG}.ducklake_table t USING (table_id)
+      `SELECT t.table_name FROM ${this.#engine.catalog}.ducklake_data_file f JOIN ${this.#engine.catalog}.ducklake_table t USING (table_id)
        WHERE f.end_snapshot IS NULL AND t.end_snapshot IS NULL AND f.file_size_bytes < ${JOINED_BELOW}
        GROUP BY t.table_name HAVING count(*) > 1 ORDER BY t.table_name`,
     );
@@ -137,8 +134,8 @@ export class LakeMaintenance {
       `SELECT min(share) FROM (
          SELECT share, sum(bytes * (1 - share)) OVER (ORDER BY share DESC) AS written, row_number() OVER (ORDER BY share DESC) AS n
          FROM (SELECT f.file_size_bytes AS bytes, d.delete_count / f.record_count AS share
-           FROM ${CATALOG}.ducklake_data_file f JOIN ${CATALOG}.ducklake_delete_file d USING (data_file_id)
-           JOIN ${CATALOG}.ducklake_table t ON t.table_id = f.table_id
+           FROM ${this.#engine.catalog}.ducklake_data_file f JOIN ${this.#engine.catalog}.ducklake_delete_file d USING (data_file_id)
+           JOIN ${this.#engine.catalog}.ducklake_table t ON t.table_id = f.table_id
            WHERE t.table_name = ${quote(table)} AND t.end_snapshot IS NULL
              AND f.end_snapshot IS NULL AND d.end_snapshot IS NULL)
          WHERE share >= ${DELETED_SHARE})

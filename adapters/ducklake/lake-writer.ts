@@ -1,6 +1,7 @@
 import { type DuckDBAppender, DuckDBTimestampNanosecondsValue } from '@duckdb/node-api';
 import { type AgentEvent, type CellName, EdgeError, type LakeCursor } from '../../contract/core.ts';
-import { INLINE_ROWS, type LakeEngine } from './lake-engine.ts';
+import { INLINE_ROWS } from './attach.ts';
+import type { LakeEngine } from './lake-engine.ts';
 import { withoutRepeats } from './repeats.ts';
 import { LAKE, quote } from './schema-sql.ts';
 import { STEP_TABLES } from './step-tables.ts';

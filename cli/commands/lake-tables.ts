@@ -3,6 +3,7 @@ import { EdgeError, type LakeRows } from '../../contract/core.ts';
 import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
+import { lakePlaceText, lakeState } from './lake-promote.ts';
 import { VIEW_COLUMNS } from './lake-views.ts';
 
 const ROWS_MAX = 10_000;
@@ -36,16 +37,21 @@ export function shownColumns(name: string, rows: LakeRows['rows']): readonly Sho
 export function addLakeTables(lake: Command): void {
   lake
     .command('tables')
-    .description('the tables and views of the lakehouse, and what they hold')
+    .description('where the lakehouse is, its tables and views, and what they hold')
     .action(
       action(async ({ api, out }) => {
         const { rows } = await ask(api, TABLES_SQL);
         const tables = rows.map(([name, kind, text]) => ({ name, kind, text }));
-        out.result({ tables }, () =>
-          table(
-            ['NAME', 'KIND', 'WHAT'],
-            rows.map((row) => row.map((value) => String(value ?? ''))),
-          ),
+        const state = await lakeState(api);
+        const { kind, place, path } = state;
+        out.result({ tables, lake: { kind, place, path } }, () =>
+          [
+            lakePlaceText(state),
+            table(
+              ['NAME', 'KIND', 'WHAT'],
+              rows.map((row) => row.map((value) => String(value ?? ''))),
+            ),
+          ].join('\n\n'),
         );
         return 0;
       }),

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import type { Installed } from '../../adapters/ducklake/index.ts';
 import { action } from '../context.ts';
+import { addLakePromote } from './lake-promote.ts';
 import { addLakeTables } from './lake-tables.ts';
 
 const FOUND = {
@@ -13,10 +15,11 @@ const FOUND = {
 export function addLakeCommands(program: Command): void {
   const lake = program.command('lake').description('the lakehouse');
   addLakeTables(lake);
+  addLakePromote(lake);
   lake
     .command('install')
     .description(
-      'bring the DuckLake extension, from its server or out of the Python wheel; used from the next start on',
+      'bring the DuckLake extension, from its server or out of the Python wheel, and what servers need; used from the next start on',
     )
     .addHelpText(
       'after',
@@ -25,17 +28,24 @@ export function addLakeCommands(program: Command): void {
     )
     .action(
       action(async ({ out, settings }) => {
-        const { installDirectory, installDucklakeExtension, searchDirectories } = await import(
-          '../../adapters/ducklake/index.ts'
-        );
+        const { installDirectory, installDucklakeExtension, REMOTE_EXTENSIONS, searchDirectories } =
+          await import('../../adapters/ducklake/index.ts');
         const { dataDir, config } = settings;
         out.note('looking for the DuckLake extension (up to two minutes) ...');
-        const installed = await installDucklakeExtension({
-          directory: installDirectory({ dataDir, named: config.daemon.data_dir !== '' }),
-          others: searchDirectories(dataDir),
-          clock: new SystemClock(),
-        });
-        out.result(installed, () => `${installed.path} (${FOUND[installed.from]})`);
+        const isRemote = config.lake.catalog !== '';
+        const installed: Installed[] = [];
+        for (const extension of isRemote ? REMOTE_EXTENSIONS : (['ducklake'] as const))
+          installed.push(
+            await installDucklakeExtension({
+              directory: installDirectory({ dataDir, named: config.daemon.data_dir !== '' }),
+              others: searchDirectories(dataDir),
+              clock: new SystemClock(),
+              extension,
+            }),
+          );
+        out.result(isRemote ? { installed } : installed[0], () =>
+          installed.map(({ path, from }) => `${path} (${FOUND[from]})`).join('\n'),
+        );
         return 0;
       }),
     );

@@ -189,7 +189,7 @@ function partLines({
       'lake',
       lake,
       (l) =>
-        `${l.kind ?? 'not open'}${l.ready ? '' : `: ${l.reason}`}, behind ${
+        `${l.kind ?? 'not open'}${l.place === 'remote' ? ` on ${l.path}` : ''}${l.ready ? '' : `: ${l.reason}`}, behind ${
           Object.entries(l.lag)
             .map(([cell, lag]) => `${cell} ${lag}`)
             .join(', ') || 'nothing'

@@ -617,6 +617,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/lake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the lakehouse lives, and how far a move of it is */
+        get: operations["getLake"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/lake/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move the lakehouse to the configured servers, or back into the data directory
+         * @description It starts the move, which continues after a restart; GET /v1/lake shows how far it is.
+         */
+        post: operations["moveLake"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/lake/rebuild": {
         parameters: {
             query?: never;
@@ -6786,6 +6823,133 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getLake: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ready: boolean;
+                        reason: string;
+                        kind?: "ducklake" | "duckdb";
+                        place?: "embedded" | "remote";
+                        /** @description of the catalogue, or s3:// of the files */
+                        path?: string;
+                        why?: string;
+                        move?: {
+                            to: "embedded" | "remote";
+                            /** @description waiting: it failed for the reason, and is tried again */
+                            state: "copying" | "waiting" | "done";
+                            /** @description pieces of tables that are equal on both sides */
+                            slices: number;
+                            /** @description pieces, as far as they are counted */
+                            of: number;
+                            /** @description rows that were copied since the start of the daemon */
+                            copied: number;
+                            reason: string;
+                            /** @description the proof, once the move is done */
+                            tables: {
+                                name: string;
+                                rows: number;
+                                /** @description over all rows and columns, equal on both sides */
+                                digest: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    moveLake: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    to: "embedded" | "remote";
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        to: "embedded" | "remote";
+                        /** @description waiting: it failed for the reason, and is tried again */
+                        state: "copying" | "waiting" | "done";
+                        /** @description pieces of tables that are equal on both sides */
+                        slices: number;
+                        /** @description pieces, as far as they are counted */
+                        of: number;
+                        /** @description rows that were copied since the start of the daemon */
+                        copied: number;
+                        reason: string;
+                        /** @description the proof, once the move is done */
+                        tables: {
+                            name: string;
+                            rows: number;
+                            /** @description over all rows and columns, equal on both sides */
+                            digest: string;
+                        }[];
+                    };
+                };
             };
             /** @description Default Response */
             "4XX": {

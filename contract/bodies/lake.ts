@@ -60,13 +60,40 @@ export const LakeSyncReply = reply({
   ),
 });
 
+/** In the data directory, or on the servers of `lake.catalog` and `lake.storage`. */
+export const LakePlace = oneOf(['embedded', 'remote']);
+/** One table of a lake that was moved: equal digests on both sides, over all rows and columns. */
+export const MovedTable = reply({ name: text, rows: count, digest: text });
+/**
+ * A move of the lake, the one that runs or the last one since the start. `slices`: pieces that are equal on both sides, of
+ * `of`; `copied`: rows that were copied since the start; `tables`: the proof, at the end; `reason`: why it is tried again.
+ */
+export const LakeMove = reply({
+  to: LakePlace,
+  state: oneOf(['copying', 'waiting', 'done']),
+  slices: count,
+  of: count,
+  copied: count,
+  reason: text,
+  tables: list(MovedTable),
+});
+export const LakeMoveRequest = ask({ to: LakePlace });
+
 export const LakeInfo = reply({
   /** `ducklake` or, where the extension is not available, `duckdb` with the same tables. */
   kind: oneOf(['ducklake', 'duckdb']),
   why: text,
+  /** Of the catalogue, or `s3://` of the files. */
   path: text,
+  place: Type.Optional(LakePlace),
 });
-export const MemoryStatus = reply({ ready: flag, lake: maybe(LakeInfo), lag: byName(number), reason: text });
+export const MemoryStatus = reply({
+  ready: flag,
+  lake: maybe(LakeInfo),
+  lag: byName(number),
+  reason: text,
+  move: Type.Optional(LakeMove),
+});
 
 const link = {
   ready: flag,
@@ -109,6 +136,7 @@ export const LAKE_BODIES = {
   'lake.read_close': { ask: LakeReadRequest, reply: done },
   'lake.sync': { ask: nothing, reply: LakeSyncReply },
   'lake.rebuild': { ask: nothing, reply: LakeSyncReply },
+  'lake.move': { ask: LakeMoveRequest, reply: LakeMove },
   'link.status': { ask: nothing, reply: LinkStatus },
   'link.sync': { ask: LinkSyncRequest, reply: LinkSyncReply },
 } as const;

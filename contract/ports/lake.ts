@@ -95,6 +95,9 @@ export type LakeCursor = {
 };
 
 export type LakeInfo = BodyOf<typeof lake.LakeInfo>;
+export type LakePlace = BodyOf<typeof lake.LakePlace>;
+export type LakeMove = BodyOf<typeof lake.LakeMove>;
+export type MovedTable = BodyOf<typeof lake.MovedTable>;
 
 /** A sealed segment that is still there and whose control steps the lake does not have; by the event of its sealing. */
 export type UnreadSegment = {
@@ -152,4 +155,20 @@ export interface Lake {
   /** Reads messages of sealed segments into the tables of topics for a while; true when there is more to do. */
   readTopics?(isOver: () => boolean): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/**
+ * A copy of an open lake to another place. Slices that are equal on both sides are skipped, so one that was interrupted
+ * continues. `copy` may run while the lake is written to; it resolves to the slices that differed. `finish` copies what
+ * is left while nothing is written to the lake, proves each table equal, and resolves to the lake in its new place,
+ * from where it is opened from then on; what the old place held is removed by `retire`. `abandon` lets go of both.
+ */
+export interface LakeMover {
+  copy(isOver: () => boolean): Promise<number>;
+  finish(): Promise<{ readonly lake: Lake; readonly tables: readonly MovedTable[] }>;
+  /** After the old lake is closed. */
+  retire(): Promise<void>;
+  abandon(): Promise<void>;
+  /** What is equal on both sides so far. */
+  progress(): { readonly slices: number; readonly of: number; readonly copied: number };
 }

@@ -1,13 +1,18 @@
 import {
   cacheDirectory,
-  DuckLakeLake,
   installDucklakeExtension,
+<<<<<<< HEAD
   RestingLake,
+=======
+  LakePlaces,
+>>>>>>> memory
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
+
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { recordedOnUse, segmentsOnUse } from '../../adapters/rosbag/on-use.ts';
 import { type Cell, type CellContext, topicTables } from '../../contract/core.ts';
+import { remotePlaceOf } from '../lake-place.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
 import { makeLogKeeper } from './log-keeping.ts';
@@ -27,6 +32,7 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   // Recordings are read when a segment is sealed or a table of messages is asked for: nothing of it is loaded before.
   const openRecorded = recordedOnUse(dataDir);
   const topics = topicTables(config.lake.topics, config.lake.default_topics);
+<<<<<<< HEAD
   const commits = { count: 0 };
   const lake = {
     topics,
@@ -41,12 +47,20 @@ export async function composeMemory(settings: Settings, context: CellContext): P
     openAfterMs: OPEN_AFTER_MS,
     openLake: (anew) =>
       RestingLake.open((first) => DuckLakeLake.open(lake, first), clock, REST_AFTER_MS, anew),
+=======
+  const lake = { topics, dataDir, clock, extensionDirectories, openRecorded, report: context.report };
+  const places = new LakePlaces(lake, remotePlaceOf(settings));
+  return new MemoryCell(context, {
+    openAfterMs: OPEN_AFTER_MS,
+    openLake: (anew) => places.open(anew),
+>>>>>>> memory
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentsOnUse(dataDir),
     ...(logKeeper ? { logKeeper } : {}),
     ...(config.lake.engine === 'duckdb'
       ? {}
       : {
+          moves: places,
           async upgrade() {
             const installed = await installDucklakeExtension({ directory: cacheDirectory(), clock });
             context.report('info', 'DuckLake extension installed', installed);

@@ -72,9 +72,34 @@ export function disagreements(
       'a program and its arguments, for example ["vllm", "serve", "{model}", "--port", "{port}"]';
     found.push({ path: ['engine', 'command'], value: engine.command, expected });
   }
-  return found;
+  return [...found, ...lakeFaults(config.lake)];
 }
 
 function isAlone({ connect, listen }: Config['zenoh']): boolean {
   return connect.length === 0 && listen.length === 0;
+}
+
+/** A lakehouse on servers needs both of them, and what opens them. */
+function lakeFaults(lake: Config['lake']): Disagreement[] {
+  const { catalog, storage, engine } = lake;
+  if (catalog === '' && storage === '') return [];
+  const missing = (['catalog', 'storage'] as const).find((key) => lake[key] === '');
+  if (missing !== undefined) {
+    const other = missing === 'catalog' ? 'lake.storage' : 'lake.catalog';
+    const example = missing === 'catalog' ? 'postgres://lake@db.example/fleet' : 's3://robots/robot7';
+    return [
+      { path: ['lake', missing], value: '', expected: `"${example}" beside ${other}: both or neither` },
+    ];
+  }
+  if (engine === 'duckdb') {
+    const expected = '"auto" beside lake.catalog: a lakehouse on servers is a DuckLake';
+    return [{ path: ['lake', 'engine'], value: engine, expected }];
+  }
+  return (['catalog_password_file', 'storage_key_file', 'storage_secret_file'] as const)
+    .filter((key) => lake[key] === '')
+    .map((key) => ({
+      path: ['lake', key],
+      value: '',
+      expected: 'a path of a file of mode 0600, or credential:NAME, beside lake.catalog',
+    }));
 }

@@ -1,11 +1,4 @@
-import {
-  DEFAULT_QOS,
-  DEFAULT_TOPIC_TABLES,
-  LIMITS,
-  type Qos,
-  SENSOR_QOS,
-  type TriggerSpec,
-} from '../../contract/core.ts';
+import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { A2A_KEYS } from './a2a.ts';
 import { APPS_KEYS } from './apps.ts';
 import { FOXGLOVE_KEYS, ROSBRIDGE_KEYS } from './attach.ts';
@@ -17,7 +10,7 @@ import { GATE_KEYS } from './gate.ts';
 import { POLICY_KEYS } from './governance.ts';
 import { INFERENCE_KEYS } from './inference.ts';
 import { INTENT_KEYS } from './intents.ts';
-import { LAKE_TOPICS } from './lake-topics.ts';
+import { lakeKeys } from './lake.ts';
 import { LEASE_KEYS } from './lease.ts';
 import { linkKeys } from './link.ts';
 import { MCP_KEYS } from './mcp.ts';
@@ -214,14 +207,7 @@ export const CONFIG_SPEC = {
     ),
     archive: flag(false, 'what goes is written to events/archive as compressed JSON lines before'),
   },
-  lake: {
-    engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension is available'),
-    default_topics: flag(
-      true,
-      `tables of recorded messages without configuration: ${DEFAULT_TOPIC_TABLES.map(({ table }) => table).join(', ')}`,
-    ),
-    topics: LAKE_TOPICS,
-  },
+  lake: lakeKeys(secretFile),
   zenoh: {
     enabled: flag(true, 'open a Zenoh session and serve queryables'),
     driver: choice(

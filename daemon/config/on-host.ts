@@ -51,7 +51,10 @@ const READ: readonly Read[] = [
 ];
 
 /** Public keys: others may read them. */
-const PUBLIC_FILES: ReadonlySet<string> = new Set(['link.key_file', 'link.ca_file', 'link.cert_file']);
+const PUBLIC_FILES: ReadonlySet<string> = new Set([
+  ...['link.key_file', 'link.ca_file', 'link.cert_file'],
+  ...['lake.catalog_ca_file', 'lake.storage_ca_file'],
+]);
 
 /**
  * What a correct configuration cannot have on this host: a data directory that cannot be made, a file that is not

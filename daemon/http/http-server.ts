@@ -32,6 +32,7 @@ import { engineRoutes } from './routes/engine.ts';
 import { eventRoutes } from './routes/events.ts';
 import { extensionRoutes } from './routes/extensions.ts';
 import { inferenceRoutes } from './routes/inference.ts';
+import { lakeRoutes } from './routes/lake.ts';
 import { linkRoutes } from './routes/link.ts';
 import { mcpRoutes } from './routes/mcp.ts';
 import { meRoutes } from './routes/me.ts';
@@ -238,6 +239,7 @@ export class HttpServer {
     eventRoutes(app, this.#ports, this.#streams);
     queryRoutes(app, this.#ports);
     robotRoutes(app, this.#ports);
+    lakeRoutes(app, this.#ports);
     recordingRoutes(app, this.#ports);
     motionRoutes(app, this.#ports);
     controllerRoutes(app, this.#ports);

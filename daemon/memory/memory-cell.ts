@@ -5,25 +5,25 @@ import {
   EdgeError,
   fieldsOf,
   type Lake,
-  type LakeAsk,
+  type LakeMove,
+  type LakePlace,
   type LakeQueryRequest,
   type LakeReadReply,
   type LakeRows,
   type LakeSyncReply,
-  LIMITS,
   METHODS,
   type MemoryStatus,
   TOPICS,
   type WorkCounter,
 } from '../../contract/core.ts';
+import { readAsk } from './lake-ask.ts';
+import { LakeMoves, type MovePorts } from './lake-moves.ts';
 import { LakeReads } from './lake-reads.ts';
 import type { LogKeeper } from './log-keeper.ts';
 import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
 import { type OpenSegment, StepReader } from './step-reader.ts';
 
-/** Tenant of this robot; others are guests. */
-const OWNER = 'local';
 /** How often the logs are looked at when no cell reports that they grew. */
 const POLL_MS = 2_000;
 /** Failing rounds are repeated after this, doubling up to the next. */
@@ -46,6 +46,8 @@ export type MemoryPorts = {
    * says whether opening the lake again would now give DuckLake. Absent: never tried.
    */
   upgrade?(): Promise<boolean>;
+  /** Moves the lake to servers and back. Absent: it stays where it is. */
+  readonly moves?: MovePorts;
 };
 
 /** What is degraded when control steps do not get into a lake that takes everything else. */
@@ -65,6 +67,7 @@ export class MemoryCell implements Cell {
   readonly #steps: StepReader;
   readonly #pacer: Pacer;
   readonly #reads: LakeReads;
+  readonly #moves: LakeMoves | undefined;
   #lake: Lake | undefined;
   #waiters: Waiter[] = [];
   #failures = 0;
@@ -73,6 +76,7 @@ export class MemoryCell implements Cell {
   #degraded = new Map<string, EdgeError>();
   #stopped = false;
   #reopen = false;
+  #isMoving = false;
   #upgradeTried = false;
   #loop: Promise<void> | undefined;
   #firstOpen: Promise<void> | undefined;
@@ -87,6 +91,7 @@ export class MemoryCell implements Cell {
     this.#steps = new StepReader(ports.openSegment, context.clock, context.report);
     this.#pacer = new Pacer(context.clock, POLL_MS);
     this.#reads = new LakeReads(context.clock);
+    this.#moves = ports.moves && new LakeMoves(context, ports.moves, () => this.#pacer.hurry());
   }
 
   /** Resolves at once: the lake opens in the background, and what needs it hurries that and waits for it. */
@@ -99,6 +104,7 @@ export class MemoryCell implements Cell {
     bus.handle(METHODS.memory.readClose, async (body) => this.#reads.close(fieldsOf(body)['readId']));
     bus.handle(METHODS.memory.sync, () => this.#ask(false));
     bus.handle(METHODS.memory.rebuild, () => this.#rebuild());
+    bus.handle(METHODS.memory.move, ({ to }) => this.#move(to));
     bus.onBroadcast(TOPICS.logGrew, () => this.#pacer.grew());
     this.#firstOpen = this.#openFirst().catch((error: unknown) => this.#failed(error));
     this.#loop = this.#run();
@@ -129,13 +135,16 @@ export class MemoryCell implements Cell {
     this.#projector.close();
     this.#reads.closeAll();
     await this.#steps.drop();
+    await this.#moves?.drop();
     await this.#lake?.close();
     this.#lake = undefined;
   }
 
   work(): readonly WorkCounter[] {
-    // While the lake is known to be broken its work is not stalled, and a restart would not fix it.
-    const waiting = this.#failures > 0 ? 0 : sum(Object.values(this.#projector.lag()));
+    // While the lake is known to be broken its work is not stalled, and a restart would not fix it. A slow link to
+    // servers has deadlines of its own: overdue() counts what exceeds them.
+    const isElsewhere = this.#lake?.info().place === 'remote' || this.#isMoving;
+    const waiting = this.#failures > 0 || isElsewhere ? 0 : sum(Object.values(this.#projector.lag()));
     const { count, oldest } = this.#lake?.overdue() ?? { count: 0, oldest: 0 };
     return [
       // Both are one loop: while it reads steps it does not stand still.
@@ -176,6 +185,7 @@ export class MemoryCell implements Cell {
       this.#settle(waiters, undefined, round);
       await this.#readSteps(lake);
       if (this.#waiters.length === 0) await this.#ports.logKeeper?.look(await lake.cursors());
+      await this.#stepMove(lake);
     } catch (thrown) {
       await this.#failed(thrown);
       this.#settle(waiters, this.#degraded.get('lake') ?? stopping());
@@ -202,6 +212,32 @@ export class MemoryCell implements Cell {
       const facts = { operation, subject: STEPS, message, hint, cause: thrown };
       await this.#degrade(STEPS, new EdgeError(code, facts));
     }
+  }
+
+  /** Writes are held: this is their turn. */
+  async #stepMove(lake: Lake): Promise<void> {
+    this.#isMoving = true;
+    try {
+      const moved = await this.#moves?.step(lake);
+      if (!moved) return;
+      this.#lake = moved;
+      await this.#steps.drop();
+      await lake.close();
+      await this.#moves?.done();
+      this.#context.report('info', `the lakehouse was moved: ${moved.info().path}`, { ...moved.info() });
+    } finally {
+      this.#isMoving = false;
+    }
+  }
+
+  async #move(to: LakePlace): Promise<LakeMove> {
+    const lake = await this.#ready();
+    if (this.#moves) return await this.#moves.ask(to, lake.info().place ?? 'embedded');
+    throw new EdgeError('lake.unavailable', {
+      ...{ operation: 'lake.move', subject: 'lake.engine', retryable: false },
+      message: 'this lakehouse is plain DuckDB, as configured: it cannot be moved',
+      hint: 'set lake.engine = "auto"',
+    });
   }
 
   async #open(anew = false): Promise<void> {
@@ -284,9 +320,16 @@ export class MemoryCell implements Cell {
     const lake = this.#lake;
     const cursors = lake ? await lake.cursors().catch(() => undefined) : undefined;
     const lag = cursors ? this.#projector.look(cursors) : this.#projector.lag();
+<<<<<<< HEAD
     const faults = [...this.#degraded].map(([subject, error]) => `${subject}: ${error.message}`).join('; ');
     const reason = faults === '' && lake === undefined ? 'it opens a moment after the start' : faults;
     return { ready: lake !== undefined && !this.#degraded.has('lake'), lake: lake?.info(), lag, reason };
+=======
+    const reason = [...this.#degraded].map(([subject, error]) => `${subject}: ${error.message}`).join('; ');
+    const ready = lake !== undefined && !this.#degraded.has('lake');
+    const move = this.#moves?.status();
+    return { ready, lake: lake?.info(), lag, reason, ...(move ? { move } : {}) };
+>>>>>>> memory
   }
 
   async #query(body: LakeQueryRequest): Promise<LakeRows> {
@@ -333,36 +376,6 @@ export class MemoryCell implements Cell {
       else waiter.reject(error);
     }
   }
-}
-
-/** A question with every limit in it. Throws `schema.invalid`. */
-function readAsk(body: LakeQueryRequest): LakeAsk & { readonly sql: string } {
-  const {
-    sql,
-    limit = 1_000,
-    timeoutMs = LIMITS.LAKE_QUERY_MS,
-    bytes,
-    valueBytes,
-    by,
-  } = body as LakeQueryRequest;
-  const isCount = (value: number | undefined) =>
-    value === undefined || (Number.isInteger(value) && value >= 1);
-  if (typeof sql !== 'string' || ![limit, bytes, valueBytes].every(isCount) || !(timeoutMs > 0))
-    throw new EdgeError('schema.invalid', {
-      operation: 'lake.query',
-      subject: 'request',
-      message: '/: sql (text), limit, bytes, valueBytes (whole, from 1) and timeoutMs (above 0) expected',
-    });
-  return {
-    sql,
-    limit: Math.min(limit, LIMITS.LAKE_ROWS_MAX),
-    timeoutMs: Math.min(timeoutMs, LIMITS.LAKE_QUERY_MS),
-    ...(bytes === undefined ? {} : { bytes }),
-    ...(valueBytes === undefined ? {} : { valueBytes }),
-    ...(by === undefined
-      ? {}
-      : { by: JSON.stringify([by.tenant, by.principal]), isGuest: by.tenant !== OWNER }),
-  };
 }
 
 function backOff(failures: number): number {

@@ -1,21 +1,14 @@
 import type { FastifyInstance } from 'fastify';
-import { EdgeError, METHODS, toWireTime } from '../../../contract/index.ts';
+import { METHODS, toWireTime } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import { CancelBody, Done, errors, MapView, NoQuery } from '../schemas.ts';
+import { Done, errors, MapView, NoQuery } from '../schemas.ts';
 import { stopAnswer } from '../stop-answer.ts';
 import { StopBody, stopOrderOf } from '../stop-order.ts';
 import { stopRobot } from '../stop-robot.ts';
 
-/** Longest wait for a rebuilt lake; a log of days takes minutes. */
-const REBUILD_MS = 15_000;
-
-const RebuildView = Type.Object({
-  done: Type.Boolean({ description: 'false: it continues; the status shows how far the lake is behind' }),
-});
-
-/** Requests that other cells answer: robot and lakehouse. */
+/** Requests that the execution cell answers about the robot. */
 export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
   const { bus } = ports;
   app.post(
@@ -52,28 +45,6 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
       if (!map) return reply.code(204).send();
       const { time, ...rest } = map;
       return { time_ns: toWireTime(time), ...rest };
-    },
-  );
-
-  app.post(
-    '/v1/lake/rebuild',
-    {
-      schema: {
-        operationId: 'rebuildLake',
-        summary: 'Drop the lakehouse and fill it again from the logs and recordings',
-        tags: ['memory'],
-        body: CancelBody,
-        response: { 200: RebuildView, ...errors },
-      },
-    },
-    async () => {
-      try {
-        await bus.request('memory', METHODS.memory.rebuild, {}, REBUILD_MS);
-        return { done: true };
-      } catch (thrown) {
-        if (thrown instanceof EdgeError && thrown.code === 'deadline.exceeded') return { done: false };
-        throw thrown;
-      }
     },
   );
 }
