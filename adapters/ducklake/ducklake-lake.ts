@@ -219,19 +219,6 @@ export class DuckLakeLake implements Lake {
 }
 
 function openParts(options: LakeOptions): Promise<Open> {
-<<<<<<< HEAD
-  return LakeEngine.open(options, async (engine) => {
-    const steps = new StepWriter(engine);
-    const topics = new TopicWriter(engine, options.openRecorded ? (options.topics ?? []).map(topicSpec) : []);
-    const writer = new LakeWriter(engine, steps, topics);
-    await writer.load();
-    await topics.load();
-    const maintenance = new LakeMaintenance(engine, options.clock, options.commits);
-    const stage = options.openRecorded && new MessageStage(options.openRecorded);
-    const queries = new LakeQueries(engine, options.clock, stage, topics);
-    return { engine, writer, steps, topics, maintenance, queries };
-  });
-=======
   return LakeEngine.open(options, (engine) => partsOf(engine, options));
 }
 
@@ -241,9 +228,8 @@ async function partsOf(engine: LakeEngine, options: LakeOptions): Promise<Open> 
   const writer = new LakeWriter(engine, steps, topics);
   await writer.load();
   await topics.load();
-  const maintenance = new LakeMaintenance(engine, options.clock);
+  const maintenance = new LakeMaintenance(engine, options.clock, options.commits);
   const stage = options.openRecorded && new MessageStage(options.openRecorded);
   const queries = new LakeQueries(engine, options.clock, stage, topics);
   return { engine, writer, steps, topics, maintenance, queries };
->>>>>>> memory
 }

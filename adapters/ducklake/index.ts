@@ -8,16 +8,10 @@ export { type Installed, type InstallOptions, installDucklakeExtension } from '.
 export { LakePlaces } from './lake-places.ts';
 export { DuckParquetFiles } from './parquet-files.ts';
 
-<<<<<<< HEAD
-
-export { type RestableLake, RestingLake } from './resting-lake.ts';
-
-=======
-
 export { probeRemote } from './probe-remote.ts';
 export type { RemotePlace } from './remote-place.ts';
 
->>>>>>> memory
+export { type RestableLake, RestingLake } from './resting-lake.ts';
 
 /** The lake of a data directory, with the extension from wherever it is already installed. */
 export function openLake(dataDir: string, clock: Clock): Promise<DuckLakeLake> {

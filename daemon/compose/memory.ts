@@ -1,11 +1,8 @@
 import {
   cacheDirectory,
   installDucklakeExtension,
-<<<<<<< HEAD
-  RestingLake,
-=======
   LakePlaces,
->>>>>>> memory
+  RestingLake,
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 
@@ -32,7 +29,6 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   // Recordings are read when a segment is sealed or a table of messages is asked for: nothing of it is loaded before.
   const openRecorded = recordedOnUse(dataDir);
   const topics = topicTables(config.lake.topics, config.lake.default_topics);
-<<<<<<< HEAD
   const commits = { count: 0 };
   const lake = {
     topics,
@@ -43,17 +39,15 @@ export async function composeMemory(settings: Settings, context: CellContext): P
     report: context.report,
     commits,
   };
+  const remote = remotePlaceOf(settings);
+  const places = new LakePlaces(lake, remote);
   return new MemoryCell(context, {
     openAfterMs: OPEN_AFTER_MS,
+    // One on servers, or one that may move there, stays open.
     openLake: (anew) =>
-      RestingLake.open((first) => DuckLakeLake.open(lake, first), clock, REST_AFTER_MS, anew),
-=======
-  const lake = { topics, dataDir, clock, extensionDirectories, openRecorded, report: context.report };
-  const places = new LakePlaces(lake, remotePlaceOf(settings));
-  return new MemoryCell(context, {
-    openAfterMs: OPEN_AFTER_MS,
-    openLake: (anew) => places.open(anew),
->>>>>>> memory
+      remote
+        ? places.open(anew)
+        : RestingLake.open((first) => places.open(first), clock, REST_AFTER_MS, anew),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentsOnUse(dataDir),
     ...(logKeeper ? { logKeeper } : {}),

@@ -320,16 +320,11 @@ export class MemoryCell implements Cell {
     const lake = this.#lake;
     const cursors = lake ? await lake.cursors().catch(() => undefined) : undefined;
     const lag = cursors ? this.#projector.look(cursors) : this.#projector.lag();
-<<<<<<< HEAD
     const faults = [...this.#degraded].map(([subject, error]) => `${subject}: ${error.message}`).join('; ');
     const reason = faults === '' && lake === undefined ? 'it opens a moment after the start' : faults;
-    return { ready: lake !== undefined && !this.#degraded.has('lake'), lake: lake?.info(), lag, reason };
-=======
-    const reason = [...this.#degraded].map(([subject, error]) => `${subject}: ${error.message}`).join('; ');
     const ready = lake !== undefined && !this.#degraded.has('lake');
     const move = this.#moves?.status();
     return { ready, lake: lake?.info(), lag, reason, ...(move ? { move } : {}) };
->>>>>>> memory
   }
 
   async #query(body: LakeQueryRequest): Promise<LakeRows> {
