@@ -142,7 +142,7 @@ export async function attachRemote(
       `the lakehouse ${catalog} belongs to another data directory (${String(row?.[0])})`,
       `give each robot its own lake.catalog_schema and lake.storage; where this one replaces the other, DELETE FROM "${place.catalog.schema}".auraison_owner`,
     );
-  await connection.run(attachStatement(place, INLINE_ROWS));
+  await connection.run(attachStatement(place));
 }
 
 /** Schema of the tables in which DuckLake keeps the catalogue. */

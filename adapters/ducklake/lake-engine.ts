@@ -285,7 +285,7 @@ async function removeRemote(options: EngineOptions, place: RemotePlace): Promise
     await attachRemote(connection, options.extensionDirectories, place, await ownerOf(options.dataDir));
     await connection.run(`DETACH ${LAKE}`);
     await connection.run(dropStatement(place));
-    await connection.run(attachStatement(place, 0));
+    await connection.run(attachStatement(place));
     await connection.run(`CALL ducklake_delete_orphaned_files('${LAKE}', cleanup_all => true)`);
   } catch (thrown) {
     const { path } = placeText(place);

@@ -102,11 +102,15 @@ function execute(statement: string): string {
   return `CALL postgres_execute('${OWNER}', ${quote(statement)})`;
 }
 
-export function attachStatement(place: RemotePlace, inlineRows: number): string {
+/**
+ * No rows stand in the catalogue: DuckLake of 1.5.5 reads a nanosecond time within a struct (the header of a message) from
+ * PostgreSQL with an internal error, after which the whole engine refuses everything.
+ */
+export function attachStatement(place: RemotePlace): string {
   return (
     `ATTACH ${quote(`ducklake:postgres:${connectionText(place)}`)} AS ${LAKE} (META_SECRET '${CATALOG}', ` +
     `METADATA_SCHEMA ${quote(place.catalog.schema)}, DATA_PATH ${quote(place.storage.url)}, ` +
-    `OVERRIDE_DATA_PATH true, DATA_INLINING_ROW_LIMIT ${inlineRows})`
+    `OVERRIDE_DATA_PATH true, DATA_INLINING_ROW_LIMIT 0)`
   );
 }
 

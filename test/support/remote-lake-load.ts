@@ -20,7 +20,7 @@ const lake = await DuckLakeLake.open({ ...given, clock: new SystemClock(), remot
 // Of the same log at each start: the lake skips what it has.
 const events = await logged('runtime', Array.from({ length: 100 }, (_, i) => runEvents(i * 50, 10)).flat());
 const from = (await lake.cursors()).runtime?.seq ?? 0;
-// Small batches stay in the catalogue, large ones become files.
+// Small batches and large ones.
 for (let at = from, size = 7; at < events.length; at += size, size = size === 7 ? 130 : 7) {
   await lake.project('runtime', events.slice(at, at + size));
   say(`${Math.min(at + size, events.length)}\n`);
