@@ -9778,7 +9778,7 @@ export interface operations {
                         [key: string]: {
                             /** @enum {unknown} */
                             kind: "bool" | "integer" | "double" | "string" | "bytes" | "bools" | "integers" | "doubles" | "strings";
-                            value: unknown;
+                            value: boolean | number | string | (boolean | number | string)[];
                         };
                     };
                     /** @description default 5000 */

@@ -23,6 +23,7 @@ const RUN_ORDER_MS = 5_000;
 /** Orders that start a motion. Stops, the emergency stop and the return of a lease are never too late. */
 const MOTIONS: readonly string[] = [
   '/v1/teleop',
+  '/v1/topics/publish',
   '/v1/robot/navigate',
   '/v1/robot/maneuver',
   '/v1/arm/trajectory',

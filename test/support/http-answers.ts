@@ -94,6 +94,9 @@ export function answerAll(rig: Rig): void {
   answer({ wires: [WIRE] }, execution.wireList);
   answer({ columns: [], rows: [], truncated: false, reason: '', bytes: 0, cut: 0 }, memory.query);
   answer({ projected: {} }, memory.rebuild);
+  answer({ ready: true, lake: undefined, lag: {}, reason: '' }, memory.status);
+  const moved = { to: 'embedded', state: 'done', slices: 0, of: 0, copied: 0, reason: '', tables: [] };
+  answer(moved, memory.move);
   answer({ ready: true, state: 'connected', reason: '', lanes: {} }, link.status);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
 }

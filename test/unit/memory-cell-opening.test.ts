@@ -43,7 +43,10 @@ describe('the lake of a memory cell that starts', () => {
     const { clock, cell, ask, opened } = setup();
     await cell.start();
     await clock.advance(OPEN_AFTER_MS - 1);
-    expect(await ask<MemoryStatus>(memory.status)).toMatchObject({ ready: false, reason: '' });
+    expect(await ask<MemoryStatus>(memory.status)).toMatchObject({
+      ready: false,
+      reason: 'it opens a moment after the start',
+    });
     expect(opened()).toBe(0);
     await clock.advance(1);
     expect(opened()).toBe(1);

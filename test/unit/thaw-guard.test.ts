@@ -83,6 +83,7 @@ describe('the API after its process was frozen', () => {
     const orders: [string, object][] = [
       ['/v1/teleop', TELEOP],
       ['/v1/robot/navigate', { x: 1, y: 1 }],
+      ['/v1/topics/publish', { topic: '/a', type: 'std_msgs/msg/Empty', message: {} }],
       ['/v1/robot/maneuver', { kind: 'wait', duration_ms: 100 }],
       ['/v1/arm/trajectory', { joints: ['a'], points: [{ positions: [0], time_s: 1 }] }],
       ['/v1/arm/gripper', { position: 0.01 }],

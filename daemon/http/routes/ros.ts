@@ -77,12 +77,14 @@ const ParamsQuery = Type.Object(
   },
   closed,
 );
+const OneValue = [Type.Boolean(), Type.Number(), Type.String()];
+const ParameterBody = Type.Union([...OneValue, Type.Array(Type.Union(OneValue))]);
 const SetParamsBody = Type.Object(
   {
     node: Name,
     values: Type.Record(
       Type.String({ minLength: 1, maxLength: 256 }),
-      Type.Object({ kind: Type.Enum([...KINDS]), value: Type.Unknown() }, closed),
+      Type.Object({ kind: Type.Enum([...KINDS]), value: ParameterBody }, closed),
     ),
     timeout_ms: Timeout,
   },
