@@ -96,6 +96,11 @@ it('100 ms ± 30 ms delay, 5 % loss, 2 Mbit/s: small topics below a second besid
 
   const daemon = await robot(link.endpoint);
   const peer = await published(15);
+  // What comes before the session is open is dropped, and counted: over this line it opens late.
+  await until(async () => {
+    const { zenoh } = await daemon.status();
+    return zenoh.available && zenoh.connected;
+  }, 'the session is open');
   peer.child.stdin!.write('go\n');
   const { sent } = await peer.line<{ sent: Record<string, number> }>((line) => 'sent' in line, 180_000);
   await until(async () => (await count(JOINTS.topic)) === sent[JOINTS.topic], 'all joint states came');
