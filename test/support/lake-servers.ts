@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RemotePlace } from '../../adapters/ducklake/remote-place.ts';
+import { accepts } from './accepts.ts';
 import { Authority } from './certificates.ts';
 import { freePort } from './zenoh.ts';
 
@@ -44,7 +44,7 @@ class Server {
         this.#said = (this.#said + piece.toString()).slice(-4_000);
       });
     for (let tries = 0; tries < 600 && child.exitCode === null; tries++) {
-      if (await answers(this.port)) return;
+      if (await accepts(this.port)) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error(`${program} does not answer on port ${this.port}: ${this.#said}`);
@@ -67,17 +67,6 @@ class Server {
   resume(): void {
     this.#child?.kill('SIGCONT');
   }
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
 
 export type S3Kind = 'seaweedfs' | 'rclone over TLS' | 'rclone, virtual style';

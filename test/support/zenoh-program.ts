@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { connect } from 'node:net';
+import { accepts } from './accepts.ts';
 import { zenohPeers } from './zenoh.ts';
 
 /** A real zenohd or zenoh-bridge-remote-api: it can be killed, stopped and started again at the same address. */
@@ -78,15 +78,4 @@ export class ZenohProgram {
   resume(): void {
     this.#child?.kill('SIGCONT');
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
