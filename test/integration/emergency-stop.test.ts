@@ -39,18 +39,8 @@ const turning = async ({ status }: TestDaemon) => {
   const { robot } = await status();
   return robot.available ? Math.abs(robot.twist.angular) : 0;
 };
-/** An order to move, sent again where the API was not scheduled for so long that it may be old, as its hint says. */
-async function order<T>({ api }: TestDaemon, path: string, body: object): Promise<T> {
-  for (;;) {
-    try {
-      return await api.post<T>(path, body);
-    } catch (error) {
-      if ((error as EdgeError).code !== 'command.expired') throw error;
-    }
-  }
-}
-const spin = (daemon: TestDaemon) =>
-  order<MotionResult>(daemon, '/v1/robot/maneuver', { kind: 'spin', angle_rad: 20 });
+const spin = ({ api }: TestDaemon) =>
+  api.post<MotionResult>('/v1/robot/maneuver', { kind: 'spin', angle_rad: 20 });
 const refusedBy = (source: string) => ({
   code: 'estop.engaged',
   message: expect.stringContaining(`(${source})`),
@@ -122,7 +112,7 @@ describe('the emergency stop of a running daemon', () => {
     expect(refused.length).toBeGreaterThan(0);
     await expect(api.post('/v1/lease', {})).rejects.toMatchObject(refusedBy('api'));
     const steer = { lease_id: 1, twist: { linear: 0.1, angular: 0 } };
-    await expect(order(daemon, '/v1/teleop', steer)).rejects.toMatchObject(refusedBy('api'));
+    await expect(daemon.api.post('/v1/teleop', steer)).rejects.toMatchObject(refusedBy('api'));
 
     // The cell that knows of it dies, and comes back knowing.
     const former = await daemon.pidOf('execution');

@@ -9,14 +9,13 @@ Prints JSON lines.
 import json
 import os
 import sys
-import threading
 import time
 
 import rclpy
 from auraison_interfaces.action import RunIntent
 from builtin_interfaces.msg import Time
 from rclpy.action import ActionClient
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 
 STATUS = {4: "succeeded", 5: "canceled", 6: "aborted"}
 
@@ -29,18 +28,17 @@ def main():
     action, kind = sys.argv[1:3]
     rclpy.init()
     node = rclpy.create_node("asker")
-    executor = MultiThreadedExecutor(4)
+    # One thread asks and reads: with a second one, rclpy drops an answer that comes before its own request is noted.
+    executor = SingleThreadedExecutor()
     executor.add_node(node)
-    threading.Thread(target=executor.spin, daemon=True).start()
     client = ActionClient(node, RunIntent, action)
     if not client.wait_for_server(timeout_sec=60.0):
         say(missing=action)
         os._exit(1)
 
     def wait(future, seconds=150.0):
-        done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(seconds):
+        executor.spin_until_future_complete(future, timeout_sec=seconds)
+        if not future.done():
             say(timeout=True)
             os._exit(1)
         return future.result()

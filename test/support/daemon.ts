@@ -7,6 +7,7 @@ import type { AgentEvent, RunDetails } from '../../contract/index.ts';
 import { type ApiClient, apiClient } from '../../daemon/client/api-client.ts';
 import { type DaemonChild, startDaemon } from '../../daemon/client/daemon-child.ts';
 import { loadSettings, type Settings } from '../../daemon/settings.ts';
+import { patientApi } from './patient-api.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 export const AURAISON = join(ROOT, 'bin', 'auraison');
@@ -46,7 +47,7 @@ export async function testDaemon(
   };
   const settings = loadSettings(undefined, variables);
   const child = await startDaemon({ dataDir, config: undefined, env: variables, timeoutMs: 90_000 });
-  const api = apiClient(settings);
+  const api = patientApi(apiClient(settings));
   const status = () => api.get<Status>('/v1/status');
   // The API listens before the last cell is up; a test that breaks a cell on purpose goes on after a while.
   await until(

@@ -69,7 +69,8 @@ export async function startRuntimes({ daemon }: ForbiddenRobot): Promise<() => v
   const programs: ChildProcess[] = [];
   for (const [name, [command, file]] of Object.entries(RUNTIMES)) {
     const place = ['--config', join(dataDir, '..', 'robot.toml'), '--data-dir', dataDir];
-    const { stdout } = await auraisonAsync(['runtimes', 'token', name, ...place]);
+    const { status, stdout, stderr } = await auraisonAsync(['runtimes', 'token', name, ...place]);
+    if (status !== 0) throw new Error(`no token for ${name}: ${stderr}`);
     const env = {
       ...process.env,
       AURAISON_URL: url.replace('http:', 'ws:'),
@@ -78,8 +79,10 @@ export async function startRuntimes({ daemon }: ForbiddenRobot): Promise<() => v
     programs.push(spawn(command, [join(ROOT, 'clients', file)], { env, stdio: 'ignore' }));
   }
   await until(async () => {
-    const { runtimes } = await api.get<{ runtimes: { state: string }[] }>('/v1/runtimes');
-    return runtimes.filter(({ state }) => state === 'connected').length === programs.length;
+    const { runtimes } = await api.get<{ runtimes: { name: string; state: string }[] }>('/v1/runtimes');
+    const connected = runtimes.filter(({ state }) => state === 'connected').map(({ name }) => name);
+    // Others may be connected beside them: that of the coding agent is started by the daemon.
+    return Object.keys(RUNTIMES).every((name) => connected.includes(name));
   }, 'both runtimes are connected');
   return () => {
     for (const program of programs) program.kill('SIGKILL');

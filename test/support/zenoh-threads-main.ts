@@ -55,9 +55,18 @@ const ROLES: Record<string, () => Promise<void>> = {
     }
   },
   async names() {
-    const tasks = readdirSync('/proc/self/task').map((task) =>
-      readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim(),
-    );
+    const named = () =>
+      readdirSync('/proc/self/task').map((task) =>
+        readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim(),
+      );
+    // A thread has the name of the one that started it until it runs.
+    let tasks = named();
+    const isWhole = () =>
+      tasks.includes('acc-0') || (tasks.includes('rx-7') && tasks.includes('zenoh-listen'));
+    for (let tries = 0; tries < 500 && !isWhole(); tries++) {
+      await pause(20);
+      tasks = named();
+    }
     const inherited = execFileSync('sh', ['-c', 'echo "$ZENOH_RUNTIME"'], { encoding: 'utf8' }).trim();
     tell({ tasks, inherited });
   },
