@@ -1,13 +1,22 @@
 import { flushCompileCache } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { threadId } from 'node:worker_threads';
 
 /**
  * Loaded into each cell and its threads before their own code (`--import`, see `compose/cell-flags.ts`). Loading modules
  * leaves a heap that is a third garbage, and an idle thread never gets to collect it: it is collected once, when
  * the start is over.
  */
-export const AFTER_START_MS = 5_000;
+const AFTER_START_MS = 5_000;
+/**
+ * What starts together does not do this together: six processes and their threads on two cores would hold each other up,
+ * and an API that stands still for half a second refuses orders that may be old. Process and thread choose a place.
+ */
+const PLACES = 8;
+const PLACE_MS = 600;
+/** Between the writing of compiled code and the collection what waits is served. */
+const BETWEEN_MS = 300;
 
 type Collect = (options: { type: 'major'; flavor: 'last-resort'; execution: 'sync' }) => void;
 
@@ -36,9 +45,10 @@ function foundGc(): Collect {
 /** Node keeps compiled code at the end of a process only: one that is killed would have kept nothing. */
 export function startIsOver(): void {
   flushCompileCache();
-  if (!ownCare) shrinkHeap();
+  if (!ownCare) setTimeout(shrinkHeap, BETWEEN_MS).unref(); // tidy: allowed, there is no clock before there is a cell
 }
 
 // The control thread, which must not stand still when a robot drives, does it itself before it starts.
 const ownCare = process.argv[1]?.endsWith('control-main.ts') === true;
-setTimeout(startIsOver, AFTER_START_MS).unref(); // tidy: allowed, there is no clock before there is a cell
+const place = (process.pid + threadId) % PLACES;
+setTimeout(startIsOver, AFTER_START_MS + place * PLACE_MS).unref(); // tidy: allowed, there is no clock before there is a cell
