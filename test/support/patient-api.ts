@@ -3,7 +3,7 @@ import type { ApiClient } from '../../daemon/client/api-client.ts';
 
 /** Orders that may move the robot. What stops it or gives a lease back is never too late. */
 const MOTION =
-  /^\/v1\/(robot\/(navigate|maneuver)|arm\/|controllers\/[^/]+\/start|plays$|teleop$|ros\/actions\/goals)/;
+  /^\/v1\/(robot\/(navigate|maneuver)|arm\/|controllers\/[^/]+\/start|plays|teleop$|ros\/actions\/goals)/;
 const AGAIN_MS = 150;
 const TRIES_MAX = 20;
 
