@@ -51,7 +51,9 @@ const BOUNDS: Readonly<Record<string, readonly [number | bigint, number | bigint
   uint64: [0n, 2n ** 64n - 1n],
 };
 
-const ARRAYS: Readonly<Record<string, { new (length: number): NumberArray; readonly BYTES_PER_ELEMENT: number }>> = {
+const ARRAYS: Readonly<
+  Record<string, { new (length: number): NumberArray; readonly BYTES_PER_ELEMENT: number }>
+> = {
   int8: Int8Array,
   uint8: Uint8Array,
   int16: Int16Array,

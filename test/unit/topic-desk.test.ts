@@ -98,11 +98,14 @@ describe('topics for requests of the API', () => {
       'a/B[] x\n===\nMSG: a/B\nfloat64[10000] x',
       { x: Array.from({ length: 10_000 }, () => ({})) },
     ],
-  ])('refuses a message that its definition makes longer than the memory: %s', async (_, definition, message) => {
-    await expect(desk.publish({ topic: '/lamp', type: LAMP, message, definition })).rejects.toMatchObject({
-      code: 'sample.malformed',
-      message: expect.stringContaining(String(LIMITS.TOPIC_JSON_BYTES_MAX)),
-    });
-    expect(published).toEqual([]);
-  });
+  ])(
+    'refuses a message that its definition makes longer than the memory: %s',
+    async (_, definition, message) => {
+      await expect(desk.publish({ topic: '/lamp', type: LAMP, message, definition })).rejects.toMatchObject({
+        code: 'sample.malformed',
+        message: expect.stringContaining(String(LIMITS.TOPIC_JSON_BYTES_MAX)),
+      });
+      expect(published).toEqual([]);
+    },
+  );
 });
