@@ -46,7 +46,8 @@ export type AskPlan = AskIntent | AskUnclear | AskStopped;
 /** In your own words: a plan of what would be done, and its confirmation. */
 export interface AskApi {
   /**
-   * Opens nothing and moves nothing; an order to stop is carried out. Phrases of applications are matched first, and
+   * Opens nothing and moves nothing; an order to stop is carried out. Rejects with `robot.preempted` where the robot was
+   * stopped while a model chose. Phrases of applications are matched first, and
    * need no model. Rejects with `schema.invalid` (a phrase fits, its values do not), `model.unavailable`,
    * `deadline.exceeded`, `policy.denied`, `quota.exceeded`, `cell.overloaded`, `run.not_supported` (there is no
    * general agent), and as a stop does.
@@ -57,4 +58,6 @@ export interface AskApi {
    * `RuntimeApi.submit`.
    */
   confirm(askId: string, who: PolicyContext): Promise<Submitted>;
+  /** The robot is stopped: what was asked for before is not done after it. An order to stop in words does the same. */
+  stopped(): void;
 }

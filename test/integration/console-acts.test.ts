@@ -81,6 +81,7 @@ beforeAll(async () => {
       const { run, intent: submitted } = rig.runtime.run(RUN_ID);
       return { run, intent: submitted, duplicate: false };
     },
+    stopped: () => {},
   };
   const tokens = {
     watch: (_id: string, take: (token: RunToken) => void) => {

@@ -225,6 +225,23 @@ describe('words that need no model', () => {
     expect(await desk.plan('go 2 m 3 m ahead', WHO)).toMatchObject({ kind: 'agent' });
   });
 
+  it.each([
+    ['an order to stop in words', async (desk: AskDesk) => void (await desk.plan('stop', WHO))],
+    ['another stop', async (desk: AskDesk) => desk.stopped()],
+  ])('does nothing after %s that was asked for before it', async (_, stop) => {
+    const { desk, submitted } = rig('robot__drive', { metres: 0.5 });
+    const shown = await desk.plan('half a metre forward', WHO);
+    // A model takes its time, and a caller that confirms by itself would not see the stop.
+    const chosen = desk.plan('half a metre forward', WHO);
+    await stop(desk);
+    await expect(chosen).rejects.toMatchObject({ code: 'robot.preempted' });
+    await expect(desk.confirm(shown.ask_id, WHO)).rejects.toMatchObject({ code: 'intent.expired' });
+    expect(submitted).toEqual([]);
+    const after = await desk.plan('half a metre forward', WHO);
+    await desk.confirm(after.ask_id, WHO);
+    expect(submitted).toHaveLength(1);
+  });
+
   it.each(['Stop!', 'halt'])(
     '%s stops at once, without a model, whatever applications say',
     async (words) => {

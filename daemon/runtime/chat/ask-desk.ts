@@ -57,6 +57,7 @@ type Waiting = { readonly plan: AskIntent; readonly who: PolicyContext; readonly
 export class AskDesk implements AskApi {
   readonly #parts: AskParts;
   readonly #waiting = new Map<string, Waiting>();
+  #stops = 0;
 
   constructor(parts: AskParts) {
     this.#parts = parts;
@@ -65,6 +66,7 @@ export class AskDesk implements AskApi {
   async plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan> {
     const { ids, apps, places, stop } = this.#parts;
     if (isStopWish(words)) {
+      this.stopped();
       const stopped = await stop(`"${words.slice(0, 64)}"`, who.principal);
       return {
         ask_id: ids.next<string>(),
@@ -75,11 +77,21 @@ export class AskDesk implements AskApi {
       };
     }
     const found = meant(words, apps(), places);
-    if (found.length === 0) return this.#kept(await this.#chosen(words, who, signal), words, who);
+    if (found.length === 0) {
+      const stops = this.#stops;
+      const chosen = await this.#chosen(words, who, signal);
+      if (stops !== this.#stops) throw preempted(words);
+      return this.#kept(chosen, words, who);
+    }
     const plans = found.map((one) => this.#kept(said(one), words, who));
     if (plans.length === 1) return plans[0]!;
     const reason = `the words mean ${plans.length} things: choose one, or say more`;
     return { ask_id: ids.next<string>(), words, kind: 'unclear', reason, candidates: plans };
+  }
+
+  stopped(): void {
+    this.#stops++;
+    this.#waiting.clear();
   }
 
   /** Remembered until it is confirmed, or for its time. */
@@ -141,7 +153,7 @@ export class AskDesk implements AskApi {
         operation: 'confirm',
         subject: askId.slice(0, 64),
         message:
-          'no plan of this id waits for you: it is older than five minutes, or the daemon started since',
+          'no plan of this id waits for you: it is older than five minutes, or the robot was stopped or the daemon started since',
         hint: 'ask again',
       });
     const { type, params } = known.plan.intent;
@@ -163,6 +175,13 @@ export class AskDesk implements AskApi {
     const reason = faultOf(answer, choices) ?? 'no application fits';
     return { kind: 'agent', app: app.name, intent: { type: AGENT, params: { words } }, about, reason };
   }
+}
+
+function preempted(words: string): EdgeError {
+  return new EdgeError('robot.preempted', {
+    ...{ operation: 'ask', subject: words.slice(0, 64), hint: 'ask again if it is still wanted' },
+    message: 'the robot was stopped after this was asked for',
+  });
 }
 
 type Chosen = Pick<AskIntent, 'kind' | 'app' | 'intent' | 'about' | 'reason' | 'model'>;
