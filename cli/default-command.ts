@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 
 /**
- * The command of a group that is meant where none is named. A word that is none of the group's is called an unknown command:
- * commander itself would call it one argument too many of a command that nobody typed.
+ * The command of a group that is meant where none is named. A word that the group does not have is called an unknown command:
+ * commander itself would call it one argument too many of a command that no person typed.
  */
 export function defaultCommand(group: Command, name: string): Command {
   const command = group.command(name, { isDefault: true }).allowExcessArguments();
