@@ -54,10 +54,8 @@ export interface AskApi {
    */
   plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan>;
   /**
-   * Opens the run of a plan of this caller; twice is one run. `intent.expired` where no such plan waits, and as
-   * `RuntimeApi.submit`.
+   * Opens the run of a plan of this caller; twice is one run. `intent.expired` where no such plan waits or the robot was
+   * stopped since, and as `RuntimeApi.submit`.
    */
   confirm(askId: string, who: PolicyContext): Promise<Submitted>;
-  /** The robot is stopped: what was asked for before is not done after it. An order to stop in words does the same. */
-  stopped(): void;
 }

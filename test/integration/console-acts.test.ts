@@ -81,7 +81,6 @@ beforeAll(async () => {
       const { run, intent: submitted } = rig.runtime.run(RUN_ID);
       return { run, intent: submitted, duplicate: false };
     },
-    stopped: () => {},
   };
   const tokens = {
     watch: (_id: string, take: (token: RunToken) => void) => {

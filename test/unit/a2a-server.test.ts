@@ -160,7 +160,6 @@ describe('an agent that calls this robot', () => {
         asked.push(id);
         return (await new TinyRuntime().submit({ type: 'maze/find_exit' }, {})) as never;
       },
-      stopped: () => {},
     };
     const runtime = await robot({}, ask);
     runtime.status_ = 'succeeded';

@@ -25,7 +25,6 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
     },
     (request) => {
       const { reason } = stopOrderOf(request);
-      ports.ask?.stopped();
       return stopAnswer(stopRobot(ports, reason, callerOf(request).principal));
     },
   );

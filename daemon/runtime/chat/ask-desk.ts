@@ -12,6 +12,7 @@ import {
   type NamedPlace,
   type PolicyContext,
   parseJson,
+  type StopCount,
   type Submitted,
   toWireTime,
 } from '../../../contract/index.ts';
@@ -28,6 +29,7 @@ export type AskParts = {
   readonly submit: (request: unknown, who: PolicyContext) => Promise<Submitted>;
   /** Places of the map that have names. */
   readonly places: readonly NamedPlace[];
+  readonly stops: Pick<StopCount, 'count'>;
   /** Stops the robot and every run. Rejects where the order may not have reached the robot. */
   readonly stop: (reason: string, by: string) => Promise<Stopped>;
 };
@@ -48,7 +50,12 @@ const NOTHING = {
   parameters: { type: 'object', properties: {}, additionalProperties: false },
 };
 
-type Waiting = { readonly plan: AskIntent; readonly who: PolicyContext; readonly untilMs: number };
+type Waiting = {
+  readonly plan: AskIntent;
+  readonly who: PolicyContext;
+  readonly untilMs: number;
+  readonly stops: number;
+};
 
 /**
  * Words of a person as an intent. An order to stop is carried out. Otherwise the phrases of applications are matched,
@@ -57,16 +64,14 @@ type Waiting = { readonly plan: AskIntent; readonly who: PolicyContext; readonly
 export class AskDesk implements AskApi {
   readonly #parts: AskParts;
   readonly #waiting = new Map<string, Waiting>();
-  #stops = 0;
 
   constructor(parts: AskParts) {
     this.#parts = parts;
   }
 
   async plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan> {
-    const { ids, apps, places, stop } = this.#parts;
+    const { ids, apps, places, stop, stops } = this.#parts;
     if (isStopWish(words)) {
-      this.stopped();
       const stopped = await stop(`"${words.slice(0, 64)}"`, who.principal);
       return {
         ask_id: ids.next<string>(),
@@ -78,9 +83,9 @@ export class AskDesk implements AskApi {
     }
     const found = meant(words, apps(), places);
     if (found.length === 0) {
-      const stops = this.#stops;
+      const before = stops.count;
       const chosen = await this.#chosen(words, who, signal);
-      if (stops !== this.#stops) throw preempted(words);
+      if (stops.count !== before) throw preempted(words);
       return this.#kept(chosen, words, who);
     }
     const plans = found.map((one) => this.#kept(said(one), words, who));
@@ -89,20 +94,15 @@ export class AskDesk implements AskApi {
     return { ask_id: ids.next<string>(), words, kind: 'unclear', reason, candidates: plans };
   }
 
-  stopped(): void {
-    this.#stops++;
-    this.#waiting.clear();
-  }
-
   /** Remembered until it is confirmed, or for its time. */
   #kept(chosen: Chosen, words: string, who: PolicyContext): AskIntent {
-    const { clock, ids } = this.#parts;
+    const { clock, ids, stops } = this.#parts;
     const plan: AskIntent = {
       ...{ ask_id: ids.next<string>(), words, ...chosen },
       expires_ts: toWireTime(clock.now() + BigInt(PLAN_MS) * 1_000_000n),
     };
     if (this.#waiting.size >= PLANS_MAX) this.#waiting.delete(this.#waiting.keys().next().value!);
-    this.#waiting.set(plan.ask_id, { plan, who, untilMs: clock.monotonicMs() + PLAN_MS });
+    this.#waiting.set(plan.ask_id, { plan, who, untilMs: clock.monotonicMs() + PLAN_MS, stops: stops.count });
     return plan;
   }
 
@@ -148,7 +148,8 @@ export class AskDesk implements AskApi {
   async confirm(askId: string, who: PolicyContext): Promise<Submitted> {
     const known = this.#waiting.get(askId);
     const theirs = known?.who.tenant === who.tenant && known.who.principal === who.principal;
-    if (!known || !theirs || this.#parts.clock.monotonicMs() > known.untilMs)
+    const { clock, stops } = this.#parts;
+    if (!known || !theirs || clock.monotonicMs() > known.untilMs || stops.count !== known.stops)
       throw new EdgeError('intent.expired', {
         operation: 'confirm',
         subject: askId.slice(0, 64),
