@@ -33,7 +33,7 @@ export const ATTACH_LIMITS = {
   TOPIC_WAIT_MS_MAX: 30_000,
   /** Requests that wait for a message at a time. */
   TOPIC_WAITS_MAX: 64,
-  /** Messages above this are not shown as JSON, which makes them many times larger. */
+  /** Messages above this are neither shown as JSON, which makes them many times larger, nor made of it. */
   TOPIC_JSON_BYTES_MAX: 256 * 1024,
   /** A definition that comes with a message, characters. */
   TOPIC_DEFINITION_MAX: 64 * 1024,

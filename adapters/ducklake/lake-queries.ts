@@ -394,7 +394,7 @@ function tooLate(sql: string, ms: number): EdgeError {
   return new EdgeError('deadline.exceeded', {
     operation: 'lake.query',
     subject: sql.slice(0, 200),
-    message: `the query did not end within ${ms} ms and was interrupted`,
+    message: `the query did not end within ${Math.round(ms)} ms and was interrupted`,
     hint: 'restrict the query by cell, run or time, or raise its timeout',
   });
 }

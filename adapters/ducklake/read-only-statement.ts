@@ -16,12 +16,20 @@ const ALLOWED_TABLE_FUNCTIONS = new Set([
   ...['ducklake_table_changes', 'ducklake_table_insertions', 'ducklake_table_deletions'],
 ]);
 
+/**
+ * Databases and schemas that a statement may name. Others are attached beside the lake: on servers the whole database of
+ * PostgreSQL, with whatever its user may read there.
+ */
+const ALLOWED_PLACES = new Set([
+  ...['', 'lake', 'main', 'memory', 'temp', 'system', 'information_schema', 'pg_catalog'],
+]);
+
 /** Not a function of the engine: its calls are replaced before the statement runs. */
 export const MESSAGES = 'messages';
 
 /**
  * The syntax tree of the statement. Throws `lake.failed` unless `sql` is exactly one SELECT (also FROM, VALUES, WITH, DESCRIBE, SHOW,
- * SUMMARIZE) that uses only harmless table functions. Judged on the engine's own syntax tree, not on text.
+ * SUMMARIZE) that uses only harmless table functions, and tables of the lake. Judged on the engine's own syntax tree, not on text.
  */
 export async function checkReadOnly(connection: DuckDBConnection, sql: string): Promise<SyntaxTree> {
   const tree = await syntaxTree(connection, sql);
@@ -36,6 +44,9 @@ export async function checkReadOnly(connection: DuckDBConnection, sql: string): 
   if (tree.statements?.length !== 1)
     throw refuse(sql, `${tree.statements?.length ?? 0} statements; send one`, 'send one statement at a time');
   for (const node of nodesOf(tree.statements)) {
+    const elsewhere = placesOf(node).find((name) => !ALLOWED_PLACES.has(name.toLowerCase()));
+    if (elsewhere !== undefined)
+      throw refuse(sql, `${elsewhere} is not the lakehouse`, 'query the tables of the lakehouse');
     const { type, function: called } = node as { type?: unknown; function?: { function_name?: unknown } };
     if (type !== 'TABLE_FUNCTION') continue;
     const name = String(called?.function_name);
@@ -48,6 +59,31 @@ export async function checkReadOnly(connection: DuckDBConnection, sql: string): 
   }
   return tree;
 }
+
+/** Database and schema that a table of the tree names; empty: none. */
+function placesOf({
+  type,
+  catalog_name: database,
+  schema_name: schema,
+  table_name: table,
+}: SyntaxNode): string[] {
+  if (type !== 'BASE_TABLE' && type !== 'SHOW_REF') return [];
+  const named =
+    type === 'SHOW_REF'
+      ? String(table ?? '')
+          .replaceAll('"', '')
+          .split('.')
+          .slice(0, -1)
+      : [];
+  return [String(database ?? ''), String(schema ?? ''), ...named];
+}
+
+type SyntaxNode = {
+  readonly type?: unknown;
+  readonly catalog_name?: unknown;
+  readonly schema_name?: unknown;
+  readonly table_name?: unknown;
+};
 
 export type SyntaxTree = {
   readonly error?: boolean;

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import type { Approval } from '../../contract/core.ts';
 import { action } from '../context.ts';
+import { defaultCommand } from '../default-command.ts';
 import { table } from '../output.ts';
 
 export function addApprovalsCommands(program: Command): void {
   const approvals = program
     .command('approvals')
     .description('what waits for the word of a person: list, allow, deny');
-  approvals
-    .command('list', { isDefault: true })
+  defaultCommand(approvals, 'list')
     .description('what waits, the oldest first')
     .option('--all', 'the answered ones too')
     .addHelpText('after', '\nExamples:\n  auraison approvals\n  auraison approvals list --all --json')

@@ -5,14 +5,14 @@ import { addDatasetExport } from '../dataset/export-command.ts';
 import { addDatasetImport } from '../dataset/import-command.ts';
 import { addDatasetInfo } from '../dataset/info-command.ts';
 import { addDatasetPush } from '../dataset/push-command.ts';
+import { defaultCommand } from '../default-command.ts';
 import { bytes, table } from '../output.ts';
 
 export function addDatasetCommands(program: Command): void {
   const dataset = program
     .command('dataset')
     .description('recorded episodes as datasets to learn from (LeRobotDataset v3), and back');
-  dataset
-    .command('list', { isDefault: true })
+  defaultCommand(dataset, 'list')
     .description('the whole episodes of the data directory')
     .action(
       action(async ({ settings, out }) => {

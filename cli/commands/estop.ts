@@ -5,6 +5,7 @@ import { EdgeError, type EStopAnswer, type EStopState } from '../../contract/cor
 import { type ApiClient, nobodyListens } from '../../daemon/client/api-client.ts';
 import { leaveStopFile } from '../../io/stop-file.ts';
 import { action, type CommandContext } from '../context.ts';
+import { defaultCommand } from '../default-command.ts';
 import { isLeftEarly, takeEarly } from '../stop-early.ts';
 
 /** Longest wait for the API, milliseconds; then the file is used, since a person is waiting. */
@@ -26,8 +27,7 @@ export function addEstopCommands(program: Command): void {
         '  auraison estop engage --reason "the door is open"\n  auraison estop release --reason "the door is closed"\n\n' +
         'It is a program: it does not replace the button that cuts the power of the drives.',
     );
-  estop
-    .command('engage', { isDefault: true })
+  defaultCommand(estop, 'engage')
     .description('stop now and stay; by the API, else by the file estop in the data directory')
     .option('--reason <text>', 'why, for the log', 'asked for on the command line')
     .action(action((context, { reason }: { reason: string }) => engage(context, reason)));

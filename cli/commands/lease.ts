@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { LeaseView } from '../../contract/core.ts';
 import { action } from '../context.ts';
+import { defaultCommand } from '../default-command.ts';
 
 export function addLeaseCommands(program: Command): void {
   const lease = program.command('lease').description('who may command actuators');
-  lease
-    .command('status', { isDefault: true })
+  defaultCommand(lease, 'status')
     .description('show who holds the actuation lease')
     .action(
       action(async ({ api, out }) => {

@@ -19,6 +19,7 @@ import {
 import type { Settings } from '../../daemon/settings.ts';
 import { rejudge, requestOf } from '../../history/rejudge.ts';
 import { action } from '../context.ts';
+import { defaultCommand } from '../default-command.ts';
 import { addEvalCommand } from '../learning/eval-command.ts';
 import { addShelfCommands } from '../learning/shelf-commands.ts';
 import { addTrainCommand } from '../learning/train-command.ts';
@@ -33,8 +34,7 @@ export function addPolicyCommands(program: Command): void {
     .description(
       'who may do what: show, check, test, explain, rejudge, reload, grants; what was learned: train, list, register, export, eval',
     );
-  policy
-    .command('show', { isDefault: true })
+  defaultCommand(policy, 'show')
     .description('policies in force: hash, files, ids')
     .action(
       action(async ({ api, out }) => {

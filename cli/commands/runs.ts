@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { AgentEvent, RunDetails, RunState } from '../../contract/index.ts';
 import { action } from '../context.ts';
 import { decisionView } from '../decision-view.ts';
+import { defaultCommand } from '../default-command.ts';
 import { table, toJson } from '../output.ts';
 import { eventLine, readOnce } from './events.ts';
 import { addRunControlCommands, stoppedRun } from './run-control.ts';
@@ -10,8 +11,7 @@ export function addRunsCommands(program: Command): void {
   const runs = program
     .command('runs')
     .description('runs: list, look at one, cancel, pause, talk to one, fork');
-  runs
-    .command('list', { isDefault: true })
+  defaultCommand(runs, 'list')
     .description('the newest runs')
     .option('--status <status>', 'only these: queued, running, succeeded, failed, cancelled ...')
     .option('--limit <count>', 'at most this many', '20')

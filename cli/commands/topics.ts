@@ -19,6 +19,10 @@ type Ends = { readonly count?: string; readonly seconds?: string };
 type PublishOptions = { readonly count: string; readonly rate: string; readonly definition?: string };
 
 const REFRESH_MS = 500;
+/** A topic that is there and silent for so long is said to be silent. */
+const SILENT_MS = 3_000;
+/** Longer is a mistake, and more than a timer can wait. */
+const SECONDS_MAX = 1_000_000;
 const VALUES_MAX = 4_096;
 
 export function addTopicsCommands(program: Command): void {
@@ -161,19 +165,32 @@ async function follow(
   take?: (message: unknown) => void,
   measure?: (atMs: number, size: number) => void,
 ): Promise<number> {
+  if (!/^\/[\w/]+$/.test(topic)) throw wrong(topic, `a topic like /odom expected, found ${topic}`, []);
   const most = count === undefined ? Number.POSITIVE_INFINITY : positive('--count', count);
   const ending = new AbortController();
   const end = () => ending.abort();
-  const timer = seconds === undefined ? undefined : setTimeout(end, positive('--seconds', seconds) * 1_000);
+  const timer =
+    seconds === undefined ? undefined : setTimeout(end, positive('--seconds', seconds, SECONDS_MAX) * 1_000);
   process.once('SIGINT', end);
   let seen = 0;
+  let isMissing = false;
+  const silent = setTimeout(() => {
+    if (seen === 0 && !isMissing) out.note(`${topic} is silent; waiting for its first message`);
+  }, SILENT_MS);
+  const missing = () => {
+    if (!isMissing) out.note(`there is no topic ${topic} yet; waiting for it (auraison topics list)`);
+    isMissing = true;
+  };
   try {
     const [{ followTopic }, { decodeAny, plainValue }] = await Promise.all([
       import('../topics/live-topics.ts'),
       import('../../formats/ros2/index.ts'),
     ]);
     await followTopic({
-      ...{ settings, topic, signal: ending.signal, note: (text: string) => out.note(text) },
+      ...{ settings, topic, signal: ending.signal, missing, note: (text: string) => out.note(text) },
+      offered: () => {
+        isMissing = false;
+      },
       take: ({ atNs, bytes: data, from }) => {
         if (seen >= most) return;
         seen += 1;
@@ -184,6 +201,7 @@ async function follow(
     });
   } finally {
     clearTimeout(timer);
+    clearTimeout(silent);
     process.off('SIGINT', end);
   }
   if (seen === 0) out.note(`no message of ${topic} came; auraison topics list shows what there is`);
@@ -197,7 +215,8 @@ async function publish(
   text: string | undefined,
   { count, rate, definition }: PublishOptions,
 ): Promise<number> {
-  const [times, everyMs] = [positive('--count', count), 1_000 / positive('--rate', rate)];
+  const times = positive('--count', count);
+  const everyMs = Math.min(1_000 / positive('--rate', rate), SECONDS_MAX * 1_000);
   const body = {
     ...{ topic, type, message: jsonOf(text ?? '{}') },
     ...(definition === undefined ? {} : { definition: definitionIn(definition) }),
@@ -228,10 +247,11 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function positive(option: string, text: string): number {
+function positive(option: string, text: string, most = Number.MAX_SAFE_INTEGER): number {
   const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw wrong(option, `${option} ${text}: a number above 0 expected`, []);
+  if (value > 0 && value <= most) return value;
+  const upTo = most === Number.MAX_SAFE_INTEGER ? '' : `, at most ${most},`;
+  throw wrong(option, `${option} ${text}: a number above 0${upTo} expected`, []);
 }
 
 function wrong(subject: string, message: string, fields: readonly string[]): EdgeError {

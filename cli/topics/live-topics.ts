@@ -32,6 +32,8 @@ export type FollowOptions = {
   readonly topic: string;
   /** The topic is offered; its messages come next. */
   readonly offered?: (topic: LiveTopic) => void;
+  /** There are topics, and this is not among them yet. */
+  readonly missing?: () => void;
   /** What the robot could not send: this end reads too slowly. */
   readonly note: (text: string) => void;
   readonly take: (message: LiveMessage) => void;
@@ -43,7 +45,7 @@ export type FollowOptions = {
  * Rejects where the daemon is not there, refuses, or goes away.
  */
 export function followTopic(options: FollowOptions): Promise<void> {
-  const { settings, topic, offered, note, take, signal } = options;
+  const { settings, topic, offered, missing, note, take, signal } = options;
   const { url, token } = endpointOf(settings, PATH);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const socket = new WebSocket(url, [PROTOCOL], {
@@ -60,7 +62,10 @@ export function followTopic(options: FollowOptions): Promise<void> {
     if (told.op !== 'advertise') return;
     const { channels } = told as Extract<Told, { op: 'advertise' }>;
     const next = channels.find((one) => one.topic === topic);
-    if (!next) return;
+    if (!next) {
+      if (!found) missing?.();
+      return;
+    }
     found = next;
     offered?.(next);
     socket.send(JSON.stringify({ op: 'subscribe', subscriptions: [{ id: next.id, channelId: next.id }] }));

@@ -46,12 +46,18 @@ export type Submitted = {
  * The runtime as the API and the command line use it. Every promise settles: hooks, harnesses and robots are
  * raced against deadlines. Any call may be repeated.
  */
+/** How often the robot was stopped since this process started: what was wanted before a stop does not start after it. */
+export type StopCount = { readonly count: number; note(): void };
+
 export interface RuntimeApi {
+  /** Every order to stop the robot, and every emergency stop, is noted here when it comes. */
+  readonly stops: StopCount;
   /**
    * Opens a run. `request` is checked strictly: pass it on unchanged, as it was received.
    * Resolves when intent and run are durable. Rejects with `schema.invalid` (message names the path),
    * `intent.unknown_type`, `intent.duplicate`, `intent.expired`, `policy.denied`, `policy.needs_approval`,
-   * `run.limit`, `cell.overloaded` or `log.failed`; nothing was opened then.
+   * `run.limit`, `cell.overloaded` or `log.failed`; nothing was opened then. A run that was asked for before a stop, and
+   * opened after it, is cancelled at once.
    */
   submit(request: unknown, context: PolicyContext): Promise<Submitted>;
   /**

@@ -46,15 +46,16 @@ export type AskPlan = AskIntent | AskUnclear | AskStopped;
 /** In your own words: a plan of what would be done, and its confirmation. */
 export interface AskApi {
   /**
-   * Opens nothing and moves nothing; an order to stop is carried out. Phrases of applications are matched first, and
+   * Opens nothing and moves nothing; an order to stop is carried out. Rejects with `robot.preempted` where the robot was
+   * stopped while a model chose. Phrases of applications are matched first, and
    * need no model. Rejects with `schema.invalid` (a phrase fits, its values do not), `model.unavailable`,
    * `deadline.exceeded`, `policy.denied`, `quota.exceeded`, `cell.overloaded`, `run.not_supported` (there is no
    * general agent), and as a stop does.
    */
   plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan>;
   /**
-   * Opens the run of a plan of this caller; twice is one run. `intent.expired` where no such plan waits, and as
-   * `RuntimeApi.submit`.
+   * Opens the run of a plan of this caller; twice is one run. `intent.expired` where no such plan waits or the robot was
+   * stopped since, and as `RuntimeApi.submit`.
    */
   confirm(askId: string, who: PolicyContext): Promise<Submitted>;
 }

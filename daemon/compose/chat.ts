@@ -9,7 +9,7 @@ import type { ModelRouter } from '../runtime/models/model-router.ts';
 import type { RuntimeCell } from '../runtime/runtime-cell.ts';
 
 export type ChatsParts = {
-  readonly runtime: Pick<RuntimeCell, 'append' | 'submit' | 'apps' | 'status' | 'cancel'>;
+  readonly runtime: Pick<RuntimeCell, 'append' | 'submit' | 'apps' | 'status' | 'cancel' | 'stops'>;
   readonly models: ModelRouter;
   readonly ids: IdSource;
   readonly places: readonly NamedPlace[];
@@ -30,7 +30,7 @@ export function makeChats(
   return {
     desk,
     ask: new AskDesk({
-      ...{ clock, ids, chat: desk, places },
+      ...{ clock, ids, chat: desk, places, stops: runtime.stops },
       apps: () => runtime.apps.serving(),
       submit: (request, who) => runtime.submit(request, who),
       stop: async (reason, by) => {

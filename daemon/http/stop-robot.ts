@@ -2,7 +2,7 @@ import { LIMITS, METHODS, type StopRequest, type StopWarnings, withDeadline } fr
 import type { HttpPorts } from './http-ports.ts';
 
 type StopPorts = {
-  readonly runtime: Pick<HttpPorts['runtime'], 'status' | 'cancel'>;
+  readonly runtime: Pick<HttpPorts['runtime'], 'status' | 'cancel' | 'stops'>;
   readonly clock: HttpPorts['clock'];
   readonly bus: Pick<HttpPorts['bus'], 'request'>;
 };
@@ -17,6 +17,7 @@ export async function stopRobot(
   reason: string,
   by?: string,
 ): Promise<StopWarnings> {
+  runtime.stops.note();
   // A runtime that fails here does not keep the robot from being stopped.
   const ended = (async () => {
     // Waiting runs first, and all of them before anything is awaited: none may take the place of another.

@@ -41,6 +41,7 @@ import {
   intentBody,
   type Judged,
   keyOf,
+  questionOf,
   refusedEvent,
 } from './intents/intent-desk.ts';
 import { PolicyGate } from './law/policy-gate.ts';
@@ -59,6 +60,7 @@ import type { Opening } from './runs/run-opening.ts';
 import { RunStore, toDetails } from './runs/run-store.ts';
 import type { RunView } from './runs/run-view.ts';
 import { blobsNamed } from './runs/session-blobs.ts';
+import { Stops } from './stop-count.ts';
 
 export type RuntimeOptions = {
   /** Name of this robot, as `targets` of intents name it. */
@@ -99,6 +101,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   /** Questions to people, and who may answer them. */
   readonly approvals: ApprovalDesk;
   readonly #governance: Governance | undefined;
+  readonly stops = new Stops();
   readonly #hooks: PolicyGate;
   readonly #ids: IdSource;
   #ready = false;
@@ -286,6 +289,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
 
   async #open(request: unknown, admitted: Admitted, opening: Opening): Promise<Submitted> {
     const { name, harness, version, digest } = admitted.app;
+    const stops = this.stops.count;
     const judging = this.#opening.get(name) ?? 0;
     let key: string | undefined;
     try {
@@ -323,6 +327,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
       ]);
       const view = this.#view(runId);
       this.#scheduler.add(view);
+      // No stop could cancel it while policies and the log were asked.
+      if (this.stops.count !== stops)
+        await this.cancel(runId, 'the robot was stopped after it was asked for');
       return { intent, run: view.state, duplicate: false };
     } finally {
       this.#governance?.endIntent(admitted.intent.intent_id);
@@ -332,17 +339,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
 
   /** The event that asks a person, where the run has to wait for an approval before its first step. */
   #questionOf(runId: string, { intent, approval }: Judged & { accepted: true }): readonly NewEvent[] {
-    if (!approval) return [];
-    const { type, params, policy_ctx: context } = intent;
-    const asked = {
-      runId,
-      point: 'intent',
-      subject: type,
-      facts: { params },
-      context,
-      terms: approval,
-    } as const;
-    return this.approvals.open(asked).events;
+    return approval ? this.approvals.open(questionOf(runId, intent, approval)).events : [];
   }
 
   /** A waiting run has as reason what it waits for, a paused run why it was paused. */

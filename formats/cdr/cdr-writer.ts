@@ -22,14 +22,17 @@ export type NumberArray =
 
 /**
  * Writes the fields of one message in order as little-endian plain CDR (see `CdrReader`). Padding is zero, so
- * equal messages are equal bytes. `sizeHint` is the expected size; a wrong hint costs a copy, nothing else.
+ * equal messages are equal bytes. `sizeHint` is the expected size; a wrong hint costs a copy, nothing else. What would
+ * take more than `most` bytes throws `sample.malformed`, before it takes them.
  */
 export class CdrWriter {
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #at = ENCAPSULATION_BYTES;
+  readonly #most: number;
 
-  constructor(sizeHint = 128) {
+  constructor(sizeHint = 128, most: number = Number.POSITIVE_INFINITY) {
+    this.#most = most;
     this.#bytes = new Uint8Array(Math.max(sizeHint, ENCAPSULATION_BYTES));
     this.#view = new DataView(this.#bytes.buffer);
     this.#bytes[1] = 1;
@@ -114,6 +117,11 @@ export class CdrWriter {
     this.#bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
   }
 
+  /** So many elements of a fixed array, all zero. */
+  zeros(size: number, count: number): void {
+    if (count > 0) this.#take(size, count);
+  }
+
   /** The message; its memory belongs to the caller and the writer is done. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#at);
@@ -128,6 +136,7 @@ export class CdrWriter {
   }
 
   #grow(least: number): void {
+    if (least > this.#most) throw malformed('message', `it takes more than ${this.#most} bytes`);
     const grown = new Uint8Array(Math.max(least, this.#bytes.length * 2));
     grown.set(this.#bytes);
     this.#bytes = grown;

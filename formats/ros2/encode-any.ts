@@ -1,15 +1,23 @@
-import { EdgeError } from '../../contract/core.ts';
+import { EdgeError, LIMITS } from '../../contract/core.ts';
 import { CdrWriter, type NumberArray } from '../cdr/index.ts';
-import { type Codec, codecOf, type Field, partOf } from './codec.ts';
+import { bytesMin, type Codec, codecOf, type Field, partOf } from './codec.ts';
 import type { RosValue } from './decode-any.ts';
 
 /**
  * The reverse of `decodeAny`: fields left out get the default of their definition, or zero; number arrays may
- * be typed or plain. Throws `sample.unknown_type`, or `sample.malformed` naming the field that does not fit.
+ * be typed or plain. Throws `sample.unknown_type`, or `sample.malformed` naming the field that does not fit; also for
+ * what is longer than `most` bytes, before it takes that memory: a few words of a definition can name any length.
  */
-export function encodeAny(type: string, value: RosValue, definition?: string): Uint8Array {
+export function encodeAny(
+  type: string,
+  value: RosValue,
+  definition?: string,
+  most: number = LIMITS.SAMPLE_BYTES_MAX,
+): Uint8Array {
   const codec = codecOf(type, definition);
-  const writer = new CdrWriter(256);
+  const least = bytesMin(codec, codec.fields);
+  if (least > most) throw misfit(codec, '/', `takes at least ${least} bytes, at most ${most} are allowed`);
+  const writer = new CdrWriter(256, most);
   writeFields(codec, codec.fields, value, writer, '');
   return writer.finish();
 }
@@ -43,7 +51,9 @@ const BOUNDS: Readonly<Record<string, readonly [number | bigint, number | bigint
   uint64: [0n, 2n ** 64n - 1n],
 };
 
-const ARRAYS: Readonly<Record<string, { new (length: number): NumberArray }>> = {
+const ARRAYS: Readonly<
+  Record<string, { new (length: number): NumberArray; readonly BYTES_PER_ELEMENT: number }>
+> = {
   int8: Int8Array,
   uint8: Uint8Array,
   int16: Int16Array,
@@ -89,6 +99,8 @@ function writeField(codec: Codec, field: Field, value: unknown, w: CdrWriter, pa
   if (fixed === undefined) w.uint32(count);
   const TypedArray = ARRAYS[field.type];
   if (TypedArray && given instanceof TypedArray) w.array(given);
+  // Zeros at once: a definition may ask for millions of them.
+  else if (TypedArray && given.length === 0) w.zeros(TypedArray.BYTES_PER_ELEMENT, count);
   else for (let i = 0; i < count; i++) writeOne(codec, field, given[i], w, `${path}/${i}`);
 }
 

@@ -154,6 +154,8 @@ describe('credentials and addresses', () => {
       'duckdb_secrets()',
       'duckdb_databases()',
       "postgres_query('lake_owner', 'SELECT 1')",
+      `lake_owner."${place.catalog.schema}".auraison_owner`,
+      `__ducklake_metadata_lake."${place.catalog.schema}".auraison_owner`,
     ])
       await expect(lake.query(`SELECT * FROM ${table}`, ASK)).rejects.toMatchObject({ code: 'lake.failed' });
     await lake.close();

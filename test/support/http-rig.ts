@@ -13,6 +13,7 @@ import {
 } from '../../contract/index.ts';
 import type { HttpConfig, HttpPorts } from '../../daemon/http/http-ports.ts';
 import { HttpServer } from '../../daemon/http/http-server.ts';
+import { Stops } from '../../daemon/runtime/stop-count.ts';
 import { answerChecked } from './checked-bodies.ts';
 import { TinyLog, uuid } from './tiny-log.ts';
 
@@ -57,6 +58,7 @@ function details(status: RunDetails['run']['status']): RunDetails {
 
 /** A runtime that opens one run and obeys; strict about requests like the real one. */
 export class TinyRuntime implements RuntimeApi {
+  readonly stops = new Stops();
   status_: RunDetails['run']['status'] = 'running';
   calls: unknown[] = [];
   fault: unknown;

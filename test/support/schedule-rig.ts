@@ -14,6 +14,7 @@ import {
   toMs,
 } from '../../contract/index.ts';
 import { ScheduleRunner } from '../../daemon/runtime/schedule/schedule-runner.ts';
+import { Stops } from '../../daemon/runtime/stop-count.ts';
 import type { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog, type MemoryLogDisk } from '../fakes/memory-event-log.ts';
 
@@ -44,6 +45,7 @@ export class ScheduleLife {
   /** Appends left before the power goes; whether the last of them is still written. */
   cut: { left: number; written: boolean } | undefined;
   dead = false;
+  readonly stops = new Stops();
   /** Intents that reached the runtime. */
   submitted = 0;
   /** What the runtime says to the next intents. */
@@ -57,13 +59,13 @@ export class ScheduleLife {
     this.#disk = disk;
     this.#log = new MemoryEventLog({ cell: 'runtime', clock, disk, random: randomBytes });
     this.#ids = new IdSource(() => toMs(clock.now()), randomBytes);
-    const runtime = { submit: this.#submit.bind(this), runs: this.#runs.bind(this) };
+    const runtime = { submit: this.#submit.bind(this), runs: this.#runs.bind(this), stops: this.stops };
     this.runner = new ScheduleRunner(
       {
         robot: 'r1',
         tenant: 'local',
         clock,
-        runtime: runtime as Pick<RuntimeApi, 'submit' | 'runs'>,
+        runtime: runtime as Pick<RuntimeApi, 'submit' | 'runs' | 'stops'>,
         reader: this.#log.reader(),
         append: (events) => this.#append(events),
         report: () => {},

@@ -48,13 +48,20 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
   const submitted: { request: unknown; who: PolicyContext }[] = [];
   let asked: { tools?: readonly { name: string }[] } = {};
   const stops: string[] = [];
+  let counted = 0;
   let next = 1;
   const desk = new AskDesk({
     clock,
     ids: { next: () => uuid(next++) } as never,
     apps: () => apps,
     places: [],
+    stops: {
+      get count() {
+        return counted;
+      },
+    },
     stop: async (reason) => {
+      counted++;
       stops.push(reason);
       return { confirmed: true, warnings: [] };
     },
@@ -75,8 +82,10 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
       return { duplicate: false } as Submitted;
     },
   });
-  return { desk, clock, submitted, stops, asked: () => asked };
+  return { desk, clock, submitted, stops, asked: () => asked, stopped: () => void counted++ };
 }
+
+type Made = ReturnType<typeof rig>;
 
 describe('words as an intent', () => {
   it('shows the intent that fits, does nothing by itself, and opens one run under one key when it is confirmed', async () => {
@@ -223,6 +232,24 @@ describe('words that need no model', () => {
   it('takes no place of the map for what is meant from where the robot stands', async () => {
     const { desk } = rig('none_fits', {}, [...phrased.slice(0, 1), ...APPS]);
     expect(await desk.plan('go 2 m 3 m ahead', WHO)).toMatchObject({ kind: 'agent' });
+  });
+
+  it.each([
+    ['an order to stop in words', ({ desk }: Made) => desk.plan('stop', WHO)],
+    ['another stop', async ({ stopped }: Made) => stopped()],
+  ])('does nothing after %s that was asked for before it', async (_, stop) => {
+    const made = rig('robot__drive', { metres: 0.5 });
+    const { desk, submitted } = made;
+    const shown = await desk.plan('half a metre forward', WHO);
+    // A model takes its time, and a caller that confirms by itself would not see the stop.
+    const chosen = desk.plan('half a metre forward', WHO);
+    await stop(made);
+    await expect(chosen).rejects.toMatchObject({ code: 'robot.preempted' });
+    await expect(desk.confirm(shown.ask_id, WHO)).rejects.toMatchObject({ code: 'intent.expired' });
+    expect(submitted).toEqual([]);
+    const after = await desk.plan('half a metre forward', WHO);
+    await desk.confirm(after.ask_id, WHO);
+    expect(submitted).toHaveLength(1);
   });
 
   it.each(['Stop!', 'halt'])(

@@ -173,6 +173,20 @@ describe('runs.auto_start', () => {
     expect(host.missions).toEqual(['succeeded']);
   });
 
+  it('is not tried again after a stop', async () => {
+    const host: Host = new Host({ hooks: [lateHook(3, 'allow', () => host.clock)] });
+    await host.daemon();
+    await host.send();
+    expect(host.start.view()).toMatchObject({ state: 'waiting' });
+    host.rig.cell.stops.note();
+    await host.passing(120_000);
+    expect(host.missions).toEqual([]);
+    expect(host.start.view()).toMatchObject({
+      state: 'ended',
+      reason: 'the robot was stopped before it started',
+    });
+  });
+
   it('stays denied where the hook that was late denies in the end', async () => {
     const host: Host = new Host({ hooks: [lateHook(1, 'deny', () => host.clock)] });
     await host.daemon();

@@ -47,3 +47,26 @@ describe('auraison runs cancel and pause', () => {
     }
   });
 });
+
+describe('a word that is no command of its group', () => {
+  it.each([
+    ['runs lst', "error: unknown command 'lst'; 'runs' has list, show, events"],
+    ['runs list now', "error: 'runs list' takes no 'now'"],
+    ['runs show', "error: missing required argument 'run'"],
+  ])('%s is wrong usage, and the answer says what there is', async (words, said) => {
+    const noted = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const exit = vi.spyOn(process, 'exit').mockImplementation((code) => {
+      throw new Error(`exit ${code}`);
+    });
+    try {
+      const program = makeProgram();
+      addRunsCommands(program);
+      const done = program.parseAsync(['node', 'auraison', ...words.split(' ')]);
+      await expect(done).rejects.toThrow('exit 2');
+      expect(noted.mock.calls.join('')).toContain(said);
+    } finally {
+      noted.mockRestore();
+      exit.mockRestore();
+    }
+  });
+});

@@ -274,13 +274,28 @@ it('shows guests of other tenants neither the rows nor a way around', async () =
     'SUMMARIZE numbers',
     'DESCRIBE numbers',
     "FROM ducklake_table_insertions('lake', 'main', 'numbers', 0, 99)",
-    'SELECT min_value FROM __ducklake_metadata_lake.main.ducklake_file_column_stats',
-    'FROM __ducklake_metadata_lake.ducklake_inlined_data_1_1',
-    'SUMMARIZE __ducklake_metadata_lake.ducklake_file_column_stats',
   ];
   for (const sql of ways)
     await expect(rig.rows(sql, true), sql).rejects.toMatchObject({ code: 'policy.denied' });
   expect(await rig.rows('SELECT count(*) FROM segments', true)).toEqual([[1]]);
+});
+
+it.each([
+  'SELECT min_value FROM __ducklake_metadata_lake.main.ducklake_file_column_stats',
+  'FROM __ducklake_metadata_lake.ducklake_inlined_data_1_1',
+  'SUMMARIZE __ducklake_metadata_lake.ducklake_file_column_stats',
+  // On servers the database of PostgreSQL, with the lakes of other robots.
+  'FROM lake_owner.public.accounts',
+  'SELECT 1 WHERE EXISTS (FROM "LAKE_OWNER".accounts)',
+  'SHOW TABLES FROM lake_owner.other_robot',
+  'DESCRIBE lake_owner.public.accounts',
+])('shows nobody what lies beside the lake: %s', async (sql) => {
+  const rig = await Rig.start([]);
+  for (const isGuest of [false, true])
+    await expect(rig.rows(sql, isGuest)).rejects.toMatchObject({
+      code: 'lake.failed',
+      message: expect.stringMatching(/^(__ducklake_metadata_lake|lake_owner) is not the lakehouse$/i),
+    });
 });
 
 it('reserves the names that the lakehouse has', async () => {

@@ -94,7 +94,14 @@ describe('phrases of the shipped applications', () => {
     ...['', '?!', 'a little forward', 'drive 50 forward', 'half a metre', 'half a metre up'],
     ...["don't drive half a metre forward", 'half a metre forward and turn left', 'did you turn left?'],
     ...['never turn left', 'half a metre forward? no!', '1,5 m forward', '5-10 metres forward'],
-    ...['go to the moon', 'go to', '-1 m back', 'forward half a metre or so', 'one two metres forward'],
+    ...[
+      'go to the moon',
+      'go to',
+      '-1 m back',
+      'back up minus one metre',
+      'forward half a metre or so',
+      'one two metres forward',
+    ],
     ...['ein Meter vorwärts', 'half of metre turn', 'x'.repeat(8_000), 'forward '.repeat(60)],
   ])('%s means nothing by them', (words) => {
     expect(mean(words)).toEqual([]);
@@ -123,6 +130,8 @@ describe('an order to stop', () => {
   it.each([
     ...['stop', 'Stop!', 'STOP STOP STOP', 'halt', 'robot, halt!', 'stop, please', 'stop right now'],
     ...['please stop the robot', 'freeze', "don't move", 'stand still', 'stop! halt!', 'stop at once'],
+    ...['Stop! Stop! Stop! Stop! Stop!', 'stop '.repeat(48), 'no, stop!', 'stop, please stop', 'stop going'],
+    ...['E-stop!', 'estop'],
   ])('%s', (words) => {
     expect(isStopWish(words)).toBe(true);
   });
@@ -136,7 +145,7 @@ describe('an order to stop', () => {
       'where is the bus stop?',
       'stopping',
     ],
-    ...['stop and turn left', 'go until I say stop'],
+    ...['stop and turn left', 'go until I say stop', 'no stopping', `${'stop '.repeat(40)} at the kitchen`],
   ])('not: %s', (words) => {
     expect(isStopWish(words)).toBe(false);
   });

@@ -253,6 +253,26 @@ describe('policy hooks', () => {
     expect(made.of('run.queued')).toEqual([]);
   });
 
+  it('that answers after a stop lets no run begin that was asked for before it', async () => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const slow = hook('slow', async () => {
+      asked.resolve();
+      await answer.promise;
+      return { decision: 'allow', reason: '' };
+    });
+    const made = await rig({ hooks: [slow] });
+    const submitted = made.cell.submit(go({}), PERSON);
+    await asked.promise;
+    made.cell.stops.note();
+    answer.resolve();
+    const { run } = await submitted;
+    expect(made.cell.run(run.run_id)).toMatchObject({
+      run: { status: 'cancelled' },
+      reason: 'the robot was stopped after it was asked for',
+    });
+  });
+
   it('that asks for approval lets the intent in, and no step of it before a person agreed', async () => {
     const judge = hook('judge', async ({ point }) => ({
       decision: point === 'intent' ? 'needs_approval' : 'allow',

@@ -170,6 +170,25 @@ describe('an intent that is refused', () => {
     expect(duesOf(disk)).toEqual(['2026-05-01T02:00:00Z']);
   });
 
+  it('for lack of an answer of a policy is not put again after a stop', async () => {
+    const clock = clockAt(START);
+    const disk = new MemoryLogDisk();
+    const life = await begin(clock, disk);
+    life.refusal = new EdgeError('policy.denied', { operation: 'x', subject: 'x', retryable: true });
+    await pass(clock, 31 * MINUTE);
+    expect(firedOf(disk).map(({ action }) => action)).toEqual(['known', 'run']);
+    life.refusal = undefined;
+    life.stops.note();
+    await pass(clock, 20 * MINUTE);
+    expect(intentsOf(disk)).toEqual([]);
+    expect(firedOf(disk).at(-1)).toMatchObject({
+      action: 'skipped',
+      reason: 'the robot was stopped before it started',
+    });
+    await pass(clock, HOUR);
+    expect(intentsOf(disk)).toHaveLength(1);
+  });
+
   it('for lack of an answer of a policy is put again after growing pauses, ten times', async () => {
     const clock = clockAt(START);
     const disk = new MemoryLogDisk();

@@ -88,4 +88,24 @@ describe('topics for requests of the API', () => {
     ).resolves.toBe(9);
     expect(published).toHaveLength(3);
   });
+
+  it.each([
+    ['one long array', 'uint8[4000000000] x', {}],
+    ['arrays of arrays', 'a/B[1000] x\n===\nMSG: a/B\na/C[1000] x\n===\nMSG: a/C\nfloat64[1000] x', {}],
+    ['many empty messages', 'a/B[4000000000] x\n===\nMSG: a/B\n', {}],
+    [
+      'many elements of a list',
+      'a/B[] x\n===\nMSG: a/B\nfloat64[10000] x',
+      { x: Array.from({ length: 10_000 }, () => ({})) },
+    ],
+  ])(
+    'refuses a message that its definition makes longer than the memory: %s',
+    async (_, definition, message) => {
+      await expect(desk.publish({ topic: '/lamp', type: LAMP, message, definition })).rejects.toMatchObject({
+        code: 'sample.malformed',
+        message: expect.stringContaining(String(LIMITS.TOPIC_JSON_BYTES_MAX)),
+      });
+      expect(published).toEqual([]);
+    },
+  );
 });

@@ -75,7 +75,10 @@ export class TopicDesk {
     return sample && this.#shown(sample);
   }
 
-  /** Number of bytes that were published. Throws `command.refused` for what may move the robot. */
+  /**
+   * Number of bytes that were published. Throws `command.refused` for what may move the robot, and `sample.malformed` for
+   * what does not fit its definition or takes more than `LIMITS.TOPIC_JSON_BYTES_MAX`.
+   */
   async publish({ topic, type, message, definition }: CallAsk<'topic.publish'>): Promise<number> {
     const fault = (subject: string, text: string, hint = '') =>
       new EdgeError('schema.invalid', { operation: 'publish', subject, message: text, hint });
@@ -84,7 +87,9 @@ export class TopicDesk {
     const other = this.#parts.bus.last(topic)?.type;
     if (other !== undefined && other !== type)
       throw fault(topic, `${topic} has messages of ${other}, not of ${type}`, `publish ${other}`);
-    const bytes = encodeAny(type, message as RosValue, this.#parts.schemaOf(type) ?? definition);
+    // Bounded before it is made: a short definition can name arrays that are longer than the memory of this process.
+    const most = LIMITS.TOPIC_JSON_BYTES_MAX;
+    const bytes = encodeAny(type, message as RosValue, this.#parts.schemaOf(type) ?? definition, most);
     const now = this.#parts.clock.now();
     await this.#parts.publish({ topic, type, stamp: now, received: now, bytes });
     return bytes.length;

@@ -203,6 +203,7 @@ export function safetyRoutes(
       config: { undeniable: true },
       // Here, before the body is read: no body is refused, of any content and type.
       onRequest: async (request, reply) => {
+        ports.runtime.stops.note();
         const { reason, warnings, unread } = await readStopOrder(request.raw, ports.clock);
         if (warnings.length > 0)
           ports.report('warn', 'an emergency stop came with faults', { request: request.id, warnings });

@@ -12,6 +12,7 @@ import {
   type NamedPlace,
   type PolicyContext,
   parseJson,
+  type StopCount,
   type Submitted,
   toWireTime,
 } from '../../../contract/index.ts';
@@ -28,6 +29,7 @@ export type AskParts = {
   readonly submit: (request: unknown, who: PolicyContext) => Promise<Submitted>;
   /** Places of the map that have names. */
   readonly places: readonly NamedPlace[];
+  readonly stops: Pick<StopCount, 'count'>;
   /** Stops the robot and every run. Rejects where the order may not have reached the robot. */
   readonly stop: (reason: string, by: string) => Promise<Stopped>;
 };
@@ -48,7 +50,12 @@ const NOTHING = {
   parameters: { type: 'object', properties: {}, additionalProperties: false },
 };
 
-type Waiting = { readonly plan: AskIntent; readonly who: PolicyContext; readonly untilMs: number };
+type Waiting = {
+  readonly plan: AskIntent;
+  readonly who: PolicyContext;
+  readonly untilMs: number;
+  readonly stops: number;
+};
 
 /**
  * Words of a person as an intent. An order to stop is carried out. Otherwise the phrases of applications are matched,
@@ -63,7 +70,7 @@ export class AskDesk implements AskApi {
   }
 
   async plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan> {
-    const { ids, apps, places, stop } = this.#parts;
+    const { ids, apps, places, stop, stops } = this.#parts;
     if (isStopWish(words)) {
       const stopped = await stop(`"${words.slice(0, 64)}"`, who.principal);
       return {
@@ -75,7 +82,12 @@ export class AskDesk implements AskApi {
       };
     }
     const found = meant(words, apps(), places);
-    if (found.length === 0) return this.#kept(await this.#chosen(words, who, signal), words, who);
+    if (found.length === 0) {
+      const before = stops.count;
+      const chosen = await this.#chosen(words, who, signal);
+      if (stops.count !== before) throw preempted(words);
+      return this.#kept(chosen, words, who);
+    }
     const plans = found.map((one) => this.#kept(said(one), words, who));
     if (plans.length === 1) return plans[0]!;
     const reason = `the words mean ${plans.length} things: choose one, or say more`;
@@ -84,13 +96,13 @@ export class AskDesk implements AskApi {
 
   /** Remembered until it is confirmed, or for its time. */
   #kept(chosen: Chosen, words: string, who: PolicyContext): AskIntent {
-    const { clock, ids } = this.#parts;
+    const { clock, ids, stops } = this.#parts;
     const plan: AskIntent = {
       ...{ ask_id: ids.next<string>(), words, ...chosen },
       expires_ts: toWireTime(clock.now() + BigInt(PLAN_MS) * 1_000_000n),
     };
     if (this.#waiting.size >= PLANS_MAX) this.#waiting.delete(this.#waiting.keys().next().value!);
-    this.#waiting.set(plan.ask_id, { plan, who, untilMs: clock.monotonicMs() + PLAN_MS });
+    this.#waiting.set(plan.ask_id, { plan, who, untilMs: clock.monotonicMs() + PLAN_MS, stops: stops.count });
     return plan;
   }
 
@@ -136,12 +148,13 @@ export class AskDesk implements AskApi {
   async confirm(askId: string, who: PolicyContext): Promise<Submitted> {
     const known = this.#waiting.get(askId);
     const theirs = known?.who.tenant === who.tenant && known.who.principal === who.principal;
-    if (!known || !theirs || this.#parts.clock.monotonicMs() > known.untilMs)
+    const { clock, stops } = this.#parts;
+    if (!known || !theirs || clock.monotonicMs() > known.untilMs || stops.count !== known.stops)
       throw new EdgeError('intent.expired', {
         operation: 'confirm',
         subject: askId.slice(0, 64),
         message:
-          'no plan of this id waits for you: it is older than five minutes, or the daemon started since',
+          'no plan of this id waits for you: it is older than five minutes, or the robot was stopped or the daemon started since',
         hint: 'ask again',
       });
     const { type, params } = known.plan.intent;
@@ -163,6 +176,13 @@ export class AskDesk implements AskApi {
     const reason = faultOf(answer, choices) ?? 'no application fits';
     return { kind: 'agent', app: app.name, intent: { type: AGENT, params: { words } }, about, reason };
   }
+}
+
+function preempted(words: string): EdgeError {
+  return new EdgeError('robot.preempted', {
+    ...{ operation: 'ask', subject: words.slice(0, 64), hint: 'ask again if it is still wanted' },
+    message: 'the robot was stopped after this was asked for',
+  });
 }
 
 type Chosen = Pick<AskIntent, 'kind' | 'app' | 'intent' | 'about' | 'reason' | 'model'>;

@@ -160,6 +160,11 @@ export function keyOf(intent: Intent): string | undefined {
   return JSON.stringify([tenant, principal, intent.idempotency_key]);
 }
 
+/** What a person is asked where an intent needs an approval. */
+export function questionOf<T>(runId: string, { type, params, policy_ctx: context }: Intent, terms: T) {
+  return { runId, point: 'intent', subject: type, facts: { params }, context, terms } as const;
+}
+
 /** The event of a refused request, whatever it was. */
 export function refusedEvent(raw: unknown, error: EdgeError): NewEvent {
   const type = (raw as { type?: unknown } | null | undefined)?.type;

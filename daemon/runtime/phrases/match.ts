@@ -169,8 +169,9 @@ function valuesOf({ slots }: State, fixed: Values): readonly Values[] {
     else if (value !== undefined) values[name] = value;
     else {
       const factor = typeof fixed[name] === 'number' ? fixed[name] : undefined;
-      // "-1 m back" could mean either way.
-      if ((size ?? factor) === undefined || (sign !== undefined && (size ?? 0) < 0)) return [];
+      if ((size ?? factor) === undefined) return [];
+      // "-1 m back" and "back up -1 m" could mean either way.
+      if ((sign !== undefined || (factor ?? 1) < 0) && (size ?? 0) < 0) return [];
       values[name] = Number(((sign ?? 1) * (size ?? 1) * (factor ?? 1)).toPrecision(DIGITS));
     }
   }

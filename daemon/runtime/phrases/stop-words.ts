@@ -5,10 +5,13 @@ import { tokensOf, trimmed } from './tokens.ts';
 /** The daemon's own: no package can add a motion that is done at once, or take one of these away. */
 const ORDER =
   '(stop|halt|freeze|whoa|abort|stop it|stop that|stop there|stop everything|stop all|hold it|stand still|' +
-  'stay still|stay there|stop moving|stop driving|stop turning|dont move|do not move|emergency stop|' +
+  'stay still|stay there|stop (moving|driving|turning|going|rotating|spinning|exploring)|dont move|do not move|' +
+  'emergency stop|estop|e stop|' +
   'stop right (now|there|away)|stop (immediately|at once)|stop the robot|stop what you are doing|come to a (stop|halt))';
-/** Said up to three times. */
-const TIMES_MAX = 3;
+/** Said so often, in a sentence of the longest kind. */
+const TIMES_MAX = 48;
+/** What people say before it and between. */
+const BETWEEN = '[no|please|now|robot]';
 const nothing = { choices: () => [], places: [] };
 const pattern = stopPattern();
 
@@ -19,7 +22,7 @@ export function isStopWish(words: string): boolean {
 }
 
 function stopPattern(): Pattern {
-  const read = readTemplate(ORDER);
+  const read = readTemplate(`${BETWEEN} ${ORDER}`);
   if (!read.ok) throw new Error(read.problem);
   const again: Pattern = { is: 'choice', of: [{ is: 'list', of: [] }, read.pattern] };
   return { is: 'list', of: [read.pattern, ...Array.from({ length: TIMES_MAX - 1 }, () => again)] };

@@ -13,7 +13,7 @@ export type AutoStartParts = StartRecordParts & {
   /** The name of this start. */
   readonly start: string;
   readonly clock: Clock;
-  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs'>;
+  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs' | 'stops'>;
   report(level: 'info' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void;
 };
 
@@ -32,6 +32,7 @@ export class AutoStart {
   #timer: Timer | undefined;
   #stopped = false;
   readonly #unanswered = new UnansweredTries();
+  readonly #stops: number;
   #pauseMs = LOOK_MS;
   #view: AutoStartView | undefined;
   #looking: Promise<void> = Promise.resolve();
@@ -39,6 +40,7 @@ export class AutoStart {
   constructor(parts: AutoStartParts) {
     this.#parts = parts;
     this.#record = new StartRecord(parts);
+    this.#stops = parts.runtime.stops.count;
   }
 
   /** After the runtime is up, which does not wait: there may be much to look through. */
@@ -75,6 +77,11 @@ export class AutoStart {
       // Before the log is read: it shows what is over by now.
       if (unfinishedRuns(runtime, robot).some(({ intent }) => intent.type === type)) return false;
       if ((await this.#record.isSettled(() => this.#stopped)) || this.#stopped) return true;
+      if (runtime.stops.count !== this.#stops)
+        throw new EdgeError('robot.preempted', {
+          ...{ operation: 'submit', subject: type, message: 'the robot was stopped before it started' },
+          hint: 'send the intent yourself: auraison intent send',
+        });
       await runtime.submit(
         { type, idempotency_key: `start ${start}` },
         { tenant: 'local', principal: robot, roles: ['operator'], origin: 'schedule' },

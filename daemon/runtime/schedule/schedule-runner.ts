@@ -26,7 +26,7 @@ export type ScheduleParts = {
   readonly robot: string;
   readonly tenant: string;
   readonly clock: Clock;
-  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs'>;
+  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs' | 'stops'>;
   readonly reader: EventReader;
   /** Resolves when they are durable. */
   append(events: readonly NewEvent[]): Promise<readonly AgentEvent[]>;
@@ -37,6 +37,8 @@ type Standing = Schedule & {
   readonly book: ScheduleBook;
   /** Written down as due, and not yet known to have opened its run. */
   pending: Fired | undefined;
+  /** How often the robot had been stopped when it was due. */
+  stops: number;
   runId: string | undefined;
   retryMs: number;
   readonly unanswered: UnansweredTries;
@@ -117,6 +119,7 @@ export class ScheduleRunner {
       if (last?.fired.action !== 'run') continue;
       standing.runId = this.#openedBy(standing.spec, last.fired, last.seq);
       if (standing.runId === undefined) standing.pending = last.fired;
+      standing.stops = this.#parts.runtime.stops.count;
     }
   }
 
@@ -180,6 +183,7 @@ export class ScheduleRunner {
   async #fire(standing: Standing, { dueMs, action, missed, reason }: DueDecision): Promise<void> {
     const { spec } = standing;
     const due_ns = wireOf(dueMs);
+    standing.stops = this.#parts.runtime.stops.count;
     const overlaps = action === 'run' && spec.overlap === 'skip';
     const busy = overlaps ? unfinishedRuns(this.#parts.runtime, principalOf(spec))[0] : undefined;
     if (action === 'skipped' || busy !== undefined) {
@@ -192,20 +196,24 @@ export class ScheduleRunner {
   }
 
   /**
-   * True when the time is settled. A power cut or a log that refuses may have kept it until its run is no longer
-   * wanted.
+   * True when the time is settled. A power cut, a log that refuses or a policy that gives no answer may have kept it until
+   * its run is no longer wanted; after a stop it never is.
    */
   async #settle(standing: Standing, fired: Fired): Promise<boolean> {
     const { spec, book } = standing;
-    const { clock, robot } = this.#parts;
+    const { clock, robot, runtime } = this.#parts;
     const { due_ns } = fired;
+    const isStopped = standing.stops !== runtime.stops.count;
     const late = lateness(spec, toMs(fromWireTime(due_ns)), toMs(clock.now()), robot);
-    if (late === undefined || spec.missed !== 'skip') return await this.#open(standing, fired);
+    if (!isStopped && (late === undefined || spec.missed !== 'skip'))
+      return await this.#open(standing, fired);
+    const reason = isStopped ? 'the robot was stopped before it started' : `missed: ${late}`;
     // Its intent may be in the log although the answer to it was lost.
     standing.runId = this.#openedBy(spec, fired, book.last!.seq);
     if (standing.runId === undefined)
-      await this.#write(standing, { due_ns, action: 'skipped', missed: 0, reason: `missed: ${late}` });
+      await this.#write(standing, { due_ns, action: 'skipped', missed: 0, reason });
     standing.pending = undefined;
+    standing.unanswered.reset();
     return true;
   }
 
@@ -278,6 +286,7 @@ function fresh(one: Schedule): Standing {
     ...one,
     book: new ScheduleBook(),
     pending: undefined,
+    stops: 0,
     runId: undefined,
     retryMs: -Infinity,
     unanswered: new UnansweredTries(),
