@@ -50,7 +50,8 @@ describe('the Python client', () => {
     (await run('python3', ['-c', `${START}${HELPERS}${code}`, ...args], options())).stdout;
   const connected = async (code: string) =>
     JSON.parse(await python(`robot = connect(*sys.argv[1:])\n${code}`, url, token)) as unknown;
-  const robotNow = async () => (await daemon.status()).robot as { motion?: string } & Record<string, never>;
+  type RobotNow = { readonly motion: string; readonly twist: { linear: number; angular: number } };
+  const robotNow = async () => (await daemon.status()).robot as unknown as RobotNow;
 
   beforeAll(async () => {
     daemon = await testDaemon(join(directory.path, 'data'), {
@@ -202,7 +203,7 @@ except KeyError as error:
     print(json.dumps([held, str(error), robot.state().lease_holder, code(lambda: lease.send(0.1))]))`);
     expect(said).toEqual(['operator', "'of the body'", '', 'lease.lost']);
     await until(async () => {
-      const { twist } = (await robotNow()) as unknown as { twist: { linear: number; angular: number } };
+      const { twist } = await robotNow();
       return Math.abs(twist.linear) < 0.01 && Math.abs(twist.angular) < 0.01;
     }, 'the robot stands');
   });
@@ -249,6 +250,7 @@ while not found and time.monotonic() < end:
     except AuraisonError as error:
         if not error.retryable: raise
     time.sleep(0.1)
+bags = robot.query("SELECT bag, sum(messages) AS n FROM segments GROUP BY bag")
 steps = []
 path = robot.download(found[0], ".", lambda done, total: steps.append([done, total]))
 rows = robot.query("SELECT 1 AS a, 2 AS a, NULL AS b UNION ALL SELECT 3, 4, NULL ORDER BY 1", limit=1)
@@ -257,7 +259,7 @@ first = list(robot.samples("/odom", 1))[0]
 patient(lambda: robot.spin(0.2))
 second = robot.sample("/odom", first.received_ns)
 print(json.dumps({"path": path, "sha256": found[0].sha256, "last": steps[-1], "bytes": found[0].bytes, "rows": rows,
-    "truncated": rows.truncated, "odom": [first.type, first.received_ns < second.received_ns],
+    "truncated": rows.truncated, "bags": [bags[0]["bag"] == found[0].bag, int(bags[0]["n"]) > 0], "odom": [first.type, first.received_ns < second.received_ns],
     "none": robot.sample("/odom", 2**62, 0.05)}))`)) as Record<string, unknown>;
     const file = readFileSync(join(directory.path, said['path'] as string));
     expect(createHash('sha256').update(file).digest('hex')).toBe(said['sha256']);
@@ -265,6 +267,7 @@ print(json.dumps({"path": path, "sha256": found[0].sha256, "last": steps[-1], "b
       last: [said['bytes'], said['bytes']],
       rows: [{ a: 1, a_2: 2, b: null }],
       truncated: true,
+      bags: [true, true],
       odom: ['nav_msgs/msg/Odometry', true],
       none: null,
     });
