@@ -173,9 +173,13 @@ export const HARNESSES: Readonly<Record<string, readonly Way[]>> = {
   remote: ['foreign runtime in Python', 'foreign runtime in TypeScript'],
 };
 
-/** Clients of the repository that a foreign runtime is made of. */
+/** Clients of the repository: what a foreign runtime is made of, and what the Python client of the API calls. */
 export const CLIENTS: Readonly<Record<string, readonly Way[]>> = {
-  python: ['foreign runtime in Python'],
+  python: [
+    'foreign runtime in Python',
+    ...(['HTTP: navigate', 'HTTP: maneuver', 'HTTP: intent', 'HTTP: ask'] as const),
+    ...(['HTTP: lease to steer by hand', 'HTTP: command by hand without a lease'] as const),
+  ],
   typescript: ['foreign runtime in TypeScript'],
 };
 
