@@ -31,17 +31,18 @@ export class A2aEndpoint implements A2aApi {
   }
 
   async card(base: string, version: string | undefined, whole: boolean): Promise<object> {
-    const { robot, version: own, apps } = this.#ports;
-    return cardJson(cardOf({ robot, version: own, base, apps: whole ? apps() : [] }), version);
+    const { robot, version: own, apps, push } = this.#ports;
+    const facts = { robot, version: own, base, push: push !== undefined };
+    return cardJson(cardOf({ ...facts, apps: whole ? apps() : [] }), version);
   }
 
   async call(request: A2aRequest): Promise<A2aAnswer> {
     const { body, who, base, gone } = request;
-    const agent = new RobotAgent(this.#ports, { who, base, gone });
     // What stops the robot is not refused for its form.
     const stop = cancelIn(body);
     const version = request.version ?? (isModern(body) ? MODERN : LEGACY);
     const legacy = stop?.legacy ?? version.startsWith(LEGACY);
+    const agent = new RobotAgent(this.#ports, { who, base, gone, version: legacy ? LEGACY : MODERN });
     const handler = legacy ? new LegacyJsonRpcTransportHandler(agent) : new JsonRpcTransportHandler(agent);
     try {
       if (!stop) validateVersion(version, await agent.getAgentCard(), 'JSONRPC');
