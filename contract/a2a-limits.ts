@@ -61,7 +61,7 @@ export const A2A_PUSH = {
   /** The first wait after a failure, and the longest, milliseconds; each is twice the one before. */
   BACKOFF_MS: 1_000,
   BACKOFF_MAX_MS: 60_000,
-  /** A state is given up so long after its first try in this life of the cell, milliseconds. */
+  /** A state is tried so long, from its first try in this life of the cell, milliseconds. */
   DEADLINE_MS: 3_600_000,
   /** So long a config can be read after the last state of its task was delivered, milliseconds. */
   DONE_MS: 3_600_000,

@@ -13,7 +13,7 @@ export type GuardedPostParts = {
   readonly lookup?: (host: string) => Promise<readonly Address[]>;
 };
 
-/** Networks in which no receiver is: this host as "any", link-local, groups, and what clouds tell their machines. */
+/** Networks in which no receiver is: "any" host, link-local, groups, and where clouds describe their machines. */
 const NEVER = new BlockList();
 for (const [net, prefix] of [
   ...[['0.0.0.0', 8] as const, ['169.254.0.0', 16] as const, ['224.0.0.0', 4] as const],

@@ -41,7 +41,7 @@ export type PushConfig = {
   readonly credentials: string;
   /** Version of the protocol in which it was set: deliveries have its form. */
   readonly version: '0.3' | '1.0';
-  /** Who opened the task: nobody else sets or reads this. */
+  /** Who opened the task: no other caller sets or reads this. */
   readonly owner: { readonly tenant: string; readonly principal: string };
 };
 
@@ -74,6 +74,6 @@ export type PushStats = {
   readonly failed: number;
   /** States that were left out because newer ones came. */
   readonly dropped: number;
-  /** States that nobody took until their deadline. */
-  readonly given_up: number;
+  /** States that were not taken by their deadline. */
+  readonly expired: number;
 };

@@ -17,11 +17,11 @@ export class PushMetrics {
     this.#failures = counter('a2a_push_failures_total', 'tries to deliver that failed');
   }
 
-  show({ configs, waiting, delivered, failed, dropped, given_up }: PushStats): void {
+  show({ configs, waiting, delivered, failed, dropped, expired }: PushStats): void {
     this.#configs.set(configs);
     this.#waiting.set(waiting);
     this.#states.reset();
-    for (const [outcome, count] of Object.entries({ delivered, dropped, given_up }))
+    for (const [outcome, count] of Object.entries({ delivered, dropped, expired }))
       this.#states.inc({ outcome }, count);
     this.#failures.reset();
     this.#failures.inc(failed);

@@ -84,7 +84,7 @@ describe('a client of push notifications', () => {
       ['/old', { kind: 'task', id: RUN_ID, status: { state: 'completed' } }],
     ]);
     const { a2a_push } = (await (await rig!.get('/v1/status')).json()) as { a2a_push: object };
-    expect(a2a_push).toMatchObject({ configs: 0, delivered: 2, given_up: 0 });
+    expect(a2a_push).toMatchObject({ configs: 0, delivered: 2, expired: 0 });
     const metrics = await (await rig!.get('/metrics')).text();
     expect(metrics).toContain('auraison_a2a_push_states_total{outcome="delivered"} 2');
   });

@@ -94,14 +94,14 @@ describe('a state of a task', () => {
     expect(rig.desk.stats()).toMatchObject({ configs: 0, delivered: 1, failed: 4 });
   });
 
-  it('is given up at its deadline, and the operator is told without path and token', async () => {
+  it('is left out at its deadline, and the operator is told without path and token', async () => {
     const runs = new Runs();
     runs.status = 'succeeded';
     const rig = pushRig(runs.of);
     rig.answer = async () => 302;
     await rig.desk.set(asked('/secret-path', { token: 'mine' }), task('t1'));
     await rig.clock.advance(A2A_PUSH.DEADLINE_MS + A2A_PUSH.BACKOFF_MAX_MS);
-    expect(rig.desk.stats()).toMatchObject({ configs: 0, delivered: 0, given_up: 1 });
+    expect(rig.desk.stats()).toMatchObject({ configs: 0, delivered: 0, expired: 1 });
     expect(rig.sent.length).toBeLessThan(75);
     expect(rig.reports).toMatchObject([['warn', expect.any(String), { task: 't1', why: 'it answered 302' }]]);
     expect(JSON.stringify(rig.reports)).not.toMatch(/secret-path|mine/);
@@ -141,7 +141,7 @@ describe('where a receiver does not keep up', () => {
     rig.answer = async () => 200;
     await rig.clock.advance(A2A_PUSH.BACKOFF_MS + A2A_PUSH.LOOK_MS);
     expect(statesOf(rig.sent)).toEqual(['TASK_STATE_WORKING', 'TASK_STATE_COMPLETED']);
-    expect(rig.desk.stats()).toMatchObject({ delivered: 1, failed: 1, dropped: 3, given_up: 0 });
+    expect(rig.desk.stats()).toMatchObject({ delivered: 1, failed: 1, dropped: 3, expired: 0 });
   });
 
   it('the bytes of all that waits are bounded, and who has most pays', async () => {

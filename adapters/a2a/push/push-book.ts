@@ -9,7 +9,7 @@ export type PushLane = {
   waiting: PushBody[];
   last: 'to come' | 'waits' | 'done';
   doneMs: number;
-  /** A try is under way; aborts it. */
+  /** Aborts the try that runs now; undefined: no try runs. */
   trying: AbortController | undefined;
   fails: number;
   /** First try of what stands in front, and not before when it is tried next: milliseconds of the clock. */
@@ -89,7 +89,7 @@ export class PushBook {
     }
   }
 
-  /** This state was taken, or given up. */
+  /** This state was taken, or its deadline passed. */
   taken(lane: PushLane, body: PushBody): void {
     const at = lane.waiting.indexOf(body);
     if (at < 0) return;
@@ -117,7 +117,7 @@ export class PushBook {
   }
 }
 
-/** The configs of a text of `PushBook`. Throws where it is none. Pure. */
+/** The configs of a text of `PushBook`. Throws for another text. Pure. */
 export function configsIn(text: string): PushConfig[] {
   const { version, configs } = JSON.parse(text) as { version?: unknown; configs?: unknown };
   if (version !== 1 || !Array.isArray(configs)) throw new Error('version 1 with configs expected');

@@ -22,7 +22,7 @@ export type PushPorts = {
   readonly origins: readonly string[];
   readonly post: PushPost;
   readonly keep: PushKeep;
-  /** Undefined: there is no such run any more. */
+  /** Undefined: that run is gone. */
   run(id: string): RunDetails | undefined;
   /** Loads what writes bodies, at the first config. */
   bodies(): Promise<BodyOf>;
@@ -46,13 +46,13 @@ export class PushDesk {
   #closed = false;
   #delivered = 0;
   #failed = 0;
-  #givenUp = 0;
+  #expired = 0;
 
   constructor(ports: PushPorts) {
     this.#ports = ports;
   }
 
-  /** Goes on with what an earlier life of this cell kept. Never rejects. */
+  /** Continues with what an earlier life of this cell kept. Never rejects. */
   async start(): Promise<void> {
     const { keep, origins, report } = this.#ports;
     try {
@@ -96,7 +96,7 @@ export class PushDesk {
       throw thrown;
     }
     const details = this.#ports.run(config.taskId);
-    // The answer shows the state as it is; the last one is sent all the same.
+    // The answer shows the state as it is. Only the last one is sent again.
     if (details && !isFinished(details.run.status)) lane.shown = shownOf(details);
     await this.#watch();
     return config;
@@ -110,7 +110,7 @@ export class PushDesk {
     return this.#book.of(taskId).map(({ config }) => config);
   }
 
-  /** Durable when it returns; nothing is sent for it any more. */
+  /** Durable when it returns; from then on nothing is sent for it. */
   remove(taskId: string, id: string): void {
     this.#book.remove({ taskId, id: id === '' ? taskId : id });
     this.#ports.keep.write(this.#book.text());
@@ -123,7 +123,7 @@ export class PushDesk {
       configs: open.length,
       waiting: waits.reduce((sum, one) => sum + one, 0),
       ...{ delivered: this.#delivered, failed: this.#failed, dropped: this.#book.dropped },
-      given_up: this.#givenUp,
+      expired: this.#expired,
     };
   }
 
@@ -224,10 +224,10 @@ export class PushDesk {
       }
     }
     if (now - since < A2A_PUSH.DEADLINE_MS) return;
-    this.#givenUp += 1;
+    this.#expired += 1;
     const { taskId, url } = lane.config;
     const facts = { task: taskId, receiver: new URL(url).origin, tries: lane.fails, why };
-    this.#ports.report('warn', 'a push notification was given up', facts);
+    this.#ports.report('warn', 'a push notification was not taken by its deadline', facts);
     this.#over(lane, state);
   }
 
@@ -260,7 +260,7 @@ function backoffMs(fails: number): number {
   return Math.min(A2A_PUSH.BACKOFF_MS * 2 ** Math.min(fails - 1, 16), A2A_PUSH.BACKOFF_MAX_MS);
 }
 
-/** What of a run its clients are told. */
+/** What clients of a run see of it: a change of this is a new state. */
 export function shownOf({ run, reason, phase }: RunDetails): string {
   return JSON.stringify([run.status, reason, phase]);
 }

@@ -71,7 +71,7 @@ export class PushConfigs {
   #desk(): Push {
     if (this.#push) return this.#push;
     throw new PushNotificationNotSupportedError(
-      'this robot posts to nobody (a2a.push_to is empty): subscribe to the task',
+      'this robot posts no states (a2a.push_to is empty): subscribe to the task',
     );
   }
 
