@@ -102,6 +102,19 @@ describe('a client of push notifications', () => {
       ...{ taskId: RUN_ID, pushNotificationConfig: { url: 7 } },
     });
     expect(error).toMatchObject({ message: expect.stringContaining('url: a text expected') });
+    const empty = await rpc('tasks/pushNotificationConfig/set', { taskId: RUN_ID });
+    expect(empty.error?.message).toContain('an object with url expected');
+  });
+
+  it('hears that there is no place for another config', async () => {
+    await robot();
+    const set = (id: string) =>
+      rpc('tasks/pushNotificationConfig/set', {
+        taskId: RUN_ID,
+        pushNotificationConfig: { id, url: `${RECEIVER}/hook` },
+      });
+    for (let nth = 0; nth < A2A_PUSH.OF_TASK_MAX; nth++) expect((await set(`c${nth}`)).error).toBeUndefined();
+    expect((await set('more')).error?.message).toContain('quota.exceeded: no place for another config');
   });
 
   it('has nothing to say about tasks that another one opened', async () => {

@@ -175,6 +175,22 @@ describe('where a receiver does not keep up', () => {
   });
 });
 
+it('a run that cannot be read costs its own config, and no other', async () => {
+  const runs = new Runs();
+  let isBroken = false;
+  const rig = pushRig((id) => {
+    if (isBroken && id === 'broken') throw new Error('a defect');
+    return runs.of(id);
+  });
+  await rig.desk.set(asked('/a'), task('broken'));
+  await rig.desk.set(asked('/b'), task('t1'));
+  isBroken = true;
+  runs.status = 'succeeded';
+  await rig.clock.advance(A2A_PUSH.LOOK_MS);
+  expect(rig.sent.map(({ url }) => url)).toEqual([`${RECEIVER}/b`]);
+  expect(rig.reports).toMatchObject([['warn', expect.any(String), { task: 'broken', error: 'a defect' }]]);
+});
+
 describe('what is kept', () => {
   it('lets the next life deliver the last state of a task that ended meanwhile, and no deleted config', async () => {
     const runs = new Runs();

@@ -10,6 +10,7 @@ import {
   type PushStats,
   type RunDetails,
   type Timer,
+  wordsOf,
 } from '../../../contract/core.ts';
 import { configsIn, PushBook, type PushLane } from './push-book.ts';
 import { type AskedPush, checkReceiver, pushConfigOf, pushHeaders } from './push-config.ts';
@@ -61,12 +62,12 @@ export class PushDesk {
           checkReceiver(config.url, origins);
           this.#book.put(config);
         } catch (thrown) {
-          report('warn', 'a kept push notification is left out', { error: (thrown as Error).message });
+          report('warn', 'a kept push notification is left out', { error: wordsOf(thrown) });
         }
       }
       if (this.#book.all().length > 0) await this.#watch();
     } catch (thrown) {
-      report('warn', 'kept push notifications cannot be read', { error: (thrown as Error).message });
+      report('warn', 'kept push notifications cannot be read', { error: wordsOf(thrown) });
     }
   }
 
@@ -147,24 +148,40 @@ export class PushDesk {
   #look(): void {
     const now = this.#ports.clock.monotonicMs();
     for (const lane of this.#book.all()) {
-      if (lane.last === 'done') {
-        if (now - lane.doneMs >= A2A_PUSH.DONE_MS) this.#book.remove(lane.config);
-        continue;
+      try {
+        this.#lookAt(lane, now);
+      } catch (thrown) {
+        const facts = { task: lane.config.taskId, error: wordsOf(thrown) };
+        this.#ports.report('warn', 'a push notification is left out', facts);
+        this.#forget(lane);
       }
-      const details = this.#ports.run(lane.config.taskId);
-      if (!details) {
-        this.#book.remove(lane.config);
-        this.#unkept = true;
-        continue;
-      }
-      this.#see(lane, details, now);
-      const waits = lane.waiting.length > 0 || lane.last === 'waits';
-      if (waits && !lane.trying && lane.dueMs <= now) void this.#try(lane, details);
     }
     this.#keep();
     if (this.#book.all().length > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  #lookAt(lane: PushLane, now: number): void {
+    if (lane.last === 'done') {
+      if (now - lane.doneMs >= A2A_PUSH.DONE_MS) this.#book.remove(lane.config);
+      return;
+    }
+    const details = this.#ports.run(lane.config.taskId);
+    if (!details) {
+      this.#forget(lane);
+      return;
+    }
+    this.#see(lane, details, now);
+    const waits = lane.waiting.length > 0 || lane.last === 'waits';
+    if (!waits || lane.trying || lane.dueMs > now) return;
+    const [state] = lane.waiting;
+    void this.#try(lane, state, state ?? this.#bodyOf!(details, lane.config.version));
+  }
+
+  #forget(lane: PushLane): void {
+    this.#book.remove(lane.config);
+    this.#unkept = true;
   }
 
   #see(lane: PushLane, details: RunDetails, now: number): void {
@@ -181,12 +198,10 @@ export class PushDesk {
     if (lane.fails > 0) this.#book.keepNewest(lane);
   }
 
-  /** Never rejects. */
-  async #try(lane: PushLane, details: RunDetails): Promise<void> {
+  /** `state` undefined: the last one. Never rejects. */
+  async #try(lane: PushLane, state: PushBody | undefined, { type, text }: PushBody): Promise<void> {
     const { clock, post } = this.#ports;
     const { config } = lane;
-    const [state] = lane.waiting;
-    const { type, text } = state ?? this.#bodyOf!(details, config.version);
     const trying = new AbortController();
     lane.trying = trying;
     lane.sinceMs ??= clock.monotonicMs();
@@ -196,7 +211,7 @@ export class PushDesk {
       const status = await post({ url: config.url, headers, body: text, signal: trying.signal });
       if (status < 200 || status > 299) why = `it answered ${status}`;
     } catch (thrown) {
-      why = thrown instanceof Error ? thrown.message : String(thrown);
+      why = wordsOf(thrown);
     }
     lane.trying = undefined;
     if (this.#closed || !this.#book.has(lane)) return;

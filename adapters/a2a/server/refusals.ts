@@ -23,6 +23,6 @@ function refusalOf(thrown: unknown): unknown {
   if (!(thrown instanceof EdgeError)) return thrown;
   const { code, message, hint, retryable } = thrown;
   const words = `${code}: ${message}${hint === '' ? '' : ` (${hint})`}`;
-  if (code.startsWith('policy.') || code.startsWith('quota.')) return new UnsupportedOperationError(words);
-  return retryable ? new Error(words) : new RequestMalformedError(words);
+  if (retryable) return new Error(words);
+  return code.startsWith('policy.') ? new UnsupportedOperationError(words) : new RequestMalformedError(words);
 }
