@@ -4589,7 +4589,7 @@ export interface components {
                 reason: string;
             }[];
             /** @description why plans were abandoned, oldest first */
-            expired: string[];
+            given_up: string[];
         };
         /** Engine */
         Engine: {
