@@ -38,3 +38,31 @@ export const A2A_LIMITS = {
   /** Characters of one message to an agent. */
   PROMPT_CHARS: 64_000,
 } as const;
+
+/** Limits of push notifications: states of tasks that this robot posts to its clients (docs/a2a.md). */
+export const A2A_PUSH = {
+  /** Configs of one task, of one principal, and of all; so many of all are kept for operators of this robot. */
+  OF_TASK_MAX: 4,
+  OF_ONE_MAX: 32,
+  CONFIGS_MAX: 128,
+  CONFIGS_KEPT: 16,
+  /** Characters of a url, a token, credentials and the id of a config. */
+  URL_CHARS: 2_048,
+  TOKEN_CHARS: 1_024,
+  CREDENTIALS_CHARS: 4_096,
+  ID_CHARS: 128,
+  /** States that wait for one config, and their bytes for all configs together. The last state of a task is not counted. */
+  WAITING_MAX: 8,
+  WAITING_BYTES_MAX: 1024 * 1024,
+  /** How often tasks with a config are looked at, milliseconds. */
+  LOOK_MS: 250,
+  /** Time that a receiver has to answer, milliseconds. */
+  ANSWER_MS: 10_000,
+  /** The first wait after a failure, and the longest, milliseconds; each is twice the one before. */
+  BACKOFF_MS: 1_000,
+  BACKOFF_MAX_MS: 60_000,
+  /** A state is tried so long, from its first try in this life of the cell, milliseconds. */
+  DEADLINE_MS: 3_600_000,
+  /** So long a config can be read after the last state of its task was delivered, milliseconds. */
+  DONE_MS: 3_600_000,
+} as const;

@@ -5029,6 +5029,15 @@ export interface operations {
                             failures: number;
                             refused: number;
                         }[];
+                        /** @description push notifications to A2A clients; absent where none are allowed */
+                        a2a_push?: {
+                            configs: number;
+                            waiting: number;
+                            delivered: number;
+                            failed: number;
+                            dropped: number;
+                            expired: number;
+                        };
                     };
                 };
             };

@@ -34,7 +34,7 @@ import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
-import { makeA2a } from './a2a.ts';
+import { makeA2a, makePush } from './a2a.ts';
 import { makePackages } from './app-packages.ts';
 import { makeChats } from './chat.ts';
 import { foresightHarnesses, makeForesight } from './cosmos.ts';
@@ -165,10 +165,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     wholeAnswer: (answer, tool) => wholeAnswer(house.blobs, answer, tool),
     approvals: runtime.approvals,
   });
+  const push = makePush(settings, context, runtime);
   const a2a = makeA2a(settings, {
     ...{
       clock,
       runtime,
+      push,
       ask: chats.ask,
       apps: () => runtime.apps.serving(),
       newId: () => ids.next<string>(),
@@ -247,6 +249,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       shedding.watch.start();
       await extensions?.start();
       await runtime.start();
+      await push?.start();
       await packages.start({
         ready,
         take,
@@ -273,6 +276,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       takeovers.close();
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       chats.close();
+      push?.stop();
       const ended = runtime.stop();
       void ended.finally(() => remote.runtimes?.stop()).catch(() => {});
       await Promise.all([

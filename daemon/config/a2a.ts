@@ -1,4 +1,4 @@
-import { flag, text } from './spec.ts';
+import { flag, text, texts } from './spec.ts';
 
 /** `[a2a]`: this robot as an agent of the Agent2Agent protocol (docs/a2a.md). */
 export const A2A_KEYS = {
@@ -12,6 +12,15 @@ export const A2A_KEYS = {
     {
       match: /^(|https?:\/\/[^\s/]+)$/,
       expected: 'scheme and host, for example "https://robot.example", or ""',
+    },
+  ),
+  push_to: texts(
+    [],
+    'origins to which states of tasks may be posted, for clients that ask for push notifications; empty: none are sent',
+    {
+      match: /^(https:\/\/[^\s/@?#*]+|http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?)$/,
+      expected:
+        'a list of https origins, for example ["https://agent.example"], without a path; over http only this host, for example "http://127.0.0.1:9000"',
     },
   ),
 } as const;

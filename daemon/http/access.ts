@@ -22,6 +22,8 @@ const JUDGED: ReadonlySet<string> = new Set([
   ...['POST /a2a/http/message::send', 'POST /a2a/http/message::stream', 'GET /a2a/http/extendedAgentCard'],
   ...['GET /a2a/http/tasks', 'GET /a2a/http/tasks/:id', 'POST /a2a/http/tasks/:id([^:/]+)::cancel'],
   ...['GET /a2a/http/tasks/:id([^:/]+)::subscribe', 'POST /a2a/http/tasks/:id([^:/]+)::subscribe'],
+  ...['GET', 'POST'].map((method) => `${method} /a2a/http/tasks/:id/pushNotificationConfigs`),
+  ...['GET', 'DELETE'].map((method) => `${method} /a2a/http/tasks/:id/pushNotificationConfigs/:config`),
 ]);
 /** An agent believes what a person writes to it: only for operators, and within their own tenant. */
 const TELLS = 'POST /v1/questions/:questionId/answer';

@@ -6,6 +6,7 @@ import {
   type ExecutionStatus,
   type LeaseRole,
   type ModelView,
+  type PushStats,
   RECORDER_HOP,
   RUN_STATUSES,
   type TelemetryStats,
@@ -14,6 +15,7 @@ import type { CellView } from './cells-view.ts';
 import { ControllerMetrics } from './controller-metrics.ts';
 import { ModelMetrics } from './model-metrics.ts';
 import { PolicyMetrics, type PolicyViews } from './policy-metrics.ts';
+import { PushMetrics } from './push-metrics.ts';
 import { RouteMetrics } from './route-metrics.ts';
 import type { StatusParts } from './status-view.ts';
 import { TelemetryMetrics } from './telemetry-metrics.ts';
@@ -59,6 +61,7 @@ export class Metrics {
   readonly #policies = new PolicyMetrics(this.#gauge, this.#counter);
   readonly #controllers = new ControllerMetrics(this.#gauge, this.#counter);
   readonly #telemetry = new TelemetryMetrics(this.#counter);
+  readonly #push = new PushMetrics(this.#gauge, this.#counter);
   readonly #logSeq = this.#gauge('log_seq', 'last durable event of the log', ['cell']);
   readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
   readonly #starved = this.#counter('control_starved_total', 'control steps without an unexpired action');
@@ -108,12 +111,14 @@ export class Metrics {
     engine?: EngineView,
     policies?: PolicyViews,
     controllers: readonly ControllerView[] = [],
+    push?: PushStats,
   ): Promise<string> {
     this.#models.show(models);
     this.#models.showEngine(engine);
     if (policies) this.#policies.show(policies);
     this.#controllers.show(controllers);
     this.#telemetry.show(telemetry);
+    if (push) this.#push.show(push);
     for (const cell of cells) {
       const part = parts[cell.name];
       this.#cellUp.set({ cell: cell.name }, part.available ? 1 : 0);

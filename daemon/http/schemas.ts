@@ -175,6 +175,12 @@ export const StatusSchema = Type.Object(
       ),
     ),
     wires: Type.Optional(Type.Array(WireSchema)),
+    a2a_push: Type.Optional(
+      Type.Object(
+        { configs: Count, waiting: Count, delivered: Count, failed: Count, dropped: Count, expired: Count },
+        { ...closed, description: 'push notifications to A2A clients; absent where none are allowed' },
+      ),
+    ),
   },
   closed,
 );

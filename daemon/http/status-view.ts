@@ -5,6 +5,7 @@ import {
   METHODS,
   type MemoryStatus,
   type ModelView,
+  type PushStats,
   type QuotaView,
   type RobotHealth,
   type RobotState,
@@ -50,6 +51,8 @@ export type StatusView = {
   readonly models?: readonly Pick<ModelView, 'name' | 'state' | 'reason'>[];
   /** Servers for clients of other protocols; absent where none is open. */
   readonly wires?: readonly WireServerView[];
+  /** Push notifications to A2A clients; absent where none are allowed. */
+  readonly a2a_push?: PushStats;
 };
 
 /** Asks all cells at once, each with its own deadline. */
@@ -90,6 +93,7 @@ export async function statusView(
   ]);
   const quotas = ports.governance?.quotas() ?? [];
   const autoStart = ports.autoStart?.();
+  const push = ports.a2a?.push?.();
   const models = (ports.models?.models() ?? []).map(({ name, state, reason }) => ({ name, state, reason }));
   return {
     robot_id: config.robot,
@@ -131,6 +135,7 @@ export async function statusView(
     ...(quotas.length === 0 ? {} : { quotas }),
     ...(models.length === 0 ? {} : { models }),
     ...(wires.length === 0 ? {} : { wires }),
+    ...(push ? { a2a_push: push } : {}),
   };
 }
 

@@ -58,6 +58,8 @@ const HARMLESS = [
   ...['/v1/lake/rebuild', '/v1/lake/move', '/v1/link/sync'],
   // The cell refuses each service and each transition that is not named as harmless.
   ...['/v1/ros/services/call', '/v1/ros/params', '/v1/ros/lifecycle'],
+  // Says where states of a task are posted.
+  '/a2a/http/tasks/:id/pushNotificationConfigs',
 ];
 
 it('knows of each POST route of the API whether it may start a motion', async () => {

@@ -8,12 +8,14 @@ export type CardFacts = {
   /** Scheme and host under which the client reaches this robot. */
   readonly base: string;
   readonly apps: readonly Pick<Application, 'name' | 'intents'>[];
+  /** It posts states of tasks to receivers that clients name. */
+  readonly push: boolean;
 };
 
 const VERSION = '1.0';
 
 /** The card of this robot: every intent of an installed application is a skill. Pure. */
-export function cardOf({ robot, version, base, apps }: CardFacts): AgentCard {
+export function cardOf({ robot, version, base, apps, push }: CardFacts): AgentCard {
   const at = (protocolVersion: string) => ({
     ...{ url: `${base}/a2a`, protocolBinding: 'JSONRPC', tenant: '', protocolVersion },
   });
@@ -28,7 +30,7 @@ export function cardOf({ robot, version, base, apps }: CardFacts): AgentCard {
       { url: `${base}/a2a/http`, protocolBinding: 'HTTP+JSON', tenant: '', protocolVersion: VERSION },
     ],
     provider: undefined,
-    capabilities: { streaming: true, pushNotifications: false, extensions: [], extendedAgentCard: true },
+    capabilities: { streaming: true, pushNotifications: push, extensions: [], extendedAgentCard: true },
     securitySchemes: {
       token: {
         scheme: {

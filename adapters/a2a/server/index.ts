@@ -31,20 +31,22 @@ export class A2aEndpoint implements A2aApi {
   }
 
   async card(base: string, version: string | undefined, whole: boolean): Promise<object> {
-    const { robot, version: own, apps } = this.#ports;
-    return cardJson(cardOf({ robot, version: own, base, apps: whole ? apps() : [] }), version);
+    const { robot, version: own, apps, push } = this.#ports;
+    const facts = { robot, version: own, base, push: push !== undefined };
+    return cardJson(cardOf({ ...facts, apps: whole ? apps() : [] }), version);
   }
 
   async call(request: A2aRequest): Promise<A2aAnswer> {
     const { body, who, base, gone } = request;
-    const agent = new RobotAgent(this.#ports, { who, base, gone });
     // What stops the robot is not refused for its form.
     const stop = cancelIn(body);
     const version = request.version ?? (isModern(body) ? MODERN : LEGACY);
     const legacy = stop?.legacy ?? version.startsWith(LEGACY);
+    const agent = new RobotAgent(this.#ports, { who, base, gone, version: legacy ? LEGACY : MODERN });
     const handler = legacy ? new LegacyJsonRpcTransportHandler(agent) : new JsonRpcTransportHandler(agent);
     try {
       if (!stop) validateVersion(version, await agent.getAgentCard(), 'JSONRPC');
+      if (legacy) checkLegacyConfig(body);
       const context = new ServerCallContext({ requestedVersion: legacy ? LEGACY : MODERN });
       const order = stop?.request ?? (typeof body === 'string' ? NOT_JSON : body);
       const answer = await handler.handle(order as Record<string, unknown>, context);
@@ -112,6 +114,15 @@ function nameOf({ tenant, principal }: PolicyContext): string {
 function isModern(body: unknown): boolean {
   const method = (body as { method?: unknown } | null | undefined)?.method;
   return typeof method === 'string' && !method.includes('/');
+}
+
+/** The library fails in words of its own where this is missing. */
+function checkLegacyConfig(body: unknown): void {
+  const { method, params } = (body ?? {}) as { method?: unknown; params?: Record<string, unknown> | null };
+  if (method !== 'tasks/pushNotificationConfig/set') return;
+  const config = params?.['pushNotificationConfig'];
+  if (typeof config !== 'object' || config === null)
+    throw new RequestMalformedError('params.pushNotificationConfig: an object with url expected');
 }
 
 function refusal(thrown: unknown, body: unknown, legacy: boolean): object {

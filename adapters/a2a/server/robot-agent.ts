@@ -1,7 +1,11 @@
 import type {
   AgentCard,
   CancelTaskRequest,
+  DeleteTaskPushNotificationConfigRequest,
+  GetTaskPushNotificationConfigRequest,
   GetTaskRequest,
+  ListTaskPushNotificationConfigsRequest,
+  ListTaskPushNotificationConfigsResponse,
   ListTasksRequest,
   ListTasksResponse,
   Message,
@@ -9,13 +13,9 @@ import type {
   StreamResponse,
   SubscribeToTaskRequest,
   Task,
+  TaskPushNotificationConfig,
 } from '@a2a-js/sdk';
-import {
-  PushNotificationNotSupportedError,
-  RequestMalformedError,
-  TaskNotFoundError,
-  UnsupportedOperationError,
-} from '@a2a-js/sdk/errors';
+import { RequestMalformedError, TaskNotFoundError, UnsupportedOperationError } from '@a2a-js/sdk/errors';
 import type { A2ARequestHandler } from '@a2a-js/sdk/server';
 import {
   A2A_LIMITS,
@@ -30,8 +30,11 @@ import {
   type RunDetails,
   type RuntimeApi,
 } from '../../../contract/core.ts';
+import { type PushDesk, shownOf } from '../push/push-desk.ts';
 import { cardOf } from './agent-card.ts';
 import { contextOf, textOf, wantedOf } from './message-intent.ts';
+import { PushConfigs } from './push-configs.ts';
+import { asked } from './refusals.ts';
 import { agentMessage, dataPart, taskOf } from './run-task.ts';
 
 /** What this robot calls as an agent. It keeps no state: a task is a run. */
@@ -47,9 +50,16 @@ export type RobotAgentPorts = {
   /** Says something to a run in progress. */
   message(runId: string, text: string, who: PolicyContext, messageId: string): Promise<unknown>;
   readonly newId: () => string;
+  /** Posts states of tasks to receivers that clients name; absent: the configuration allows none. */
+  readonly push?: Pick<PushDesk, 'check' | 'set' | 'get' | 'list' | 'remove'> | undefined;
 };
 
-type Call = { readonly who: PolicyContext; readonly base: string; readonly gone: AbortSignal };
+type Call = {
+  readonly who: PolicyContext;
+  readonly base: string;
+  readonly gone: AbortSignal;
+  readonly version: '0.3' | '1.0';
+};
 
 /** The owner of the robot sees every run, others those of their tenant. */
 export const OWNER = 'local';
@@ -61,15 +71,17 @@ export const OWNER = 'local';
 export class RobotAgent implements A2ARequestHandler {
   readonly #ports: RobotAgentPorts;
   readonly #call: Call;
+  readonly #push: PushConfigs;
 
   constructor(ports: RobotAgentPorts, call: Call) {
     this.#ports = ports;
     this.#call = call;
+    this.#push = new PushConfigs(ports.push, call, (id) => this.#run(id));
   }
 
   async getAgentCard(): Promise<AgentCard> {
-    const { robot, version } = this.#ports;
-    return cardOf({ robot, version, base: this.#call.base, apps: this.#apps() });
+    const { robot, version, push } = this.#ports;
+    return cardOf({ robot, version, base: this.#call.base, apps: this.#apps(), push: push !== undefined });
   }
 
   getAuthenticatedExtendedAgentCard(): Promise<AgentCard> {
@@ -133,24 +145,37 @@ export class RobotAgent implements A2ARequestHandler {
     yield* this.#follow(this.#run(id).run.run_id);
   }
 
-  createTaskPushNotificationConfig(): Promise<never> {
-    return noPush();
+  createTaskPushNotificationConfig(config: TaskPushNotificationConfig): Promise<TaskPushNotificationConfig> {
+    return this.#push.set(config.taskId, config);
   }
 
-  getTaskPushNotificationConfig(): Promise<never> {
-    return noPush();
+  async getTaskPushNotificationConfig(
+    request: GetTaskPushNotificationConfigRequest,
+  ): Promise<TaskPushNotificationConfig> {
+    return this.#push.get(request);
   }
 
-  listTaskPushNotificationConfigs(): Promise<never> {
-    return noPush();
+  async listTaskPushNotificationConfigs(
+    request: ListTaskPushNotificationConfigsRequest,
+  ): Promise<ListTaskPushNotificationConfigsResponse> {
+    return this.#push.list(request);
   }
 
-  deleteTaskPushNotificationConfig(): Promise<never> {
-    return noPush();
+  async deleteTaskPushNotificationConfig(request: DeleteTaskPushNotificationConfigRequest): Promise<void> {
+    this.#push.remove(request);
   }
 
   /** Gives the id of the run, or what is said without one. */
   async #send(request: SendMessageRequest): Promise<string | Message> {
+    const config = request.configuration?.taskPushNotificationConfig;
+    // Nothing is done for a message whose config would be refused.
+    if (config) this.#push.check(request.message?.taskId ?? '', config);
+    const sent = await this.#done(request);
+    if (config && typeof sent === 'string') await this.#push.set(sent, config);
+    return sent;
+  }
+
+  async #done(request: SendMessageRequest): Promise<string | Message> {
     const { runtime, ask } = this.#ports;
     const { who } = this.#call;
     const { taskId = '' } = request.message ?? {};
@@ -255,29 +280,4 @@ function find(run: () => RunDetails): RunDetails | undefined {
     if (thrown instanceof EdgeError && thrown.code === 'run.not_found') return undefined;
     throw thrown;
   }
-}
-
-/** Refusals of this robot as errors of the protocol, which has few: their text starts with the code. */
-async function asked<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (thrown) {
-    if (!(thrown instanceof EdgeError)) throw thrown;
-    const { code, message, hint, retryable } = thrown;
-    const words = `${code}: ${message}${hint === '' ? '' : ` (${hint})`}`;
-    if (retryable) throw new Error(words);
-    throw code.startsWith('policy.')
-      ? new UnsupportedOperationError(words)
-      : new RequestMalformedError(words);
-  }
-}
-
-function shownOf({ run, reason, phase }: RunDetails): string {
-  return JSON.stringify([run.status, reason, phase]);
-}
-
-function noPush(): Promise<never> {
-  return Promise.reject(
-    new PushNotificationNotSupportedError('this robot sends nothing: subscribe to the task'),
-  );
 }

@@ -76,6 +76,25 @@ export async function a2aRestRoutes(
           ...{ method, url: '/tasks/:id([^:/]+)::subscribe', ...hidden },
           handler: answering('SubscribeToTask', (request) => ({ id: idOf(request) })),
         });
+      const configs = '/tasks/:id/pushNotificationConfigs';
+      const configOf = ({ params }: FastifyRequest) => {
+        const { id, config } = params as { id: string; config: string };
+        return { taskId: id, id: config };
+      };
+      const set = (request: FastifyRequest) => ({ ...Object(bodyOf(request)), taskId: idOf(request) });
+      scope.post(configs, hidden, answering('CreateTaskPushNotificationConfig', set));
+      scope.get(
+        configs,
+        hidden,
+        answering('ListTaskPushNotificationConfigs', (request) => ({ taskId: idOf(request) })),
+      );
+      scope.get(`${configs}/:config`, hidden, answering('GetTaskPushNotificationConfig', configOf));
+      // Clients send the header of a body, and none.
+      await scope.register(async (own) => {
+        own.removeAllContentTypeParsers();
+        own.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null));
+        own.delete(`${configs}/:config`, hidden, answering('DeleteTaskPushNotificationConfig', configOf));
+      });
     },
     { prefix: A2A_REST },
   );

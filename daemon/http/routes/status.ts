@@ -83,6 +83,7 @@ export function statusRoutes(
         ports.engine?.()?.engine(),
         policies,
         controllers,
+        ports.a2a?.push?.(),
       );
       return reply.type(metrics.contentType).send(text);
     },
