@@ -22,6 +22,8 @@ export type StreamOptions = {
   readonly follow: boolean;
   /** The stream ends after an event for which this is true, and after the events that are there by then. */
   readonly last?: (event: AgentEvent) => boolean;
+  /** False for an event that is read for its end alone: its reader did not ask for it. */
+  readonly shown?: (event: AgentEvent) => boolean;
 };
 
 export type StreamEnd = 'complete' | 'gone' | 'stalled';
@@ -42,7 +44,7 @@ export async function streamEvents(options: StreamOptions): Promise<StreamEnd> {
     while (!sink.gone.aborted) {
       const event = merge.next();
       if (event) {
-        await give(options, frame(event, merge, format));
+        if (options.shown?.(event) !== false) await give(options, frame(event, merge, format));
         silentSince = clock.monotonicMs();
         if (options.last?.(event)) {
           // Another cell may have logged related events: sends those that are there, then ends.

@@ -19,6 +19,8 @@ export type StreamRequest = {
   readonly finished?: boolean;
 };
 
+const END: EventKind = 'run.finished';
+
 /** Opens, counts and ends the event streams of this server. */
 export class Streams {
   readonly #ports: HttpPorts;
@@ -47,9 +49,12 @@ export class Streams {
     const format = messages ? 'sse' : 'ndjson';
     const last = this.#logs.lastSeqs();
     const from = this.#from(request, wanted, last);
+    const { run, kind: kinds, endWithRun } = wanted;
+    // The end of the run is the end of its stream, whatever kinds are shown.
+    const read = endWithRun && kinds && !kinds.includes(END) ? [...kinds, END] : kinds;
     const filter: ReadFilter = {
-      ...(wanted.run === undefined ? {} : { runId: wanted.run }),
-      ...(wanted.kind === undefined ? {} : { kinds: wanted.kind }),
+      ...(run === undefined ? {} : { runId: run }),
+      ...(read === undefined ? {} : { kinds: read }),
     };
     if (follow && wanted.finished && this.#nothingLeft(from, filter)) {
       // To an EventSource 204 means: do not come back.
@@ -72,7 +77,8 @@ export class Streams {
         sink: socketSink(reply, abort),
         format,
         follow,
-        ...(wanted.endWithRun ? { last: (event) => event.kind === 'run.finished' } : {}),
+        ...(endWithRun ? { last: (event) => event.kind === END } : {}),
+        ...(kinds ? { shown: (event) => kinds.includes(event.kind) } : {}),
       });
     } catch (error) {
       this.#ports.report('error', 'event stream failed', {

@@ -122,6 +122,21 @@ describe('event streams', () => {
     expect(again.status).toBe(204);
   });
 
+  it('ends with the run also where its end is not among the kinds that are asked for', async () => {
+    fill(3);
+    rig.logs.runtime.append({
+      kind: 'run.finished',
+      run_id: RUN_ID,
+      payload: { status: 'succeeded', reason: '', summary: {} },
+    });
+    const path = `/v1/runs/${RUN_ID}/events?kind=run.phase`;
+    const messages = await readSse(await rig.get(path), 99);
+    expect(messages.map((m) => m.event)).toEqual([undefined, undefined, undefined, 'end']);
+    rig.runtime.status_ = 'succeeded';
+    const again = await rig.get(path, { 'last-event-id': messages[3]!.id! });
+    expect(again.status).toBe(204);
+  });
+
   it('refuses cursors that it did not make or that belong to other data', async () => {
     for (const cursor of [
       'nonsense',
