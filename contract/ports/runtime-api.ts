@@ -42,13 +42,13 @@ export type Submitted = {
   readonly duplicate: boolean;
 };
 
+/** How often the robot was stopped since this process started: what was wanted before a stop does not start after it. */
+export type StopCount = { readonly count: number; note(): void };
+
 /**
  * The runtime as the API and the command line use it. Every promise settles: hooks, harnesses and robots are
  * raced against deadlines. Any call may be repeated.
  */
-/** How often the robot was stopped since this process started: what was wanted before a stop does not start after it. */
-export type StopCount = { readonly count: number; note(): void };
-
 export interface RuntimeApi {
   /** Every order to stop the robot, and every emergency stop, is noted here when it comes. */
   readonly stops: StopCount;

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError, type StopCount } from '../../contract/index.ts';
 
 /** What happens where the caller goes away while the order is carried out. */
 export type HangUp<T> = {
@@ -13,17 +13,19 @@ export type HangUp<T> = {
 
 /**
  * An order that may move the robot: policies are asked, then it is given. Policies take their time, and a caller who hangs
- * up meanwhile gets nothing done: rejects with `run.cancelled`, and `give` is not called.
+ * up meanwhile gets nothing done: rejects with `run.cancelled`, and `give` is not called. The same holds for a caller who
+ * asked before the robot was stopped: rejects with `robot.preempted`.
  */
 export async function judgedOrder<T>(
   reply: Pick<FastifyReply, 'raw'>,
-  what: { readonly operation: string; readonly subject: string },
+  { stops, ...what }: { readonly operation: string; readonly subject: string; readonly stops: StopCount },
   judge: () => Promise<unknown>,
   give: () => Promise<T>,
   hangUp: HangUp<T> = {},
 ): Promise<T> {
   let isGiven = false;
   let isGone = false;
+  const before = stops.count;
   const gone = () => {
     if (reply.raw.writableFinished) return;
     isGone = true;
@@ -35,6 +37,11 @@ export async function judgedOrder<T>(
     await judge();
     if (isGone || reply.raw.destroyed)
       throw new EdgeError('run.cancelled', { ...what, message: 'the caller hung up before it started' });
+    if (stops.count !== before)
+      throw new EdgeError('robot.preempted', {
+        ...{ ...what, message: 'the robot was stopped after this was asked for' },
+        hint: 'send it again if it is still wanted',
+      });
     isGiven = true;
     const given = await give();
     if (isGone || reply.raw.destroyed) hangUp.after?.(given);

@@ -71,6 +71,39 @@ it.each(WAYS)(
   },
 );
 
+it.each(WAYS)('a stop while the policies are asked is not followed by %s', async (path, body) => {
+  let isJudging = () => {};
+  const judging = new Promise<void>((resolve) => {
+    isJudging = resolve;
+  });
+  let judged = () => {};
+  const verdict = new Promise<void>((resolve) => {
+    judged = resolve;
+  });
+  const judge = async () => {
+    isJudging();
+    await verdict;
+  };
+  const asked: string[] = [];
+  const rig = await startRig({}, { judgeMotion: judge, judgeAction: judge });
+  for (const method of Object.values(execution))
+    rig.answers.set(method, async () => {
+      asked.push(method);
+      return {};
+    });
+  try {
+    const order = rig.post(path, body);
+    await judging;
+    await (await rig.post('/v1/robot/stop', {})).text();
+    judged();
+    const answer = await order;
+    expect([answer.status, await answer.json()]).toMatchObject([409, { code: 'robot.preempted' }]);
+    expect(asked).toEqual([execution.robotStop]);
+  } finally {
+    await rig.stop();
+  }
+});
+
 /** Of those that end by themselves, or by a call that needs their name: which call that is. */
 const ENDS: Readonly<Record<string, readonly [method: string, body: object]>> = {
   '/v1/robot/navigate': [execution.robotCancel, { reason: 'the caller hung up' }],

@@ -102,7 +102,7 @@ export function controllerRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const facts = { motion: 'controller', ...order };
       const view = await judgedOrder(
         reply,
-        { operation: 'start a controller', subject: name },
+        { operation: 'start a controller', subject: name, stops: ports.runtime.stops },
         async () => judgeAction?.({ tool: 'controller.run', facts }, callerOf(request)),
         () => bus.request('execution', execution.controllerStart, order, START_MS),
         {

@@ -65,7 +65,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
     const deafMs = motionDeadlineMs(motionTimeMs(kind, goal));
     const result = await judgedOrder(
       reply,
-      { operation: kind, subject: 'robot' },
+      { operation: kind, subject: 'robot', stops: ports.runtime.stops },
       async () => ports.judgeMotion?.(kind, goal, callerOf(request)),
       () => bus.request('execution', MOTION_METHODS[kind], body as CallAsk<MotionCall<K>>, deafMs),
       { during: hungUp },

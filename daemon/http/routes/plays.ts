@@ -43,7 +43,7 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const facts = { motion: 'play', path, to, rate, loop, topics };
       const view = await judgedOrder(
         reply,
-        { operation: 'play', subject: path },
+        { operation: 'play', subject: path, stops: ports.runtime.stops },
         // What carries no commands moves nothing.
         async () => allow_commands && judgeAction?.({ tool: 'bag.play', facts }, callerOf(request)),
         () => bus.request('execution', METHODS.execution.bagPlay, order, START_MS),
@@ -124,7 +124,7 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
         const facts = { motion: 'play', path, to, rate: rate ?? before, position_s };
         return judgedOrder(
           reply,
-          { operation: `${action} play`, subject: path },
+          { operation: `${action} play`, subject: path, stops: ports.runtime.stops },
           async () => judgeAction?.({ tool: 'bag.play', facts }, callerOf(request)),
           give,
         );

@@ -182,7 +182,7 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const order = { action, type, goal: goal as MessageValue, timeoutMs: timeout_ms, by };
       const view = await judgedOrder(
         reply,
-        { operation: 'send a goal', subject: action },
+        { operation: 'send a goal', subject: action, stops: ports.runtime.stops },
         async () => judgeAction?.(asked, callerOf(request)),
         () => ask(methods.rosGoalSend, order, timeout_ms),
         {
@@ -269,7 +269,7 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const set = values as unknown as Record<string, ParameterValue>;
       return await judgedOrder(
         reply,
-        { operation: 'set parameters', subject: node },
+        { operation: 'set parameters', subject: node, stops: ports.runtime.stops },
         async () =>
           judgeAction?.(
             { tool: 'ros.params', facts: { node, names: Object.keys(values) } },
@@ -309,7 +309,7 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const { node, transition, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof LifecycleBody>;
       return await judgedOrder(
         reply,
-        { operation: 'change a managed node', subject: node },
+        { operation: 'change a managed node', subject: node, stops: ports.runtime.stops },
         async () => judgeAction?.({ tool: 'ros.lifecycle', facts: { node, transition } }, callerOf(request)),
         () => ask(methods.rosLifecycle, { node, transition, timeoutMs: timeout_ms }, timeout_ms * 2),
       );

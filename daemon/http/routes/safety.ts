@@ -257,7 +257,7 @@ export function safetyRoutes(
       };
       return judgedOrder(
         reply,
-        { operation: 'take the lease', subject: role },
+        { operation: 'take the lease', subject: role, stops: ports.runtime.stops },
         async () => ports.judgeAction?.({ tool: 'robot.teleoperate', facts }, who),
         () => ask(execution.leaseTake, body),
         { after: ({ lease_id }) => endUnheard(ports, execution.leaseReturn, { leaseId: lease_id }) },
