@@ -23,28 +23,28 @@ const WAYS: readonly (readonly [path: string, body: object])[] = [
   ['/v1/lease', {}],
 ];
 
+/** A server whose policies give their word when `judged` is called; `judging` settles when they are asked. */
+async function rigThatJudges() {
+  const asking = Promise.withResolvers<void>();
+  const verdict = Promise.withResolvers<void>();
+  const judge = async () => {
+    asking.resolve();
+    await verdict.promise;
+  };
+  const rig = await startRig({}, { judgeMotion: judge, judgeAction: judge });
+  const asked: string[] = [];
+  for (const method of Object.values(execution))
+    rig.answers.set(method, async () => {
+      asked.push(method);
+      return {};
+    });
+  return { rig, judging: asking.promise, judged: () => verdict.resolve(), asked };
+}
+
 it.each(WAYS)(
   'a caller who hangs up while the policies are asked moves nothing by %s',
   async (path, body) => {
-    let isJudging = () => {};
-    const judging = new Promise<void>((resolve) => {
-      isJudging = resolve;
-    });
-    let judged = () => {};
-    const verdict = new Promise<void>((resolve) => {
-      judged = resolve;
-    });
-    const judge = async () => {
-      isJudging();
-      await verdict;
-    };
-    const asked: string[] = [];
-    const rig = await startRig({}, { judgeMotion: judge, judgeAction: judge });
-    for (const method of Object.values(execution))
-      rig.answers.set(method, async () => {
-        asked.push(method);
-        return {};
-      });
+    const { rig, judging, judged, asked } = await rigThatJudges();
     try {
       const closed = new Promise<void>((resolve) => {
         const began = (message: unknown) => {
@@ -72,25 +72,7 @@ it.each(WAYS)(
 );
 
 it.each(WAYS)('a stop while the policies are asked is not followed by %s', async (path, body) => {
-  let isJudging = () => {};
-  const judging = new Promise<void>((resolve) => {
-    isJudging = resolve;
-  });
-  let judged = () => {};
-  const verdict = new Promise<void>((resolve) => {
-    judged = resolve;
-  });
-  const judge = async () => {
-    isJudging();
-    await verdict;
-  };
-  const asked: string[] = [];
-  const rig = await startRig({}, { judgeMotion: judge, judgeAction: judge });
-  for (const method of Object.values(execution))
-    rig.answers.set(method, async () => {
-      asked.push(method);
-      return {};
-    });
+  const { rig, judging, judged, asked } = await rigThatJudges();
   try {
     const order = rig.post(path, body);
     await judging;
