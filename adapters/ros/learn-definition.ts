@@ -6,13 +6,12 @@ import {
   type RosServices,
   type TopicSpec,
 } from '../../contract/core.ts';
+import { NAME_UNKNOWN } from './host/graph-view.ts';
 
 const SEPARATOR = '='.repeat(80);
 const ASK_MS = 2_000;
 const AGAIN_MS = 100;
 const ASKED_MAX = 3;
-/** What the middleware calls a node whose name it has not heard yet. */
-const NAMELESS = '_NODE_NAME_UNKNOWN_';
 
 type Source = { readonly type_name: string; readonly encoding: string; readonly raw_file_contents: string };
 
@@ -50,7 +49,7 @@ async function ask(
   // Without a hash of the type there is nothing to ask for: a node from before Jazzy, or none of ROS.
   const able = publishers.filter(({ typeHash }) => typeHash !== undefined);
   const asked = new Map(able.map((publisher) => [publisher.node, publisher] as const));
-  let isOpen = asked.delete(NAMELESS);
+  let isOpen = asked.delete(NAME_UNKNOWN);
   for (const { node, typeHash } of [...asked.values()].slice(0, ASKED_MAX)) {
     try {
       const answer = await services.call(

@@ -33,8 +33,11 @@ export const ROS_LIMITS = {
    * milliseconds.
    */
   LEARN_MS: 5_000,
-  /** Loading rclnodejs and joining the graph takes below a second; slow machines get this, milliseconds. */
-  START_MS: 20_000,
+  /**
+   * Loading rclnodejs and joining the graph takes below a second on a quiet machine. At load 15 on two cores 20 s were
+   * not enough once, milliseconds.
+   */
+  START_MS: 60_000,
   /** Making the message classes of a full ROS installation, once, milliseconds. */
   GENERATE_MS: 300_000,
   /** One subscription or publication, milliseconds. */

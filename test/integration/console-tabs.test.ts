@@ -1,4 +1,4 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { METHODS } from '../../contract/index.ts';
 import { launchBrowser } from '../support/browser.ts';
@@ -24,6 +24,12 @@ beforeEach(async () => {
   stops = [];
   rig.answers.set(execution.estopEngage, async () => {
     stops.push('estop');
+    // As a daemon does: what it reports from now on is stopped.
+    const status = rig.answers.get(execution.status)!;
+    rig.answers.set(execution.status, async (body) => ({
+      ...((await status(body)) as object),
+      estop: STOPPED,
+    }));
     return STOPPED;
   });
   rig.answers.set(execution.robotStop, async () => void stops.push('stop'));
@@ -71,6 +77,27 @@ it('a stop waits for nothing that the pages are still waiting for', async () => 
   expect(stops).toEqual(['estop']);
   answerAll(rig);
   for (const page of pages) await expect.poll(() => page.locator('#link').innerText()).toBe('live');
+});
+
+it('a status that was asked for before the emergency stop does not hide it', async () => {
+  const page = await openTab();
+  const note = page.locator('#estop-note');
+  const held: Route[] = [];
+  let holds = true;
+  await page.route('**/v1/status', (one) => (holds ? void held.push(one) : one.continue()));
+  await expect.poll(() => held.length).toBe(1);
+  const before = await fetch(`${rig.url}/v1/status`).then((answer) => answer.text());
+  await page.getByRole('button', { name: 'Emergency stop', exact: true }).click();
+  await page.getByText('emergency stop by operator (console)').waitFor();
+  const shown = page.evaluate(`new Promise((resolve) => {
+    const note = document.querySelector('#estop-note');
+    new MutationObserver(() => resolve(note.textContent)).observe(note, { childList: true, characterData: true, subtree: true });
+    setTimeout(resolve, 3_000, note.textContent);
+  })`);
+  await held[0]!.fulfill({ contentType: 'application/json', body: before });
+  holds = false;
+  expect(await shown).toContain('emergency stop by operator (console)');
+  expect(await note.innerText()).toContain('emergency stop by operator (console)');
 });
 
 it('who looks elsewhere asks nothing, and finds all that came meanwhile', async () => {

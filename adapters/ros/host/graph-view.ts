@@ -27,9 +27,12 @@ function byName(a: { readonly name: string }, b: { readonly name: string }): num
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
+/** What the middleware calls a node whose name it has not received yet. */
+export const NAME_UNKNOWN = '_NODE_NAME_UNKNOWN_';
+
 export function fullName(namespace: string, name: string): string {
-  return name === '' || name === '_NODE_NAME_UNKNOWN_'
-    ? '_NODE_NAME_UNKNOWN_'
+  return name === '' || name === NAME_UNKNOWN
+    ? NAME_UNKNOWN
     : `${namespace === '/' ? '' : namespace}/${name}`;
 }
 

@@ -1,7 +1,7 @@
 import type { Clock, EndpointInfo, TopicSpec } from '../../../contract/index.ts';
 import { qosMismatches, qosText } from '../../../formats/ros2/qos.ts';
 import type { Notice, QosEvent } from '../wire.ts';
-import { endpoint } from './graph-view.ts';
+import { endpoint, NAME_UNKNOWN } from './graph-view.ts';
 import type { EventCallbacks, EventClasses, EventData, Node as RosNode } from './vendor.ts';
 
 type Direction = QosEvent['direction'];
@@ -16,8 +16,10 @@ const POLICIES: Readonly<Record<number, string>> = {
   64: 'lifespan',
 };
 
-/** Who an endpoint belongs to is known a little later than that it does not fit, milliseconds. */
+/** Which node an endpoint belongs to is known a little later than that it does not fit, milliseconds. */
 const NAMES_MS = 500;
+/** How often the name is looked up. After the last time the event is reported without it. */
+const NAME_LOOKS = 20;
 
 /** Callbacks for what the middleware notices about quality of service; undefined before Jazzy. */
 export function qosCallbacks(
@@ -47,15 +49,18 @@ export function qosCallbacks(
       kind: 'qos',
       event: { topic: spec.topic, direction, kind, count, ours: spec.qos, others, message, hint },
     });
-  callbacks.incompatibleQos = (event) =>
+  const report = (event: EventData, looksLeft: number): void =>
     void clock.after(NAMES_MS, () => {
       try {
         const { message, hint, others } = explain(node, spec, direction, event);
-        send('incompatible', changed(event), message, hint, others);
+        const isNamed = others.every((other) => other.node !== NAME_UNKNOWN);
+        if (!isNamed && looksLeft > 0) report(event, looksLeft - 1);
+        else send('incompatible', changed(event), message, hint, others);
       } catch {
         // The node went away meanwhile, and no receiver is left to notify.
       }
     });
+  callbacks.incompatibleQos = (event) => report(event, NAME_LOOKS);
   callbacks.incompatibleType = (event) =>
     send(
       'type',

@@ -44,6 +44,8 @@ export type Polled<T> = {
   readonly old: boolean;
   /** When `data` was answered. */
   readonly asOf: Date | undefined;
+  /** When `data` was asked for, wall clock milliseconds; 0: there is none. What changed later may not be in it. */
+  readonly askedMs: number;
   readonly again: () => Promise<unknown>;
 };
 
@@ -60,14 +62,25 @@ export type PolledOptions<T> = {
   readonly next?: (data: T | undefined) => number | false;
 };
 
+/** When the last answer of each question was asked for, wall clock milliseconds. */
+const askedMs = new Map<string, number>();
+
+async function timed<T>(name: string, ask: () => Promise<T>): Promise<T> {
+  const startMs = Date.now();
+  const data = await ask();
+  askedMs.set(name, startMs);
+  return data;
+}
+
 /** Reads `path` now and every `everyMs` milliseconds while a component that uses it is shown and the page is visible. */
 export function usePolled<T>(path: string, everyMs: number, options: PolledOptions<T> = {}): Polled<T> {
   const shownMs = useRef(Date.now());
   const turned = useSyncExternalStore(onTurn, () => turnedMs);
   const { answerMs, enabled = true, ask, next, version = '' } = options;
+  const name = `${path} ${version}`;
   const query = useQuery<T, Error>({
     queryKey: [path, version],
-    queryFn: ({ signal }) => (ask ? ask(signal) : read<T>(path, answerMs, signal)),
+    queryFn: ({ signal }) => timed(name, () => (ask ? ask(signal) : read<T>(path, answerMs, signal))),
     refetchInterval: next ? (state) => next(state.state.data) : everyMs,
     enabled,
   });
@@ -78,6 +91,7 @@ export function usePolled<T>(path: string, everyMs: number, options: PolledOptio
     error: error ?? undefined,
     old: data !== undefined && (error !== null || outdated),
     asOf: dataUpdatedAt > 0 ? new Date(dataUpdatedAt) : undefined,
+    askedMs: dataUpdatedAt > 0 ? (askedMs.get(name) ?? 0) : 0,
     again: query.refetch,
   };
 }

@@ -31,16 +31,14 @@ async function order(
 }
 
 export function StopBar() {
-  const { data, asOf, error } = useStatus();
-  const [answered, setAnswered] = useState<{ state: StopState; asOfMs: number }>();
+  const { data, asOf, askedMs, error } = useStatus();
+  const [answered, setAnswered] = useState<{ state: StopState; atMs: number }>();
   const [fault, setFault] = useState('');
   const note = useSyncExternalStore(robotStop.watch, robotStop.note);
   const asOfMs = asOf?.getTime() ?? 0;
-  const latest = useRef(asOfMs);
-  latest.current = asOfMs;
   const reported = data?.robot.available ? data.robot.estop : undefined;
-  // The answer to the press counts until the status is newer.
-  const state = answered && answered.asOfMs >= asOfMs ? answered.state : reported;
+  // The answer to the press counts until there is a status that was asked for after it.
+  const state = answered && answered.atMs >= askedMs ? answered.state : reported;
   const engaged = state?.engaged === true;
   // While the status is refused, what is shown is of before, and a stop must not become a release.
   const known = state !== reported || error === undefined || Date.now() - asOfMs < ANSWERED_MS;
@@ -62,7 +60,7 @@ export function StopBar() {
     try {
       const next = await order(release, press, reason, again);
       setFault(next.confirmed === false ? 'NOT CONFIRMED that the robot stands: look at it' : '');
-      setAnswered({ state: next, asOfMs: latest.current });
+      setAnswered({ state: next, atMs: Date.now() });
     } catch (error) {
       if (turn.current !== mine) return;
       const why = (error as Error).message;

@@ -1,1 +1,0 @@
-import{n as e}from"./polled-CaswF3tU.js";var t=3e4;function n(){let{data:n}=e(`/v1/me`,t);if(!n||n.operator)return``;let r=n.roles.length===0?`no role`:n.roles.join(`, `);return`only an operator of this robot does this: you are ${n.principal} (${r})`}export{n as t};

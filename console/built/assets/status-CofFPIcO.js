@@ -1,1 +1,0 @@
-import{n as e}from"./polled-CaswF3tU.js";var t=1e3,n=()=>e(`/v1/status`,t);export{n as t};

@@ -1,0 +1,1 @@
+import{n as e}from"./polled-CsB1z54_.js";var t=1e3,n=()=>e(`/v1/status`,t);export{n as t};
