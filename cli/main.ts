@@ -46,6 +46,7 @@ import { addServiceCommands } from './commands/service.ts';
 import { addSimCommands } from './commands/sim.ts';
 import { addSkillsCommands } from './commands/skills.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addStopCommand } from './commands/stop.ts';
 import { addTeleopCommand } from './commands/teleop.ts';
 import { addPlotCommand, addTopicsCommands } from './commands/topics.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -59,6 +60,7 @@ for (const add of [
   addReloadCommand,
   addStatusCommand,
   addConsoleCommand,
+  addStopCommand,
   addEstopCommands,
   addLeaseCommands,
   addTeleopCommand,

@@ -37,6 +37,15 @@ const TOLERANCE_M = 0.25;
 const LEG_MS_PER_M = 12_000;
 const LEG_MS = 20_000;
 
+/** The robot may not drive: the run ends, and a person reads why in its result. */
+const FORBIDDEN: ReadonlySet<string> = new Set([
+  'estop.engaged',
+  'policy.denied',
+  'lease.held',
+  'command.refused',
+]);
+const PROBLEM_CHARS_MAX = 300;
+
 type Seen = { readonly state: RobotState; readonly pose: Pose2d; readonly map: MapSnapshot };
 
 /** Looks: is it the exit, is the time over, is there anything to plan with? */
@@ -103,7 +112,12 @@ export async function navigate(scope: Scope): Promise<Step> {
   try {
     result = await scope.robot.navigate(goal, scope.signal);
   } catch (thrown) {
-    if (!(thrown instanceof EdgeError) || !thrown.retryable) throw thrown;
+    if (!(thrown instanceof EdgeError)) throw thrown;
+    if (FORBIDDEN.has(thrown.code)) {
+      const problem = thrown.message.slice(0, PROBLEM_CHARS_MAX);
+      return { event: 'error', reason: thrown.message, facts: { problem } };
+    }
+    if (!thrown.retryable) throw thrown;
     // The robot was away; when it is back its map may start again, so nothing planned before holds.
     const facts = { lost: lost + 1, target: null, leg: null, avoid: [], problem: thrown.code };
     return { event: 'lost', reason: thrown.message, facts };

@@ -1,15 +1,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkOlder, engage } from '../../cli/commands/estop.ts';
 import { type Keyboard, teleop } from '../../cli/commands/teleop.ts';
-import type { CommandContext } from '../../cli/context.ts';
 import { EdgeError, METHODS } from '../../contract/core.ts';
-import { apiClient } from '../../daemon/client/api-client.ts';
-import { loadSettings } from '../../daemon/settings.ts';
 import { lockDataDir } from '../../daemon/supervisor/data-lock.ts';
+import { nobodysPort, personAt, portOf } from '../support/cli-person.ts';
 import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 
 let folder: string;
@@ -26,23 +23,7 @@ afterEach(async () => {
 
 const file = () => join(dataDir, 'estop');
 
-/** A person at the command line, whose data directory and idea of the port are these. */
-function person(port: number, env: Record<string, string> = {}) {
-  const told: string[] = [];
-  const results: unknown[] = [];
-  const settings = loadSettings(join(folder, 'robot.toml'), {
-    ...{ AURAISON_API_PORT: String(port), AURAISON_DAEMON_DATA_DIR: dataDir },
-  });
-  const out = {
-    result: (value: unknown, text: () => string) => {
-      results.push(value);
-      told.push(text());
-    },
-    note: (text: string) => void told.push(text),
-  };
-  const context = { settings, out, api: apiClient(settings, env) } as unknown as CommandContext;
-  return { context, told, results };
-}
+const person = (port: number, env: Record<string, string> = {}) => personAt(folder, port, env);
 
 beforeEach(() => writeFileSync(join(folder, 'robot.toml'), ''));
 
@@ -51,17 +32,6 @@ async function service(): Promise<Rig> {
   const rig = await startRig();
   closing.push(() => rig.stop());
   return rig;
-}
-
-const portOf = ({ url }: Rig) => Number(new URL(url).port);
-
-/** A port where nobody listens: it was free a moment ago. */
-async function nobodysPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** As a daemon does that runs with this data directory. */

@@ -9,6 +9,8 @@ describe('the way of the emergency stop through the command line', () => {
     ['--config', 'robot.toml', 'estop'],
     ['--data-dir', '/data', '--json', 'estop', 'status'],
     ['--config=robot.toml', 'estop'],
+    ['stop'],
+    ['--json', 'stop', '--reason', 'x'],
   ])('is taken by %s %s %s %s', (...args) => {
     expect(isStop(args.filter((arg) => arg !== undefined))).toBe(true);
   });
@@ -20,6 +22,7 @@ describe('the way of the emergency stop through the command line', () => {
     ['--config', 'estop'],
     ['--data-dir', 'estop', 'status'],
     ['help', 'estop'],
+    ['service', 'stop'],
   ])('is not taken by others', (...args) => {
     expect(isStop(args)).toBe(false);
   });
