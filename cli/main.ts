@@ -48,6 +48,7 @@ import { addSkillsCommands } from './commands/skills.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addStopCommand } from './commands/stop.ts';
 import { addTeleopCommand } from './commands/teleop.ts';
+import { addTopCommand } from './commands/top.ts';
 import { addPlotCommand, addTopicsCommands } from './commands/topics.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addZenohCommands } from './commands/zenoh.ts';
@@ -59,6 +60,7 @@ for (const add of [
   addUpCommand,
   addReloadCommand,
   addStatusCommand,
+  addTopCommand,
   addConsoleCommand,
   addStopCommand,
   addEstopCommands,

@@ -128,6 +128,7 @@ async function runMission(
   dataDir: string,
   url: string,
 ): Promise<Summary> {
+  await mission.untilReleased(commandName(options), !options.once);
   const begin = performance.now();
   const details = await mission.run(Number(options.timeout));
   const wallS = (performance.now() - begin) / 1000;

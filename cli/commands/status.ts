@@ -47,7 +47,8 @@ function isAbsent(thrown: unknown): boolean {
   return thrown instanceof EdgeError && thrown.retryable;
 }
 
-function statusText(status: Status, url: string): string {
+/** The status for people: a table of the cells, and a line for each part. */
+export function statusText(status: Status, url: string): string {
   const cells = table(
     ['CELL', 'STATE', 'PID', 'RESTARTS', 'MEMORY', 'REASON'],
     status.cells.map((c) => [

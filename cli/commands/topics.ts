@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { EdgeError, LIMITS } from '../../contract/core.ts';
+import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action, type CommandContext } from '../context.ts';
 import { bytes, table, toJson } from '../output.ts';
+import type { Status } from '../status-view.ts';
 import { fieldNameOf, keysOf, valueAt } from '../topics/field-of.ts';
 import { RateMeter } from '../topics/rate-meter.ts';
 import { sparkLine } from '../topics/spark-line.ts';
@@ -157,9 +159,19 @@ function liveLine(text: () => string): { end(): void } {
   };
 }
 
+/** Why a simulated robot publishes nothing; empty where that is not the reason, or not known. */
+async function standstill(api: ApiClient): Promise<string> {
+  const { robot } = await api
+    .get<Status>('/v1/status')
+    .catch(() => ({ robot: { available: false } as const }));
+  return robot.available && robot.source.kind === 'sim' && robot.motion === 'idle'
+    ? ' (the simulated robot stands, and in lockstep its time with it: move it, or set sim.pace = "realtime")'
+    : '';
+}
+
 /** The exit code: 1 where no message came. `take` gets the values of each message, `measure` when it came and its size. */
 async function follow(
-  { settings, out }: CommandContext,
+  { settings, out, api }: CommandContext,
   topic: string,
   { count, seconds }: Ends,
   take?: (message: unknown) => void,
@@ -174,8 +186,9 @@ async function follow(
   process.once('SIGINT', end);
   let seen = 0;
   let isMissing = false;
-  const silent = setTimeout(() => {
-    if (seen === 0 && !isMissing) out.note(`${topic} is silent; waiting for its first message`);
+  const silent = setTimeout(async () => {
+    const why = await standstill(api);
+    if (seen === 0 && !isMissing) out.note(`${topic} is silent${why}; waiting for its first message`);
   }, SILENT_MS);
   const missing = () => {
     if (!isMissing) out.note(`there is no topic ${topic} yet; waiting for it (auraison topics list)`);

@@ -1,4 +1,10 @@
-import { EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
+import {
+  EdgeError,
+  type EStopState,
+  isFinished,
+  type RunDetails,
+  type Submitted,
+} from '../../contract/core.ts';
 import type { ApiClient } from '../../daemon/client/api-client.ts';
 import type { Output } from '../output.ts';
 import type { Status } from '../status-view.ts';
@@ -39,6 +45,24 @@ export class Mission {
       this.#out.note(`run ${run.run_id} of an earlier start was still open: cancelled`);
     }
     return open.length;
+  }
+
+  /**
+   * Waits until no emergency stop is engaged: one outlasts the daemon, and its file the host. Rejects with
+   * `estop.engaged` where `waits` is false.
+   */
+  async untilReleased(command: string, waits: boolean): Promise<void> {
+    let isSaid = false;
+    for (;;) {
+      const state = await this.#patiently(() => this.#api.get<EStopState>('/v1/estop'));
+      if (!state.engaged) return;
+      const message = `the emergency stop is engaged by ${state.by} (${state.source})${state.reason === '' ? '' : `: ${state.reason}`}`;
+      const hint = `${command} estop release`;
+      if (!waits) throw new EdgeError('estop.engaged', { operation: 'demo', subject: INTENT, message, hint });
+      if (!isSaid) this.#out.note(`${message}\nwaiting until it is released: in another terminal, ${hint}`);
+      isSaid = true;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
   }
 
   /** Sends the intent and shows its progress; resolves with the finished run. */

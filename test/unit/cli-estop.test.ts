@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkOlder, engage } from '../../cli/commands/estop.ts';
 import { type Keyboard, teleop } from '../../cli/commands/teleop.ts';
+import type { CommandContext } from '../../cli/context.ts';
 import { EdgeError, METHODS } from '../../contract/core.ts';
 import { lockDataDir } from '../../daemon/supervisor/data-lock.ts';
 import { nobodysPort, personAt, portOf } from '../support/cli-person.ts';

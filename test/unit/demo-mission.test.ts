@@ -46,4 +46,25 @@ describe('the mission of a demo', () => {
     expect(cancelled).toEqual(['/v1/runs/r1/cancel']);
     expect(isOver).toBe(true);
   });
+
+  it('does not start while an emergency stop is engaged: says who engaged it and how to release it, and waits', async () => {
+    const said: string[] = [];
+    let engaged = true;
+    const estop = () => ({ engaged, by: 'ada', source: 'file', reason: 'a child', since_ns: '1' });
+    const api = { get: async () => estop() } as unknown as ApiClient;
+    const mission = new Mission(api, { note: (text: string) => void said.push(text), json: true } as never);
+    await expect(mission.untilReleased('auraison', false)).rejects.toMatchObject({
+      code: 'estop.engaged',
+      message: 'the emergency stop is engaged by ada (file): a child',
+      hint: 'auraison estop release',
+    });
+    let isOver = false;
+    void mission.untilReleased('auraison', true).then(() => (isOver = true));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(isOver).toBe(false);
+    expect(said).toEqual([expect.stringContaining('auraison estop release')]);
+    engaged = false;
+    await vi.advanceTimersByTimeAsync(600);
+    expect(isOver).toBe(true);
+  });
 });

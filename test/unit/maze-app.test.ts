@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { EdgeError } from '../../contract/index.ts';
 import { FakeRobot, type FakeRobotOptions } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 import { maze as application } from '../support/shipped-apps.ts';
@@ -48,6 +49,28 @@ describe('turtlebot-maze when things go wrong', () => {
     expect(run.summary?.['reached']).toBe(false);
     expect(run.summary?.['duration_s']).toBeGreaterThanOrEqual(20);
     expect(run.summary?.['duration_s']).toBeLessThan(60);
+  });
+
+  it('that may not drive ends with the reason, and does not ask again', async () => {
+    const robot = new FakeRobot({ seed: 1, cells: 8 });
+    let asked = 0;
+    robot.navigate = async () => {
+      asked++;
+      throw new EdgeError('estop.engaged', {
+        operation: 'navigate',
+        subject: 'robot',
+        message: 'the emergency stop is engaged by ada (cli)',
+      });
+    };
+    const rig = new RuntimeRig({ apps: [application], robot });
+    await rig.cell.start();
+    const { run } = await rig.cell.submit({ type: 'maze/find_exit' }, PERSON);
+    await rig.finished();
+    expect(rig.cell.run(run.run_id)).toMatchObject({
+      reason: 'stopped: the emergency stop is engaged by ada (cli)',
+      run: { status: 'failed' },
+    });
+    expect(asked).toBe(1);
   });
 
   it('refuses parameters that are not its own', async () => {

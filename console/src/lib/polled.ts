@@ -44,7 +44,7 @@ export type Polled<T> = {
   readonly old: boolean;
   /** When `data` was answered. */
   readonly asOf: Date | undefined;
-  /** When `data` was asked for, wall clock milliseconds; 0: there is none. What changed later may not be in it. */
+  /** When `data` was asked for, wall clock milliseconds; 0 while it is absent. What changed later may not be in it. */
   readonly askedMs: number;
   readonly again: () => Promise<unknown>;
 };
