@@ -6,6 +6,7 @@ import { decodeRecord } from './decode.ts';
 import { Definitions } from './definitions.ts';
 import { hasOnlyIndexed } from './index-check.ts';
 import { malformed } from './malformed.ts';
+import { Missing } from './missing.ts';
 import type { Readable } from './readable.ts';
 import {
   type Channel,
@@ -109,7 +110,9 @@ export class McapReader {
   /** Messages by log time; those of the same time in the order of the file. */
   async *messages(filter: MessageFilter = {}): AsyncGenerator<ReadMessage> {
     let fault: EdgeError | undefined;
-    const damaged: Damaged = filter.onDamage ?? ((error) => (fault ??= error));
+    const report: Damaged = filter.onDamage ?? ((error) => (fault ??= error));
+    const missing = this.scanned ? undefined : Missing.of(this.summary, filter);
+    const damaged: Damaged = (error, lost) => report(error, missing ? missing.lost(lost) : lost);
     const pieces = this.#pieces(filter);
     const runs: Run[] = [];
     let opened = 0;
@@ -135,9 +138,12 @@ export class McapReader {
         runs.splice(runs.indexOf(first), 1);
         held -= first.bytes.length;
       }
+      missing?.read(channel);
       yield { message: messageAt(first.bytes, span, first.base, this.#readable.subject), channel };
     }
     await this.#tellHoles(filter, damaged);
+    const rest = missing?.rest(this.#readable.subject, this.#window.size);
+    if (rest) report(rest.fault, rest.lost);
     if (fault) throw fault;
   }
 

@@ -196,6 +196,29 @@ describe('damage within a file', () => {
   });
 });
 
+describe('damage that no CRC covers', () => {
+  it('is found by the statistics: a message whose opcode changed is counted with its topic', async () => {
+    const head = definitions(1, '/a');
+    const { bytes, starts } = fileOf([[head, messages(1, 0, 5)]], [[1, '/a']]);
+    const view = new DataView(bytes.buffer);
+    // The CRC of the chunk, as writers leave it that make none.
+    view.setUint32(starts[0]! + 33, 0, true);
+    const records = starts[0]! + 49 + head.length;
+    const record = messageRecord(1, 0, 0n, payload(0)).length;
+    expect(bytes[records + record]).toBe(0x05);
+    bytes[records + record] = 0xee;
+    const { counts, lost, damage } = await read(bytes);
+    expect(counts).toEqual({ '/a': 4 });
+    expect(lost).toEqual({ '/a': 1 });
+    expect(damage).toEqual([
+      expect.stringContaining('the statistics count more messages than can be read: 1 of /a'),
+    ]);
+    // A message of a channel that does not exist is one of those that the statistics count.
+    view.setUint16(records + 2 * record + 9, 77, true);
+    expect(await read(bytes)).toMatchObject({ counts: { '/a': 3 }, lost: { '/a': 2 } });
+  });
+});
+
 describe('a repaired file', () => {
   const chunkAt = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset + at);
 
