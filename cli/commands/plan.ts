@@ -53,7 +53,11 @@ export function addPlanCommand(program: Command): void {
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
           plan = await api.get<Told>(`/v1/plans/${plan.run_id}`);
         }
-        out.result(plan, () => planText(plan));
+        const isOpen = options.dryRun !== true && !OVER.includes(plan.status);
+        out.result(
+          plan,
+          () => `${planText(plan)}${isOpen ? '\nauraison plans shows how it ends; --wait waits for it' : ''}`,
+        );
         return plan.status === 'failed' || plan.status === 'cancelled' ? 1 : 0;
       }),
     );
@@ -85,7 +89,7 @@ export function addPlanCommand(program: Command): void {
 }
 
 function planText(plan: Told): string {
-  const head = `${plan.goal}\n${plan.run_id} ${plan.status}${plan.reason === '' ? '' : `: ${plan.reason}`}`;
+  const head = `${plan.goal}\n${plan.run_id} ${plan.status}${plan.reason === '' || plan.reason === plan.status ? '' : `: ${plan.reason}`}`;
   if (plan.steps.length === 0) return head;
   const rows = plan.steps.map(({ step_id, subgoal, params, state, deadline_ms, fallback, reason }) => [
     step_id,

@@ -110,6 +110,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps,
+    whyNot: (type) => packages.whyNot(type),
     hooks,
     governance,
     recording: config.recorder.enabled ? config.recorder.mode : 'off',

@@ -66,6 +66,8 @@ export type RuntimeOptions = {
   /** Name of this robot, as `targets` of intents name it. */
   readonly robot: string;
   readonly apps: readonly Application[];
+  /** Why an application that would serve this type of intent takes none; undefined where there is none. */
+  readonly whyNot?: (type: string) => string | undefined;
   readonly hooks: readonly PolicyHook[];
   readonly ids: IdSource;
   /** For applications whose harness is not `flow`. */
@@ -126,7 +128,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
       context.report('error', message, facts);
     const rolesOf = (who: PolicyContext) => options.governance?.rolesOf(who) ?? who.roles;
     this.approvals = new ApprovalDesk({ clock, ids, hooks, rolesOf, append, report });
-    this.#desk = new IntentDesk({ robot, clock, ids, hooks }, options.apps);
+    this.#desk = new IntentDesk({ robot, clock, ids, hooks, whyNot: options.whyNot }, options.apps);
     this.#store = new RunStore(context.log.reader(), ({ intent, state }) => {
       const key = keyOf(intent);
       if (key !== undefined) this.#keys.remember(key, intentBody(intent), state.run_id);

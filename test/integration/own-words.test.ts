@@ -151,3 +151,11 @@ it('the intent robot/stop ends a motion of another run, which has failed', async
     reason: expect.stringContaining('stopped'),
   });
 }, 300_000);
+
+it('an agent without a model says what it needs: to whom asks it, and to whom opens a chat', async () => {
+  const why = 'no application serves robot/chat: robot is off: it needs a model: [[models]]';
+  await expect(daemon.api.post('/v1/intents', { type: 'robot/chat' })).rejects.toThrow(why);
+  const plan = await auraisonAsync(['plan', 'go to the door', '--wait', '--data-dir', daemon.dataDir]);
+  expect(plan.status).toBe(1);
+  expect(plan.stdout).toContain('no model is configured that could plan');
+});

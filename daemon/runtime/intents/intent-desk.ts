@@ -46,6 +46,7 @@ export class IntentDesk {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #hooks: PolicyGate;
+  readonly #whyNot: (type: string) => string | undefined;
   #served: ReadonlyMap<string, { readonly app: Application; readonly params: Checker<unknown> }> = new Map();
 
   constructor(
@@ -54,6 +55,8 @@ export class IntentDesk {
       readonly clock: Clock;
       readonly ids: IdSource;
       readonly hooks: PolicyGate;
+      /** Why an application that would serve this type takes no intents; undefined where there is none. */
+      readonly whyNot?: ((type: string) => string | undefined) | undefined;
     },
     apps: readonly Application[],
   ) {
@@ -61,6 +64,7 @@ export class IntentDesk {
     this.#clock = parts.clock;
     this.#ids = parts.ids;
     this.#hooks = parts.hooks;
+    this.#whyNot = parts.whyNot ?? (() => undefined);
     this.serve(apps);
   }
 
@@ -136,10 +140,11 @@ export class IntentDesk {
 
   #unknownType(type: string): EdgeError {
     const known = [...this.#served.keys()];
+    const why = this.#whyNot(type);
     return new EdgeError('intent.unknown_type', {
       operation: 'submit',
       subject: type,
-      message: `/type: no application serves ${type}`,
+      message: `/type: no application serves ${type}${why === undefined ? '' : `: ${why}`}`,
       hint: known.length > 0 ? `served: ${known.join(', ')}` : 'no application is loaded',
     });
   }

@@ -109,6 +109,12 @@ export class Packages implements AppsApi {
     });
   }
 
+  /** Why a package that would serve this type of intent takes none; undefined where there is none. */
+  whyNot(type: string): string | undefined {
+    const view = this.apps().find(({ state, intents }) => state !== 'loaded' && intents.includes(type));
+    return view && `${view.name} is ${view.state}: ${view.reason}`;
+  }
+
   /** Before runs continue: servers of all that may be used. */
   async ready(apps: readonly Application[]): Promise<void> {
     const fresh: Promise<unknown>[] = [];
