@@ -66,7 +66,7 @@ export type RuntimeOptions = {
   /** Name of this robot, as `targets` of intents name it. */
   readonly robot: string;
   readonly apps: readonly Application[];
-  /** Why an application that would serve this type of intent takes none; undefined where there is none. */
+  /** Why an application that would serve this type of intent takes no intents; undefined where no package would serve it. */
   readonly whyNot?: (type: string) => string | undefined;
   readonly hooks: readonly PolicyHook[];
   readonly ids: IdSource;

@@ -55,7 +55,7 @@ export class IntentDesk {
       readonly clock: Clock;
       readonly ids: IdSource;
       readonly hooks: PolicyGate;
-      /** Why an application that would serve this type takes no intents; undefined where there is none. */
+      /** Why an application that would serve this type takes no intents; undefined where none would. */
       readonly whyNot?: ((type: string) => string | undefined) | undefined;
     },
     apps: readonly Application[],

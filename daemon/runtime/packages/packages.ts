@@ -109,7 +109,7 @@ export class Packages implements AppsApi {
     });
   }
 
-  /** Why a package that would serve this type of intent takes none; undefined where there is none. */
+  /** Why a package that would serve this type of intent takes no intents; undefined where no package would serve it. */
   whyNot(type: string): string | undefined {
     const view = this.apps().find(({ state, intents }) => state !== 'loaded' && intents.includes(type));
     return view && `${view.name} is ${view.state}: ${view.reason}`;
