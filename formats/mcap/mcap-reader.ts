@@ -6,7 +6,7 @@ import { decodeRecord } from './decode.ts';
 import { Definitions } from './definitions.ts';
 import { hasOnlyIndexed } from './index-check.ts';
 import { malformed } from './malformed.ts';
-import { Missing } from './missing.ts';
+import { type Lost, Missing } from './missing.ts';
 import type { Readable } from './readable.ts';
 import {
   type Channel,
@@ -23,8 +23,6 @@ import { type FoundSummary, readSummary } from './summary-section.ts';
 import { Window } from './window.ts';
 
 export type ReadMessage = { readonly message: Message; readonly channel: Channel };
-/** How many messages of a topic are lost with a part that cannot be read; undefined where nothing says it. */
-export type Lost = ReadonlyMap<string, number> | undefined;
 export type MessageFilter = {
   readonly topics?: ReadonlySet<string>;
   /** Inclusive. */

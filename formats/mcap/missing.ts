@@ -1,8 +1,15 @@
 import type { EdgeError } from '../../contract/core.ts';
 import { malformed } from './malformed.ts';
-import type { Lost, MessageFilter } from './mcap-reader.ts';
 import type { Channel } from './records.ts';
 import type { Summary } from './summary.ts';
+
+/** How many messages of a topic are lost with a part that cannot be read; undefined where nothing says it. */
+export type Lost = ReadonlyMap<string, number> | undefined;
+type Part = {
+  readonly topics?: ReadonlySet<string>;
+  readonly startTime?: bigint;
+  readonly endTime?: bigint;
+};
 
 /**
  * Compares what was read with what the statistics of the file count. Where the file has no CRC a damaged byte can turn a
@@ -20,7 +27,7 @@ export class Missing {
   }
 
   /** Undefined where the statistics cannot say it: the file has none, or only a part of its time is read. */
-  static of(summary: Summary, { topics, startTime, endTime }: MessageFilter): Missing | undefined {
+  static of(summary: Summary, { topics, startTime, endTime }: Part): Missing | undefined {
     if (summary.counts.size === 0 || startTime !== undefined || endTime !== undefined) return undefined;
     return new Missing(summary, topics);
   }
