@@ -8,7 +8,7 @@ import {
   type MazeParams,
   round,
 } from './facts.ts';
-import { explore, navigate, plan, recover } from './states.ts';
+import { explore, navigateIfAllowed, plan, recover } from './states.ts';
 
 type Guard = FlowGuard<MazeFacts, MazeParams>;
 
@@ -49,7 +49,7 @@ export const mazeFlow: FlowDefinition<MazeFacts, MazeParams> = {
     },
     navigate: {
       about: 'drive one stretch towards it',
-      enter: navigate,
+      enter: navigateIfAllowed,
       deadlineMs: 600_000,
       on: {
         arrived: 'explore',

@@ -112,12 +112,7 @@ export async function navigate(scope: Scope): Promise<Step> {
   try {
     result = await scope.robot.navigate(goal, scope.signal);
   } catch (thrown) {
-    if (!(thrown instanceof EdgeError)) throw thrown;
-    if (FORBIDDEN.has(thrown.code)) {
-      const problem = thrown.message.slice(0, PROBLEM_CHARS_MAX);
-      return { event: 'error', reason: thrown.message, facts: { problem } };
-    }
-    if (!thrown.retryable) throw thrown;
+    if (!(thrown instanceof EdgeError) || !thrown.retryable) throw thrown;
     // The robot was away; when it is back its map may start again, so nothing planned before holds.
     const facts = { lost: lost + 1, target: null, leg: null, avoid: [], problem: thrown.code };
     return { event: 'lost', reason: thrown.message, facts };
@@ -141,6 +136,17 @@ export async function navigate(scope: Scope): Promise<Step> {
     ? [...scope.facts.avoid, { x: target.x, y: target.y }].slice(-AVOID_MAX)
     : scope.facts.avoid;
   return { event: 'blocked', reason, ...time, facts: { ...facts, target: null, avoid } };
+}
+
+/** As `navigate`. What forbids it is a fact of the mission, so that its end says why. */
+export async function navigateIfAllowed(scope: Scope): Promise<Step> {
+  try {
+    return await navigate(scope);
+  } catch (thrown) {
+    if (!(thrown instanceof EdgeError) || !FORBIDDEN.has(thrown.code)) throw thrown;
+    const problem = thrown.message.slice(0, PROBLEM_CHARS_MAX);
+    return { event: 'error', reason: thrown.message, facts: { problem } };
+  }
 }
 
 /** Frees the robot and looks around: back, then a turn, wider with each failure in a row. */
