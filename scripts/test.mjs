@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { install, root } from './install.mjs';
-import { REPORTERS, runEverything, runLane, vitest } from './testing/lanes.mjs';
+import { REPORTERS, runLane, runUnit, runWithPeers, vitest } from './testing/lanes.mjs';
 import { installPeers } from './testing/peers.mjs';
 import { secondsOf } from './testing/seconds.mjs';
 import { closingLines, failuresOf, REPEATED_FILES_MAX, verdictOf } from './testing/verdict.mjs';
@@ -51,18 +51,11 @@ if (what === 'all' && rest.length === 0) {
   writeFileSync(kept, '');
 }
 
-if (what === 'all') {
-  const failures = await installPeers(env, say);
-  if (failures.length > 0) {
-    say(`cannot test without: ${failures.join(', ')}. npm run test:unit needs none of them.`);
-    say(`0 passed, ${failures.length} failed`);
-    process.exit(1);
-  }
-}
-process.exit(what === 'all' && rest.length === 0 ? await everything() : some());
+process.exit(await (what === 'all' && rest.length === 0 ? everything() : some()));
 
 /** What was asked for, in one go; nothing is repeated. */
-function some() {
+async function some() {
+  if (what === 'all' && missing(await installPeers(env, say))) return 1;
   const projects = what === 'unit' ? ['--project', 'unit*'] : [];
   const { status } = spawnSync(vitest, ['run', ...REPORTERS, ...projects, ...rest], {
     cwd: root,
@@ -75,12 +68,23 @@ function some() {
   return status ?? 1;
 }
 
+/** Says which peers could not be installed, if there are any. */
+function missing(peers) {
+  if (peers.length === 0) return false;
+  say(`cannot test without: ${peers.join(', ')}. npm run test:unit needs none of them.`);
+  say(`0 passed, ${peers.length} failed`);
+  return true;
+}
+
 /** All lanes; then each file that failed once more, with the machine for itself. */
 async function everything() {
   // What failed and its first words: repeated at the end, since two lanes print at once.
   const failed = [];
   const run = (name, args) => runLane({ env, say, failed }, name, args);
-  const lanes = await runEverything(run);
+  // The quick tests need no peers. On a fresh machine those are downloaded and built beside them.
+  const [peers, unit] = await Promise.all([installPeers(env, say), runUnit(run)]);
+  if (missing(peers)) return 1;
+  const lanes = [unit, ...(await runWithPeers(run))];
   const { files } = failuresOf(lanes);
   const repeated = [];
   if (files.length > REPEATED_FILES_MAX) say(`${files.length} files failed: too many to repeat each alone`);

@@ -16,15 +16,19 @@ export const REPORTERS = [
   `--reporter=${join(root, 'scripts', 'testing', 'file-reporter.mjs')}`,
 ];
 
+/** The quick tests. `run` is `runLane` with its surroundings. */
+export function runUnit(run) {
+  return run('unit', ['--project', 'unit*']);
+}
+
 /**
- * The quick tests first; then those with real peers, three at a time (vitest.config.ts), since they wait for their
- * peers half of the time; then some alone. `run` is `runLane` with its surroundings.
+ * The tests with real peers, three at a time (vitest.config.ts), since they wait for their peers half of the time;
+ * then some alone.
  */
-export async function runEverything(run) {
-  const unit = await run('unit', ['--project', 'unit*']);
+export async function runWithPeers(run) {
   const peers = await run('peers', ['--project', 'peers', ...ALONE.map((path) => `--exclude=${path}*`)]);
   const alone = await run('by the clock', ['--project', 'peers', ...ALONE]);
-  return [unit, peers, alone];
+  return [peers, alone];
 }
 
 /** One vitest process; its lines go to `say`, its first words of each failure to `failed`. */
