@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { EdgeError, type ErrorBody, type Nanoseconds } from '../../contract/core.ts';
 import type { BagNotes } from '../../formats/rosbag2/index.ts';
+import { type AbsentFiles, absentFiles, type PresentFile, presentFile } from './absent-files.ts';
 import type { Bag, BagExtra, BagTopic } from './bag.ts';
 import { McapBag } from './mcap-bag.ts';
 import { bagFiles, bagNotes, openFile } from './open-bag.ts';
@@ -39,11 +40,14 @@ export type BagInfo = {
   readonly notes: BagNotes | undefined;
   /** The fault of metadata.yaml: unreadable, or it names missing files. */
   readonly notesFault: ErrorBody | undefined;
+  /** Files that retention deleted, or that were not copied with the others. */
+  readonly absent: readonly AbsentFiles[];
 };
 
 /** The content of a bag. A file that cannot be read is listed with its fault; rejects only if there is no file. */
 export async function bagInfo(path: string): Promise<BagInfo> {
   const files: BagFileInfo[] = [];
+  const present: PresentFile[] = [];
   const topics = new Map<string, BagTopic>();
   let startNs: bigint | undefined;
   let endNs = 0n;
@@ -53,9 +57,11 @@ export async function bagInfo(path: string): Promise<BagInfo> {
       bag = await openFile(file);
     } catch (error) {
       files.push(await unreadable(file, error));
+      present.push(presentFile(file, undefined));
       continue;
     }
     try {
+      present.push(presentFile(file, bag));
       const info = await fileInfo(bag, file);
       files.push(info);
       for (const topic of bag.topics) {
@@ -68,6 +74,7 @@ export async function bagInfo(path: string): Promise<BagInfo> {
       await bag.close();
     }
   }
+  const notes = await notesOf(path, files);
   const sum = (count: (file: BagFileInfo) => number) => files.reduce((total, file) => total + count(file), 0);
   return {
     path,
@@ -77,7 +84,8 @@ export async function bagInfo(path: string): Promise<BagInfo> {
     bytes: sum((file) => file.bytes),
     startNs: startNs ?? 0n,
     endNs,
-    ...(await notesOf(path, files)),
+    ...notes,
+    absent: notes.notes ? absentFiles(present, notes.notes.paths) : [],
   };
 }
 

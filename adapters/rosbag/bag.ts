@@ -1,5 +1,6 @@
 import type { EdgeError, Nanoseconds, Qos, Sample } from '../../contract/index.ts';
 import type { BagNotes } from '../../formats/rosbag2/index.ts';
+import type { AbsentFiles } from './absent-files.ts';
 
 export type BagTopic = {
   readonly topic: string;
@@ -79,6 +80,8 @@ export interface Bag {
   readonly warning: EdgeError | undefined;
   /** What metadata.yaml says beside the files; undefined where it is missing, or cannot be read. */
   readonly notes?: BagNotes | undefined;
+  /** Files that retention deleted, or that were not copied with the others; undefined for a single file. */
+  readonly absent?: readonly AbsentFiles[];
   /** As the bag has them, nothing decoded. */
   records(filter?: BagFilter): AsyncGenerator<BagMessage>;
   /** As the bus takes them. */

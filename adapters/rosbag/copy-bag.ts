@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { EdgeError } from '../../contract/core.ts';
 import { profileLines } from '../../formats/rosbag2/index.ts';
+import { type AbsentFiles, absentWithin } from './absent-files.ts';
 import type { Bag, BagChannel, BagMessage, Lost } from './bag.ts';
 import type { BagWriter } from './bag-writer.ts';
 import { latchedBefore } from './latched.ts';
@@ -35,6 +36,8 @@ export type CopyResult = {
   /** What is wrong with the input although every message of it was read. */
   readonly warnings: readonly EdgeError[];
   readonly losses: CopyLosses;
+  /** Files of the input that are not there, and may have held something of what was asked for. */
+  readonly absent: readonly AbsentFiles[];
   /** SHA-256 over topic, type, times and bytes of all messages in order: the same whatever the container. */
   readonly contentSha256: string;
 };
@@ -53,6 +56,8 @@ const FAULTS_MAX = 100;
 const OF_THE_FILE = new Set(['rosbag2', 'auraison.repair']);
 /** The ledger of a segment: valid only for all of its messages. */
 const OF_THE_WHOLE = 'auraison.losses';
+/** Says in the copy which files of the input were not there; their messages are in neither. */
+const ABSENT = 'auraison.absent';
 
 /**
  * Copies messages as they are: bytes, times, channels, definitions. What cannot be read is left out and reported in
@@ -73,6 +78,14 @@ export async function copyBag(bag: Bag, writer: BagWriter, options: CopyOptions 
     const isStale = OF_THE_FILE.has(extra.name) || (isPart && extra.name === OF_THE_WHOLE);
     if (extra.kind === 'attachment' || !isStale) await writer.extra(extra);
   }
+  const absent = absentWithin(bag.absent ?? [], startNs, endNs);
+  for (const { first, last, files, afterNs, beforeNs } of absent) {
+    const values = { first, last, files, after_ns: afterNs, before_ns: beforeNs };
+    const told = Object.entries(values).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, String(value)] as const],
+    );
+    await writer.extra({ kind: 'metadata', name: ABSENT, values: new Map(told) });
+  }
   const faults: EdgeError[] = [];
   const lost = new Map<string, number>();
   let unknownParts = 0;
@@ -89,7 +102,7 @@ export async function copyBag(bag: Bag, writer: BagWriter, options: CopyOptions 
     if (!topics || topics.has(channel.topic)) await writer.declare(channel);
   }
   const losses = { topics: Object.fromEntries([...lost].sort()), unknownParts };
-  return { ...copy.result(), faults, warnings: bag.warning ? [bag.warning] : [], losses };
+  return { ...copy.result(), faults, warnings: bag.warning ? [bag.warning] : [], losses, absent };
 }
 
 /** Every channel of the file, and topics that only metadata.yaml knows because nothing was published on them. */

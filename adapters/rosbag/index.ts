@@ -1,3 +1,4 @@
+export type { AbsentFiles } from './absent-files.ts';
 export type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
 export { type BagDetails, bagDetails, type TopicDetails } from './bag-details.ts';
 export { type BagFileInfo, type BagInfo, bagInfo } from './bag-info.ts';

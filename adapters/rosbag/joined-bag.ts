@@ -1,11 +1,13 @@
 import type { EdgeError, Sample } from '../../contract/core.ts';
 import type { BagNotes } from '../../formats/rosbag2/index.ts';
+import type { AbsentFiles } from './absent-files.ts';
 import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
 
 /** Several files, or several bags, as one, merged by time. Closing it closes them. */
 export class JoinedBag implements Bag {
   readonly path: string;
   readonly notes: BagNotes | undefined;
+  readonly absent: readonly AbsentFiles[];
   readonly #parts: readonly Bag[];
   /** Of files that are missing or cannot be opened at all. */
   readonly #faults: readonly EdgeError[];
@@ -13,12 +15,17 @@ export class JoinedBag implements Bag {
   constructor(
     path: string,
     parts: readonly Bag[],
-    more: { readonly notes?: BagNotes | undefined; readonly faults?: readonly EdgeError[] } = {},
+    more: {
+      readonly notes?: BagNotes | undefined;
+      readonly faults?: readonly EdgeError[];
+      readonly absent?: readonly AbsentFiles[];
+    } = {},
   ) {
     this.path = path;
     this.#parts = parts;
     this.notes = more.notes ?? joinedNotes(parts);
     this.#faults = more.faults ?? [];
+    this.absent = more.absent ?? parts.flatMap((part) => part.absent ?? []);
   }
 
   get storage() {

@@ -2,6 +2,7 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
 import { type BagNotes, parseMetadata } from '../../formats/rosbag2/index.ts';
+import { absentFiles, presentFile } from './absent-files.ts';
 import type { Bag } from './bag.ts';
 import { JoinedBag } from './joined-bag.ts';
 import { McapBag } from './mcap-bag.ts';
@@ -61,12 +62,16 @@ export async function openBag(path: string): Promise<Bag> {
   const files = await bagFiles(path);
   const notes = await bagNotes(path).catch(() => undefined);
   const names = new Set(files.map((file) => basename(file).replace(/\.active$/, '')));
-  const absent = (notes?.paths ?? [])
+  const unfound = (notes?.paths ?? [])
     .filter((name) => !names.has(basename(name)))
     .map((name) => missing(path, name));
-  if (files.length === 1 && absent.length === 0 && !notes) return openFile(files[0]!);
+  if (files.length === 1 && unfound.length === 0 && !notes) return openFile(files[0]!);
   const { parts, faults } = await openReadable(files);
-  return new JoinedBag(path, parts, { notes, faults: [...faults, ...absent] });
+  // Without metadata.yaml files with numbers may be anything.
+  const opened = new Map(parts.map((part) => [part.path, part]));
+  const present = files.map((file) => presentFile(file, opened.get(file)));
+  const absent = notes ? absentFiles(present, notes.paths) : [];
+  return new JoinedBag(path, parts, { notes, faults: [...faults, ...unfound], absent });
 }
 
 /** Several bags as one, in time order; one stays what it is. */

@@ -7,6 +7,7 @@ import {
   type BagChannel,
   BagSource,
   BagWriter,
+  bagInfo,
   copyBag,
   importBag,
   openBag,
@@ -57,7 +58,7 @@ async function writeBag(
 }
 
 /** `auraison bag convert`, with what it prints. */
-async function convert(input: string, output: string) {
+async function convert(input: string, output: string, flags: { start?: string } = {}) {
   const notes: string[] = [];
   let value: unknown;
   const out = {
@@ -65,7 +66,7 @@ async function convert(input: string, output: string) {
     result: (result: unknown) => (value = result),
     note: (text: string) => notes.push(text),
   };
-  const code = await copyInto(out, [input], join(folder, output), {});
+  const code = await copyInto(out, [input], join(folder, output), flags);
   return { code, notes: notes.join('\n'), value };
 }
 
@@ -126,6 +127,53 @@ describe('a copy of a damaged recording', () => {
     source.begin(undefined, () => {});
     expect(await source.finished).toMatchObject({ messages: 30, fault: { code: 'mcap.malformed' } });
     await source.close();
+  });
+});
+
+describe('a recording of which files are gone', () => {
+  it('says so in a copy that lacks them, and not in one that does not', async () => {
+    const { recorder } = makeRecorder(folder);
+    await recorder.start();
+    for (let segment = 0; segment < 6; segment++) {
+      for (let number = 0; number < 10; number++) recorder.offer(sampleOf('/n', segment * 1_000 + number));
+      await recorder.sealNow();
+    }
+    // As retention does it: the first one, and two in the middle.
+    const paths = [0, 2, 3].map((number) => `bags/bag/bag_${number}.mcap`);
+    await recorder.evict({ paths, reason: 'quota', isKept: false });
+    await recorder.stop();
+    const bag = join(folder, 'bags', 'bag');
+
+    const whole = await convert(bag, 'whole.mcap');
+    expect(whole.code).toBe(0);
+    expect(whole.notes).toContain('bag_0.mcap is not in the folder: retention deleted it');
+    expect(whole.notes).toContain('bag_2.mcap to bag_3.mcap (2 files) are not in the folder');
+    expect(whole.notes).toContain('nothing is there for 3.0 s from 2023-11-14T22:13:21.009Z');
+    expect(whole.value).toMatchObject({
+      messages: 30,
+      absent: [
+        { first: 'bag_0.mcap', last: 'bag_0.mcap', files: 1 },
+        { first: 'bag_2.mcap', last: 'bag_3.mcap', files: 2 },
+      ],
+    });
+    // Whoever gets only the file reads it there.
+    const { files } = await bagInfo(join(folder, 'whole.mcap'));
+    expect(files[0]?.metadata['auraison.absent']).toMatchObject({ first: expect.stringMatching(/^bag_[02]/) });
+    expect((await bagInfo(bag)).absent).toHaveLength(2);
+
+    const late = await convert(bag, 'late.mcap', { start: '+3.5s' });
+    expect(late.notes).toBe('');
+    expect(late.value).toMatchObject({ messages: 10, absent: [] });
+  });
+
+  it('is not suspected where only some numbers were ever used', async () => {
+    const writer = await BagWriter.create({ target: join(folder, 'lap_7'), storage: 'mcap', isFolder: true });
+    await writer.write({
+      ...{ channel: channelOf('/n'), sequence: 0, logTime: S, publishTime: S },
+      bytes: new Uint8Array([0, 1, 0, 0, 0, 0, 0, 0]),
+    });
+    await writer.finish();
+    expect((await bagInfo(join(folder, 'lap_7'))).absent).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { basename, extname, resolve } from 'node:path';
 import {
+  type AbsentFiles,
   BagWriter,
   type Compression,
   type CopyLosses,
@@ -109,6 +110,7 @@ function report(out: Output, { path, files }: WrittenBag, copied: CopyResult): n
   const size = files.reduce((sum, file) => sum + file.bytes, 0);
   const { messages, latched, contentSha256 } = copied;
   tellDamage(out, copied);
+  for (const line of absentLines(copied.absent)) out.note(`auraison: ${line}`);
   out.result(
     {
       path,
@@ -118,6 +120,7 @@ function report(out: Output, { path, files }: WrittenBag, copied: CopyResult): n
       content_sha256: contentSha256,
       files: files.map((file) => ({ path: file.path, bytes: file.bytes, messages: file.messages })),
       ...damageView(copied),
+      absent: copied.absent.map(absentView),
     },
     () =>
       `${path}: ${messages} messages${latched > 0 ? ` (${latched} latched before the start)` : ''}, ${bytes(size)}`,
@@ -143,6 +146,27 @@ export function damageView({ faults, warnings, losses }: Damage) {
     faults: faults.map((fault) => fault.toBody()),
     warnings: warnings.map((warning) => warning.toBody()),
   };
+}
+
+export function absentView({ first, last, files, afterNs, beforeNs }: AbsentFiles) {
+  return { first, last, files, after_ns: afterNs, before_ns: beforeNs };
+}
+
+/** Files that the numbers of a bag leave out. Whatever they held is missing; that is no fault of the files. */
+export function absentLines(absent: readonly AbsentFiles[]): string[] {
+  return absent.map(({ first, last, files, afterNs, beforeNs }) => {
+    const what =
+      files === 1 ? `${first} is not in the folder` : `${first} to ${last} (${files} files) are not in the folder`;
+    const gap =
+      afterNs !== undefined && beforeNs !== undefined && beforeNs > afterNs
+        ? `; nothing is there for ${(Number(beforeNs - afterNs) / 1e9).toFixed(1)} s from ${isoTime(afterNs)}`
+        : '';
+    return `${what}: retention deleted ${files === 1 ? 'it' : 'them'}, or only some files were copied${gap}`;
+  });
+}
+
+function isoTime(ns: bigint): string {
+  return new Date(Number(ns / 1_000_000n)).toISOString();
 }
 
 /** What is wrong with the input, and the ledger of what the copy lacks, on standard error. */

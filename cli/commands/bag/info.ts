@@ -12,6 +12,7 @@ import {
 import type { LedgerLine } from '../../../contract/core.ts';
 import { action } from '../../context.ts';
 import { bytes, type Output, table } from '../../output.ts';
+import { absentLines, absentView } from './copy.ts';
 
 type Flags = { deep?: boolean; quick?: boolean };
 type View = BagInfo & { readonly details: BagDetails | undefined };
@@ -84,7 +85,7 @@ function faultsOf({ files, notesFault, details }: View) {
 }
 
 function jsonView(view: View) {
-  const { details, notes, notesFault, topics, files, ...rest } = view;
+  const { details, notes, notesFault, topics, files, absent, ...rest } = view;
   return {
     ...rest,
     duration_s: Number(view.endNs - view.startNs) / 1e9,
@@ -101,6 +102,7 @@ function jsonView(view: View) {
     metadata_fault: notesFault,
     deep: details !== undefined,
     ledger: ledgerOf(files),
+    absent: absent.map(absentView),
     faults: faultsOf(view),
   };
 }
@@ -155,6 +157,7 @@ function infoText(view: View): string {
     '',
     table(['FILE', 'STORAGE', 'SIZE', 'MESSAGES', 'COMPRESSION', 'FAULT'], view.files.map(fileRow)),
     ...view.files.flatMap(fileNotes),
+    ...absentLines(view.absent),
     ...ledgerLines(view.files),
     '',
     table(['TOPIC', 'TYPE', 'MESSAGES', 'RATE', ...deepTitles, 'QOS'], topics),
