@@ -158,7 +158,9 @@ describe('a recording of which files are gone', () => {
     });
     // Whoever gets only the file reads it there.
     const { files } = await bagInfo(join(folder, 'whole.mcap'));
-    expect(files[0]?.metadata['auraison.absent']).toMatchObject({ first: expect.stringMatching(/^bag_[02]/) });
+    expect(files[0]?.metadata['auraison.absent']).toMatchObject({
+      first: expect.stringMatching(/^bag_[02]/),
+    });
     expect((await bagInfo(bag)).absent).toHaveLength(2);
 
     const late = await convert(bag, 'late.mcap', { start: '+3.5s' });

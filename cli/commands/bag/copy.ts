@@ -156,7 +156,9 @@ export function absentView({ first, last, files, afterNs, beforeNs }: AbsentFile
 export function absentLines(absent: readonly AbsentFiles[]): string[] {
   return absent.map(({ first, last, files, afterNs, beforeNs }) => {
     const what =
-      files === 1 ? `${first} is not in the folder` : `${first} to ${last} (${files} files) are not in the folder`;
+      files === 1
+        ? `${first} is not in the folder`
+        : `${first} to ${last} (${files} files) are not in the folder`;
     const gap =
       afterNs !== undefined && beforeNs !== undefined && beforeNs > afterNs
         ? `; nothing is there for ${(Number(beforeNs - afterNs) / 1e9).toFixed(1)} s from ${isoTime(afterNs)}`
