@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import type { Nanoseconds } from '../../contract/core.ts';
-import type { Bag } from './bag.ts';
 
 /** Files that the numbers of a bag say there were, and that neither lie in its folder nor are listed in its metadata. */
 export type AbsentFiles = {
@@ -20,8 +19,15 @@ export type PresentFile = {
   readonly endNs: Nanoseconds | undefined;
 };
 
+/** What is read of an open file. */
+type Held = {
+  readonly topics: readonly { readonly messages: number }[];
+  readonly startNs: Nanoseconds;
+  readonly endNs: Nanoseconds;
+};
+
 /** `bag` is undefined for a file that cannot be opened. */
-export function presentFile(path: string, bag: Bag | undefined): PresentFile {
+export function presentFile(path: string, bag: Held | undefined): PresentFile {
   const isFilled = bag?.topics.some(({ messages }) => messages > 0);
   return { path, startNs: isFilled ? bag?.startNs : undefined, endNs: isFilled ? bag?.endNs : undefined };
 }
