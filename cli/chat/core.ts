@@ -1,3 +1,4 @@
+import { isStopOrder } from '../../contract/core.ts';
 import { Asked, type OpenApproval } from './asked.ts';
 import { HELP, meaningOf, type Said } from './commands.ts';
 import { Draft } from './draft.ts';
@@ -30,6 +31,10 @@ export class ChatCore {
   #early: Message[] = [];
   /** The person pressed Ctrl-C, and has said nothing since. */
   #stopping = false;
+  /** An order to stop that was said while the session was being opened: the session has to hear it too. */
+  #toldEarly: string | undefined;
+  /** Orders to stop the robot that were not answered yet: what was said. */
+  readonly #robotStops = new Map<string, string>();
   /** Id of the newest words that have no answer yet; `heard` once the log has them. */
   #owed: string | undefined;
   /** All of the past was read once. */
@@ -65,6 +70,7 @@ export class ChatCore {
       !this.#outbox.busy &&
       this.#creating === undefined &&
       this.#answers.size === 0 &&
+      this.#robotStops.size === 0 &&
       (state === 'ended' || state === 'new' || (state === 'waiting' && this.#owed === undefined))
     );
   }
@@ -100,6 +106,8 @@ export class ChatCore {
   #line(said: Said): void {
     if (said.kind === 'quit') this.#orders.push({ do: 'leave' });
     else if (said.kind === 'help') this.#note(HELP);
+    else if ((said.kind === 'say' || said.kind === 'follow') && isStopOrder(said.text))
+      this.#stopRobot(said.text);
     else if (this.status.state === 'ended')
       this.#note('the session has ended; auraison chat starts another one');
     else if (said.kind === 'wrong') this.#shown.push({ kind: 'error', text: said.why });
@@ -174,10 +182,7 @@ export class ChatCore {
       this.#note('the agent does nothing');
       return;
     }
-    for (const { id, body } of unsent) {
-      if (this.#owed === id) this.#owed = undefined;
-      this.#note(`not sent: ${wordsOf(body)}`);
-    }
+    this.#drop(unsent);
   }
 
   #stopMessage(): Message {
@@ -186,12 +191,62 @@ export class ChatCore {
     return { do: 'message', id, path: 'stop', body: { message_id: id } };
   }
 
+  /**
+   * The robot is stopped at once, beside whatever is being sent. A session that is open hears the words, which stop the
+   * robot and leave it open; without one they go to the robot itself. What was said before and not sent is dropped.
+   */
+  #stopRobot(words: string): void {
+    this.#shown.push({ kind: 'said', by: 'you', text: words });
+    const unsent = this.#early.splice(0);
+    if (this.#session === undefined || this.status.state === 'ended') {
+      this.#directly(words);
+      if (this.#creating !== undefined) this.#toldEarly = words;
+    } else {
+      const { orders, dropped } = this.#outbox.stop(this.#stopInWords(words));
+      this.#orders.push(...orders);
+      unsent.push(...dropped);
+    }
+    this.#drop(unsent);
+  }
+
+  #stopInWords(words: string): Message {
+    const id = this.#nextId();
+    this.#mine.add(id);
+    this.#robotStops.set(id, words);
+    return { do: 'message', id, path: 'steer', body: { text: words, message_id: id }, urgent: true };
+  }
+
+  /** The door for motion: it needs no session. */
+  #directly(words: string): void {
+    const id = this.#nextId();
+    this.#robotStops.set(id, words);
+    this.#orders.push({ do: 'stop_robot', id, words });
+  }
+
+  #drop(unsent: readonly Message[]): void {
+    for (const { id, body } of unsent) {
+      if (this.#owed === id) this.#owed = undefined;
+      this.#note(`not sent: ${wordsOf(body)}`);
+    }
+  }
+
+  /** Says that it was ordered, never that the robot stands. What a session did not take goes to the robot itself. */
+  #ordered(id: string, words: string, result: Settled): void {
+    this.#robotStops.delete(id);
+    if (result.as === 'done') this.#note('the robot was ordered to stop');
+    else if (this.#mine.delete(id)) this.#directly(words);
+    else this.#failed('the robot was NOT ordered to stop, use auraison estop', result);
+  }
+
   #opened(session: string, words: string | undefined): void {
     this.#session = session;
     this.#shown.push({ kind: 'session', session_id: session });
     if (words !== undefined) this.#shown.push({ kind: 'said', by: 'first words', text: words });
     // Said before there was a session to stop.
-    if (this.#stopping) this.#orders.push(...this.#outbox.stop(this.#stopMessage()).orders);
+    if (this.#toldEarly !== undefined)
+      this.#orders.push(...this.#outbox.stop(this.#stopInWords(this.#toldEarly)).orders);
+    else if (this.#stopping) this.#orders.push(...this.#outbox.stop(this.#stopMessage()).orders);
+    this.#toldEarly = undefined;
     for (const order of this.#early.splice(0)) {
       this.#mine.add(order.id);
       this.#orders.push(...(this.#outbox.add(order) ?? []));
@@ -199,9 +254,17 @@ export class ChatCore {
   }
 
   #settled(id: string, result: Settled): void {
+    const ordered = this.#robotStops.get(id);
+    if (ordered !== undefined) {
+      // An unsure one went to the robot itself by another way: the session need not hear it again.
+      this.#orders.push(...this.#outbox.settled(id, { as: 'done' }, () => this.#stopMessage()));
+      this.#ordered(id, ordered, result);
+      return;
+    }
     if (id === this.#creating) {
       this.#creating = undefined;
       if (result.as !== 'done') {
+        this.#toldEarly = undefined;
         this.#owed = undefined;
         this.#early = [];
         this.#failed('the session was not opened', result);

@@ -18,6 +18,7 @@ import {
   type RuntimeApi,
   type RuntimeStatus,
   type Submitted,
+  stopRobot,
   TOPICS,
   type Tool,
   type WorkCounter,
@@ -43,6 +44,7 @@ import {
   keyOf,
   questionOf,
   refusedEvent,
+  wordsToAgent,
 } from './intents/intent-desk.ts';
 import { PolicyGate } from './law/policy-gate.ts';
 import { loopToolNames } from './loop/loop-harness.ts';
@@ -177,6 +179,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
       append,
       details: (view) => this.#details(view),
       blobs: options.blobs,
+      stopRobot: (reason, by, keep) => stopRobot({ bus, clock, runtime: this }, reason, by, keep),
+      stopRun: (run, reason, by) =>
+        bus.request('execution', METHODS.execution.robotStop, { run, reason, by }),
     });
   }
 
@@ -233,6 +238,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   }
 
   async submit(request: unknown, context: PolicyContext): Promise<Submitted> {
+    await this.control.stops.refuse('submit', wordsToAgent(request), context);
     return await this.#submit(request, context, {});
   }
 

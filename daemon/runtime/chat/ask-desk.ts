@@ -8,6 +8,7 @@ import {
   checker,
   EdgeError,
   type IdSource,
+  isStopOrder,
   type ModelAnswer,
   type NamedPlace,
   type PolicyContext,
@@ -16,7 +17,6 @@ import {
   type Submitted,
   toWireTime,
 } from '../../../contract/index.ts';
-import { isStopWish } from '../phrases/stop-words.ts';
 import { type Meant, meant, sayable } from './ask-phrases.ts';
 import { type AskChoice, askMessages, choicesFor, isRelative, NONE } from './ask-prompt.ts';
 
@@ -71,7 +71,7 @@ export class AskDesk implements AskApi {
 
   async plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan> {
     const { ids, apps, places, stop, stops } = this.#parts;
-    if (isStopWish(words)) {
+    if (isStopOrder(words)) {
       const stopped = await stop(`"${words.slice(0, 64)}"`, who.principal);
       return {
         ask_id: ids.next<string>(),
