@@ -4,8 +4,9 @@ import { HELP, meaningOf, type Said } from './commands.ts';
 import { Draft } from './draft.ts';
 import { shownOf } from './event-shown.ts';
 import { Outbox } from './outbox.ts';
+import { RobotStops } from './robot-stops.ts';
 import type { Input, Order, Settled, Shown, Status, Step } from './shown.ts';
-import { StatusBook } from './status-book.ts';
+import { modelsText, StatusBook } from './status-book.ts';
 
 type Message = Extract<Order, { readonly do: 'message' }>;
 type Answer = Extract<Order, { readonly do: 'approve' | 'answer' }>;
@@ -31,10 +32,7 @@ export class ChatCore {
   #early: Message[] = [];
   /** The person pressed Ctrl-C, and has said nothing since. */
   #stopping = false;
-  /** An order to stop that was said while the session was being opened: the session has to hear it too. */
-  #toldEarly: string | undefined;
-  /** Orders to stop the robot that were not answered yet: what was said. */
-  readonly #robotStops = new Map<string, string>();
+  readonly #robotStops: RobotStops;
   /** Id of the newest words that have no answer yet; `heard` once the log has them. */
   #owed: string | undefined;
   /** All of the past was read once. */
@@ -44,6 +42,7 @@ export class ChatCore {
 
   constructor(nextId: () => string) {
     this.#nextId = nextId;
+    this.#robotStops = new RobotStops(nextId);
   }
 
   get status(): Status {
@@ -70,7 +69,7 @@ export class ChatCore {
       !this.#outbox.busy &&
       this.#creating === undefined &&
       this.#answers.size === 0 &&
-      this.#robotStops.size === 0 &&
+      !this.#robotStops.busy &&
       (state === 'ended' || state === 'new' || (state === 'waiting' && this.#owed === undefined))
     );
   }
@@ -191,36 +190,23 @@ export class ChatCore {
     return { do: 'message', id, path: 'stop', body: { message_id: id } };
   }
 
-  /**
-   * The robot is stopped at once, beside whatever is being sent. A session that is open hears the words, which stop the
-   * robot and leave it open; without one they go to the robot itself. What was said before and not sent is dropped.
-   */
+  /** The robot is stopped at once, beside whatever is being sent; what was said before and not sent is dropped. */
   #stopRobot(words: string): void {
     this.#shown.push({ kind: 'said', by: 'you', text: words });
     const unsent = this.#early.splice(0);
-    if (this.#session === undefined || this.status.state === 'ended') {
-      this.#directly(words);
-      if (this.#creating !== undefined) this.#toldEarly = words;
-    } else {
-      const { orders, dropped } = this.#outbox.stop(this.#stopInWords(words));
-      this.#orders.push(...orders);
-      unsent.push(...dropped);
-    }
+    if (this.#session === undefined || this.status.state === 'ended')
+      this.#orders.push(this.#robotStops.toRobot(words, this.#creating !== undefined));
+    else unsent.push(...this.#stopInWords(words));
     this.#drop(unsent);
   }
 
-  #stopInWords(words: string): Message {
-    const id = this.#nextId();
-    this.#mine.add(id);
-    this.#robotStops.set(id, words);
-    return { do: 'message', id, path: 'steer', body: { text: words, message_id: id }, urgent: true };
-  }
-
-  /** The door for motion: it needs no session. */
-  #directly(words: string): void {
-    const id = this.#nextId();
-    this.#robotStops.set(id, words);
-    this.#orders.push({ do: 'stop_robot', id, words });
+  /** To the session; gives what was not sent yet. */
+  #stopInWords(words: string): readonly Message[] {
+    const order = this.#robotStops.toSession(words);
+    this.#mine.add(order.id);
+    const { orders, dropped } = this.#outbox.stop(order);
+    this.#orders.push(...orders);
+    return dropped;
   }
 
   #drop(unsent: readonly Message[]): void {
@@ -230,23 +216,14 @@ export class ChatCore {
     }
   }
 
-  /** Says that it was ordered, never that the robot stands. What a session did not take goes to the robot itself. */
-  #ordered(id: string, words: string, result: Settled): void {
-    this.#robotStops.delete(id);
-    if (result.as === 'done') this.#note('the robot was ordered to stop');
-    else if (this.#mine.delete(id)) this.#directly(words);
-    else this.#failed('the robot was NOT ordered to stop, use auraison estop', result);
-  }
-
   #opened(session: string, words: string | undefined): void {
     this.#session = session;
     this.#shown.push({ kind: 'session', session_id: session });
     if (words !== undefined) this.#shown.push({ kind: 'said', by: 'first words', text: words });
     // Said before there was a session to stop.
-    if (this.#toldEarly !== undefined)
-      this.#orders.push(...this.#outbox.stop(this.#stopInWords(this.#toldEarly)).orders);
+    const early = this.#robotStops.early();
+    if (early !== undefined) this.#stopInWords(early);
     else if (this.#stopping) this.#orders.push(...this.#outbox.stop(this.#stopMessage()).orders);
-    this.#toldEarly = undefined;
     for (const order of this.#early.splice(0)) {
       this.#mine.add(order.id);
       this.#orders.push(...(this.#outbox.add(order) ?? []));
@@ -254,17 +231,18 @@ export class ChatCore {
   }
 
   #settled(id: string, result: Settled): void {
-    const ordered = this.#robotStops.get(id);
-    if (ordered !== undefined) {
-      // An unsure one went to the robot itself by another way: the session need not hear it again.
+    const ordered = this.#robotStops.settled(id, result);
+    if (ordered) {
+      // One that is unsure goes another way: the session need not hear it again.
       this.#orders.push(...this.#outbox.settled(id, { as: 'done' }, () => this.#stopMessage()));
-      this.#ordered(id, ordered, result);
+      if (ordered.again) this.#orders.push(ordered.again);
+      this.#shown.push(...ordered.shown);
       return;
     }
     if (id === this.#creating) {
       this.#creating = undefined;
       if (result.as !== 'done') {
-        this.#toldEarly = undefined;
+        this.#robotStops.early();
         this.#owed = undefined;
         this.#early = [];
         this.#failed('the session was not opened', result);
@@ -417,9 +395,4 @@ export class ChatCore {
 function wordsOf(body: Message['body']): string {
   const { text, model, level, kind } = body;
   return String(text ?? model ?? level ?? kind ?? 'a close');
-}
-
-function modelsText(sizes: ReadonlyMap<string, number>): string {
-  if (sizes.size === 0) return 'no models are configured';
-  return [...sizes].map(([name, size]) => `${name} (${size} tokens)`).join(', ');
 }

@@ -18,6 +18,7 @@ import { reasonWith } from './robot-requests.ts';
 import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
 import { StopLatch } from './safety/stop-latch.ts';
+import { StopNews } from './safety/stop-news.ts';
 import { notConfirmed, stoppedInTime } from './safety/stopped-in-time.ts';
 
 /** Lifetime of a lease without renewal, and the longest lifetime on request; milliseconds. */
@@ -38,6 +39,8 @@ export type MotionTold = {
   /** Principal of the request at the API. */
   readonly by?: string | undefined;
   readonly traceparent?: string | undefined;
+  /** When it was wanted; absent: now. What was wanted before a stop does not start. */
+  readonly wantedAtMs?: number | undefined;
   /** A check before the lease is taken: a refusal ends nothing that moves. Cancels and stops work meanwhile. */
   readonly before?: () => Promise<void>;
 };
@@ -88,6 +91,7 @@ export class Actuation {
   readonly #leases: MotionLeases;
   readonly #latch: StopLatch;
   readonly #times: LeaseTimes;
+  readonly news: StopNews;
   /** Running stops of everything. */
   #stopsUnderWay = 0;
   readonly #stopListeners = new Set<() => void>();
@@ -102,6 +106,7 @@ export class Actuation {
   ) {
     const { word, latch, times = { ttlMs: LEASE_TTL_MS, ttlMsMax: LEASE_TTL_MS_MAX } } = safety;
     this.#context = context;
+    this.news = new StopNews(context);
     this.#latch = latch;
     this.#times = times;
     this.#stops = [...stops, ...movers.map(stopOf)];
@@ -165,7 +170,7 @@ export class Actuation {
   /**
    * `signal` aborts when the motion is cancelled or its lease is lost. If this happens while it waits for the lease, it
    * starts aborted. `lease` is passed to control threads: they check in each step whether it still holds. Rejects
-   * with `lease.held`, `estop.engaged`, and `cell.unavailable` once the cell stops.
+   * with `robot.preempted` (wanted before a stop), `lease.held`, `estop.engaged`, and `cell.unavailable` once the cell stops.
    */
   async move(
     motionId: string,
@@ -175,6 +180,7 @@ export class Actuation {
     mandate: Mandate = AGENT,
   ): Promise<MotionResult> {
     this.#latch.check('robot-motion', motionId);
+    this.news.check('robot-motion', motionId, told?.wantedAtMs);
     if (this.#motions.has(motionId)) {
       throw new EdgeError('schema.invalid', {
         ...{
@@ -362,6 +368,7 @@ export class Actuation {
 
   async #whileStopping(stop: () => Promise<void>): Promise<void> {
     this.#stopsUnderWay++;
+    this.news.ordered();
     for (const listen of this.#stopListeners) listen();
     try {
       await stop();

@@ -58,6 +58,11 @@ export type ControllersDeskDeps = {
   readonly actuation: ControllerLease;
   /** Throws why a controller may not move anything, for example because it has no limits. */
   admit?(spec: ControllerSpec): void;
+  /** News of stops: a stop of controllers is one, and what was wanted before a stop does not start. */
+  readonly news?: () => {
+    ordered(): void;
+    check(operation: string, subject: string, wantedAtMs: number | undefined): void;
+  };
   /** UUIDv7. */
   newId(): string;
   /** Every step as the thread reports it, before it is sent. */
@@ -148,8 +153,9 @@ export class ControllersDesk {
    * another one has its output), `lease.held`, and as `PolicyDesk.open`; with `model.bad_observation` where the
    * policy takes or gives something else than this controller has.
    */
-  async begin(order: ControllerOrder, from: CellName): Promise<ControllerView> {
+  async begin(order: ControllerOrder, from: CellName, wantedAtMs?: number): Promise<ControllerView> {
     const slot = this.#find(order.controller);
+    this.#deps.news?.().check('start a controller', order.controller, wantedAtMs);
     const motionId = order.motionId ?? this.#deps.newId();
     if (slot.run?.order.motionId === motionId) return this.#view(slot);
     const known = this.#starts.get(motionId);
@@ -179,6 +185,8 @@ export class ControllersDesk {
     { motionId, by }: { motionId?: string | undefined; by?: string | undefined } = {},
   ): Promise<readonly ControllerView[]> {
     const said = reasonWith(reason, by);
+    // The end of one motion is no stop of the robot.
+    if (motionId === undefined) this.#deps.news?.().ordered();
     const slots = name === undefined ? this.#slots : [this.#find(name)];
     if (motionId !== undefined && this.#starts.has(motionId)) this.#stoppedStarts.set(motionId, said);
     const own = ({ run }: ControllerSlot) => motionId === undefined || run?.order.motionId === motionId;

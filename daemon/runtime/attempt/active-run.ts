@@ -290,8 +290,9 @@ export class ActiveRun {
   }
 
   #gate(approvals: RunApprovals | undefined): ToolGate {
-    const { view, clock, ids, hooks, robot } = this.#parts;
+    const { view, clock, ids, hooks, robot, stops } = this.#parts;
     return new ToolGate({
+      ...(stops ? { stops } : {}),
       runId: this.#runId,
       intent: view.intent,
       clock,
