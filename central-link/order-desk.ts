@@ -165,7 +165,7 @@ export class OrderDesk {
   }
 
   /**
-   * When the order was posted, as far as this robot can tell: by the clock of central, never later than its first try and at
+   * When the order was posted, as far as this robot knows: by the clock of central, never later than its first try and at
    * most `POSTED_MS_MAX` before it, since the two clocks may differ.
    */
   #wantedAtMs({ order_id, posted_ns }: LinkOrder): number {

@@ -13,7 +13,7 @@ type StopPorts = {
 
 /**
  * Stops the robot: it is stopped, and every run that could move it again is cancelled, waiting ones included. `by`: the
- * principal that asked, for the log. `keep`: a run that is not cancelled, since it hears of the stop by itself. Rejects
+ * principal that asked, for the log. `keep`: a run that is not cancelled, since it gets the stop as a message. Rejects
  * where the stop was not confirmed; the runs are still cancelled.
  */
 export async function stopRobot(

@@ -4,7 +4,7 @@ import type { Input, Order, SessionBox, Settled } from './shown.ts';
 
 const AS_CLI = { 'x-auraison-origin': 'cli' } as const;
 const RETRY_MS = 500;
-/** A stop that has no answer by then may not have arrived, milliseconds: the person is told. */
+/** A stop that has no answer by then may not have arrived, milliseconds; it then goes another way. */
 const STOP_MS = 6_000;
 /** A stream without a heartbeat for so long is dead, milliseconds. */
 const SILENT_MS = 3 * LIMITS.STREAM_HEARTBEAT_MS;

@@ -4,8 +4,8 @@ type Message = Extract<Order, { readonly do: 'message' }>;
 type Direct = Extract<Order, { readonly do: 'stop_robot' }>;
 
 /**
- * Orders to stop the robot in words. A session that is open gets them, which leaves it open; where there is none, and what
- * a session did not take, goes to the robot itself. Pure.
+ * Orders to stop the robot in words. A session that is open gets them, which leaves it open; all other orders, and what
+ * a session did not take, go to the robot itself. Pure.
  */
 export class RobotStops {
   readonly #nextId: () => string;

@@ -13,7 +13,7 @@ import {
 } from '../../contract/core.ts';
 import { ActuationLease, LEASE_PRIORITIES, roleOf } from './lease.ts';
 import { type Mandate, MotionLeases } from './motion-leases.ts';
-import { noteStop, preempted, whyOf } from './note-stop.ts';
+import { closing, lost, noteStop, preempted, whyOf } from './note-stop.ts';
 import { reasonWith } from './robot-requests.ts';
 import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
@@ -39,7 +39,7 @@ export type MotionTold = {
   /** Principal of the request at the API. */
   readonly by?: string | undefined;
   readonly traceparent?: string | undefined;
-  /** When it was wanted; absent: now. What was wanted before a stop does not start. */
+  /** What was wanted before a stop does not start; absent: it is wanted now. */
   readonly wantedAtMs?: number | undefined;
   /** A check before the lease is taken: a refusal ends nothing that moves. Cancels and stops work meanwhile. */
   readonly before?: () => Promise<void>;
@@ -368,10 +368,11 @@ export class Actuation {
 
   async #whileStopping(stop: () => Promise<void>): Promise<void> {
     this.#stopsUnderWay++;
-    this.news.ordered();
     for (const listen of this.#stopListeners) listen();
+    const stopped = stop();
+    this.news.ordered();
     try {
-      await stop();
+      await stopped;
     } finally {
       this.#stopsUnderWay--;
     }
@@ -393,15 +394,6 @@ export class Actuation {
 function stopOf({ stop }: Mover): Stop {
   return (reason) => stop(reason);
 }
-
-function closing(motionId: string): EdgeError {
-  return new EdgeError('cell.unavailable', {
-    ...{ operation: 'robot-motion', subject: motionId, message: 'the execution cell is shutting down' },
-  });
-}
-
-const lost = (motionId: string) =>
-  new EdgeError('lease.lost', { operation: 'robot-motion', subject: motionId });
 
 /** For tests of other parts, without an emergency stop. */
 const unlatched = (word = new SafetyWord()): Safety => ({ word, latch: new StopLatch(word) });

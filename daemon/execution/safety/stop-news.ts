@@ -27,7 +27,11 @@ export class StopNews {
   ordered(): void {
     this.#lastMs = this.#clock.monotonicMs();
     const news: News = { atMs: this.#lastMs };
-    this.#bus.broadcast(TOPICS.robotStopped, news);
+    try {
+      this.#bus.broadcast(TOPICS.robotStopped, news);
+    } catch {
+      // The supervisor is gone: no other cell could ask for anything.
+    }
   }
 
   /** Throws `robot.preempted` for what was wanted before the last order to stop. Undefined: it is wanted now. */

@@ -292,12 +292,9 @@ export class ActiveRun {
   #gate(approvals: RunApprovals | undefined): ToolGate {
     const { view, clock, ids, hooks, robot, stops } = this.#parts;
     return new ToolGate({
-      ...(stops ? { stops } : {}),
       runId: this.#runId,
       intent: view.intent,
-      clock,
-      ids,
-      hooks,
+      ...{ clock, ids, hooks, stops },
       journal: new ToolJournal(view.calls),
       signal: this.#abort.signal,
       emit: (events) => this.#end.note(events, (now) => this.#append(now)),

@@ -77,7 +77,7 @@ export class RunControl implements RunControlApi {
       isSaid: (runId, messageId) => this.#said(runId, messageId),
       newId: () => parts.ids.next<string>(),
       append: parts.append,
-      tell: (runId, message, who, messageId) => this.#once(runId, message, who, messageId),
+      say: (runId, message, who, messageId) => this.#once(runId, message, who, messageId),
     });
   }
 

@@ -22,7 +22,7 @@ export type StopInWordsParts = {
   readonly newId: () => string;
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   /** Hands a stop to a session, and logs it. Counts once for each id. */
-  readonly tell: (
+  readonly say: (
     runId: string,
     message: RunMessage,
     who: PolicyContext,
@@ -32,7 +32,7 @@ export type StopInWordsParts = {
 
 const WORDS_SHOWN = 64;
 
-/** The words of a message that are an order to stop; undefined: it is none. */
+/** The words of a message that are an order to stop; undefined where they are something else. */
 export function stopIn(message: RunMessage): string | undefined {
   const isWords = message.kind === 'steer' || message.kind === 'follow_up';
   return isWords && isStopOrder(message.text) ? message.text : undefined;
@@ -58,7 +58,7 @@ export class StopInWords {
     const hears = view !== undefined && isListening(view);
     const stopped = this.#order(text, who, hears ? runId : undefined);
     stopped.catch(() => {});
-    // In the turn of the order. That a log refuses it does not make it undone.
+    // In the turn of the order. A log that refuses it does not undo it.
     if (view) await this.#note(view, hears, text, who, messageId).catch(() => {});
     const isConfirmed = await stopped;
     const state = find(runId)?.state;
@@ -96,10 +96,10 @@ export class StopInWords {
     who: PolicyContext,
     messageId: string,
   ): Promise<void> {
-    const { tell, append, isSaid } = this.#parts;
+    const { say, append, isSaid } = this.#parts;
     const runId = view.state.run_id;
     const message: RunMessage = { kind: 'stop', text };
-    if (hears) await tell(runId, message, who, messageId);
+    if (hears) await say(runId, message, who, messageId);
     else if (!isFinished(view.state.status) && !isSaid(runId, messageId))
       await append([messageEvent(runId, messageId, message, who)]);
   }

@@ -79,7 +79,7 @@ export type ToolGateParts = {
   /** Resolves when the run is not paused. */
   readonly unpaused: () => Promise<void>;
   /** Stops of the robot; absent: in a replay and in tests of other parts. */
-  readonly stops?: Pick<StopCount, 'now' | 'since'>;
+  readonly stops?: Pick<StopCount, 'now' | 'since'> | undefined;
   /** How long the run was paused so far, milliseconds; absent: it never is. */
   readonly pausedMs?: () => number;
   /** Called before each motion: pauses the run if a holder of a higher rank has taken the robot. */

@@ -99,7 +99,6 @@ export class ToolGate {
     return await inTurn(motionTurn, effect, signal, () => this.#call(effect, wanted));
   }
 
-  /** `wanted`: when the run made the call, before it was judged. */
   async #call(effect: Effect, wanted: Wanted | undefined): Promise<Answered> {
     const { journal } = this.#parts;
     if (effect.tool === 'robot.stop' && !this.#parts.instead) await this.#stopFirst(effect);
@@ -298,10 +297,9 @@ export class ToolGate {
     effect: Effect,
     callId: string,
     judged: number,
-    made: Wanted | undefined,
+    wanted: Wanted | undefined,
   ): Promise<Answered> {
     const { clock, stops } = this.#parts;
-    let wanted = made;
     for (let paused = judged; ; ) {
       // Hooks, people and the log took time. If the run was paused meanwhile, the robot stands, and the call waits.
       await this.#ready(effect);
@@ -310,7 +308,6 @@ export class ToolGate {
       const now = this.#pausedMs();
       if (now === paused || this.#signal.aborted || this.#parts.instead) break;
       paused = now;
-      // A person has let the run continue.
       wanted = stops?.now();
       await this.#judgeAfterPause(effect, callId);
     }
