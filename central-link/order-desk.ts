@@ -34,6 +34,8 @@ const SUBMIT_MS = 8_000;
 /** For this long after a submit without an answer the intent may still be accepted. */
 const DOUBT_MS = 60_000;
 const CANCEL_MS = 10_000;
+/** A stop that is longer ago counts for no order that was fetched after it: the clocks of central and robot may differ. */
+const POSTED_MS_MAX = 60 * 60_000;
 /** Nothing was decided: the order stays and is tried again. So it does where no policy answered in time. */
 const UNDECIDED: ReadonlySet<string> = new Set([
   ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'deadline.exceeded'],
@@ -49,6 +51,8 @@ export class OrderDesk {
   readonly #later = new Map<string, Backoff>();
   /** Intents whose last submit got no answer, and since when: they may have been accepted. */
   readonly #doubted = new Map<string, number>();
+  /** When intents were first tried, by the clock of the host: what was asked for before a stop does not start after it. */
+  readonly #firstMs = new Map<string, number>();
   /** Intents that are not submitted again, and the cancellations that wait for their results. */
   readonly #cancelling = new Map<string, string>();
 
@@ -72,7 +76,7 @@ export class OrderDesk {
   /** Forgets orders that central no longer lists. */
   keepOnly(orders: readonly LinkOrder[]): void {
     const asked = new Set(orders.map(({ order_id }) => order_id));
-    for (const map of [this.#later, this.#doubted])
+    for (const map of [this.#later, this.#doubted, this.#firstMs])
       for (const id of map.keys()) if (!asked.has(id)) map.delete(id);
     for (const [target, by] of this.#cancelling)
       if (!asked.has(target) || !asked.has(by)) this.#cancelling.delete(target);
@@ -107,6 +111,7 @@ export class OrderDesk {
   #forget(orderId: string): void {
     this.#later.delete(orderId);
     this.#doubted.delete(orderId);
+    this.#firstMs.delete(orderId);
     this.#cancelling.delete(orderId);
   }
 
@@ -150,13 +155,27 @@ export class OrderDesk {
   async #intent(order: LinkOrder): Promise<OrderReport> {
     const request = { ...order.body, idempotency_key: keyOf(order.order_id) };
     const body: IntentSubmit = { request, context: this.#context(order) };
-    const run = await this.#ask(METHODS.runtime.intentSubmit, body, SUBMIT_MS);
+    const run = await this.#ask(METHODS.runtime.intentSubmit, body, SUBMIT_MS, this.#wantedAtMs(order));
     return {
       order_id: order.order_id,
       state: 'accepted',
       run_id: run.run_id,
       reason: run.reason.slice(0, 512),
     };
+  }
+
+  /**
+   * When the order was posted, as far as this robot knows: by the clock of central, never later than its first try and at
+   * most `POSTED_MS_MAX` before it, since the two clocks may differ.
+   */
+  #wantedAtMs({ order_id, posted_ns }: LinkOrder): number {
+    const { clock } = this.#options;
+    const known = this.#firstMs.get(order_id);
+    if (known !== undefined) return known;
+    const agoMs = Number(clock.now() - BigInt(posted_ns)) / 1e6;
+    const wanted = clock.monotonicMs() - Math.min(Math.max(0, agoMs), POSTED_MS_MAX);
+    this.#firstMs.set(order_id, wanted);
+    return wanted;
   }
 
   /** Also for an intent that was not accepted yet: it never will be. */
@@ -245,8 +264,13 @@ export class OrderDesk {
     };
   }
 
-  #ask<N extends RuntimeCall>(method: N, body: CallAsk<N>, timeoutMs: number): Promise<CallReply<N>> {
-    return this.#options.bus.request<N>('runtime', method, body, timeoutMs);
+  #ask<N extends RuntimeCall>(
+    method: N,
+    body: CallAsk<N>,
+    timeoutMs: number,
+    wantedAtMs?: number,
+  ): Promise<CallReply<N>> {
+    return this.#options.bus.request<N>('runtime', method, body, timeoutMs, wantedAtMs);
   }
 }
 

@@ -108,11 +108,16 @@ export const TOPICS = {
   configChanged: 'config.changed',
   /** The emergency stop was engaged: `EStopState`. Sent by the execution cell. */
   stopEngaged: 'estop.engaged',
+  /** The robot was ordered to stop, by whatever way: `StopNews`. Sent by the execution cell in the turn of the stop. */
+  robotStopped: 'robot.stopped',
   /** A lease above the rank of an agent is being taken: `Takeover`. Sent by the execution cell before motions end. */
   leaseTaken: 'lease.taken',
   /** The policies in force have changed: `{sha256}`. */
   policyChanged: 'policy.changed',
 } as const;
+
+/** `atMs`: when the order reached the execution cell, by `Clock.monotonicMs`. */
+export type StopNews = { readonly atMs: number };
 
 /** `config` is the whole configuration as the daemon read it; each cell knows its own part of it. */
 export type ConfigChange = { readonly sections: readonly string[]; readonly config: unknown };

@@ -61,6 +61,8 @@ export * from './sample.ts';
 export * from './sandbox-limits.ts';
 export type * from './schedule.ts';
 export type * from './skill.ts';
+export * from './stop-robot.ts';
+export * from './stop-words.ts';
 export * from './takeover.ts';
 export type * from './time.ts';
 export type * from './tool-call.ts';

@@ -54,6 +54,8 @@ export * from './sandbox-limits.ts';
 export type * from './schedule.ts';
 export * from './schema-kit.ts';
 export * from './skill.ts';
+export * from './stop-robot.ts';
+export * from './stop-words.ts';
 export * from './takeover.ts';
 export * from './time.ts';
 export * from './tool-call.ts';

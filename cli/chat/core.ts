@@ -1,10 +1,12 @@
+import { isStopOrder } from '../../contract/core.ts';
 import { Asked, type OpenApproval } from './asked.ts';
 import { HELP, meaningOf, type Said } from './commands.ts';
 import { Draft } from './draft.ts';
 import { shownOf } from './event-shown.ts';
 import { Outbox } from './outbox.ts';
+import { RobotStops } from './robot-stops.ts';
 import type { Input, Order, Settled, Shown, Status, Step } from './shown.ts';
-import { StatusBook } from './status-book.ts';
+import { modelsText, StatusBook } from './status-book.ts';
 
 type Message = Extract<Order, { readonly do: 'message' }>;
 type Answer = Extract<Order, { readonly do: 'approve' | 'answer' }>;
@@ -30,6 +32,7 @@ export class ChatCore {
   #early: Message[] = [];
   /** The person pressed Ctrl-C, and has said nothing since. */
   #stopping = false;
+  readonly #robotStops: RobotStops;
   /** Id of the newest words that have no answer yet; `heard` once the log has them. */
   #owed: string | undefined;
   /** All of the past was read once. */
@@ -39,6 +42,7 @@ export class ChatCore {
 
   constructor(nextId: () => string) {
     this.#nextId = nextId;
+    this.#robotStops = new RobotStops(nextId);
   }
 
   get status(): Status {
@@ -65,6 +69,7 @@ export class ChatCore {
       !this.#outbox.busy &&
       this.#creating === undefined &&
       this.#answers.size === 0 &&
+      !this.#robotStops.busy &&
       (state === 'ended' || state === 'new' || (state === 'waiting' && this.#owed === undefined))
     );
   }
@@ -100,6 +105,8 @@ export class ChatCore {
   #line(said: Said): void {
     if (said.kind === 'quit') this.#orders.push({ do: 'leave' });
     else if (said.kind === 'help') this.#note(HELP);
+    else if ((said.kind === 'say' || said.kind === 'follow') && isStopOrder(said.text))
+      this.#stopRobot(said.text);
     else if (this.status.state === 'ended')
       this.#note('the session has ended; auraison chat starts another one');
     else if (said.kind === 'wrong') this.#shown.push({ kind: 'error', text: said.why });
@@ -174,10 +181,7 @@ export class ChatCore {
       this.#note('the agent does nothing');
       return;
     }
-    for (const { id, body } of unsent) {
-      if (this.#owed === id) this.#owed = undefined;
-      this.#note(`not sent: ${wordsOf(body)}`);
-    }
+    this.#drop(unsent);
   }
 
   #stopMessage(): Message {
@@ -186,12 +190,40 @@ export class ChatCore {
     return { do: 'message', id, path: 'stop', body: { message_id: id } };
   }
 
+  /** The robot is stopped at once, beside whatever is being sent; what was said before and not sent is dropped. */
+  #stopRobot(words: string): void {
+    this.#shown.push({ kind: 'said', by: 'you', text: words });
+    const unsent = this.#early.splice(0);
+    if (this.#session === undefined || this.status.state === 'ended')
+      this.#orders.push(this.#robotStops.toRobot(words, this.#creating !== undefined));
+    else unsent.push(...this.#stopInWords(words));
+    this.#drop(unsent);
+  }
+
+  /** To the session; gives what was not sent yet. */
+  #stopInWords(words: string): readonly Message[] {
+    const order = this.#robotStops.toSession(words);
+    this.#mine.add(order.id);
+    const { orders, dropped } = this.#outbox.stop(order);
+    this.#orders.push(...orders);
+    return dropped;
+  }
+
+  #drop(unsent: readonly Message[]): void {
+    for (const { id, body } of unsent) {
+      if (this.#owed === id) this.#owed = undefined;
+      this.#note(`not sent: ${wordsOf(body)}`);
+    }
+  }
+
   #opened(session: string, words: string | undefined): void {
     this.#session = session;
     this.#shown.push({ kind: 'session', session_id: session });
     if (words !== undefined) this.#shown.push({ kind: 'said', by: 'first words', text: words });
     // Said before there was a session to stop.
-    if (this.#stopping) this.#orders.push(...this.#outbox.stop(this.#stopMessage()).orders);
+    const early = this.#robotStops.early();
+    if (early !== undefined) this.#stopInWords(early);
+    else if (this.#stopping) this.#orders.push(...this.#outbox.stop(this.#stopMessage()).orders);
     for (const order of this.#early.splice(0)) {
       this.#mine.add(order.id);
       this.#orders.push(...(this.#outbox.add(order) ?? []));
@@ -199,9 +231,18 @@ export class ChatCore {
   }
 
   #settled(id: string, result: Settled): void {
+    const ordered = this.#robotStops.settled(id, result);
+    if (ordered) {
+      // One that is unsure goes another way: the session need not hear it again.
+      this.#orders.push(...this.#outbox.settled(id, { as: 'done' }, () => this.#stopMessage()));
+      if (ordered.again) this.#orders.push(ordered.again);
+      this.#shown.push(...ordered.shown);
+      return;
+    }
     if (id === this.#creating) {
       this.#creating = undefined;
       if (result.as !== 'done') {
+        this.#robotStops.early();
         this.#owed = undefined;
         this.#early = [];
         this.#failed('the session was not opened', result);
@@ -354,9 +395,4 @@ export class ChatCore {
 function wordsOf(body: Message['body']): string {
   const { text, model, level, kind } = body;
   return String(text ?? model ?? level ?? kind ?? 'a close');
-}
-
-function modelsText(sizes: ReadonlyMap<string, number>): string {
-  if (sizes.size === 0) return 'no models are configured';
-  return [...sizes].map(([name, size]) => `${name} (${size} tokens)`).join(', ');
 }

@@ -13,6 +13,12 @@ export function shownOf(event: AgentEvent): readonly Shown[] {
       const { text, model, level } = body as Entry;
       if (typeof text === 'string' && (kind === 'steer' || kind === 'follow_up'))
         return [{ kind: 'said', by: principal, text }];
+      // In words it is an order to the robot. That it stands is not known here.
+      if (kind === 'stop' && typeof text === 'string')
+        return [
+          { kind: 'said', by: principal, text },
+          { kind: 'note', text: `${principal}: the robot was ordered to stop` },
+        ];
       return [{ kind: 'note', text: `${principal}: ${[kind, model ?? level ?? ''].join(' ').trim()}` }];
     }
     case 'tool.called': {

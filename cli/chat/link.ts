@@ -4,6 +4,8 @@ import type { Input, Order, SessionBox, Settled } from './shown.ts';
 
 const AS_CLI = { 'x-auraison-origin': 'cli' } as const;
 const RETRY_MS = 500;
+/** A stop that has no answer by then may not have arrived, milliseconds; it then goes another way. */
+const STOP_MS = 6_000;
 /** A stream without a heartbeat for so long is dead, milliseconds. */
 const SILENT_MS = 3 * LIMITS.STREAM_HEARTBEAT_MS;
 /** Kinds of events after which the state of a session may be another one. */
@@ -76,7 +78,10 @@ export class ChatLink {
     let result: Settled = { as: 'done' };
     try {
       if (order.do === 'create') await this.#create(order.id, order.text);
-      else if (order.do === 'message') await api.post(this.#at(order.path), order.body, 60_000, headers);
+      else if (order.do === 'stop_robot')
+        await api.post('/v1/robot/stop', { reason: `"${order.words.slice(0, 64)}"` }, STOP_MS, headers);
+      else if (order.do === 'message')
+        await api.post(this.#at(order.path), order.body, order.urgent ? STOP_MS : 60_000, headers);
       else if (order.do === 'approve')
         await api.post(`/v1/approvals/${order.approval_id}/answer`, {
           decision: order.decision,

@@ -59,10 +59,11 @@ export class Outbox {
 
   /** The daemon has it. */
   heard(id: string): boolean {
+    if (this.#stop?.id === id && this.#stopUnsure) this.#stop = undefined;
     return this.#unsure.delete(id);
   }
 
-  /** All events are here: what is not among them was not heard. A stop is sent again under its id, which counts once. */
+  /** All events are here: what is not among them was not heard. A stop is sent again. */
   caughtUp(): { readonly orders: readonly Order[]; readonly lost: readonly Message[] } {
     const lost = [...this.#unsure.values()];
     this.#unsure.clear();

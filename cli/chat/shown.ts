@@ -74,6 +74,8 @@ export type Order =
       readonly id: string;
       readonly path: 'steer' | 'follow-up' | 'messages' | 'stop' | 'close';
       readonly body: Readonly<Record<string, unknown>>;
+      /** An order to stop the robot: not answered soon, it goes another way. */
+      readonly urgent?: true;
     }
   | {
       readonly do: 'approve';
@@ -82,6 +84,8 @@ export type Order =
       readonly decision: 'allow' | 'deny';
     }
   | { readonly do: 'answer'; readonly id: string; readonly question_id: string; readonly answer: string }
+  /** Stops the robot itself, whatever becomes of a session. */
+  | { readonly do: 'stop_robot'; readonly id: string; readonly words: string }
   | { readonly do: 'models' }
   | { readonly do: 'leave' };
 

@@ -29,3 +29,8 @@ export class StatusBook {
     });
   }
 }
+
+export function modelsText(sizes: ReadonlyMap<string, number>): string {
+  if (sizes.size === 0) return 'no models are configured';
+  return [...sizes].map(([name, size]) => `${name} (${size} tokens)`).join(', ');
+}

@@ -16,22 +16,24 @@ export interface CellBus {
    * Rejects with `cell.unavailable`, `cell.restarted`, `deadline.exceeded`, or the error of the other side; with
    * `limit.exceeded` where the question or its answer is larger than the budget of the call: it was not sent; with
    * `schema.invalid`, which names the key, where the question is not what the schema of the call says; with `internal.fault` where the
-   * answer is not.
+   * answer is not. `wantedAtMs`: when what is asked for was wanted, by `Clock.monotonicMs`, where that was before this call.
    */
   request<N extends CallName>(
     to: CallTo<N>,
     method: N,
     body: CallAsk<N>,
     timeoutMs?: number,
+    wantedAtMs?: number,
   ): Promise<CallReply<N>>;
   /**
    * Answers requests to this cell. One handler per method; a throw becomes the caller's error. `madeAtMs` is when the
    * request was made, by `Clock.monotonicMs`. A handler that moves something checks it, since a request may have waited
-   * in a frozen process.
+   * in a frozen process. `wantedAtMs` is when a person or a program wanted it, which may be long before: policies were
+   * asked, or it was tried before. What was wanted before the robot was stopped does not start after it.
    */
   handle<N extends CallName>(
     method: N,
-    answer: (body: CallAsk<N>, from: CellName, madeAtMs: number) => Promise<CallReply<N>>,
+    answer: (body: CallAsk<N>, from: CellName, madeAtMs: number, wantedAtMs: number) => Promise<CallReply<N>>,
   ): void;
   /**
    * Broadcasts to every other cell, without an answer; lost if it is down, and if it is larger than a broadcast may be.

@@ -17,7 +17,11 @@ export type RunMessage =
    * Of an attended run: ends what it does now, with its motion, and drops what it has not heard yet. Then it waits for
    * the next message. Settles when the running calls have ended. No policy can deny it.
    */
-  | { readonly kind: 'stop' }
+  | {
+      readonly kind: 'stop';
+      /** The words of the person, where it was said in words. */
+      readonly text?: string;
+    }
   /** Of an attended run: it ends, as succeeded, once it waits. */
   | { readonly kind: 'close' }
   | { readonly kind: 'compact'; readonly text?: string }
@@ -55,8 +59,12 @@ export interface RunControlApi {
   /** Continues a paused run, and the runs that were paused with it. */
   resume(runId: string, reason?: string, by?: string): Promise<RunState>;
   /**
-   * `run.not_supported` where the harness of the run does not take this kind, `run.finished`, `policy.denied`,
-   * `cell.overloaded` where too much waits to be taken. A message sent twice under one `messageId` counts once.
+   * Words that are an order to stop (`isStopOrder`) stop the robot at once, before anything else is looked at, and every
+   * other run. A session hears of the stop and waits for what is said next; any other run is cancelled. A stop that is
+   * sent again stops again. It rejects only where it may not have reached the robot; the state has `stop_confirmed:
+   * false` where it was not confirmed that the robot stands. All else: `run.not_supported` where the harness of the run does not take this kind, `run.finished`, `policy.denied`,
+   * `cell.overloaded` where too much waits to be taken. Said twice under one
+   * `messageId` it counts once.
    */
   message(
     runId: string,
@@ -66,7 +74,10 @@ export interface RunControlApi {
   ): Promise<RunState>;
   /** The tree of a run's session, oldest first; empty where its harness has none. */
   session(runId: string): readonly SessionEntryView[];
-  /** Opens a new run that continues from an entry of a run's session, with another message where one is given. */
+  /**
+   * Opens a new run that continues from an entry of a run's session, with another message where one is given. Words that
+   * are an order to stop stop the robot and open no run: `robot.preempted`.
+   */
   fork(runId: string, entryId: string, who: PolicyContext, options?: ForkOptions): Promise<RunState>;
   /** A run and the runs it opened, parents before children. */
   tree(runId: string): readonly RunDetails[];

@@ -42,24 +42,37 @@ export type Submitted = {
   readonly duplicate: boolean;
 };
 
-/** How often the robot was stopped since this process started: what was wanted before a stop does not start after it. */
-export type StopCount = { readonly count: number; note(): void };
+/** Since when something is wanted, by `Clock.monotonicMs`; `stops`: how many stops were noted in this process by then. */
+export type Wanted = { readonly atMs: number; readonly stops?: number };
+
+/** Stops of the robot, by whatever way: what was wanted before a stop does not start after it. */
+export type StopCount = {
+  /** How many were noted here; those that come another way are not among them. */
+  readonly count: number;
+  /** An order to stop the robot came. */
+  note(): void;
+  /** For what is wanted now. */
+  now(): Wanted;
+  /** Whether the robot was ordered to stop since. */
+  since(wanted: Wanted): boolean;
+};
 
 /**
  * The runtime as the API and the command line use it. Every promise settles: hooks, harnesses and robots are
  * raced against deadlines. Any call may be repeated.
  */
 export interface RuntimeApi {
-  /** Every order to stop the robot, and every emergency stop, is noted here when it comes. */
+  /** Every order to stop the robot: those by the API when they come, all others as the execution cell reports them. */
   readonly stops: StopCount;
   /**
    * Opens a run. `request` is checked strictly: pass it on unchanged, as it was received.
    * Resolves when intent and run are durable. Rejects with `schema.invalid` (message names the path),
    * `intent.unknown_type`, `intent.duplicate`, `intent.expired`, `policy.denied`, `policy.needs_approval`,
-   * `run.limit`, `cell.overloaded` or `log.failed`; nothing was opened then. A run that was asked for before a stop, and
+   * `run.limit`, `cell.overloaded`, `robot.preempted` or `log.failed`; nothing was opened then. `wantedAtMs`: when it was
+   * wanted, by the clock of the host, where that was before this call: it was tried before, or waited elsewhere. A run that was asked for before a stop, and
    * opened after it, is cancelled at once.
    */
-  submit(request: unknown, context: PolicyContext): Promise<Submitted>;
+  submit(request: unknown, context: PolicyContext, wantedAtMs?: number): Promise<Submitted>;
   /**
    * Stops the robot, ends the run, then answers. A finished run stays as it is. `by`: the principal that asked, for the
    * log. The state has `stop_confirmed: false` where it was not confirmed that the robot stands. `run.not_found`.

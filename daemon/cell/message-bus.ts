@@ -30,7 +30,7 @@ type Open = {
   reject(error: Error): void;
 };
 
-type Handler = (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>;
+type Handler = (body: unknown, from: CellName, madeAtMs: number, wantedAtMs: number) => Promise<unknown>;
 
 /**
  * The CellBus of one cell over messages to the supervisor, which routes them. What is larger than its budget
@@ -61,12 +61,14 @@ export class MessageBus implements CellBus {
     method: N,
     body: CallAsk<N>,
     timeoutMs?: number,
+    wantedAtMs?: number,
   ): Promise<CallReply<N>>;
   request<T>(
     to: CellName,
     method: CallName,
     body: unknown,
     timeoutMs = budgetOf(method).deadlineMs,
+    wantedAtMs?: number,
   ): Promise<T> {
     if (this.#closed) return Promise.reject(stopping(method, to));
     // What ends motion is sent anyway.
@@ -98,7 +100,8 @@ export class MessageBus implements CellBus {
       });
       this.#open.set(id, { method, to, timer, resolve: resolve as (value: unknown) => void, reject });
       const madeAtMs = this.#clock.monotonicMs();
-      const message: Request = { t: 'request', id, from: this.#name, to, method, body, madeAtMs };
+      const since = wantedAtMs === undefined ? {} : { wantedAtMs };
+      const message: Request = { t: 'request', id, from: this.#name, to, method, body, madeAtMs, ...since };
       const failed = (error: unknown) =>
         this.#settle(id)?.reject(EdgeError.from(error, 'cell.unavailable', method, to));
       try {
@@ -125,7 +128,7 @@ export class MessageBus implements CellBus {
 
   handle<N extends CallName>(
     method: N,
-    answer: (body: CallAsk<N>, from: CellName, madeAtMs: number) => Promise<CallReply<N>>,
+    answer: (body: CallAsk<N>, from: CellName, madeAtMs: number, wantedAtMs: number) => Promise<CallReply<N>>,
   ): void {
     if (this.#handlers.has(method))
       throw new EdgeError('internal.fault', {
@@ -218,7 +221,8 @@ export class MessageBus implements CellBus {
       const refused = checkBody(method, 'ask', question);
       // What fits reaches its handler in this very turn.
       if (refused) await refused;
-      const body = await handler(question, request.from, request.madeAtMs);
+      const { madeAtMs, wantedAtMs = madeAtMs } = request;
+      const body = await handler(question, request.from, madeAtMs, wantedAtMs);
       const bytes = weighed('answer', body, replyBytes, method, this.#name);
       await checkBody(method, 'reply', body);
       const left = bytes > LIMITS.MESSAGE_BYTES_MAX ? await this.#handoff?.leave(body) : undefined;

@@ -20,6 +20,8 @@ export type Request = {
   readonly handed?: Handed;
   /** When it was asked, by the monotonic clock of the host, milliseconds. */
   readonly madeAtMs: number;
+  /** When what it asks for was wanted, where that was earlier. */
+  readonly wantedAtMs?: number;
 };
 export type Response = {
   readonly t: 'response';

@@ -1,6 +1,5 @@
-import type { CellContext, IdSource, NamedPlace } from '../../contract/core.ts';
+import { type CellContext, type IdSource, type NamedPlace, stopRobot } from '../../contract/core.ts';
 import { stopAnswer } from '../http/stop-answer.ts';
-import { stopRobot } from '../http/stop-robot.ts';
 import { AskDesk } from '../runtime/chat/ask-desk.ts';
 import { ChatDesk } from '../runtime/chat/chat-desk.ts';
 import { serveChats } from '../runtime/chat/chat-requests.ts';

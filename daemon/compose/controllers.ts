@@ -90,6 +90,7 @@ export function makeControllers(
     },
     publish: (sample) => bus.publish(sample),
     isStopped: () => parts.word.stopped,
+    news: () => parts.actuation().news,
     ...(parts.odometry === undefined ? {} : { odometry: parts.odometry }),
     note: (event) => parts.actuation().note(event),
     newId: () => ids.next<string>(),

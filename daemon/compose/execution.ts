@@ -57,7 +57,8 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const { safety, path } = makeSafety(settings, context, io, bus, (mover) =>
     motionUnderWay(cell.actuation.motions, mover),
   );
-  const hold = (holder: string) => (from: CellName) => holdLease(cell.actuation, ids.next(), from, holder);
+  const hold = (holder: string) => (from: CellName, wantedAtMs?: number) =>
+    holdLease(cell.actuation, ids.next(), from, holder, wantedAtMs);
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const definitions = new Map<string, string>();
   const definitionOf = (type: string) => definitions.get(type) ?? io.definitionOf?.(type);

@@ -13,11 +13,12 @@ import {
 } from '../../contract/core.ts';
 import { ActuationLease, LEASE_PRIORITIES, roleOf } from './lease.ts';
 import { type Mandate, MotionLeases } from './motion-leases.ts';
-import { noteStop, preempted, whyOf } from './note-stop.ts';
+import { closing, lost, noteStop, preempted, whyOf } from './note-stop.ts';
 import { reasonWith } from './robot-requests.ts';
 import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
 import { StopLatch } from './safety/stop-latch.ts';
+import { StopNews } from './safety/stop-news.ts';
 import { notConfirmed, stoppedInTime } from './safety/stopped-in-time.ts';
 
 /** Lifetime of a lease without renewal, and the longest lifetime on request; milliseconds. */
@@ -38,6 +39,8 @@ export type MotionTold = {
   /** Principal of the request at the API. */
   readonly by?: string | undefined;
   readonly traceparent?: string | undefined;
+  /** What was wanted before a stop does not start; absent: it is wanted now. */
+  readonly wantedAtMs?: number | undefined;
   /** A check before the lease is taken: a refusal ends nothing that moves. Cancels and stops work meanwhile. */
   readonly before?: () => Promise<void>;
 };
@@ -88,6 +91,7 @@ export class Actuation {
   readonly #leases: MotionLeases;
   readonly #latch: StopLatch;
   readonly #times: LeaseTimes;
+  readonly news: StopNews;
   /** Running stops of everything. */
   #stopsUnderWay = 0;
   readonly #stopListeners = new Set<() => void>();
@@ -102,6 +106,7 @@ export class Actuation {
   ) {
     const { word, latch, times = { ttlMs: LEASE_TTL_MS, ttlMsMax: LEASE_TTL_MS_MAX } } = safety;
     this.#context = context;
+    this.news = new StopNews(context);
     this.#latch = latch;
     this.#times = times;
     this.#stops = [...stops, ...movers.map(stopOf)];
@@ -165,7 +170,7 @@ export class Actuation {
   /**
    * `signal` aborts when the motion is cancelled or its lease is lost. If this happens while it waits for the lease, it
    * starts aborted. `lease` is passed to control threads: they check in each step whether it still holds. Rejects
-   * with `lease.held`, `estop.engaged`, and `cell.unavailable` once the cell stops.
+   * with `robot.preempted` (wanted before a stop), `lease.held`, `estop.engaged`, and `cell.unavailable` once the cell stops.
    */
   async move(
     motionId: string,
@@ -175,6 +180,7 @@ export class Actuation {
     mandate: Mandate = AGENT,
   ): Promise<MotionResult> {
     this.#latch.check('robot-motion', motionId);
+    this.news.check('robot-motion', motionId, told?.wantedAtMs);
     if (this.#motions.has(motionId)) {
       throw new EdgeError('schema.invalid', {
         ...{
@@ -363,8 +369,10 @@ export class Actuation {
   async #whileStopping(stop: () => Promise<void>): Promise<void> {
     this.#stopsUnderWay++;
     for (const listen of this.#stopListeners) listen();
+    const stopped = stop();
+    this.news.ordered();
     try {
-      await stop();
+      await stopped;
     } finally {
       this.#stopsUnderWay--;
     }
@@ -386,15 +394,6 @@ export class Actuation {
 function stopOf({ stop }: Mover): Stop {
   return (reason) => stop(reason);
 }
-
-function closing(motionId: string): EdgeError {
-  return new EdgeError('cell.unavailable', {
-    ...{ operation: 'robot-motion', subject: motionId, message: 'the execution cell is shutting down' },
-  });
-}
-
-const lost = (motionId: string) =>
-  new EdgeError('lease.lost', { operation: 'robot-motion', subject: motionId });
 
 /** For tests of other parts, without an emergency stop. */
 const unlatched = (word = new SafetyWord()): Safety => ({ word, latch: new StopLatch(word) });

@@ -42,14 +42,16 @@ export class ArmService {
     const { bus, clock } = this.#context;
     const methods = METHODS.execution;
     bus.handle(methods.armState, () => this.#required('state').state());
-    bus.handle(methods.armFollow, async (body, from, madeAtMs) => {
+    bus.handle(methods.armFollow, async (body, from, madeAtMs, wantedAtMs) => {
       const arm = this.#required('follow trajectory');
-      return withMotion('follow', body, { madeAtMs, clock }, (request) => this.#follow(arm, request, from));
+      return withMotion('follow', body, { madeAtMs, clock }, (request) =>
+        this.#follow(arm, request, from, wantedAtMs),
+      );
     });
-    bus.handle(methods.armGripper, async (body, from, madeAtMs) => {
+    bus.handle(methods.armGripper, async (body, from, madeAtMs, wantedAtMs) => {
       const arm = this.#required('gripper');
       return withMotion('gripper', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run, by }) => {
-        const told = { motion: 'gripper', traceparent, run, by } as const;
+        const told = { motion: 'gripper', traceparent, run, by, wantedAtMs } as const;
         const { signal: stopped } = this.#untilStop;
         return this.#actuation.move(
           motionId,
@@ -80,6 +82,7 @@ export class ArmService {
     arm: Manipulator,
     { motionId, goal, traceparent, run, by }: MotionRequest<TrajectoryGoal>,
     from: CellName,
+    wantedAtMs: number,
   ): Promise<MotionResult> {
     const { signal: stopped } = this.#untilStop;
     const check = (joints: ArmState['joints']) => this.#check(goal.points, joints);
@@ -89,7 +92,7 @@ export class ArmService {
       const { joints, connected } = await arm.state();
       if (connected) check(arm.measured?.() ?? joints);
     };
-    const told = { motion: 'follow', traceparent, run, by, before } as const;
+    const told = { motion: 'follow', traceparent, run, by, before, wantedAtMs } as const;
     return this.#actuation.move(
       motionId,
       from,

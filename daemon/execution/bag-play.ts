@@ -27,7 +27,7 @@ export type BagPlayerParts = {
   pause(ms: number): Promise<void>;
   every(ms: number, fire: () => void): { cancel(): void };
   /** Takes the actuation lease before commands are played; rejects where the robot may not be moved now. */
-  hold?(from: CellName): Promise<LeaseHold>;
+  hold?(from: CellName, wantedAtMs?: number): Promise<LeaseHold>;
   /** What the topics of this robot are; absent: their types alone decide. */
   readonly topics?: TopicClasses;
   /** `Clock.monotonicMs`: a command that waits for a busy robot expires. Absent: it never does. */

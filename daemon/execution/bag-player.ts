@@ -23,7 +23,7 @@ export class BagPlayer {
   /**
    * Resolves when playing has started; throws `bag.malformed` where the bag cannot be read, and the target's errors.
    */
-  async start(options: PlayOptions, from: CellName = 'runtime'): Promise<PlayState> {
+  async start(options: PlayOptions, from: CellName = 'runtime', wantedAtMs?: number): Promise<PlayState> {
     if (this.#opening || this.playing() > 0) {
       throw new EdgeError('cell.overloaded', {
         operation: 'bag play',
@@ -36,7 +36,7 @@ export class BagPlayer {
     const stops = this.#stops;
     let hold: LeaseHold | undefined;
     try {
-      hold = options.allowCommands === true ? await this.#parts.hold?.(from) : undefined;
+      hold = options.allowCommands === true ? await this.#parts.hold?.(from, wantedAtMs) : undefined;
       const play = new BagPlay(String(this.#next++), options, this.#parts, hold);
       await play.begin(this.#parts.topics ?? new TopicClasses());
       this.#plays.set(play.id, play);

@@ -19,11 +19,11 @@ export function serveBags(
   onAdopted: (segment: EventPayload<'segment.sealed'>) => void,
 ): void {
   const { bagPlay, bagPlayState, bagPlayStop, bagPlayControl, bagAdopt } = METHODS.execution;
-  bus.handle(bagPlay, async (options, from, madeAtMs) => {
+  bus.handle(bagPlay, async (options, from, madeAtMs, wantedAtMs) => {
     // A play of commands that waited in a frozen process is no longer wanted.
     if (options.allowCommands === true)
       checkFresh('bag play', options.path, madeAtMs, clock.monotonicMs(), LIMITS.MOTION_EXPIRY_MS);
-    return player.start(options, from);
+    return player.start(options, from, wantedAtMs);
   });
   bus.handle(bagPlayState, async (body) => player.state(body.id));
   // After the stop, which does not wait for the log.

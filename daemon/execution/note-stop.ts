@@ -27,3 +27,14 @@ export function preempted(result: MotionResult, { reason }: AbortSignal): Motion
   if (result.outcome !== 'stopped' || !isTakenOver(reason)) return result;
   return { ...result, outcome: 'preempted', message: reason };
 }
+
+/** The cell ends. */
+export function closing(motionId: string): EdgeError {
+  return new EdgeError('cell.unavailable', {
+    ...{ operation: 'robot-motion', subject: motionId, message: 'the execution cell is shutting down' },
+  });
+}
+
+/** The lease was lost before the motion started. */
+export const lost = (motionId: string) =>
+  new EdgeError('lease.lost', { operation: 'robot-motion', subject: motionId });

@@ -34,15 +34,15 @@ export class RobotService {
     const methods = METHODS.execution;
     bus.handle(methods.robotState, () => this.state());
     bus.handle(methods.robotMap, () => robot.map());
-    bus.handle(methods.robotNavigate, async (body, from, madeAtMs) =>
+    bus.handle(methods.robotNavigate, async (body, from, madeAtMs, wantedAtMs) =>
       withMotion('navigate', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run, by }) => {
-        const told = { motion: 'navigate', traceparent, run, by } as const;
+        const told = { motion: 'navigate', traceparent, run, by, wantedAtMs } as const;
         return actuation.move(motionId, from, (signal) => robot.navigate(goal, signal), told);
       }),
     );
-    bus.handle(methods.robotManeuver, async (body, from, madeAtMs) =>
+    bus.handle(methods.robotManeuver, async (body, from, madeAtMs, wantedAtMs) =>
       withMotion('maneuver', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run, by }) => {
-        const told = { motion: 'maneuver', traceparent, run, by } as const;
+        const told = { motion: 'maneuver', traceparent, run, by, wantedAtMs } as const;
         return actuation.move(motionId, from, (signal) => robot.maneuver(goal, signal), told);
       }),
     );

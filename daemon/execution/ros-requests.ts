@@ -31,7 +31,7 @@ export type RosParts = {
   /** Before a harmless goal is sent: throws while the emergency stop is engaged, or somebody has the robot alone. */
   admit?(operation: string, subject: string): void;
   /** The lease for a goal that moves, for as long as it runs; rejects where the robot may not be moved now. */
-  hold?(from: CellName): Promise<LeaseHold>;
+  hold?(from: CellName, wantedAtMs?: number): Promise<LeaseHold>;
   readonly record?: RecordGoals | undefined;
   /** Judges goals and calls; absent: their types alone decide. */
   readonly calls?: DoorCalls;
@@ -71,14 +71,14 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
     calls.call(service, type);
     return plainValue(await api().services.call(service, type, request, { timeoutMs }));
   });
-  bus.handle(methods.rosGoalSend, async (request, from, madeAtMs) => {
+  bus.handle(methods.rosGoalSend, async (request, from, madeAtMs, wantedAtMs) => {
     checkRosValue(request.goal, '/goal');
     const sender = desk();
     parts.admit?.('send a goal', request.action);
     const found = calls.goal(request.action, request.type, request.goal);
     if (found === 'moves')
       checkFresh('send a goal', request.action, madeAtMs, clock.monotonicMs(), LIMITS.MOTION_EXPIRY_MS);
-    const hold = found === 'moves' ? await parts.hold?.(from) : undefined;
+    const hold = found === 'moves' ? await parts.hold?.(from, wantedAtMs) : undefined;
     const view = await (hold ? sendUnder(hold, sender, request) : sender.send(request));
     if (found === 'moves' && view.state === 'running') {
       moving.add(view.goalId);
@@ -113,6 +113,7 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
 /** The lease is held until the goal is over; every stop cancels the goal, so that a lost lease ends it too. */
 async function sendUnder(hold: LeaseHold, goals: RosGoals, request: RosGoalRequest): Promise<RosGoalView> {
   try {
+    if (hold.signal.aborted) throw stoppedBefore(request.action);
     const view = await goals.send(request, hold.lease);
     void goals.ended(view.goalId).then(() => hold.release());
     if (hold.signal.aborted && view.state === 'running') await goals.cancel(view.goalId, request.timeoutMs);
@@ -121,6 +122,18 @@ async function sendUnder(hold: LeaseHold, goals: RosGoals, request: RosGoalReque
     hold.release();
     throw error;
   }
+}
+
+/** The robot was stopped, or the lease lost, between the lease and the goal. */
+function stoppedBefore(action: string): EdgeError {
+  return new EdgeError('robot.preempted', {
+    ...{
+      operation: 'send a goal',
+      subject: action,
+      message: 'the robot was stopped after this was asked for',
+    },
+    hint: 'send it again if it is still wanted',
+  });
 }
 
 /** A transform that makes no tree is left out, and reported once for each frame. */

@@ -6,6 +6,7 @@ export function askExecution<N extends ExecutionCall>(
   method: N,
   body: CallAsk<N>,
   timeoutMs?: number,
+  wantedAtMs?: number,
 ): Promise<CallReply<N>> {
-  return bus.request<N>('execution' as CallTo<N>, method, body, timeoutMs);
+  return bus.request<N>('execution' as CallTo<N>, method, body, timeoutMs, wantedAtMs);
 }

@@ -20,12 +20,13 @@ export async function judgedOrder<T>(
   reply: Pick<FastifyReply, 'raw'>,
   { stops, ...what }: { readonly operation: string; readonly subject: string; readonly stops: StopCount },
   judge: () => Promise<unknown>,
-  give: () => Promise<T>,
+  /** Gets when the order came, for the execution cell: `wantedAtMs` of its call. */
+  give: (wantedAtMs: number) => Promise<T>,
   hangUp: HangUp<T> = {},
 ): Promise<T> {
   let isGiven = false;
   let isGone = false;
-  const before = stops.count;
+  const wanted = stops.now();
   const gone = () => {
     if (reply.raw.writableFinished) return;
     isGone = true;
@@ -37,13 +38,13 @@ export async function judgedOrder<T>(
     await judge();
     if (isGone || reply.raw.destroyed)
       throw new EdgeError('run.cancelled', { ...what, message: 'the caller hung up before it started' });
-    if (stops.count !== before)
+    if (stops.since(wanted))
       throw new EdgeError('robot.preempted', {
         ...{ ...what, message: 'the robot was stopped after this was asked for' },
         hint: 'send it again if it is still wanted',
       });
     isGiven = true;
-    const given = await give();
+    const given = await give(wanted.atMs);
     if (isGone || reply.raw.destroyed) hangUp.after?.(given);
     return given;
   } finally {

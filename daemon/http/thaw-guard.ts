@@ -7,6 +7,7 @@ import {
   LIMITS,
   type Timer,
 } from '../../contract/index.ts';
+import { A2A_SENDS, saysStop } from './says-stop.ts';
 
 /**
  * How long the guard refuses after a freeze: what waited in sockets is read within these turns of a timer. They are
@@ -62,14 +63,10 @@ const COUNTS_MS: ReadonlyMap<string | undefined, number> = new Map([
   ...RUNS.map((path): [string, number] => [path, RUN_ORDER_MS]),
 ]);
 
-/** Methods of the Agent2Agent protocol that ask the robot for something, in both of its versions. */
-const A2A_SENDS: ReadonlySet<unknown> = new Set([
-  ...['message/send', 'message/stream', 'SendMessage', 'SendStreamingMessage'],
-]);
-
 /** What of these requests stops, denies or only reads is never too late. */
 function isLateHarmless(url: string | undefined, body: unknown): boolean {
   const { kind, decision } = (body ?? {}) as { kind?: unknown; decision?: unknown };
+  if (saysStop(url, body)) return true;
   if (url === '/mcp') return ![body].flat().some(submits);
   if (url === '/a2a') return !A2A_SENDS.has((body as { method?: unknown } | null | undefined)?.method);
   if (url === '/v1/approvals/:id/answer') return decision === 'deny';

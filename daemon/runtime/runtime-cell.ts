@@ -1,28 +1,23 @@
 import {
   type Application,
-  type BlobStore,
   type Cell,
   type CellContext,
   EdgeError,
-  type Harness,
   type IdSource,
   isFinished,
   METHODS,
   type NewEvent,
   type PolicyContext,
-  type PolicyHook,
   type RunDetails,
   type RunFilter,
   type RunState,
-  type RunTools,
   type RuntimeApi,
   type RuntimeStatus,
   type Submitted,
+  stopRobot,
   TOPICS,
-  type Tool,
   type WorkCounter,
 } from '../../contract/index.ts';
-import type { ModelsOfRun } from './attempt/active-run.ts';
 import { branchTool } from './control/branch-tool.ts';
 import { Branches } from './control/branches.ts';
 import { loopToolsOf, Rounds } from './control/rounds.ts';
@@ -43,14 +38,16 @@ import {
   keyOf,
   questionOf,
   refusedEvent,
+  wordsToAgent,
 } from './intents/intent-desk.ts';
 import { PolicyGate } from './law/policy-gate.ts';
+import { preempted } from './law/preempted.ts';
 import { loopToolNames } from './loop/loop-harness.ts';
 import { planTools } from './planning/plan-tools.ts';
 import { PLANNER } from './planning/planner-app.ts';
-import { LoadedApps, type LoadParts } from './queue/loaded-apps.ts';
+import { LoadedApps } from './queue/loaded-apps.ts';
 import { RunScheduler } from './queue/run-scheduler.ts';
-import { DEFAULT_SHARING, type RunSharingRules } from './queue/run-sharing.ts';
+import { DEFAULT_SHARING } from './queue/run-sharing.ts';
 import { RuntimeApps } from './queue/runtime-apps.ts';
 import { RobotProxy } from './robot/robot-proxy.ts';
 import { decisionParts } from './runs/decisions.ts';
@@ -60,32 +57,8 @@ import type { Opening } from './runs/run-opening.ts';
 import { RunStore, toDetails } from './runs/run-store.ts';
 import type { RunView } from './runs/run-view.ts';
 import { blobsNamed } from './runs/session-blobs.ts';
+import type { RuntimeOptions } from './runtime-options.ts';
 import { Stops } from './stop-count.ts';
-
-export type RuntimeOptions = {
-  /** Name of this robot, as `targets` of intents name it. */
-  readonly robot: string;
-  readonly apps: readonly Application[];
-  /** Why an application that would serve this type of intent takes no intents; undefined where no package would serve it. */
-  readonly whyNot?: (type: string) => string | undefined;
-  readonly hooks: readonly PolicyHook[];
-  readonly ids: IdSource;
-  /** For applications whose harness is not `flow`. */
-  readonly harnesses?: Partial<Record<Harness['kind'], (app: Application) => Harness>>;
-  readonly versionOf?: LoadParts['versionOf'];
-  /** Called before unfinished runs continue, with their applications. Some of these are of older versions. */
-  readonly readyVersions?: (apps: readonly Application[]) => Promise<void>;
-  /** How the execution cell records. Default: `off`. */
-  readonly recording?: RunTools['recording'];
-  /** Tools beside those of the applications: built-in tools and those of MCP servers. Called at each start of a run. */
-  readonly tools?: (app: Application) => readonly Tool[];
-  readonly models?: ModelsOfRun;
-  readonly blobs?: BlobStore;
-  /** Cedar policies, quotas and grants. Their hooks are among `hooks`. */
-  readonly governance?: Governance;
-  /** How runs share this host. Default: `DEFAULT_SHARING`. */
-  readonly sharing?: Partial<RunSharingRules>;
-};
 
 /** Takes intents and executes them as runs. Every step is logged before it happens. */
 export class RuntimeCell implements Cell, RuntimeApi {
@@ -103,7 +76,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   /** Questions to people, and who may answer them. */
   readonly approvals: ApprovalDesk;
   readonly #governance: Governance | undefined;
-  readonly stops = new Stops();
+  readonly stops: Stops;
   readonly #hooks: PolicyGate;
   readonly #ids: IdSource;
   #ready = false;
@@ -117,6 +90,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     this.#context = context;
     this.#ids = options.ids;
     const { clock, bus } = context;
+    this.stops = new Stops(clock, bus);
     const { ids, robot } = options;
     const loaded = new LoadedApps(options);
     this.#readyVersions = options.readyVersions;
@@ -141,6 +115,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
       models: options.models,
       blobs: options.blobs,
       approvals: this.approvals,
+      stops: this.stops,
       append,
       report,
       sharing: { ...DEFAULT_SHARING, ...options.sharing },
@@ -177,6 +152,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
       append,
       details: (view) => this.#details(view),
       blobs: options.blobs,
+      stopRobot: (reason, by, keep) => stopRobot({ bus, clock, runtime: this }, reason, by, keep),
+      stopRun: (run, reason, by) =>
+        bus.request('execution', METHODS.execution.robotStop, { run, reason, by }),
     });
   }
 
@@ -232,8 +210,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return this.#append(events);
   }
 
-  async submit(request: unknown, context: PolicyContext): Promise<Submitted> {
-    return await this.#submit(request, context, {});
+  async submit(request: unknown, context: PolicyContext, wantedAtMs?: number): Promise<Submitted> {
+    await this.control.stops.refuse('submit', wordsToAgent(request), context);
+    return await this.#submit(request, context, wantedAtMs === undefined ? {} : { wantedAtMs });
   }
 
   async #submit(request: unknown, context: PolicyContext, opening: Opening): Promise<Submitted> {
@@ -291,13 +270,15 @@ export class RuntimeCell implements Cell, RuntimeApi {
 
   async #open(request: unknown, admitted: Admitted, opening: Opening): Promise<Submitted> {
     const { name, harness, version, digest } = admitted.app;
-    const stops = this.stops.count;
+    const now = this.stops.now();
+    const wanted = { ...now, atMs: opening.wantedAtMs ?? now.atMs };
     const judging = this.#opening.get(name) ?? 0;
     let key: string | undefined;
     try {
       const fault = this.apps.refused.get(name);
       if (fault) throw fault;
       this.#desk.refuseExpired(admitted.intent);
+      if (this.stops.since(wanted)) throw preempted('submit', admitted.intent.type);
       this.#scheduler.queue.reserve(name, judging);
       key = concurrencyKey(admitted);
     } catch (thrown) {
@@ -330,8 +311,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
       const view = this.#view(runId);
       this.#scheduler.add(view);
       // No stop could cancel it while policies and the log were asked.
-      if (this.stops.count !== stops)
-        await this.cancel(runId, 'the robot was stopped after it was asked for');
+      if (this.stops.since(wanted)) await this.cancel(runId, 'the robot was stopped after it was asked for');
       return { intent, run: view.state, duplicate: false };
     } finally {
       this.#governance?.endIntent(admitted.intent.intent_id);

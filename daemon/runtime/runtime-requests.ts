@@ -22,9 +22,9 @@ export function serveRuntimeRequests(
   runtime: Pick<RuntimeApi, 'submit' | 'cancel' | 'run' | 'runs'>,
 ): void {
   const { intentSubmit, runBriefs, runCancel } = METHODS.runtime;
-  bus.handle(intentSubmit, async (body) => {
+  bus.handle(intentSubmit, async (body, _from, _madeAtMs, wantedAtMs) => {
     const { request, context } = body;
-    const { run, duplicate } = await runtime.submit(request, context);
+    const { run, duplicate } = await runtime.submit(request, context, wantedAtMs);
     return { ...briefOf(runtime.run(run.run_id)), duplicate } satisfies RunBrief;
   });
   bus.handle(runBriefs, async (body) => {

@@ -13,7 +13,7 @@ import {
 } from '../../contract/index.ts';
 import { answerChecked } from '../support/checked-bodies.ts';
 
-type Handler = (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>;
+type Handler = (body: unknown, from: CellName, madeAtMs: number, wantedAtMs: number) => Promise<unknown>;
 
 /** A CellBus within one process: bodies are cloned as between processes, and deadlines hold. */
 export class FakeBus implements CellBus {
@@ -33,7 +33,13 @@ export class FakeBus implements CellBus {
     this.#clock = clock;
   }
 
-  request<T>(to: CellName, method: string, body: unknown, timeoutMs = 5_000): Promise<T> {
+  request<T>(
+    to: CellName,
+    method: string,
+    body: unknown,
+    timeoutMs = 5_000,
+    wantedAtMs?: number,
+  ): Promise<T> {
     this.asked.push(method);
     if (this.down) return Promise.reject(this.down);
     const madeAtMs = this.#clock.monotonicMs() - this.lateMs;
@@ -44,13 +50,16 @@ export class FakeBus implements CellBus {
       if (this.deaf.has(method)) return;
       const handler = this.#handlers.get(method);
       const work = handler
-        ? answerChecked(method, body, (asked) => handler(asked, 'runtime', madeAtMs))
+        ? answerChecked(method, body, (asked) => handler(asked, 'runtime', madeAtMs, wantedAtMs ?? madeAtMs))
         : Promise.reject(new EdgeError('cell.unavailable', { operation: method, subject: to }));
       work.then((answer) => resolve(answer as T), reject).finally(() => timer.cancel());
     });
   }
 
-  handle(method: string, answer: (body: never, from: CellName, madeAtMs: number) => Promise<unknown>): void {
+  handle(
+    method: string,
+    answer: (body: never, from: CellName, madeAtMs: number, wantedAtMs: number) => Promise<unknown>,
+  ): void {
     this.#handlers.set(method, answer as Handler);
   }
 

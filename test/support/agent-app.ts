@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Application, Harness, RunContext, RunOutcome } from '../../contract/index.ts';
-import type { RuntimeOptions } from '../../daemon/runtime/runtime-cell.ts';
+import type { RuntimeOptions } from '../../daemon/runtime/runtime-options.ts';
 
 export type Work = (context: RunContext) => Promise<Partial<RunOutcome> | undefined>;
 

@@ -58,7 +58,7 @@ function details(status: RunDetails['run']['status']): RunDetails {
 
 /** A runtime that opens one run and obeys; strict about requests like the real one. */
 export class TinyRuntime implements RuntimeApi {
-  readonly stops = new Stops();
+  readonly stops = new Stops(new SystemClock());
   status_: RunDetails['run']['status'] = 'running';
   calls: unknown[] = [];
   fault: unknown;

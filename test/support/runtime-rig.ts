@@ -9,7 +9,8 @@ import {
   type PolicyHook,
   type Robot,
 } from '../../contract/index.ts';
-import { RuntimeCell, type RuntimeOptions } from '../../daemon/runtime/runtime-cell.ts';
+import { RuntimeCell } from '../../daemon/runtime/runtime-cell.ts';
+import type { RuntimeOptions } from '../../daemon/runtime/runtime-options.ts';
 import { FakeBus, serveRobot } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog, MemoryLogDisk } from '../fakes/memory-event-log.ts';

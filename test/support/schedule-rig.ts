@@ -45,7 +45,7 @@ export class ScheduleLife {
   /** Appends left before the power goes; whether the last of them is still written. */
   cut: { left: number; written: boolean } | undefined;
   dead = false;
-  readonly stops = new Stops();
+  readonly stops: Stops;
   /** Intents that reached the runtime. */
   submitted = 0;
   /** What the runtime says to the next intents. */
@@ -56,6 +56,7 @@ export class ScheduleLife {
   constructor(clock: ManualClock, disk: MemoryLogDisk, specs: readonly ScheduleSpec[]) {
     disk.writer = undefined;
     this.#clock = clock;
+    this.stops = new Stops(clock);
     this.#disk = disk;
     this.#log = new MemoryEventLog({ cell: 'runtime', clock, disk, random: randomBytes });
     this.#ids = new IdSource(() => toMs(clock.now()), randomBytes);

@@ -8,6 +8,7 @@ import {
 } from '../../contract/index.ts';
 import { AskDesk } from '../../daemon/runtime/chat/ask-desk.ts';
 import { isRelative } from '../../daemon/runtime/chat/ask-prompt.ts';
+import { Stops } from '../../daemon/runtime/stop-count.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { uuid } from '../support/tiny-log.ts';
 
@@ -48,20 +49,16 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
   const submitted: { request: unknown; who: PolicyContext }[] = [];
   let asked: { tools?: readonly { name: string }[] } = {};
   const stops: string[] = [];
-  let counted = 0;
+  const count = new Stops(clock);
   let next = 1;
   const desk = new AskDesk({
     clock,
     ids: { next: () => uuid(next++) } as never,
     apps: () => apps,
     places: [],
-    stops: {
-      get count() {
-        return counted;
-      },
-    },
+    stops: count,
     stop: async (reason) => {
-      counted++;
+      count.note();
       stops.push(reason);
       return { confirmed: true, warnings: [] };
     },
@@ -82,7 +79,7 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
       return { duplicate: false } as Submitted;
     },
   });
-  return { desk, clock, submitted, stops, asked: () => asked, stopped: () => void counted++ };
+  return { desk, clock, submitted, stops, asked: () => asked, stopped: () => count.note() };
 }
 
 type Made = ReturnType<typeof rig>;

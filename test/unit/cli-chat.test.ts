@@ -142,6 +142,68 @@ describe('a conversation', () => {
     expect(take({ kind: 'opened', session_id: 's' }).orders).toMatchObject([{ path: 'stop' }]);
   });
 
+  it('sends an order to stop beside whatever is being sent, and says that it was ordered', () => {
+    const { take, line } = opened();
+    line('drive');
+    line('further');
+    const stop = line('STOP!!');
+    expect(stop.orders).toMatchObject([{ path: 'steer', body: { text: 'STOP!!' }, urgent: true }]);
+    expect(stop.shown).toContainEqual({ kind: 'note', text: 'not sent: further' });
+    expect(take({ kind: 'settled', id: sent(stop).id, result: { as: 'done' } }).shown).toContainEqual({
+      kind: 'note',
+      text: 'the robot was ordered to stop',
+    });
+    expect(take({ kind: 'interrupt' }).orders).toMatchObject([{ path: 'stop' }]);
+  });
+
+  it.each(['refused', 'unsure'] as const)('goes to the robot itself where the session answers: %s', (as) => {
+    const { take, line } = opened();
+    const result = { as, why: 'over' };
+    const direct = take({ kind: 'settled', id: sent(line('stop')).id, result });
+    expect(direct.orders).toMatchObject([{ do: 'stop_robot', words: 'stop' }]);
+    const lastly = take({ kind: 'settled', id: sent(direct).id, result });
+    expect(lastly.shown).toContainEqual({
+      kind: 'error',
+      text: expect.stringContaining('NOT ordered to stop, use auraison estop'),
+    });
+    expect(lastly.orders).toEqual([]);
+  });
+
+  it('stops the robot without a session, and one that is being opened hears it too', () => {
+    const { take, line, core } = talking();
+    const first = line('stop');
+    expect(first.orders).toMatchObject([{ do: 'stop_robot', words: 'stop' }]);
+    expect(core.idle).toBe(false);
+    take({ kind: 'settled', id: sent(first).id, result: { as: 'done' } });
+    expect(core.idle).toBe(true);
+    line('drive');
+    line('further');
+    const { orders, shown } = line('stop!');
+    expect(orders).toMatchObject([{ do: 'stop_robot', words: 'stop!' }]);
+    expect(shown).toContainEqual({ kind: 'note', text: 'not sent: further' });
+    expect(take({ kind: 'opened', session_id: 's' }).orders).toMatchObject([
+      { path: 'steer', body: { text: 'stop!' } },
+    ]);
+  });
+
+  it('stops the robot by words after the session has ended', () => {
+    const { take, line } = opened();
+    take(event('run.finished', { status: 'succeeded', reason: 'done' }));
+    expect(line('halt').orders).toMatchObject([{ do: 'stop_robot' }]);
+    expect(line('drive').orders).toEqual([]);
+  });
+
+  it('shows the order of another person as an order, not as what became of it', () => {
+    const { take } = opened();
+    const { shown } = take(
+      event('run.message', { message_id: 'x', kind: 'stop', body: { text: 'stop' }, principal: 'ann' }),
+    );
+    expect(shown).toEqual([
+      { kind: 'said', by: 'ann', text: 'stop' },
+      { kind: 'note', text: 'ann: the robot was ordered to stop' },
+    ]);
+  });
+
   it('says a stop again after a message that it may have overtaken', () => {
     const { take, line } = opened();
     const drive = sent(line('drive'));

@@ -21,7 +21,13 @@ it('a cancellation waits while nobody knows whether its intent was taken', async
   } as never;
   const desk = new OrderDesk({ bus, clock: time, tenant: 'local', roles: ['operator'], random: () => 0 });
   const order = (n: number, kind: 'intent' | 'cancel', body: object): LinkOrder =>
-    ({ order_id: `01a2028d-0d9d-7000-8508-bc3e1978900${n}`, kind, body, posted_by: 'ada' }) as never;
+    ({
+      order_id: `01a2028d-0d9d-7000-8508-bc3e1978900${n}`,
+      kind,
+      body,
+      posted_by: 'ada',
+      posted_ns: '0',
+    }) as never;
   const intent = order(1, 'intent', { type: 'maze/find_exit' });
   const cancel = order(2, 'cancel', { order_id: intent.order_id });
   expect(await desk.settle(intent)).toEqual([]);

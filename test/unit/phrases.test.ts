@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { type NamedPlace, Type } from '../../contract/index.ts';
 import { examplesOf, meaningsOf } from '../../daemon/runtime/phrases/phrase-book.ts';
 import { phraseFaults } from '../../daemon/runtime/phrases/phrase-faults.ts';
-import { isStopWish } from '../../daemon/runtime/phrases/stop-words.ts';
 import { arm, maze, moves } from '../support/shipped-apps.ts';
 
 const PLACES: readonly NamedPlace[] = [
@@ -123,31 +122,6 @@ describe('phrases of the shipped applications', () => {
       phrases: [{ say: `say ${'[a] '.repeat(40)}{t:text}` }],
     };
     expect(meaningsOf(`say ${'a '.repeat(40)}`, [{ spec }], []).length).toBeGreaterThan(0);
-  });
-});
-
-describe('an order to stop', () => {
-  it.each([
-    ...['stop', 'Stop!', 'STOP STOP STOP', 'halt', 'robot, halt!', 'stop, please', 'stop right now'],
-    ...['please stop the robot', 'freeze', "don't move", 'stand still', 'stop! halt!', 'stop at once'],
-    ...['Stop! Stop! Stop! Stop! Stop!', 'stop '.repeat(48), 'no, stop!', 'stop, please stop', 'stop going'],
-    ...['E-stop!', 'estop'],
-  ])('%s', (words) => {
-    expect(isStopWish(words)).toBe(true);
-  });
-  it.each([
-    ...[
-      '',
-      'do not stop',
-      "don't stop",
-      'stop at the kitchen',
-      'never halt',
-      'where is the bus stop?',
-      'stopping',
-    ],
-    ...['stop and turn left', 'go until I say stop', 'no stopping', `${'stop '.repeat(40)} at the kitchen`],
-  ])('not: %s', (words) => {
-    expect(isStopWish(words)).toBe(false);
   });
 });
 

@@ -112,7 +112,11 @@ describe('the API after its process was frozen', () => {
       [`/v1/approvals/${RUN}/answer`, { decision: 'allow' }],
       [`/v1/questions/${RUN}/answer`, { answer: 'go on' }],
       ['/v1/webhooks/shop/orders', { kind: 'order' }],
+      [`/v1/sessions/${RUN}/steer`, { text: 'stop at the door' }],
+      ['/v1/intents', { type: 'maze/find_exit', params: { words: 'stop' } }],
+      ['/v1/webhooks/shop/orders', { text: 'stop' }],
       ['/a2a', { method: 'SendMessage' }],
+      ['/a2a', { method: 'SendMessage', params: { message: { parts: [{ text: 'stop' }, { data: {} }] } } }],
       ['/a2a', { method: 'message/stream' }],
       ['/a2a/http/message:send', {}],
       ['/a2a/http/message:stream', {}],
@@ -153,6 +157,13 @@ describe('the API after its process was frozen', () => {
       [`/v1/runs/${RUN}/messages`, { kind: 'stop' }],
       [`/v1/approvals/${RUN}/answer`, { decision: 'deny' }],
       ['/a2a', { method: 'CancelTask', params: { id: RUN } }],
+      // In words.
+      [`/v1/runs/${RUN}/messages`, { kind: 'steer', text: 'stop!' }],
+      [`/v1/sessions/${RUN}/steer`, { text: 'please stop' }],
+      ['/v1/sessions', { text: 'halt' }],
+      ['/a2a', { method: 'SendMessage', params: { message: { parts: [{ text: 'stop' }] } } }],
+      ['/a2a', { method: 'message/send', params: { message: { parts: [{ kind: 'text', text: 'Stop!' }] } } }],
+      ['/a2a/http/message:send', { message: { parts: [{ text: 'stop' }] } }],
     ] as const)
       expect(await code(path, body)).not.toContain('command.expired');
     expect(await code('/v1/lease/return', { lease_id: 1 })).toBe('200');

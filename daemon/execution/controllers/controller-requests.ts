@@ -11,7 +11,9 @@ const KEYS = ['controller', 'task', 'plan_step', 'seconds', 'motionId', 'run'];
 export function serveControllers(bus: Pick<CellBus, 'handle'>, desk: ControllersDesk): void {
   const { execution } = METHODS;
   bus.handle(execution.controllerList, async () => desk.list());
-  bus.handle(execution.controllerStart, async (body, from) => desk.begin(parseOrder(body), from));
+  bus.handle(execution.controllerStart, async (body, from, _madeAtMs, wantedAtMs) =>
+    desk.begin(parseOrder(body), from, wantedAtMs),
+  );
   bus.handle(execution.controllerStop, async (body) => {
     const { controller, reason, motionId, by } = parseStop(body);
     return desk.stop(controller, reason, { motionId, by });

@@ -15,6 +15,7 @@ import {
 } from '../../../contract/core.ts';
 import { ROBOT_TOPICS } from '../control/robot-topics.ts';
 import { reasonWith } from '../robot-requests.ts';
+import type { StopNews } from '../safety/stop-news.ts';
 import { actionSample, commandTopic } from './action-sample.ts';
 import { ControllerSlot } from './controller-slot.ts';
 import type { ControllerSpec } from './controller-spec.ts';
@@ -58,6 +59,8 @@ export type ControllersDeskDeps = {
   readonly actuation: ControllerLease;
   /** Throws why a controller may not move anything, for example because it has no limits. */
   admit?(spec: ControllerSpec): void;
+  /** A stop of controllers is news, and what was wanted before a stop does not start. */
+  readonly news?: () => Pick<StopNews, 'ordered' | 'check'>;
   /** UUIDv7. */
   newId(): string;
   /** Every step as the thread reports it, before it is sent. */
@@ -148,15 +151,13 @@ export class ControllersDesk {
    * another one has its output), `lease.held`, and as `PolicyDesk.open`; with `model.bad_observation` where the
    * policy takes or gives something else than this controller has.
    */
-  async begin(order: ControllerOrder, from: CellName): Promise<ControllerView> {
+  async begin(order: ControllerOrder, from: CellName, wantedAtMs?: number): Promise<ControllerView> {
     const slot = this.#find(order.controller);
+    this.#deps.news?.().check('start a controller', order.controller, wantedAtMs);
     const motionId = order.motionId ?? this.#deps.newId();
     if (slot.run?.order.motionId === motionId) return this.#view(slot);
     const known = this.#starts.get(motionId);
-    if (known) {
-      await known;
-      return this.#view(slot);
-    }
+    if (known) return known.then(() => this.#view(slot));
     const started = this.#begin(slot, { ...order, motionId }, from);
     this.#starts.set(motionId, started);
     try {
@@ -169,9 +170,9 @@ export class ControllersDesk {
   }
 
   /**
-   * One controller, or all; one that does not run stays as it is. Nothing of them is sent after this call but their way
-   * to rest. Settles when the robot stands; rejects with `robot.unreachable` where that was not confirmed. With
-   * `motionId` only that motion ends, running or being started. `by`: the principal that asked, for log and answers.
+   * One controller, or all. Nothing of them is sent after this call but their way to rest. Settles when the robot stands;
+   * rejects with `robot.unreachable` where that was not confirmed. With `motionId` only that motion ends, running or
+   * being started. `by`: the principal that asked, for log and answers.
    */
   async stop(
     name: string | undefined,
@@ -179,13 +180,13 @@ export class ControllersDesk {
     { motionId, by }: { motionId?: string | undefined; by?: string | undefined } = {},
   ): Promise<readonly ControllerView[]> {
     const said = reasonWith(reason, by);
+    if (motionId === undefined) this.#deps.news?.().ordered();
     const slots = name === undefined ? this.#slots : [this.#find(name)];
     if (motionId !== undefined && this.#starts.has(motionId)) this.#stoppedStarts.set(motionId, said);
     const own = ({ run }: ControllerSlot) => motionId === undefined || run?.order.motionId === motionId;
     // All of them in this very turn, and all of them to their end.
     const ends = await Promise.allSettled(slots.filter(own).map((slot) => slot.stop(said, by)));
-    const failed = ends.find((end) => end.status === 'rejected');
-    if (failed) throw failed.reason;
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     return slots.map((slot) => this.#view(slot));
   }
 

@@ -16,13 +16,14 @@ const DONE: MotionResult = {
 
 /**
  * Takes the lease as a motion of runs and of the API does, for as long as it is held. Rejects as `Actuation.move`:
- * `lease.held`, `estop.engaged`, `cell.unavailable`.
+ * `robot.preempted`, `lease.held`, `estop.engaged`, `cell.unavailable`.
  */
 export function holdLease(
   actuation: Pick<Actuation, 'move'>,
   motionId: string,
   from: CellName,
   holder: string,
+  wantedAtMs?: number,
 ): Promise<LeaseHold> {
   return new Promise((resolve, reject) => {
     const start = (signal: AbortSignal, lease: number) =>
@@ -32,6 +33,6 @@ export function holdLease(
         if (signal.aborted) release();
         resolve({ lease, signal, release });
       });
-    actuation.move(motionId, from, start, undefined, { role: 'agent', holder }).catch(reject);
+    actuation.move(motionId, from, start, { wantedAtMs }, { role: 'agent', holder }).catch(reject);
   });
 }

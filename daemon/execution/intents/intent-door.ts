@@ -84,13 +84,14 @@ export class IntentDoor {
    */
   async submit(request: unknown, context: PolicyContext, withinMs: number): Promise<RunBrief> {
     const { clock } = this.#parts;
-    const endMs = clock.monotonicMs() + withinMs;
+    const wantedAtMs = clock.monotonicMs();
+    const endMs = wantedAtMs + withinMs;
     const again = typeof (request as { idempotency_key?: unknown } | null)?.idempotency_key === 'string';
     for (;;) {
       const leftMs = Math.max(1, endMs - clock.monotonicMs());
       const body: IntentSubmit = { request, context };
       try {
-        return await this.#ask(METHODS.runtime.intentSubmit, body, leftMs);
+        return await this.#ask(METHODS.runtime.intentSubmit, body, leftMs, wantedAtMs);
       } catch (error) {
         if (!again || !isUnanswered(error) || clock.monotonicMs() + AGAIN_MS >= endMs) throw error;
         await pause(clock, AGAIN_MS);
@@ -124,9 +125,14 @@ export class IntentDoor {
     }
   }
 
-  async #ask<N extends RuntimeCall>(method: N, body: CallAsk<N>, timeoutMs: number): Promise<CallReply<N>> {
+  async #ask<N extends RuntimeCall>(
+    method: N,
+    body: CallAsk<N>,
+    timeoutMs: number,
+    wantedAtMs?: number,
+  ): Promise<CallReply<N>> {
     try {
-      const answer = await this.#parts.bus.request<N>('runtime', method, body, timeoutMs);
+      const answer = await this.#parts.bus.request<N>('runtime', method, body, timeoutMs, wantedAtMs);
       this.#answered();
       return answer;
     } catch (error) {

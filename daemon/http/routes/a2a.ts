@@ -5,6 +5,7 @@ import { callerOf, isKnown, OPERATOR } from '../caller.ts';
 import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { type BodyEnd, readBody } from '../read-body.ts';
+import { saysStop } from '../says-stop.ts';
 import { endUnread } from '../stop-order.ts';
 import { a2aCaller, goneOf, sendEvents } from './a2a-answers.ts';
 import { a2aRestRoutes } from './a2a-rest.ts';
@@ -44,7 +45,10 @@ export async function a2aRoutes(
     });
     scope.post(
       '/a2a',
-      { schema: { hide: true }, config: { stopsWith: (body) => cancelIn(body) !== undefined } },
+      {
+        schema: { hide: true },
+        config: { stopsWith: (body) => cancelIn(body) !== undefined || saysStop('/a2a', body) },
+      },
       (request, reply) => answer(a2a, request, reply, baseOf(request)),
     );
   });

@@ -104,7 +104,7 @@ export function controllerRoutes(app: FastifyInstance, ports: HttpPorts): void {
         reply,
         { operation: 'start a controller', subject: name, stops: ports.runtime.stops },
         async () => judgeAction?.({ tool: 'controller.run', facts }, callerOf(request)),
-        () => bus.request('execution', execution.controllerStart, order, START_MS),
+        (wantedAtMs) => bus.request('execution', execution.controllerStart, order, START_MS, wantedAtMs),
         {
           after: () =>
             endUnheard(ports, execution.controllerStop, {

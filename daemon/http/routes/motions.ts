@@ -67,7 +67,8 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       reply,
       { operation: kind, subject: 'robot', stops: ports.runtime.stops },
       async () => ports.judgeMotion?.(kind, goal, callerOf(request)),
-      () => bus.request('execution', MOTION_METHODS[kind], body as CallAsk<MotionCall<K>>, deafMs),
+      (wantedAtMs) =>
+        bus.request('execution', MOTION_METHODS[kind], body as CallAsk<MotionCall<K>>, deafMs, wantedAtMs),
       { during: hungUp },
     );
     return motionView(result);

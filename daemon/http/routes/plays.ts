@@ -46,7 +46,7 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
         { operation: 'play', subject: path, stops: ports.runtime.stops },
         // What carries no commands moves nothing.
         async () => allow_commands && judgeAction?.({ tool: 'bag.play', facts }, callerOf(request)),
-        () => bus.request('execution', METHODS.execution.bagPlay, order, START_MS),
+        (wantedAtMs) => bus.request('execution', METHODS.execution.bagPlay, order, START_MS, wantedAtMs),
         {
           after: ({ play_id: id }) =>
             endUnheard(ports, METHODS.execution.bagPlayStop, { id, by: callerOf(request).principal }),

@@ -1,12 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import { METHODS, toWireTime } from '../../../contract/index.ts';
+import { METHODS, stopRobot, toWireTime } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { Done, errors, MapView, NoQuery } from '../schemas.ts';
 import { stopAnswer } from '../stop-answer.ts';
 import { StopBody, stopOrderOf } from '../stop-order.ts';
-import { stopRobot } from '../stop-robot.ts';
 
 /** Requests that the execution cell answers about the robot. */
 export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {

@@ -119,9 +119,14 @@ const GoalBox = Type.Object(
 /** The ROS graph of the robot. Each endpoint is one request to the execution cell, behind the same gate. */
 export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
   const { bus, judgeAction } = ports;
-  const ask = <N extends ExecutionCall>(method: N, body: CallAsk<N>, timeoutMs = TIMEOUT_MS) =>
+  const ask = <N extends ExecutionCall>(
+    method: N,
+    body: CallAsk<N>,
+    timeoutMs = TIMEOUT_MS,
+    wantedAtMs?: number,
+  ) =>
     // The node's deadline comes first, so that its better message arrives.
-    askExecution(bus, method, body, timeoutMs + 2_000);
+    askExecution(bus, method, body, timeoutMs + 2_000, wantedAtMs);
   const methods = METHODS.execution;
   const describe = (operationId: string, summary: string) => ({ operationId, summary, tags: ['ros'] });
 
@@ -184,7 +189,7 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
         reply,
         { operation: 'send a goal', subject: action, stops: ports.runtime.stops },
         async () => judgeAction?.(asked, callerOf(request)),
-        () => ask(methods.rosGoalSend, order, timeout_ms),
+        (wantedAtMs) => ask(methods.rosGoalSend, order, timeout_ms, wantedAtMs),
         {
           after: ({ goalId }) =>
             endUnheard(ports, methods.rosGoalCancel, {

@@ -12,6 +12,7 @@ import {
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { saysStop } from '../says-stop.ts';
 import { errors, NoQuery, RunParams, RunsView } from '../schemas.ts';
 import { StopBody, stopOrderOf } from '../stop-order.ts';
 
@@ -129,6 +130,7 @@ function talkRoutes(app: FastifyInstance, control: RunControlApi, settle: Settle
         body: MessageBody,
         response: { 200: RunState, ...errors },
       },
+      config: { stopsWith: (body) => saysStop('/v1/runs/:id/messages', body) },
     },
     async (request) => {
       const { id } = request.params as Static<typeof RunParams>;

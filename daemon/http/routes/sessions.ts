@@ -14,6 +14,7 @@ import {
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { saysStop } from '../says-stop.ts';
 import { asText, errors, RunDetailsView, RunParams } from '../schemas.ts';
 import { StopBody, stopOrderOf } from '../stop-order.ts';
 import { tokenLines } from '../token-stream.ts';
@@ -175,7 +176,10 @@ function talkRoutes(app: FastifyInstance, ports: HttpPorts, control: RunControlA
           body,
           response: { 200: SessionBox, ...errors },
         },
-        config: { stops: word === 'stop' },
+        config: {
+          stops: word === 'stop',
+          stopsWith: (given) => saysStop(`/v1/sessions/:id/${word}`, given),
+        },
       },
       (request) => say(request, messageFrom(request.body)),
     );

@@ -290,13 +290,11 @@ export class ActiveRun {
   }
 
   #gate(approvals: RunApprovals | undefined): ToolGate {
-    const { view, clock, ids, hooks, robot } = this.#parts;
+    const { view, clock, ids, hooks, robot, stops } = this.#parts;
     return new ToolGate({
       runId: this.#runId,
       intent: view.intent,
-      clock,
-      ids,
-      hooks,
+      ...{ clock, ids, hooks, stops },
       journal: new ToolJournal(view.calls),
       signal: this.#abort.signal,
       emit: (events) => this.#end.note(events, (now) => this.#append(now)),

@@ -11,6 +11,7 @@ import type {
   NewEvent,
   Robot,
   RunTools,
+  StopCount,
   Tool,
 } from '../../../contract/index.ts';
 import type { Instead } from '../gate/tool-gate.ts';
@@ -28,6 +29,8 @@ export type RunParts = {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly hooks: PolicyGate;
+  /** Stops of the robot; absent: none count. */
+  readonly stops?: Pick<StopCount, 'now' | 'since'> | undefined;
   /** The robot as this run commands it. */
   readonly robot: RobotOfRun;
   readonly bus: Pick<CellBus, 'request'>;

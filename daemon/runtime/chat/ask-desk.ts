@@ -8,6 +8,7 @@ import {
   checker,
   EdgeError,
   type IdSource,
+  isStopOrder,
   type ModelAnswer,
   type NamedPlace,
   type PolicyContext,
@@ -15,8 +16,9 @@ import {
   type StopCount,
   type Submitted,
   toWireTime,
+  type Wanted,
 } from '../../../contract/index.ts';
-import { isStopWish } from '../phrases/stop-words.ts';
+import { preempted } from '../law/preempted.ts';
 import { type Meant, meant, sayable } from './ask-phrases.ts';
 import { type AskChoice, askMessages, choicesFor, isRelative, NONE } from './ask-prompt.ts';
 
@@ -29,7 +31,7 @@ export type AskParts = {
   readonly submit: (request: unknown, who: PolicyContext) => Promise<Submitted>;
   /** Places of the map that have names. */
   readonly places: readonly NamedPlace[];
-  readonly stops: Pick<StopCount, 'count'>;
+  readonly stops: Pick<StopCount, 'now' | 'since'>;
   /** Stops the robot and every run. Rejects where the order may not have reached the robot. */
   readonly stop: (reason: string, by: string) => Promise<Stopped>;
 };
@@ -54,7 +56,7 @@ type Waiting = {
   readonly plan: AskIntent;
   readonly who: PolicyContext;
   readonly untilMs: number;
-  readonly stops: number;
+  readonly wanted: Wanted;
 };
 
 /**
@@ -71,7 +73,7 @@ export class AskDesk implements AskApi {
 
   async plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan> {
     const { ids, apps, places, stop, stops } = this.#parts;
-    if (isStopWish(words)) {
+    if (isStopOrder(words)) {
       const stopped = await stop(`"${words.slice(0, 64)}"`, who.principal);
       return {
         ask_id: ids.next<string>(),
@@ -83,9 +85,9 @@ export class AskDesk implements AskApi {
     }
     const found = meant(words, apps(), places);
     if (found.length === 0) {
-      const before = stops.count;
+      const wanted = stops.now();
       const chosen = await this.#chosen(words, who, signal);
-      if (stops.count !== before) throw preempted(words);
+      if (stops.since(wanted)) throw preempted('ask', words);
       return this.#kept(chosen, words, who);
     }
     const plans = found.map((one) => this.#kept(said(one), words, who));
@@ -102,7 +104,12 @@ export class AskDesk implements AskApi {
       expires_ts: toWireTime(clock.now() + BigInt(PLAN_MS) * 1_000_000n),
     };
     if (this.#waiting.size >= PLANS_MAX) this.#waiting.delete(this.#waiting.keys().next().value!);
-    this.#waiting.set(plan.ask_id, { plan, who, untilMs: clock.monotonicMs() + PLAN_MS, stops: stops.count });
+    this.#waiting.set(plan.ask_id, {
+      plan,
+      who,
+      untilMs: clock.monotonicMs() + PLAN_MS,
+      wanted: stops.now(),
+    });
     return plan;
   }
 
@@ -149,7 +156,7 @@ export class AskDesk implements AskApi {
     const known = this.#waiting.get(askId);
     const theirs = known?.who.tenant === who.tenant && known.who.principal === who.principal;
     const { clock, stops } = this.#parts;
-    if (!known || !theirs || clock.monotonicMs() > known.untilMs || stops.count !== known.stops)
+    if (!known || !theirs || clock.monotonicMs() > known.untilMs || stops.since(known.wanted))
       throw new EdgeError('intent.expired', {
         operation: 'confirm',
         subject: askId.slice(0, 64),
@@ -176,13 +183,6 @@ export class AskDesk implements AskApi {
     const reason = faultOf(answer, choices) ?? 'no application fits';
     return { kind: 'agent', app: app.name, intent: { type: AGENT, params: { words } }, about, reason };
   }
-}
-
-function preempted(words: string): EdgeError {
-  return new EdgeError('robot.preempted', {
-    ...{ operation: 'ask', subject: words.slice(0, 64), hint: 'ask again if it is still wanted' },
-    message: 'the robot was stopped after this was asked for',
-  });
 }
 
 type Chosen = Pick<AskIntent, 'kind' | 'app' | 'intent' | 'about' | 'reason' | 'model'>;

@@ -31,6 +31,7 @@ import type { RunStore } from '../runs/run-store.ts';
 import type { RunView } from '../runs/run-view.ts';
 import { renewBlobs } from '../runs/session-blobs.ts';
 import { sessionView } from '../runs/session-view.ts';
+import { StopInWords, type StopOrder, stopIn } from './stop-in-words.ts';
 
 export type RunControlParts = {
   readonly store: RunStore;
@@ -44,6 +45,9 @@ export type RunControlParts = {
   readonly submit: (request: unknown, who: PolicyContext, opening: Opening) => Promise<Submitted>;
   readonly details: (view: RunView) => RunDetails;
   readonly blobs: BlobStore | undefined;
+  readonly stopRobot: StopOrder;
+  /** Ends what moves for this run. */
+  readonly stopRun: (runId: string, reason: string, by: string) => Promise<unknown>;
 };
 
 /** If the disk does not answer by then, a fork fails and nothing is started, milliseconds. */
@@ -62,9 +66,19 @@ export class RunControl implements RunControlApi {
   readonly #named = new Map<string, Promise<RunState>>();
   /** Runs that are paused for nothing but the loss of their runtime. */
   readonly #lost = new Set<string>();
+  /** Orders to stop in words, as messages and as words that are to open a run. */
+  readonly stops: StopInWords;
 
   constructor(parts: RunControlParts) {
     this.#parts = parts;
+    this.stops = new StopInWords({
+      stop: parts.stopRobot,
+      find: (runId) => parts.store.get(runId),
+      isSaid: (runId, messageId) => this.#said(runId, messageId),
+      newId: () => parts.ids.next<string>(),
+      append: parts.append,
+      say: (runId, message, who, messageId) => this.#once(runId, message, who, messageId),
+    });
   }
 
   async pause(runId: string, reason: string, by?: string): Promise<RunState> {
@@ -128,12 +142,24 @@ export class RunControl implements RunControlApi {
     options: { readonly messageId?: string } = {},
   ): Promise<RunState> {
     const { messageId } = options;
+    const words = stopIn(message);
+    // Before it is looked for in the log: who says it again wants the robot to stop again.
+    if (words !== undefined)
+      return (await this.stops.obey(runId, words, who, messageId)) ?? this.#view(runId).state;
     if (messageId === undefined) return await this.#message(runId, message, this.#parts.ids.next(), who);
+    return await this.#once(runId, message, who, messageId);
+  }
+
+  /** A message that was said before counts no second time; a stop ends the motion of now once more. */
+  async #once(runId: string, message: RunMessage, who: PolicyContext, messageId: string): Promise<RunState> {
     const name = `${runId} ${messageId}`;
     const under = this.#named.get(name);
+    const isAgain = under !== undefined || this.#said(runId, messageId);
+    if (isAgain && message.kind === 'stop' && message.text === undefined)
+      await this.#parts.stopRun(runId, 'a stop of the session that was sent again', who.principal);
     if (under) return await under;
     const view = this.#view(runId);
-    if (this.#said(runId, messageId)) return view.state;
+    if (isAgain) return view.state;
     const saying = this.#message(runId, message, messageId, who).finally(() => this.#named.delete(name));
     this.#named.set(name, saying);
     return await saying;
@@ -182,7 +208,8 @@ export class RunControl implements RunControlApi {
       throw verdict.refusal;
     }
     this.#unfinished(runId);
-    const said: SaidMessage = { ...message, messageId };
+    // The words of a stop are for the log.
+    const said: SaidMessage = stops ? { kind: 'stop', messageId } : { ...message, messageId };
     // A stop does not wait for the log, which a full disk may hold up.
     const early = stops ? scheduler.messages(runId)?.deliver(said) : undefined;
     early?.catch(() => {});
@@ -202,6 +229,7 @@ export class RunControl implements RunControlApi {
     who: PolicyContext,
     { text, model, idempotencyKey }: ForkOptions = {},
   ): Promise<RunState> {
+    await this.stops.refuse('fork', text, who);
     const origin = this.#entry(runId, entryId);
     const { intent } = origin;
     if (this.#isLoop({ ...origin, round: undefined }))

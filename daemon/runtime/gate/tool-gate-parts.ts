@@ -5,6 +5,7 @@ import type {
   Intent,
   Nanoseconds,
   NewEvent,
+  StopCount,
   ToolCall,
 } from '../../../contract/index.ts';
 import type { RunApprovals } from '../governance/run-approvals.ts';
@@ -77,6 +78,8 @@ export type ToolGateParts = {
   readonly robotTime: () => Nanoseconds | undefined;
   /** Resolves when the run is not paused. */
   readonly unpaused: () => Promise<void>;
+  /** Stops of the robot; absent: in a replay and in tests of other parts. */
+  readonly stops?: Pick<StopCount, 'now' | 'since'> | undefined;
   /** How long the run was paused so far, milliseconds; absent: it never is. */
   readonly pausedMs?: () => number;
   /** Called before each motion: pauses the run if a holder of a higher rank has taken the robot. */

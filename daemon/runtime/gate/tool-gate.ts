@@ -5,15 +5,17 @@ import {
   LIMITS,
   type MotionKind,
   type NewEvent,
+  type Wanted,
   withDeadline,
 } from '../../../contract/index.ts';
 import { decidedWithin, judgeMotion, motionFactsOf } from '../law/motion-law.ts';
 import type { Verdict } from '../law/policy-gate.ts';
 import type { CallView } from '../runs/run-view.ts';
-import { type CallScope, inCall } from '../trace/trace-scope.ts';
+import { inCall } from '../trace/trace-scope.ts';
 import { boundedCall } from './bounded-call.ts';
 import { CallEvents } from './call-events.ts';
 import { goesOn, interruption, isStop, loggable, notMade, replayed } from './call-records.ts';
+import { refusePreempted, scopeOf } from './call-scope.ts';
 import { inTurn } from './in-turn.ts';
 import type { Answered, Ask, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
 
@@ -90,24 +92,25 @@ export class ToolGate {
   }
 
   async callTool(effect: Effect): Promise<Answered> {
-    const { motionTurn, instead } = this.#parts;
-    if (!motionTurn || instead || isStop(effect)) return await this.#call(effect);
+    const { motionTurn, instead, stops } = this.#parts;
+    const wanted = stops?.now();
+    if (!motionTurn || instead || isStop(effect)) return await this.#call(effect, wanted);
     const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
-    return await inTurn(motionTurn, effect, signal, () => this.#call(effect));
+    return await inTurn(motionTurn, effect, signal, () => this.#call(effect, wanted));
   }
 
-  async #call(effect: Effect): Promise<Answered> {
+  async #call(effect: Effect, wanted: Wanted | undefined): Promise<Answered> {
     const { journal } = this.#parts;
     if (effect.tool === 'robot.stop' && !this.#parts.instead) await this.#stopFirst(effect);
     else await this.#ready(effect);
     this.#refuseClosed(effect);
     const known = journal.recall(effect.tool, effect.args, effect.originId);
     if (known.kind === 'answered') return replayed(known.call);
-    if (known.kind === 'open') return await this.#again(effect, known.call);
+    if (known.kind === 'open') return await this.#again(effect, known.call, wanted);
     await this.#settleAbandoned('the run decided again after the interruption');
     const paused = this.#pausedMs();
     const callId = await this.#open(effect, this.#parts.ids.next<string>());
-    return await this.#perform(effect, callId, paused);
+    return await this.#perform(effect, callId, paused, wanted);
   }
 
   /** Logs a call that never reached its tool: its name is unknown, or its arguments do not fit. */
@@ -173,13 +176,13 @@ export class ToolGate {
    * only if it is safe or known not to have happened: a `never` call, or a `probe` call whose probe fails, is not
    * repeated.
    */
-  async #again(effect: Effect, call: CallView): Promise<Answered> {
+  async #again(effect: Effect, call: CallView, wanted: Wanted | undefined): Promise<Answered> {
     this.#inFlight.set(call.callId, { tool: effect.tool });
     const paused = this.#pausedMs();
     const refusal = await this.#forbiddenNow(effect, call);
     const known = await this.#askWorld(effect, call);
     if (!this.#inFlight.has(call.callId)) throw this.#cancelled(effect);
-    if (known === 'not happened' && !refusal) return await this.#perform(effect, call.callId, paused);
+    if (known === 'not happened' && !refusal) return await this.#perform(effect, call.callId, paused, wanted);
     this.#inFlight.delete(call.callId);
     if (known !== 'not happened' && 'answer' in known) {
       await this.#parts.emit([this.#log.returned(call.callId, call.tool, 0, { ok: true, ...known.answer })]);
@@ -290,8 +293,13 @@ export class ToolGate {
   }
 
   /** `judged`: how long the run was paused before the call was judged. */
-  async #perform(effect: Effect, callId: string, judged: number): Promise<Answered> {
-    const { clock } = this.#parts;
+  async #perform(
+    effect: Effect,
+    callId: string,
+    judged: number,
+    wanted: Wanted | undefined,
+  ): Promise<Answered> {
+    const { clock, stops } = this.#parts;
     for (let paused = judged; ; ) {
       // Hooks, people and the log took time. If the run was paused meanwhile, the robot stands, and the call waits.
       await this.#ready(effect);
@@ -300,6 +308,7 @@ export class ToolGate {
       const now = this.#pausedMs();
       if (now === paused || this.#signal.aborted || this.#parts.instead) break;
       paused = now;
+      wanted = stops?.now();
       await this.#judgeAfterPause(effect, callId);
     }
     const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
@@ -310,9 +319,15 @@ export class ToolGate {
     const work = Promise.resolve().then(() => {
       // In a replay the record says what came of it.
       if (signal.aborted && !this.#parts.instead) throw this.#cancelled(effect);
+      refusePreempted(this.#parts, effect, wanted);
       const ends = AbortSignal.any([signal, late.signal]);
       const recorded = this.#parts.instead?.(effect, callId, ends);
-      return recorded ?? inCall(this.#scope(callId, ends), () => effect.work(ends, callId));
+      return (
+        recorded ??
+        inCall(scopeOf(this.#parts, this.#log.traceparent(callId), ends, wanted), () =>
+          effect.work(ends, callId),
+        )
+      );
     });
     let answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody; thrown: EdgeError };
     try {
@@ -353,16 +368,6 @@ export class ToolGate {
     if (isStop(effect)) return;
     if (effect.effect === 'actuate') await this.#parts.beforeMotion?.();
     await this.unpaused();
-  }
-
-  #scope(callId: string, ends: AbortSignal): CallScope {
-    const { runId, waitForRobot } = this.#parts;
-    const both = (signal: AbortSignal | undefined) => (signal ? AbortSignal.any([ends, signal]) : ends);
-    return {
-      traceparent: this.#log.traceparent(callId),
-      runId,
-      waitForRobot: waitForRobot && ((refusal, signal) => waitForRobot(refusal, both(signal))),
-    };
   }
 
   /** After any failure of an actuating call the robot is stopped before the caller gets the error. */

@@ -6,6 +6,7 @@ import {
   canonicalJson,
   checker,
   EdgeError,
+  fieldsOf,
   fromWireTime,
   type IdSource,
   type Intent,
@@ -163,6 +164,15 @@ export function keyOf(intent: Intent): string | undefined {
   if (intent.idempotency_key === undefined) return undefined;
   const { tenant, principal } = intent.policy_ctx;
   return JSON.stringify([tenant, principal, intent.idempotency_key]);
+}
+
+/** The intent of the general agent, which gets the words of a person as they are. */
+const TO_AGENT = 'robot/chat';
+
+/** The first words of a person to an agent, of a request that was not checked yet. */
+export function wordsToAgent(request: unknown): unknown {
+  const { type, attended, params } = fieldsOf(request);
+  return attended === true || type === TO_AGENT ? fieldsOf(params)['words'] : undefined;
 }
 
 /** What a person is asked where an intent needs an approval. */

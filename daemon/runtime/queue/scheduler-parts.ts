@@ -19,6 +19,7 @@ export type SchedulerParts = {
   readonly models: RunParts['models'];
   readonly blobs: RunParts['blobs'];
   readonly approvals?: RunParts['approvals'];
+  readonly stops?: RunParts['stops'];
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
   readonly sharing: RunSharingRules;

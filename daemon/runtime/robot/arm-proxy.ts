@@ -58,13 +58,13 @@ export class ArmProxy {
   ): Promise<MotionResult> {
     if (signal.aborted) throw new EdgeError('run.cancelled', { operation: method, subject: 'arm' });
     const { traceparent, runId: run } = currentCall() ?? {};
-    const start = async () => {
+    const start = async (wantedAtMs: number) => {
       const motionId = this.#ids.next();
       const of = { ...(traceparent ? { traceparent } : {}), ...(run ? { run } : {}) };
       const body: MotionRequest<GoalOf<K>> = { motionId, goal, ...of };
       const port = { bus: this.#bus, clock: this.#clock };
       const timeoutMs = motionDeadlineMs(motionTimeMs(kind, goal));
-      const motion = askMotion(port, method, body as CallAsk<MotionCall<K>>, timeoutMs, signal);
+      const motion = askMotion(port, method, body as CallAsk<MotionCall<K>>, timeoutMs, signal, wantedAtMs);
       const onAbort = () => void this.#cancel(motionId, motion, run).catch(() => undefined);
       signal.addEventListener('abort', onAbort, { once: true });
       try {
@@ -73,7 +73,7 @@ export class ArmProxy {
         signal.removeEventListener('abort', onAbort);
       }
     };
-    return checkMotionResult(await whenFree(start, signal), method);
+    return checkMotionResult(await whenFree(this.#clock, start, signal), method);
   }
 
   async #cancel(motionId: string, motion: Promise<unknown>, run: string | undefined): Promise<void> {

@@ -23,25 +23,27 @@ export function askExecution<N extends ExecutionCall>(
   method: N,
   body: CallAsk<N>,
   timeoutMs: number,
+  wantedAtMs?: number,
 ): Promise<CallReply<N>> {
-  const asked = bus.request<N>(TO as CallTo<N>, method, body, timeoutMs);
+  const asked = bus.request<N>(TO as CallTo<N>, method, body, timeoutMs, wantedAtMs);
   return withDeadline(clock, timeoutMs + LATER_MS, asked, method, TO);
 }
 
 /** How often a motion is asked for when its request came too late: the run still wants it. */
 const TRIES_MAX = 3;
 
-/** The same for a motion. The execution cell drops requests that come late: `command.expired` passes only after the last try. */
+/** The same for a motion that is wanted since `wantedAtMs`: after a later stop it does not start (`robot.preempted`). The execution cell drops requests that come late: `command.expired` passes only after the last try. */
 export async function askMotion<N extends MotionCall>(
   port: ExecutionPort,
   method: N,
   body: CallAsk<N>,
   timeoutMs: number,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
+  wantedAtMs: number,
 ): Promise<CallReply<N>> {
   for (let tries = 1; ; tries++) {
     try {
-      return await askExecution(port, method, body, timeoutMs);
+      return await askExecution(port, method, body, timeoutMs, wantedAtMs);
     } catch (thrown) {
       const late = thrown instanceof EdgeError && thrown.code === 'command.expired';
       if (!late || tries >= TRIES_MAX || signal?.aborted) throw thrown;
@@ -53,14 +55,21 @@ export async function askMotion<N extends MotionCall>(
  * Starts a motion of the run that is being worked for. While somebody of a higher rank has the robot the run is paused,
  * and the motion is asked for again when it continues: a refused motion has not moved anything.
  */
-export async function whenFree<T>(start: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  const wait = currentCall()?.waitForRobot;
+export async function whenFree<T>(
+  clock: Pick<Clock, 'monotonicMs'>,
+  start: (wantedAtMs: number) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const { waitForRobot: wait, wantedAtMs } = currentCall() ?? {};
+  let since = wantedAtMs ?? clock.monotonicMs();
   for (;;) {
     try {
-      return await start();
+      return await start(since);
     } catch (thrown) {
       if (!wait || signal?.aborted || !isHeld(thrown)) throw thrown;
       await wait(thrown, signal);
+      // A person has let the run continue.
+      since = clock.monotonicMs();
     }
   }
 }

@@ -99,7 +99,7 @@ export class RobotProxy implements Robot {
   ): Promise<MotionResult> {
     if (signal?.aborted) return notBegun(this.#lastTime ?? 0n);
     const { traceparent, runId: run } = currentCall() ?? {};
-    const start = () => {
+    const start = (wantedAtMs: number) => {
       const motionId = this.#ids.next();
       const of = { ...(traceparent ? { traceparent } : {}), ...(run ? { run } : {}) };
       const body: MotionRequest<GoalOf<K>> = { motionId, goal, ...of };
@@ -110,10 +110,11 @@ export class RobotProxy implements Robot {
         body as CallAsk<MotionCall<K>>,
         motionDeadlineMs(robotTimeMs),
         signal,
+        wantedAtMs,
       );
       return signal ? this.#abortable(motion, { motionId, method, run }, signal) : motion;
     };
-    const result = checkMotionResult(await whenFree(start, signal), method);
+    const result = checkMotionResult(await whenFree(this.#clock, start, signal), method);
     this.#lastTime = result.time;
     return result;
   }

@@ -72,7 +72,9 @@ export async function runController(
   const quit = () => void stop().catch(() => {});
   signal.addEventListener('abort', quit, { once: true });
   try {
-    await whenFree(() => askExecution(port, execution.controllerStart, order, START_MS), signal);
+    const start = (wantedAtMs: number) =>
+      askExecution(port, execution.controllerStart, order, START_MS, wantedAtMs);
+    await whenFree(port.clock, start, signal);
   } catch (error) {
     // Refused is refused; a controller that did not answer may have started.
     if (EdgeError.from(error, 'internal.fault', 'start', controller).code === 'deadline.exceeded')

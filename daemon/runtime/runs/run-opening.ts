@@ -9,6 +9,8 @@ export type Opening = {
   readonly forkedFrom?: NonNullable<EventPayload<'run.queued'>['forked_from']>;
   /** What it gets before its first turn. */
   readonly messages?: readonly RunMessage[];
+  /** When it was wanted, where that was earlier. */
+  readonly wantedAtMs?: number;
   /** What is to be done before a new run is opened; not where its idempotency key has one. */
   readonly before?: () => Promise<void>;
 };

@@ -4,6 +4,7 @@ import {
   EdgeError,
   type RuntimeApi,
   type Timer,
+  type Wanted,
 } from '../../../contract/core.ts';
 import { StartRecord, type StartRecordParts } from './start-record.ts';
 import { RETRY_MS, UNANSWERED_TRIES_MAX, UnansweredTries } from './tries.ts';
@@ -32,7 +33,7 @@ export class AutoStart {
   #timer: Timer | undefined;
   #stopped = false;
   readonly #unanswered = new UnansweredTries();
-  readonly #stops: number;
+  readonly #wanted: Wanted;
   #pauseMs = LOOK_MS;
   #view: AutoStartView | undefined;
   #looking: Promise<void> = Promise.resolve();
@@ -40,7 +41,7 @@ export class AutoStart {
   constructor(parts: AutoStartParts) {
     this.#parts = parts;
     this.#record = new StartRecord(parts);
-    this.#stops = parts.runtime.stops.count;
+    this.#wanted = parts.runtime.stops.now();
   }
 
   /** After the runtime is up, which does not wait: there may be much to look through. */
@@ -77,7 +78,7 @@ export class AutoStart {
       // Before the log is read: it shows what is over by now.
       if (unfinishedRuns(runtime, robot).some(({ intent }) => intent.type === type)) return false;
       if ((await this.#record.isSettled(() => this.#stopped)) || this.#stopped) return true;
-      if (runtime.stops.count !== this.#stops)
+      if (runtime.stops.since(this.#wanted))
         throw new EdgeError('robot.preempted', {
           ...{ operation: 'submit', subject: type, message: 'the robot was stopped before it started' },
           hint: 'send the intent yourself: auraison intent send',
@@ -85,6 +86,7 @@ export class AutoStart {
       await runtime.submit(
         { type, idempotency_key: `start ${start}` },
         { tenant: 'local', principal: robot, roles: ['operator'], origin: 'schedule' },
+        this.#wanted.atMs,
       );
       if (this.#view) report('info', 'runs.auto_start: the intent is accepted now', { type });
       this.#view = undefined;

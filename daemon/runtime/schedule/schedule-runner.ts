@@ -13,6 +13,7 @@ import {
   type TimeTable,
   toMs,
   toWireTime,
+  type Wanted,
 } from '../../../contract/core.ts';
 import { eachEvent, eachPageInTurns } from '../../../history/each-event.ts';
 import { type DueDecision, decideDue, lateness, nextLook } from './decide-due.ts';
@@ -37,8 +38,8 @@ type Standing = Schedule & {
   readonly book: ScheduleBook;
   /** Written down as due, and not yet known to have opened its run. */
   pending: Fired | undefined;
-  /** How often the robot had been stopped when it was due. */
-  stops: number;
+  /** Since when its last time wants a run. */
+  wanted: Wanted;
   runId: string | undefined;
   retryMs: number;
   readonly unanswered: UnansweredTries;
@@ -119,7 +120,7 @@ export class ScheduleRunner {
       if (last?.fired.action !== 'run') continue;
       standing.runId = this.#openedBy(standing.spec, last.fired, last.seq);
       if (standing.runId === undefined) standing.pending = last.fired;
-      standing.stops = this.#parts.runtime.stops.count;
+      standing.wanted = this.#parts.runtime.stops.now();
     }
   }
 
@@ -183,7 +184,7 @@ export class ScheduleRunner {
   async #fire(standing: Standing, { dueMs, action, missed, reason }: DueDecision): Promise<void> {
     const { spec } = standing;
     const due_ns = wireOf(dueMs);
-    standing.stops = this.#parts.runtime.stops.count;
+    standing.wanted = this.#parts.runtime.stops.now();
     const overlaps = action === 'run' && spec.overlap === 'skip';
     const busy = overlaps ? unfinishedRuns(this.#parts.runtime, principalOf(spec))[0] : undefined;
     if (action === 'skipped' || busy !== undefined) {
@@ -203,7 +204,7 @@ export class ScheduleRunner {
     const { spec, book } = standing;
     const { clock, robot, runtime } = this.#parts;
     const { due_ns } = fired;
-    const isStopped = standing.stops !== runtime.stops.count;
+    const isStopped = runtime.stops.since(standing.wanted);
     const late = lateness(spec, toMs(fromWireTime(due_ns)), toMs(clock.now()), robot);
     if (!isStopped && (late === undefined || spec.missed !== 'skip'))
       return await this.#open(standing, fired);
@@ -222,7 +223,11 @@ export class ScheduleRunner {
     const { spec } = standing;
     const { clock, runtime } = this.#parts;
     try {
-      const { run } = await runtime.submit(this.#request(spec, fired), this.#context(spec));
+      const { run } = await runtime.submit(
+        this.#request(spec, fired),
+        this.#context(spec),
+        standing.wanted.atMs,
+      );
       standing.runId = run.run_id;
       standing.unanswered.reset();
     } catch (thrown) {
@@ -286,7 +291,7 @@ function fresh(one: Schedule): Standing {
     ...one,
     book: new ScheduleBook(),
     pending: undefined,
-    stops: 0,
+    wanted: { atMs: 0 },
     runId: undefined,
     retryMs: -Infinity,
     unanswered: new UnansweredTries(),

@@ -6,6 +6,8 @@ export type CallScope = {
   /** W3C trace context of the call. */
   readonly traceparent: string;
   readonly runId?: string;
+  /** When the call was made, by the clock of the host; later where a paused run continued since. */
+  readonly wantedAtMs?: number;
   /**
    * The robot refused a motion since somebody has the lease. Where that holder is above the rank of an agent the run
    * pauses, and this settles when it continues. Rejects with `refusal` where waiting does not help.

@@ -9,10 +9,10 @@ import {
   type NewEvent,
   type PolicyContext,
   type PolicyHook,
+  stopRobot,
   toMs,
 } from '../../../../contract/index.ts';
 import type { MessageBus } from '../../../../daemon/cell/message-bus.ts';
-import { stopRobot } from '../../../../daemon/http/stop-robot.ts';
 import { PolicyGate } from '../../../../daemon/runtime/law/policy-gate.ts';
 import { RemoteHarness } from '../../../../daemon/runtime/remote/remote-harness.ts';
 import { RemoteRuntimes } from '../../../../daemon/runtime/remote/remote-runtimes.ts';

@@ -1,29 +1,35 @@
-import { LIMITS, METHODS, type StopRequest, type StopWarnings, withDeadline } from '../../contract/index.ts';
-import type { HttpPorts } from './http-ports.ts';
+import { METHODS, type StopRequest, type StopWarnings } from './cell-messages.ts';
+import { withDeadline } from './deadline.ts';
+import { LIMITS } from './limits.ts';
+import type { CellBus } from './ports/cell.ts';
+import type { Clock } from './ports/clock.ts';
+import type { RuntimeApi } from './ports/runtime-api.ts';
 
 type StopPorts = {
-  readonly runtime: Pick<HttpPorts['runtime'], 'status' | 'cancel' | 'stops'>;
-  readonly clock: HttpPorts['clock'];
-  readonly bus: Pick<HttpPorts['bus'], 'request'>;
+  readonly runtime: Pick<RuntimeApi, 'status' | 'cancel' | 'stops'>;
+  readonly clock: Clock;
+  readonly bus: Pick<CellBus, 'request'>;
 };
 
 /**
- * Stops the robot: it is stopped, and every run that could move it again is cancelled,
- * waiting ones included. `by`: the principal that asked, for the log. Rejects where the stop was not confirmed; the
- * runs are still cancelled.
+ * Stops the robot: it is stopped, and every run that could move it again is cancelled, waiting ones included. `by`: the
+ * principal that asked, for the log. `keep`: a run that is not cancelled, since it gets the stop as a message. Rejects
+ * where the stop was not confirmed; the runs are still cancelled.
  */
 export async function stopRobot(
   { bus, runtime, clock }: StopPorts,
   reason: string,
   by?: string,
+  keep?: string,
 ): Promise<StopWarnings> {
   runtime.stops.note();
   // A runtime that fails here does not keep the robot from being stopped.
   const ended = (async () => {
     // Waiting runs first, and all of them before anything is awaited: none may take the place of another.
-    const waitingFirst = [...runtime.status().runs].sort(
-      (a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'),
-    );
+    const waitingFirst = runtime
+      .status()
+      .runs.filter(({ run_id }) => run_id !== keep)
+      .sort((a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'));
     return await Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason, by)));
   })();
   const order: StopRequest = { reason, ...(by === undefined ? {} : { by }) };

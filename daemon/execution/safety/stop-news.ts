@@ -1,0 +1,45 @@
+import {
+  type CellBus,
+  type Clock,
+  EdgeError,
+  type StopNews as News,
+  TOPICS,
+} from '../../../contract/core.ts';
+
+/**
+ * When the robot was last ordered to stop, by whatever way: a request, a tool, a topic, a key, a file, a stop of the arm or of
+ * controllers. Every order is noted here in its turn, and the other cells hear of it. What was wanted before does not start.
+ */
+export class StopNews {
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #bus: Pick<CellBus, 'broadcast'>;
+  #lastMs = -Infinity;
+
+  constructor({
+    clock,
+    bus,
+  }: { readonly clock: Pick<Clock, 'monotonicMs'>; readonly bus: Pick<CellBus, 'broadcast'> }) {
+    this.#clock = clock;
+    this.#bus = bus;
+  }
+
+  /** The robot is ordered to stop now. Never throws. */
+  ordered(): void {
+    this.#lastMs = this.#clock.monotonicMs();
+    const news: News = { atMs: this.#lastMs };
+    try {
+      this.#bus.broadcast(TOPICS.robotStopped, news);
+    } catch {
+      // The supervisor is gone: no other cell could ask for anything.
+    }
+  }
+
+  /** Throws `robot.preempted` for what was wanted before the last order to stop. Undefined: it is wanted now. */
+  check(operation: string, subject: string, wantedAtMs: number | undefined): void {
+    if (wantedAtMs === undefined || wantedAtMs >= this.#lastMs) return;
+    throw new EdgeError('robot.preempted', {
+      ...{ operation, subject, message: 'the robot was stopped after this was asked for' },
+      hint: 'ask for it again if it is still wanted',
+    });
+  }
+}
