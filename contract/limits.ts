@@ -82,6 +82,8 @@ export const LIMITS = {
   STREAM_QUEUE_EVENTS_MAX: 1024,
   /** Simultaneous event streams of one daemon. */
   STREAMS_MAX: 64,
+  /** Events of each cell that `since=recent` starts with. */
+  STREAM_RECENT: 200,
   /** Connections of clients with a token, streams included. Beyond it an idle one is closed, or the request refused. */
   API_CONNECTIONS_MAX: 256,
   /** Of these only operators get the last ones. */
