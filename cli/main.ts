@@ -51,6 +51,7 @@ import { addTeleopCommand } from './commands/teleop.ts';
 import { addTopCommand } from './commands/top.ts';
 import { addPlotCommand, addTopicsCommands } from './commands/topics.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import { addZenohCommands } from './commands/zenoh.ts';
 import { makeProgram, runProgram } from './program.ts';
 
@@ -61,6 +62,7 @@ for (const add of [
   addReloadCommand,
   addStatusCommand,
   addTopCommand,
+  addWatchCommand,
   addConsoleCommand,
   addStopCommand,
   addEstopCommands,

@@ -56,16 +56,19 @@ const SECRET_WORDS = /^(token|password|passwd|secret|api_key|apikey|private_key)
 
 /**
  * Makes the configuration from TOML text and environment variables (`AURAISON_<SECTION>_<KEY>`), over
- * defaults. All faults are collected, so that one look fixes them all. Pure: reads no file.
+ * defaults. All faults are collected, so that one look fixes them all; at most about `faultsMax`. Pure: reads no file.
  */
 export function readConfig(
   source: string,
   file: string,
   env: Readonly<Record<string, string | undefined>>,
+  faultsMax = Number.POSITIVE_INFINITY,
 ): ConfigResult {
   const faults: ConfigFault[] = [];
   const values = defaults();
-  const fault = (path: readonly string[], value: unknown, expected: string, where = file) =>
+  const fault = (path: readonly string[], value: unknown, expected: string, where = file) => {
+    // Each costs a look through the source.
+    if (faults.length >= faultsMax) return;
     faults.push({
       file: where,
       line: where === file ? lineOfKey(source, path) : undefined,
@@ -73,6 +76,7 @@ export function readConfig(
       value: show(path, value),
       expected,
     });
+  };
 
   let routes: readonly RouteSpec[] = [];
   let schedules: readonly ScheduleSpec[] = [];
@@ -81,7 +85,8 @@ export function readConfig(
   let controllers: readonly ControllerRow[] = [];
   let sandboxes: readonly SandboxRow[] = [];
   const rowFault =
-    (section: string) => (row: number | undefined, key: string, value: unknown, expected: string) =>
+    (section: string) => (row: number | undefined, key: string, value: unknown, expected: string) => {
+      if (faults.length >= faultsMax) return;
       faults.push({
         file,
         line: lineOfRowKey(source, section, row ?? 0, key),
@@ -89,6 +94,7 @@ export function readConfig(
         value: show([key], value),
         expected,
       });
+    };
   for (const [section, body] of Object.entries(parseToml(source, file, faults))) {
     if (section === 'routes') {
       routes = readRoutes(body, (row, { key, value, expected }) =>
@@ -116,7 +122,7 @@ export function readConfig(
       sandboxes = readSandboxes(body, rowFault(section));
       continue;
     }
-    const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section];
+    const keys = keysOf(section);
     if (!keys) {
       fault([section], body, `one of the tables ${TABLES.join(', ')}${near(section, TABLES)}`);
     } else if (typeof body !== 'object' || body === null || Array.isArray(body)) {
@@ -231,13 +237,20 @@ function applyEnvironment(
   for (const [name, raw] of Object.entries(env)) {
     if (!name.startsWith('AURAISON_') || OTHER_VARIABLES.has(name) || raw === undefined) continue;
     const [section, ...rest] = name.slice('AURAISON_'.length).toLowerCase().split('_');
-    const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section!];
+    const keys = keysOf(section!);
     const key = rest.join('_');
     const spec = keys && Object.hasOwn(keys, key) ? keys[key] : undefined;
     if (!spec || spec.kind === 'tables')
       refuse(name, raw, 'a variable AURAISON_<TABLE>_<KEY> of a known key');
     else set(values, section!, key, spec, spec.fromText(raw), (expected) => refuse(name, raw, expected));
   }
+}
+
+/** Names such as `constructor` are no sections. */
+function keysOf(section: string): Readonly<Record<string, KeySpec<unknown>>> | undefined {
+  return Object.hasOwn(CONFIG_SPEC, section)
+    ? (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section]
+    : undefined;
 }
 
 function unknownKey(section: string, key: string, known: readonly string[]): string {
@@ -250,7 +263,7 @@ function near(word: string, known: readonly string[]): string {
   const squash = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   const closeness = (k: string) => {
     if (squash(k) === squash(word)) return 0;
-    if (word.length <= 3) return Infinity;
+    if (word.length <= 3 || Math.abs(word.length - k.length) > 32) return Infinity;
     return k.startsWith(word) || word.startsWith(k) ? 1 : distance(k, word);
   };
   const guess = known

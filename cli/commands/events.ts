@@ -70,15 +70,9 @@ export async function follow(
         ...(cursor === undefined ? {} : { 'last-event-id': cursor }),
       });
       told = false;
-      let id = cursor;
-      for await (const line of lines(response)) {
-        if (line.startsWith('id:')) id = line.slice(3).trim();
-        else if (line.startsWith('data:')) {
-          const data = JSON.parse(line.slice(5)) as AgentEvent;
-          if (data.kind !== undefined) print(data);
-          // Set only now: a stream may break off between the two lines.
-          cursor = id;
-        }
+      for await (const { id, event } of readMessages(response)) {
+        if (event) print(event);
+        cursor = id ?? cursor;
       }
     } catch (error) {
       if (error instanceof EdgeError && !error.retryable && !isAway(error)) throw error;
@@ -86,6 +80,21 @@ export async function follow(
       told = true;
     }
     await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+/** Messages of a stream of server-sent events: the cursor after each, and its event where it has one. */
+export async function* readMessages(
+  response: Response,
+): AsyncGenerator<{ readonly id: string | undefined; readonly event: AgentEvent | undefined }> {
+  let id: string | undefined;
+  for await (const line of lines(response)) {
+    if (line.startsWith('id:')) id = line.slice(3).trim();
+    // Given only now: a stream may break off between the two lines.
+    else if (line.startsWith('data:')) {
+      const data = JSON.parse(line.slice(5)) as AgentEvent;
+      yield { id, event: data.kind === undefined ? undefined : data };
+    }
   }
 }
 

@@ -3,17 +3,12 @@ import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
 import { nobodyListens } from '../../daemon/client/api-client.ts';
 import { action, type CommandContext } from '../context.ts';
+import { fitted, openScreen } from '../screen.ts';
 import type { Status } from '../status-view.ts';
 import { statusText } from './status.ts';
 
 const EVERY_S = 1;
 const EVERY_S_MAX = 3_600;
-const ROWS = 24;
-const COLUMNS = 80;
-/** Another screen of the terminal, so that what stood there is there again afterwards. */
-const ENTER = '\u001b[?1049h\u001b[?25l';
-const LEAVE = '\u001b[?25h\u001b[?1049l';
-const REDRAW = '\u001b[H\u001b[J';
 
 type TopOptions = { readonly every: string; readonly count?: string };
 
@@ -43,8 +38,7 @@ export async function top(context: CommandContext, options: TopOptions): Promise
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
   const isLive = process.stdout.isTTY === true && !context.out.json;
-  const keys = isLive ? watchKeys(end) : undefined;
-  if (isLive) process.stdout.write(ENTER);
+  const screen = isLive ? openScreen(end) : undefined;
   let isUp = false;
   let awaySince: number | undefined;
   try {
@@ -56,17 +50,13 @@ export async function top(context: CommandContext, options: TopOptions): Promise
         found instanceof EdgeError
           ? awayText(found, Date.now() - awaySince!)
           : statusText(found, context.api.url);
-      if (isLive)
-        process.stdout.write(
-          REDRAW + fitted(text, process.stdout.columns || COLUMNS, process.stdout.rows || ROWS),
-        );
+      if (screen) screen.draw(fitted(text, screen.columns, screen.rows));
       else if (found instanceof EdgeError) context.out.note(text);
       else context.out.result(found, () => `${text}\n`);
       if (looks + 1 < most) await sleep(everyMs, undefined, { signal: ending.signal }).catch(() => {});
     }
   } finally {
-    if (isLive) process.stdout.write(LEAVE);
-    keys?.end();
+    screen?.close();
     process.off('SIGINT', end);
     process.off('SIGTERM', end);
   }
@@ -87,38 +77,18 @@ function awayText({ message }: EdgeError, forMs: number): string {
   return `${message}\nfor ${Math.round(forMs / 1_000)} s; waiting for it (auraison up starts a daemon)`;
 }
 
-/** What a terminal of this size shows of a text: long lines are truncated, and the last line says what is left out. */
-export function fitted(text: string, columns: number, rows: number): string {
-  const lines = text
-    .split('\n')
-    .map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line));
-  if (lines.length <= rows) return lines.join('\n');
-  const shown = lines.slice(0, Math.max(0, rows - 1));
-  return [...shown, `… ${lines.length - shown.length} more lines`.slice(0, columns)].join('\n');
-}
-
-function watchKeys(end: () => void): { end(): void } | undefined {
-  const { stdin } = process;
-  if (stdin.isTTY !== true) return undefined;
-  const take = (keys: string) => {
-    // Ctrl-C and Ctrl-D come as characters here.
-    if (/[qQ\u0003\u0004]/.test(keys)) end();
-  };
-  stdin.setRawMode(true);
-  stdin.setEncoding('utf8').on('data', take).resume();
-  return {
-    end: () => {
-      stdin.off('data', take).pause();
-      stdin.setRawMode(false);
-    },
-  };
-}
-
-function between(option: string, text: string, least: number, most: number): number {
+/** The number of an option, between these bounds; throws `schema.invalid` otherwise. */
+export function between(
+  option: string,
+  text: string,
+  least: number,
+  most: number,
+  operation = 'top',
+): number {
   const value = Number(text);
   if (value >= least && value <= most) return value;
   throw new EdgeError('schema.invalid', {
-    operation: 'top',
+    operation,
     subject: option,
     message: `${option}: expected a number from ${least} to ${most}, found ${text}`,
   });

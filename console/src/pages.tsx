@@ -25,6 +25,7 @@ const recordings = lazy(() => import('./remember/recordings-page.tsx'));
 const compare = lazy(() => import('./compare/compare-page.tsx'));
 const sql = lazy(() => import('./sql/sql-page.tsx'));
 const routes = lazy(() => import('./routes/routes-page.tsx'));
+const config = lazy(() => import('./config/config-page.tsx'));
 const runs = lazy(() => import('./runs/runs-page.tsx'));
 
 /** The first is shown for an address that no page has. */
@@ -41,4 +42,5 @@ export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: 'compare', title: 'Compare', page: compare },
   { name: 'sql', title: 'SQL', page: sql },
   { name: 'routes', title: 'Routes', page: routes },
+  { name: 'config', title: 'Config', page: config },
 ];

@@ -7,6 +7,7 @@ export type * from './cell.ts';
 export type * from './central.ts';
 export type * from './chat.ts';
 export type * from './clock.ts';
+export type * from './config.ts';
 export type * from './controllers.ts';
 export type * from './dataset.ts';
 export type * from './downlink.ts';

@@ -97,6 +97,33 @@ export function hostFaults(
   return faults;
 }
 
+/** What a configuration names on its host. */
+export type NamedPath = {
+  readonly key: string;
+  readonly path: string;
+  readonly line: number | undefined;
+  readonly what: 'file' | 'folder';
+};
+
+/** Every file and folder that a configuration names, without a look at any. Secrets of another kind are left out. */
+export function namedPaths(config: Config, source: string): readonly NamedPath[] {
+  const found: NamedPath[] = [];
+  const add = (key: string, path: string, line: number | undefined, what: NamedPath['what'] = 'file') => {
+    if (!/^(?:env|credential):/.test(path)) found.push({ key, path, line, what });
+  };
+  for (const [section, keys] of Object.entries(config))
+    for (const [key, path] of filesOf(keys))
+      add(`${section}.${key}`, path, lineOfKey(source, [section, key]));
+  for (const { name, of } of ROWS)
+    for (const [index, row] of of(config).entries())
+      for (const [key, path] of filesOf(row))
+        add(`${name}[${index + 1}].${key}`, path, lineOfRowKey(source, name, index, key));
+  for (const { path: at, values, fault } of READ)
+    for (const path of values(config))
+      add(at.join('.'), path, lineOfKey(source, at), fault === folderFault ? 'folder' : 'file');
+  return found;
+}
+
 /** Keys that name a file, as they are spelled in TOML. */
 function filesOf(keys: object): [string, string][] {
   if (Array.isArray(keys)) return [];

@@ -9,7 +9,7 @@ export function lineOfKey(source: string, path: readonly string[]): number | und
   for (const [index, raw] of lines.entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
-    const header = /^\[{1,2}\s*([^\]]+?)\s*\]{1,2}/.exec(line);
+    const header = /^\[{1,2}([^\]]+)\]/.exec(line);
     if (header) {
       table = splitKey(header[1]!);
       best = closer(best, table, path, index + 1);

@@ -11,6 +11,7 @@ import type {
   CellName,
   ChatApi,
   Clock,
+  ConfigApi,
   EngineApi,
   EventPayload,
   EventReader,
@@ -61,6 +62,8 @@ export type HttpPorts = {
   readonly questions?: QuestionApi;
   /** Approvals that wait for a person. */
   readonly approvals?: ApprovalApi;
+  /** The configuration of this daemon; absent: it is not shown. */
+  readonly config?: ConfigApi;
   /** Policies, quotas, grants. */
   readonly governance?: GovernanceApi;
   /** Skills by application. */

@@ -25,6 +25,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { appRoutes } from './routes/apps.ts';
 import { askRoutes } from './routes/ask.ts';
 import { bagRoutes } from './routes/bags.ts';
+import { configRoutes } from './routes/config.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { consoleLoginRoutes } from './routes/console-login.ts';
 import { controllerRoutes } from './routes/controllers.ts';
@@ -260,6 +261,7 @@ export class HttpServer {
     appRoutes(app, this.#ports);
     approvalRoutes(app, this.#ports);
     policyRoutes(app, this.#ports);
+    configRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     mcpRoutes(app, this.#ports);
     await a2aRoutes(app, this.#ports, this.#config, this.#connections);

@@ -54,7 +54,11 @@ export const EventsQuery = Type.Object(
   {
     ...streamQuery,
     run: Type.Optional(RunId),
-    since: Type.Optional(Type.Enum(['start', 'now'], { description: 'where to start without a cursor' })),
+    since: Type.Optional(
+      Type.Enum(['start', 'recent', 'now'], {
+        description: `where to start without a cursor; recent: with the last ${LIMITS.STREAM_RECENT} events of each cell`,
+      }),
+    ),
   },
   closed,
 );

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CELL_NAMES, EdgeError, type EventKind, LIMITS, type ReadFilter } from '../../contract/index.ts';
-import { type Cursor, parseCursor, START } from './event-cursor.ts';
+import { type Cursor, parseCursor, START, vector } from './event-cursor.ts';
 import { EventMerge } from './event-merge.ts';
 import { type StreamEnd, type StreamSink, streamEvents } from './event-stream.ts';
 import type { HttpPorts } from './http-ports.ts';
@@ -11,7 +11,7 @@ export type StreamRequest = {
   readonly kind?: readonly EventKind[];
   readonly follow?: boolean;
   readonly cursor?: string;
-  readonly since?: 'start' | 'now';
+  readonly since?: 'start' | 'recent' | 'now';
   readonly run?: string;
   /** The stream ends with the `run.finished` of its run. */
   readonly endWithRun?: boolean;
@@ -115,7 +115,10 @@ export class Streams {
   #from(request: FastifyRequest, wanted: StreamRequest, last: Cursor): Cursor {
     const header = request.headers['last-event-id'];
     const text = typeof header === 'string' && header !== '' ? header : wanted.cursor;
-    if (text === undefined) return wanted.since === 'now' ? last : START;
+    if (text === undefined) {
+      if (wanted.since === 'recent') return vector((cell) => Math.max(0, last[cell] - LIMITS.STREAM_RECENT));
+      return wanted.since === 'now' ? last : START;
+    }
     const cursor = parseCursor(text);
     for (const cell of CELL_NAMES) {
       const behind = this.#logs.with(cell, false, (reader) => cursor[cell] > reader.lastSeq());

@@ -1,6 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { BuiltInJudge, PolicyBook } from '../../adapters/cedar/index.ts';
-import { EdgeError, type EventReader, IdSource, type NewEvent } from '../../contract/index.ts';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { type CellBus, EdgeError, type EventReader, IdSource, type NewEvent } from '../../contract/index.ts';
+import { makeConfigDesk } from '../../daemon/config/desk.ts';
+import { readConfig } from '../../daemon/config.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
 import { ApprovalDesk } from '../../daemon/runtime/governance/approval-desk.ts';
 import { Governance } from '../../daemon/runtime/governance/governance.ts';
@@ -63,9 +66,15 @@ export async function governedPorts(): Promise<Partial<HttpPorts>> {
   });
   await append(events);
   const unknown = (subject: string) => new EdgeError('run.not_found', { operation: 'find run', subject });
+  const defaults = readConfig('', '(defaults)', {}).config;
   return {
     approvals,
     governance,
+    config: makeConfigDesk(
+      { config: defaults, dataDir: '/tmp', file: undefined },
+      { bus: { onBroadcast: () => {} } as unknown as CellBus, clock: new SystemClock() },
+      {},
+    ),
     schedules: () => [],
     chat: {
       complete: async (_, { onDelta }) => {

@@ -62,6 +62,20 @@ describe('event streams', () => {
     expect(JSON.parse((await reading)[0]!.data)).toEqual(event);
   });
 
+  it('starts with the last events of each cell when asked to', async () => {
+    for (const n of Array(LIMITS.STREAM_RECENT + 30).keys()) rig.logs.memory.append(phase(n));
+    rig.logs.link.append(phase(1));
+    const response = await rig.get('/v1/events?follow=false&since=recent');
+    const seen = (await response.text())
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as AgentEvent);
+    expect(seen.filter(({ cell }) => cell === 'memory').map(({ seq }) => seq)).toEqual(
+      Array.from({ length: LIMITS.STREAM_RECENT }, (_, i) => 31 + i),
+    );
+    expect(seen.filter(({ cell }) => cell === 'link')).toHaveLength(1);
+  });
+
   it('gives what is new to one who asks now and then, without holding the connection', async () => {
     fill(10);
     const look = async (cursor?: string) => {

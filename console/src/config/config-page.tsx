@@ -1,0 +1,106 @@
+/** The configuration in force with the source of each value, and a text checked and compared with it. */
+import { useMemo, useState } from 'react';
+import { usePolled } from '../lib/polled.ts';
+import type { PageProps } from '../pages.tsx';
+import { CheckPanel } from './check-panel.tsx';
+import { type ConfigView, narrowed, rowsOf, type Shown } from './config-rows.ts';
+import '../see/see.css';
+import './config.css';
+
+const LOOK_MS = 10_000;
+
+export default function ConfigPage({ argument }: PageProps) {
+  const { data, error, old, asOf } = usePolled<ConfigView>('/v1/config', LOOK_MS);
+  const [words, setWords] = useState(argument);
+  const [onlySet, setOnlySet] = useState(argument === '');
+  const rows = useMemo(() => (data ? rowsOf(data) : []), [data]);
+  const shown = narrowed(rows, words, onlySet);
+  return (
+    <div className="page see" id="page-config">
+      <section className="wide" aria-labelledby="config-title">
+        <h2 id="config-title" tabIndex={-1}>
+          Configuration
+        </h2>
+        <p id="config-note" role="status" className={error || data?.file_fault ? 'bad' : ''}>
+          {noteOf(data, error, asOf)}
+        </p>
+        <search className="row config-form" aria-label="Narrow down">
+          <label htmlFor="config-filter" className="unseen">
+            Words of a key, value or meaning
+          </label>
+          <input
+            id="config-filter"
+            type="search"
+            placeholder="key, value or meaning"
+            value={words}
+            onChange={(event) => setWords(event.target.value)}
+          />
+          <label className="check">
+            <input type="checkbox" checked={onlySet} onChange={(event) => setOnlySet(event.target.checked)} />
+            without defaults
+          </label>
+          <span className="soft">{data ? `${shown.length} of ${rows.length} values` : ''}</span>
+        </search>
+        {data && shown.length === 0 && (
+          <p>{onlySet && words === '' ? 'Everything is at its default.' : 'No value is like this.'}</p>
+        )}
+        <ValueTable {...{ shown, old }} />
+      </section>
+      <CheckPanel file={data?.file} />
+    </div>
+  );
+}
+
+function ValueTable({ shown, old }: { shown: readonly Shown[]; old: boolean }) {
+  return (
+    <>
+      {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
+      <div
+        id="config-table"
+        className={old ? 'scroll old' : 'scroll'}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
+        tabIndex={0}
+        role="group"
+        aria-label="table of values"
+        hidden={shown.length === 0}
+      >
+        <table className="many config-values">
+          <thead>
+            <tr>
+              {['key', 'value', 'from', 'meaning'].map((head) => (
+                <th key={head} scope="col">
+                  {head}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody id="config-rows">
+            {shown.map(({ path, value, from, about, pending }, i) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: two rows of a list may have one name.
+              <tr key={`${path} ${i}`}>
+                <th scope="row">{path}</th>
+                <td>
+                  <code>{value}</code>
+                  {pending !== undefined && (
+                    <p className="bad">
+                      after a reload: <code>{pending}</code>
+                    </p>
+                  )}
+                </td>
+                <td>{from}</td>
+                <td className="reason">{about}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+function noteOf(data: ConfigView | undefined, error: Error | undefined, asOf: Date | undefined): string {
+  if (error) return `not known: ${error.message}${asOf ? `; as of ${asOf.toLocaleTimeString()}` : ''}`;
+  if (!data) return 'loading';
+  if (data.file_fault) return `In force is what was read before. The file of now: ${data.file_fault}`;
+  return data.file ? data.file : 'No file: defaults and the environment.';
+}

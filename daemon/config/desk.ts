@@ -1,0 +1,178 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import {
+  type CellContext,
+  type Clock,
+  type ConfigApi,
+  type ConfigChange,
+  type ConfigTextFault,
+  EdgeError,
+  LIMITS,
+  TOPICS,
+  withDeadline,
+} from '../../contract/core.ts';
+import { type Config, type ConfigFault, describeFault, readConfig } from '../config.ts';
+import type { Settings } from '../settings.ts';
+import { planReload } from '../supervisor/reload-plan.ts';
+import { differences, explain, overridden, type Read } from './explain.ts';
+import { hiddenText } from './hidden.ts';
+import { type NamedPath, namedPaths } from './on-host.ts';
+import { sandboxWarnings } from './sandboxes.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+const PASTED = 'text';
+
+/** The configuration as the API shows it: that of the daemon, also after a reload. */
+export function makeConfigDesk(
+  { config, file }: Settings,
+  { bus, clock }: Pick<CellContext, 'bus'> & { readonly clock: Clock },
+  env: Env,
+): ConfigApi {
+  let running = config;
+  bus.onBroadcast(TOPICS.configChanged, (body) => {
+    running = (body as ConfigChange).config as Config;
+  });
+  const now = () => readNow(file, running, env);
+  return {
+    async view() {
+      const { read, fault } = await now();
+      return {
+        ...(file === undefined ? {} : { file }),
+        ...(fault === undefined ? {} : { file_fault: fault }),
+        ...explain(running, read, env),
+      };
+    },
+    async check(text) {
+      requireSize(text);
+      const none = { differences: [], plan: { restart: [], live: [], later: [] } };
+      const { config: after, faults } = readPasted(text, env);
+      if (faults.length > 0) {
+        const listed = faults.slice(0, LIMITS.CONFIG_TEXT_FAULTS_MAX).map(shown);
+        const more = faults.length >= LIMITS.CONFIG_TEXT_FAULTS_MAX;
+        return { ok: false, faults: listed, more, warnings: [], ...none };
+      }
+      const onHost = await absent(namedPaths(after, text), after, clock);
+      const { read } = await now();
+      const { restart, live, later } = planReload(running, after);
+      return {
+        ok: onHost.length === 0,
+        faults: onHost.slice(0, LIMITS.CONFIG_TEXT_FAULTS_MAX),
+        more: onHost.length > LIMITS.CONFIG_TEXT_FAULTS_MAX,
+        warnings: [...sandboxWarnings(after), ...overridden(text, env)],
+        differences: differences(running, read, { source: text, config: after }, env),
+        plan: { restart, live, later },
+      };
+    },
+  };
+}
+
+/** The file as it is now. Where it is gone or has faults, nothing of it counts: values have no text then. */
+async function readNow(
+  file: string | undefined,
+  running: Config,
+  env: Env,
+): Promise<{ readonly read: Read; readonly fault?: string }> {
+  if (file === undefined) return { read: { source: '', config: readConfig('', '(defaults)', env).config } };
+  const lost = (fault: string) => ({ read: { source: '', config: running }, fault });
+  let source: string;
+  try {
+    source = await readFile(file, 'utf8');
+  } catch (cause) {
+    return lost(`${file}: ${(cause as Error).message}`);
+  }
+  const { config, faults } = readConfig(source, file, env, LIMITS.CONFIG_TEXT_FAULTS_MAX);
+  const [first] = faults;
+  if (!first) return { read: { source, config } };
+  return lost(`${describeFault(first)}${faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''}`);
+}
+
+function readPasted(text: string, env: Env): { config: Config; faults: readonly ConfigFault[] } {
+  try {
+    return readConfig(text, PASTED, env, LIMITS.CONFIG_TEXT_FAULTS_MAX);
+  } catch (thrown) {
+    // Tables within tables without end: no reader of this daemon goes that deep.
+    if (!(thrown instanceof RangeError)) throw thrown;
+    throw new EdgeError('schema.invalid', {
+      operation: 'check configuration',
+      subject: 'text',
+      message: 'the text nests tables deeper than any configuration does',
+      hint: 'no key has more than three parts',
+    });
+  }
+}
+
+function requireSize(text: string): void {
+  const lines = text.split('\n', LIMITS.CONFIG_TEXT_LINES_MAX + 1).length;
+  if (text.length <= LIMITS.CONFIG_TEXT_CHARS_MAX && lines <= LIMITS.CONFIG_TEXT_LINES_MAX) return;
+  throw new EdgeError('limit.exceeded', {
+    operation: 'check configuration',
+    subject: 'text',
+    message: `a configuration of at most ${LIMITS.CONFIG_TEXT_CHARS_MAX} characters and ${LIMITS.CONFIG_TEXT_LINES_MAX} lines is checked here`,
+    hint: 'auraison config check FILE checks a longer one',
+  });
+}
+
+function shown({ line, key, value, expected, file }: ConfigFault): ConfigTextFault {
+  const place = file === PASTED ? expected : `${expected} (${file} of the daemon)`;
+  return { ...(line === undefined ? {} : { line }), key, value: hiddenText(value), expected: place };
+}
+
+/**
+ * What the text names and this host lacks. Only asks what stands at a path: nothing is opened, so a device or a pipe
+ * holds nothing up. A path of a file system that does not answer is left out.
+ */
+async function absent(
+  paths: readonly NamedPath[],
+  { daemon }: Config,
+  clock: Clock,
+): Promise<readonly ConfigTextFault[]> {
+  const data: NamedPath[] =
+    daemon.data_dir === ''
+      ? []
+      : [{ key: 'daemon.data_dir', path: daemon.data_dir, line: undefined, what: 'folder' }];
+  const looks = [
+    ...data.map(async (one) => await dataFault(one)),
+    ...paths.map(async (one) => await pathFault(one)),
+  ];
+  const answers = await withDeadline(
+    clock,
+    LIMITS.CONFIG_LOOK_MS,
+    Promise.all(looks),
+    'look for named files',
+    'files of the configuration',
+  ).catch((): readonly undefined[] => []);
+  return answers.flatMap((fault) => (fault === undefined ? [] : [fault]));
+}
+
+async function pathFault({ key, path, line, what }: NamedPath): Promise<ConfigTextFault | undefined> {
+  const common = { ...(line === undefined ? {} : { line }), key, value: JSON.stringify(path) };
+  try {
+    const found = await stat(path);
+    const fits = what === 'file' ? found.isFile() : found.isDirectory();
+    return fits ? undefined : { ...common, expected: `a ${what}: what stands there is not one` };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR'
+      ? {
+          ...common,
+          expected: `a ${what} that is there${path.startsWith('/') ? '' : ' (better an absolute path)'}`,
+        }
+      : undefined;
+  }
+}
+
+/** The daemon makes it: the closest folder above it that is there has to be one. */
+async function dataFault({ key, path }: NamedPath): Promise<ConfigTextFault | undefined> {
+  for (let at = resolve(path); ; at = dirname(at)) {
+    const found = await stat(at).catch((error: NodeJS.ErrnoException) => error);
+    if (!(found instanceof Error))
+      return found.isDirectory()
+        ? undefined
+        : {
+            key,
+            value: JSON.stringify(path),
+            expected: `a directory that can be made here: ${at} is a file`,
+          };
+    if (found.code !== 'ENOENT' || dirname(at) === at) return undefined;
+  }
+}
