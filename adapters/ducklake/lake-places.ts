@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { EdgeError, type Lake, type LakeMover, type LakePlace } from '../../contract/core.ts';
+import type { Lake, LakeMover, LakePlace } from '../../contract/core.ts';
 import { DuckLakeLake, type LakeOptions } from './ducklake-lake.ts';
 import { lakePaths, removeLake } from './lake-engine.ts';
 import { LakeTableCopy } from './lake-move.ts';
+import { noServers } from './no-servers.ts';
 import { readPlace, writePlace } from './place-file.ts';
 import type { RemotePlace } from './remote-place.ts';
 
@@ -34,12 +35,7 @@ export class LakePlaces {
   /** Durable when it resolves: the move continues after a restart. The place where the lake is: none is wanted. */
   async intend(to: LakePlace): Promise<void> {
     const { place } = this.#read();
-    if (!this.#remote)
-      throw new EdgeError('lake.unavailable', {
-        ...{ operation: 'lake.move', subject: 'lake.catalog', retryable: false },
-        message: 'no servers are configured for the lakehouse',
-        hint: 'set lake.catalog, lake.storage and their credentials, and restart the daemon',
-      });
+    if (!this.#remote) throw noServers();
     await writePlace(this.#options.dataDir, to === place ? { place } : { place, moving: to });
   }
 

@@ -46,10 +46,16 @@ export function cpuSeconds(pid: number): number {
   return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
 }
 
-/** The processes that the main thread of `pid` started. */
+/** The processes that the main thread of `pid` started, and theirs. One that ends meanwhile is left out. */
 export function childrenOf(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-  return children.filter((child) => child !== '').map(Number);
+  let children: string;
+  try {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  } catch {
+    return [];
+  }
+  const found = children === '' ? [] : children.split(' ').map(Number);
+  return found.flatMap((child) => [child, ...childrenOf(child)]);
 }
 
 /** The title of a process, as `ps` shows it. */

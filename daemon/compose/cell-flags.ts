@@ -46,10 +46,12 @@ const GIVE_BACK = { DUCKDB_JE_MALLOC_CONF: 'retain:false,dirty_decay_ms:0,muzzy_
  */
 const THREADS = { UV_THREADPOOL_SIZE: String(LIMITS.LAKE_QUERIES_MAX + 4) };
 
+/** Of the process of the lakehouse's engine. It inherits the limit of its memory from the memory cell. */
+export const LAKE_ENV: Readonly<Record<string, string>> = { ...ALLOCATOR, ...GIVE_BACK, ...THREADS };
+
 export function processOf(name: CellName, config: Settings['config']): CellProcess {
   const flags = flagsOf(name, config);
   if (name === 'execution') return { flags };
   if (name !== 'memory') return { flags, env: ALLOCATOR };
-  const env = { ...ALLOCATOR, ...GIVE_BACK, ...THREADS };
-  return { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX, env };
+  return { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX, env: LAKE_ENV };
 }

@@ -21,6 +21,7 @@ import { Sidecar } from '../supervisor/sidecar.ts';
 import { type Report, Supervisor } from '../supervisor/supervisor.ts';
 import { CELL_FLAGS, processOf } from './cell-flags.ts';
 import { makeCellHost } from './cell-host.ts';
+import { idleLink, isLinkIdle } from './idle-link.ts';
 
 export type Daemon = {
   /** Process ids of the cells, for people who want to see them survive. */
@@ -52,16 +53,18 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
   mkdirSync(join(dataDir, 'run'), { recursive: true, mode: 0o700 });
   const notify = systemdNotifier(process.env, process.pid);
   const report: Report = (level, cell, message, facts) => logger.log(level, cell, message, facts);
+  const spawn =
+    config.daemon.cells === 'inline'
+      ? inlineCell(held)
+      : forkCell(
+          entry('../cell-main.ts'),
+          () => [JSON.stringify(held.current)],
+          (name) => processOf(name, held.current.config),
+        );
   const supervisor = new Supervisor({
     clock,
-    spawn:
-      config.daemon.cells === 'inline'
-        ? inlineCell(held)
-        : forkCell(
-            entry('../cell-main.ts'),
-            () => [JSON.stringify(held.current)],
-            (name) => processOf(name, held.current.config),
-          ),
+    spawn: (name, events) =>
+      name === 'link' && isLinkIdle(held.current.config) ? idleLink(events) : spawn(name, events),
     probe: hostProbe(),
     notify,
     report,

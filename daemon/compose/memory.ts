@@ -1,17 +1,15 @@
-import {
-  cacheDirectory,
-  installDucklakeExtension,
-  LakePlaces,
-  RestingLake,
-  searchDirectories,
-} from '../../adapters/ducklake/index.ts';
-
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { LakeProcess } from '../../adapters/ducklake/lake-process.ts';
+import { STAYS } from '../../adapters/ducklake/no-servers.ts';
+import { RestingLake } from '../../adapters/ducklake/resting-lake.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { recordedOnUse, segmentsOnUse } from '../../adapters/rosbag/on-use.ts';
 import { type Cell, type CellContext, topicTables } from '../../contract/core.ts';
 import { remotePlaceOf } from '../lake-place.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
+import { CELL_FLAGS, LAKE_ENV } from './cell-flags.ts';
 import { makeLogKeeper } from './log-keeping.ts';
 
 /** Until then other cells start, milliseconds. */
@@ -25,41 +23,47 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   const { config, dataDir } = settings;
   const { clock } = context;
   const logKeeper = makeLogKeeper(settings, context);
-  const extensionDirectories = config.lake.engine === 'duckdb' ? [] : searchDirectories(dataDir);
-  // Recordings are read when a segment is sealed or a table of messages is asked for: nothing of it is loaded before.
-  const openRecorded = recordedOnUse(dataDir);
   const topics = topicTables(config.lake.topics, config.lake.default_topics);
+  const isPlain = config.lake.engine === 'duckdb';
   const commits = { count: 0 };
-  const lake = {
-    topics,
-    dataDir,
-    clock,
-    extensionDirectories,
-    openRecorded,
-    report: context.report,
-    commits,
-  };
+  const { report } = context;
+  const parts = { clock, report, commits, spawn: spawnLake };
   const remote = remotePlaceOf(settings);
-  const places = new LakePlaces(lake, remote);
+  const places = remote && (await makePlaces());
+  const open = (anew: boolean) => LakeProcess.open(parts, { dataDir, isPlain, topics }, anew);
   return new MemoryCell(context, {
     openAfterMs: OPEN_AFTER_MS,
-    // One on servers, or one that may move there, stays open.
-    openLake: (anew) =>
-      remote
-        ? places.open(anew)
-        : RestingLake.open((first) => places.open(first), clock, REST_AFTER_MS, anew),
+    // A lake on servers, or one that may move there, stays open, and in this process.
+    openLake: (anew) => (places ? places.open(anew) : RestingLake.open(open, clock, REST_AFTER_MS, anew)),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentsOnUse(dataDir),
     ...(logKeeper ? { logKeeper } : {}),
-    ...(config.lake.engine === 'duckdb'
+    ...(isPlain
       ? {}
       : {
-          moves: places,
+          moves: places ?? STAYS,
           async upgrade() {
-            const installed = await installDucklakeExtension({ directory: cacheDirectory(), clock });
-            context.report('info', 'DuckLake extension installed', installed);
+            report('info', 'DuckLake extension installed', await LakeProcess.install(parts));
             return true;
           },
         }),
+  });
+
+  async function makePlaces() {
+    const { LakePlaces, searchDirectories } = await import('../../adapters/ducklake/index.ts');
+    // Recordings are read when a segment is sealed or a table of messages is asked for: nothing of it is loaded before.
+    const openRecorded = recordedOnUse(dataDir);
+    const extensionDirectories = isPlain ? [] : searchDirectories(dataDir);
+    const lake = { topics, dataDir, clock, extensionDirectories, openRecorded, report, commits };
+    return new LakePlaces(lake, remote);
+  }
+}
+
+function spawnLake() {
+  return fork(fileURLToPath(new URL('./lake-main.ts', import.meta.url)), [], {
+    serialization: 'advanced',
+    execArgv: [...CELL_FLAGS],
+    env: { ...process.env, ...LAKE_ENV },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
 }

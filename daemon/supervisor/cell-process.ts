@@ -5,6 +5,8 @@ import type { FromCell, ToCell } from '../cell/wire.ts';
 /** A running carrier of a cell, wherever it runs. `post` may fail silently when the cell is gone. */
 export type CellCarrier = {
   readonly pid: number | undefined;
+  /** Nothing works there: it has no heart that could stop. Absent: it beats. */
+  readonly isIdle?: boolean;
   post(message: ToCell): void;
   /** Ends it without asking. */
   kill(): void;

@@ -77,7 +77,9 @@ export class SupervisedCell {
       deathsInARow: this.#failures,
       reason: this.#reason,
       rssBytes: this.#rssBytes,
-      beatAgeMs: Math.round(this.#options.clock.monotonicMs() - this.#liveness.lastBeatMs),
+      beatAgeMs: this.#carrier?.isIdle
+        ? 0
+        : Math.round(this.#options.clock.monotonicMs() - this.#liveness.lastBeatMs),
       beatGapMaxMs: Math.round(this.#liveness.gapMaxMs),
     };
   }
@@ -94,7 +96,8 @@ export class SupervisedCell {
       onExit: (reason) => this.#exited(reason),
     });
     this.#watch?.cancel();
-    this.#watch = this.#options.clock.every(LIMITS.HEARTBEAT_MS, () => this.#check());
+    if (this.#carrier.isIdle) this.#rssBytes = 0;
+    else this.#watch = this.#options.clock.every(LIMITS.HEARTBEAT_MS, () => this.#check());
   }
 
   /** Resolves at the first `up`, `failed` or `down`; what is not up is tried again in the background. */

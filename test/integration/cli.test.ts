@@ -187,7 +187,8 @@ describe('while the robot drives', () => {
       const all = await until(async () => {
         const found = await allEvents(daemon!.api);
         const started = found.filter(({ kind }) => kind === 'cell.started');
-        return started.length >= 8 && followed.events.length >= found.length && found;
+        // Three cells log; the link does not without a central.
+        return started.length >= 6 && followed.events.length >= found.length && found;
       }, 'the second life is told as well');
       const ids = followed.events.map(({ event_id }) => event_id);
       expect(new Set(ids).size).toBe(ids.length);

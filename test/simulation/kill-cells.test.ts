@@ -29,6 +29,8 @@ beforeAll(async () => {
     AURAISON_SIM_SPEED: '5',
     AURAISON_SIM_WIDTH: SIDE,
     AURAISON_SIM_HEIGHT: SIDE,
+    // A central that never answers: without one the link would be no process that could be killed.
+    AURAISON_LINK_CENTRAL_URL: 'http://127.0.0.1:1',
   });
   rampage = new Rampage(daemon);
 });

@@ -109,9 +109,10 @@ describe('what is loaded at the start', () => {
     expect(loadedBy('daemon/compose/ros-io.ts').has('adapters/ros/ros-sink.ts')).toBe(true);
   });
 
-  it('is DuckDB in the memory cell, and no schema library', () => {
-    expect(heavy('daemon/compose/memory.ts', /^@duckdb\//)).toEqual([]);
-    expect(loadedBy('daemon/compose/memory.ts').has('@duckdb/node-api')).toBe(true);
+  it('is DuckDB in the process of the lake, and no schema library; the memory cell has neither', () => {
+    expect(heavy('daemon/compose/memory.ts')).toEqual([]);
+    expect(heavy('daemon/compose/lake-main.ts', /^@duckdb\//)).toEqual([]);
+    expect(loadedBy('daemon/compose/lake-main.ts').has('@duckdb/node-api')).toBe(true);
   });
 
   it('is ONNX in the thread of the policy, and no schema library', () => {

@@ -87,7 +87,10 @@ const FAULTS: Readonly<Record<string, Make>> = {
     return { fromMs, endsDaemon: true };
   },
   'daemon.others.kill': async ({ stage }) => {
-    const pids = [await stage.daemon.pidOf('memory'), await stage.daemon.pidOf('link')];
+    // The link is a process only where there is a central.
+    const { cells } = await stage.daemon.status();
+    const link = cells.flatMap(({ name, pid }) => (name === 'link' && pid !== undefined ? [pid] : []));
+    const pids = [await stage.daemon.pidOf('memory'), ...link];
     const fromMs = hostMs();
     pids.forEach(kill);
     return { fromMs };
