@@ -76,7 +76,7 @@ class Edge {
   }
 
   async sync(timeoutMs = 4_000): Promise<LinkSyncReply> {
-    return (await this.#handlers.get(METHODS.link.sync)!({ timeoutMs }, 'runtime', 0)) as LinkSyncReply;
+    return (await this.#handlers.get(METHODS.link.sync)!({ timeoutMs }, 'runtime', 0, 0)) as LinkSyncReply;
   }
 
   /** Until central has acknowledged everything; the receipts for it may come later. Returns how much, by lane. */

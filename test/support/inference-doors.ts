@@ -24,7 +24,7 @@ export function system2Door(
   });
   const methods = new Map<string, (body: unknown) => Promise<unknown>>();
   serveChats(
-    { handle: (name, answer) => void methods.set(name, (body) => answer(body as never, 'execution', 0)) },
+    { handle: (name, answer) => void methods.set(name, (body) => answer(body as never, 'execution', 0, 0)) },
     new ChatSessions(desk, clock),
   );
   if (plan) methods.set('infer.plan', plan);

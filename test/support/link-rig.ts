@@ -56,6 +56,6 @@ export function makeLinkRig(clock: Clock, central: Central | undefined, files?: 
     grew: () => {
       for (const listen of listeners) listen({ lastSeq: 1 }, 'runtime');
     },
-    ask: async (method, body) => (await handlers.get(method)!(body as never, 'runtime', 0)) as LinkStatus,
+    ask: async (method, body) => (await handlers.get(method)!(body as never, 'runtime', 0, 0)) as LinkStatus,
   };
 }

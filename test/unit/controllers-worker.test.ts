@@ -63,6 +63,7 @@ function rig(gateSpec: () => JointGateSpec | undefined = () => gate) {
       return start(new AbortController().signal, 1);
     },
     note: (event: NewEvent) => events.push(event),
+    news: { ordered: () => {}, check: () => {} },
   } as unknown as Actuation;
   const controllers = makeControllers(
     { config, dataDir: '' } as Parameters<typeof makeControllers>[0],

@@ -39,7 +39,8 @@ async function inferenceRig(reply: ReplyOf) {
   const { desk, door } = await deskOf(clock, [specOf('hash', () => new HashPolicy())]);
   servePolicyRequests(
     {
-      handle: (method, answer) => void rig.answers.set(method, (body) => answer(body as never, 'runtime', 0)),
+      handle: (method, answer) =>
+        void rig.answers.set(method, (body) => answer(body as never, 'runtime', 0, 0)),
     },
     desk,
     door,

@@ -66,7 +66,7 @@ describe('a question to a policy over HTTP', () => {
     servePolicyRequests(
       {
         handle: (method, answer) =>
-          void rig.answers.set(method, (body) => answer(body as never, 'runtime', 0)),
+          void rig.answers.set(method, (body) => answer(body as never, 'runtime', 0, 0)),
       },
       parts.desk,
       parts.door,

@@ -33,7 +33,7 @@ async function system2Rig(reply: ReplyOf, plan?: (body: unknown) => Promise<unkn
   });
   const methods = new Map<string, (body: unknown) => Promise<unknown>>();
   serveChats(
-    { handle: (name, answer) => void methods.set(name, (body) => answer(body as never, 'execution', 0)) },
+    { handle: (name, answer) => void methods.set(name, (body) => answer(body as never, 'execution', 0, 0)) },
     new ChatSessions(chat, clock),
   );
   if (plan) methods.set(METHODS.runtime.inferPlan, plan);

@@ -97,7 +97,7 @@ name = "tb1"`;
   try {
     for (let i = 0; i < 600 && custody.state(path) !== 'held'; i++) await pause(clock, 50);
     expect(custody.state(path)).toBe('held');
-    const status = (await handlers.get(METHODS.link.status)!({}, 'runtime', 0)) as LinkSyncReply;
+    const status = (await handlers.get(METHODS.link.status)!({}, 'runtime', 0, 0)) as LinkSyncReply;
     expect(status.files).toMatchObject({
       lanes: { bags: { waiting: 0, held: 1, held_bytes: 300_000 } },
       reason: '',

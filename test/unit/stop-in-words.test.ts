@@ -19,7 +19,6 @@ async function talking() {
   let isOpen = true;
   const denies: PolicyHook = {
     name: 'denies',
-    points: ['intent', 'tool'],
     decide: async ({ subject }) => {
       asked.push(subject);
       return isOpen ? { decision: 'allow', reason: '' } : { decision: 'deny', reason: 'never' };

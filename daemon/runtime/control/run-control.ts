@@ -74,6 +74,7 @@ export class RunControl implements RunControlApi {
     this.stops = new StopInWords({
       stop: parts.stopRobot,
       find: (runId) => parts.store.get(runId),
+      isActive: (runId) => parts.scheduler.messages(runId) !== undefined,
       isSaid: (runId, messageId) => this.#said(runId, messageId),
       newId: () => parts.ids.next<string>(),
       append: parts.append,

@@ -17,6 +17,8 @@ export type StopOrder = (reason: string, by: string, keep?: string) => Promise<S
 export type StopInWordsParts = {
   readonly stop: StopOrder;
   readonly find: (runId: string) => RunView | undefined;
+  /** Whether its harness works for this run. */
+  readonly isActive: (runId: string) => boolean;
   /** Whether this message is in the log already. */
   readonly isSaid: (runId: string, messageId: string) => boolean;
   readonly newId: () => string;
@@ -55,7 +57,7 @@ export class StopInWords {
   ): Promise<RunState | undefined> {
     const { find } = this.#parts;
     const view = find(runId);
-    const hears = view !== undefined && isListening(view);
+    const hears = view !== undefined && this.#isListening(view);
     const stopped = this.#order(text, who, hears ? runId : undefined);
     stopped.catch(() => {});
     // In the turn of the order. A log that refuses it does not undo it.
@@ -103,9 +105,10 @@ export class StopInWords {
     else if (!isFinished(view.state.status) && !isSaid(runId, messageId))
       await append([messageEvent(runId, messageId, message, who)]);
   }
-}
 
-/** A session that has started: it hears of the stop, and waits for what is said next. */
-function isListening({ intent, state }: RunView): boolean {
-  return intent.attended === true && (state.status === 'running' || state.status === 'paused');
+  /** A session that has started: it hears of the stop, and waits for what is said next. */
+  #isListening({ intent, state }: RunView): boolean {
+    const isStarted = state.status === 'paused' || this.#parts.isActive(state.run_id);
+    return intent.attended === true && isStarted && !isFinished(state.status);
+  }
 }

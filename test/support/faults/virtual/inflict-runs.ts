@@ -53,7 +53,11 @@ async function kept({ daemon }: Stage): Promise<void> {
   }
 }
 
-const stopRuns = ({ daemon }: Stage) => daemon.api.ask((runtime) => runtime.stopRobot('stop'));
+/** By the button, or in words to one of the runs: in turns. */
+const stopRuns = ({ daemon, trial }: Stage) =>
+  daemon.api.ask((runtime) =>
+    trial.number % 2 === 0 ? runtime.stopRobot('stop') : runtime.sayToRuns('STOP! please'),
+  );
 
 function engage(stage: Stage): Promise<unknown> {
   const { daemon, trial } = stage;

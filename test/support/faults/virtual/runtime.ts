@@ -175,6 +175,13 @@ export class VirtualRuntime {
     return stopRobot({ bus, clock, runtime: this.cell }, reason, CALLER.principal);
   }
 
+  /** `POST /v1/runs/{id}/messages` to the newest run, also where it has ended; without one as `stopRobot`. */
+  sayToRuns(text: string): Promise<unknown> {
+    const [newest] = this.cell.runs();
+    if (!newest) return this.stopRobot(text);
+    return this.cell.control.message(newest.run.run_id, { kind: 'steer', text }, CALLER);
+  }
+
   /** `POST /v1/runs/{id}/cancel` for every run. */
   async cancelAll(reason: string): Promise<void> {
     const open = this.cell.runs().filter(({ run }) => !isFinished(run.status));
