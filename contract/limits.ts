@@ -90,6 +90,8 @@ export const LIMITS = {
   STREAMS_MAX: 64,
   /** Events of each cell that `since=recent` starts with. */
   STREAM_RECENT: 200,
+  /** The same where only some kinds are asked for: among so many events. */
+  STREAM_RECENT_OF_KIND: 2_000,
   /** Connections of clients with a token, streams included. Beyond it an idle one is closed, or the request refused. */
   API_CONNECTIONS_MAX: 256,
   /** Of these only operators get the last ones. */

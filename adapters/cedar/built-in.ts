@@ -25,6 +25,7 @@ export class BuiltInJudge implements PolicyJudge {
     id: `${file}#${name}`,
     effect: 'permit' as const,
     line: lineOf(name),
+    text: textOf(name),
   }));
 
   judge(request: PolicyRequest): PolicyVerdict {
@@ -66,4 +67,11 @@ function permitting({ point, principal, about }: PolicyRequest): readonly string
 function lineOf(name: string): number {
   const { text } = BUILT_IN[0]!;
   return text.slice(0, text.indexOf(`@id("${name}")`)).split('\n').length;
+}
+
+/** From its annotation to its end. */
+function textOf(name: string): string {
+  const { text } = BUILT_IN[0]!;
+  const from = text.indexOf(`@id("${name}")`);
+  return text.slice(from, text.indexOf(';', from) + 1);
 }

@@ -57,7 +57,7 @@ export async function openPolicySet(
   const judge = new CedarJudge(await loadCedar(), texts, entities.text === '' ? [] : [entities], checked);
   // The first question of all compiles much of Cedar: it is asked here, so that no later question pays for it.
   judge.judge(WARM_UP);
-  const listed = judge.policies.map(({ id, effect, line }) => ({ id, effect, line }));
+  const listed = judge.policies.map(({ id, effect, line, text }) => ({ id, effect, line, text }));
   const view = {
     policy_sha256: judge.sha256,
     built_in: policies.length === 0,

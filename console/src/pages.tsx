@@ -26,6 +26,7 @@ const compare = lazy(() => import('./compare/compare-page.tsx'));
 const sql = lazy(() => import('./sql/sql-page.tsx'));
 const routes = lazy(() => import('./routes/routes-page.tsx'));
 const config = lazy(() => import('./config/config-page.tsx'));
+const rules = lazy(() => import('./rules/rules-page.tsx'));
 const runs = lazy(() => import('./runs/runs-page.tsx'));
 
 /** The first is shown for an address that no page has. */
@@ -42,5 +43,6 @@ export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: 'compare', title: 'Compare', page: compare },
   { name: 'sql', title: 'SQL', page: sql },
   { name: 'routes', title: 'Routes', page: routes },
+  { name: 'rules', title: 'Rules', page: rules },
   { name: 'config', title: 'Config', page: config },
 ];

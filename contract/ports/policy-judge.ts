@@ -50,7 +50,13 @@ export type PolicyView = {
   /** True where no file is configured: operators may act, others may not. */
   readonly built_in: boolean;
   readonly files: readonly PolicyFileView[];
-  readonly policies: readonly { readonly id: string; readonly effect: string; readonly line: number }[];
+  /** `text`: in Cedar. */
+  readonly policies: readonly {
+    readonly id: string;
+    readonly effect: string;
+    readonly line: number;
+    readonly text?: string;
+  }[];
   /** Wall time of the load, wire time. */
   readonly loaded_ts: string;
   /**

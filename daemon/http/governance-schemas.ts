@@ -15,7 +15,15 @@ export const PolicySchema = Type.Object(
       Type.Object({ file: Type.String(), sha256: Hash, policies: Type.Integer({ minimum: 0 }) }, closed),
     ),
     policies: Type.Array(
-      Type.Object({ id: Type.String(), effect: Type.String(), line: Type.Integer({ minimum: 1 }) }, closed),
+      Type.Object(
+        {
+          id: Type.String(),
+          effect: Type.String(),
+          line: Type.Integer({ minimum: 1 }),
+          text: Type.Optional(Type.String({ description: 'in Cedar, where it was asked for' })),
+        },
+        closed,
+      ),
     ),
     loaded_ts: WireTime,
     reload_error: Type.Optional(
@@ -23,6 +31,13 @@ export const PolicySchema = Type.Object(
     ),
   },
   { ...closed, title: 'Policy' },
+);
+
+export const PolicyQuery = Type.Object(
+  {
+    text: Type.Optional(Type.Boolean({ description: 'with the text of each policy; guests get none' })),
+  },
+  closed,
 );
 
 export const QuotaSchema = Type.Object(

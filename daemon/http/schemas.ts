@@ -56,7 +56,7 @@ export const EventsQuery = Type.Object(
     run: Type.Optional(RunId),
     since: Type.Optional(
       Type.Enum(['start', 'recent', 'now'], {
-        description: `where to start without a cursor; recent: with the last ${LIMITS.STREAM_RECENT} events of each cell`,
+        description: `where to start without a cursor; recent: with the last ${LIMITS.STREAM_RECENT} events of each cell, with kinds among the last ${LIMITS.STREAM_RECENT_OF_KIND}`,
       }),
     ),
   },

@@ -116,7 +116,10 @@ export class Streams {
     const header = request.headers['last-event-id'];
     const text = typeof header === 'string' && header !== '' ? header : wanted.cursor;
     if (text === undefined) {
-      if (wanted.since === 'recent') return vector((cell) => Math.max(0, last[cell] - LIMITS.STREAM_RECENT));
+      if (wanted.since === 'recent') {
+        const back = wanted.kind ? LIMITS.STREAM_RECENT_OF_KIND : LIMITS.STREAM_RECENT;
+        return vector((cell) => Math.max(0, last[cell] - back));
+      }
       return wanted.since === 'now' ? last : START;
     }
     const cursor = parseCursor(text);

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import type { CellBus } from '../../contract/index.ts';
+import type { CellBus, NewEvent } from '../../contract/index.ts';
 import { makeConfigDesk } from '../../daemon/config/desk.ts';
 import { requireConfig } from '../../daemon/config.ts';
 import { launchBrowser } from '../support/browser.ts';
 import { governedPorts } from '../support/governed-ports.ts';
 import { answerAll } from '../support/http-answers.ts';
-import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
+import { type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
 import { DESKTOP, pageIsGood } from '../support/page-is-good.ts';
 
 /** Configuration and rules in a real browser, over the real API. */
@@ -95,4 +95,46 @@ it('the configuration comes with sources, is searched, and a text is checked and
   await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
   await page.getByText('not known: ').waitFor();
   expect(await page.evaluate("document.getElementById('config-table').classList.contains('old')")).toBe(true);
+});
+
+it('rules come with their text, and decisions with who, why, rule and run, as they happen', async () => {
+  rig.runtime.runs = () => [rig.runtime.run(RUN_ID)];
+  const decided = (n: number, decision: 'allow' | 'deny', subject: string, reason: string): NewEvent => ({
+    kind: 'policy.decided',
+    run_id: RUN_ID,
+    payload: {
+      ...{ hook: 'cedar', point: 'tool', subject, decision, reason, duration_us: n },
+      policy_sha256: 'a'.repeat(64),
+      determining: decision === 'allow' ? ['built-in#operators'] : [],
+      request: { principal: { tenant: 'local', id: 'vera', roles: ['operator'] }, facts: { speed: n } },
+    },
+  });
+  rig.logs.runtime.append(decided(1, 'allow', 'robot.navigate', 'permitted'));
+  rig.logs.runtime.append(decided(2, 'deny', 'arm.follow', HOSTILE));
+  await open('/#/rules');
+  const rows = page.locator('#decisions tr');
+  await rows.nth(1).waitFor();
+  const [first, second] = await rows.allInnerTexts();
+  for (const told of ['denied', 'tool arm.follow', `cedar: ${HOSTILE}`, 'vera (operator)', '{"speed":2}'])
+    expect(first).toContain(told);
+  expect(second).toContain('built-in#operators');
+  // The policies in force are not those that decided.
+  expect(second).toContain('in force before');
+  expect(await rows.first().getByRole('link').innerText()).toMatch(/^maze\/find_exit/);
+  expect(await rows.first().getByRole('link').getAttribute('href')).toBe(`#/runs/${RUN_ID}`);
+  const rule = page.locator('#rules li', { hasText: 'built-in#operators' }).first();
+  expect(await rule.innerText()).toMatch(/permit built-in#operators\s+line 2, decided 1 of the last/);
+  await rule.locator('summary').press('Enter');
+  expect(await rule.locator('pre').innerText()).toContain('principal in Auraison::Role::"operator"');
+  rig.logs.runtime.append(decided(3, 'deny', 'gate.open', 'the gate is shut'));
+  await page.getByText('the gate is shut').waitFor();
+  expect(await rows.count()).toBe(3);
+  await page.locator('#rules-filter').fill('vera shut');
+  await page.getByText('1 of 3 decisions.').waitFor();
+  await page.locator('#rules-filter').fill('');
+  await page.getByLabel('without what was allowed').check();
+  await page.getByText('2 of 3 decisions.').waitFor();
+  await pageIsGood(page, 'rules');
+  await page.route('**/v1/events?**', (one) => one.fulfill({ status: 503, json: {} }));
+  await page.getByText('not known: events: 503; as of').waitFor();
 });

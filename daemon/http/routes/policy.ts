@@ -1,11 +1,19 @@
 import type { FastifyInstance } from 'fastify';
-import { EdgeError, fromWireTime, LIMITS, toMs, withDeadline } from '../../../contract/index.ts';
+import {
+  EdgeError,
+  fromWireTime,
+  LIMITS,
+  type PolicyView,
+  toMs,
+  withDeadline,
+} from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
-import { rolesOf } from '../access.ts';
+import { OWNER, rolesOf } from '../access.ts';
 import { callerOf } from '../caller.ts';
 import {
   GrantSchema,
   GrantsSchema,
+  PolicyQuery,
   PolicySchema,
   QuotasSchema,
   RejudgeBody,
@@ -38,13 +46,20 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
   app.get(
     '/v1/policy',
     {
-      schema: answer(
-        'showPolicy',
-        'Policies in force: hash, files, ids; why the files of now are not in force, and what is instead',
-        PolicySchema,
-      ),
+      schema: {
+        ...answer(
+          'showPolicy',
+          'Policies in force: hash, files, ids; why the files of now are not in force, and what is instead',
+          PolicySchema,
+        ),
+        querystring: PolicyQuery,
+      },
     },
-    async () => governance.policy(),
+    async (request) => {
+      const { text } = request.query as Static<typeof PolicyQuery>;
+      const view = governance.policy();
+      return text === true && callerOf(request).tenant === OWNER ? view : withoutTexts(view);
+    },
   );
   app.post(
     '/v1/policy/reload',
@@ -57,7 +72,7 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
     },
     async (request) => {
       requireOperator(callerOf(request).roles, 'has the policies read again');
-      return await settle(governance.reload(), 'reload policies');
+      return withoutTexts(await settle(governance.reload(), 'reload policies'));
     },
   );
   app.post(
@@ -124,6 +139,10 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
       return await settle(governance.revoke(id, callerOf(request), reason ?? ''), 'revoke grant');
     },
   );
+}
+
+function withoutTexts(view: PolicyView): PolicyView {
+  return { ...view, policies: view.policies.map(({ id, effect, line }) => ({ id, effect, line })) };
 }
 
 function requireOperator(roles: readonly string[], does: string): void {

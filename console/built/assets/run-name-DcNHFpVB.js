@@ -1,0 +1,1 @@
+import{s as e}from"./format-CzkU7bS9.js";function t({intent:t,app:n,queued_ts:r}){let i=t?.params?.words,a=typeof i==`string`&&i!==``?i:t?.type??n;return`${a.length>48?`${a.slice(0,47)}…`:a} · ${e(r).toLocaleTimeString([],{hour:`2-digit`,minute:`2-digit`})}`}export{t};
