@@ -1,9 +1,10 @@
 import { MessageChannel } from 'node:worker_threads';
-import type { Clock, Policy } from '../../contract/index.ts';
+import type { Clock, EdgeError, Policy } from '../../contract/index.ts';
 import { ControlClient, type ControlHandle } from '../../daemon/execution/control/control-client.ts';
 import { CORE_DEFAULTS } from '../../daemon/execution/control/control-core.ts';
 import type { ControlPort } from '../../daemon/execution/control/messages.ts';
 import { PursuitPolicy } from '../../daemon/execution/control/pursuit-policy.ts';
+import { RestingPolicy } from '../../daemon/execution/control/resting-policy.ts';
 import { runControlWorker } from '../../daemon/execution/control/worker.ts';
 import type { FlatWorld } from './flat-world.ts';
 
@@ -15,7 +16,10 @@ export function spawnInline(
 ): ControlHandle {
   const { port1, port2 } = new MessageChannel();
   const options = { ...CORE_DEFAULTS, control: { ...CORE_DEFAULTS.control, lockstep } };
-  const closed = runControlWorker(port2 as unknown as ControlPort, { policy, clock, options });
+  const closed = runControlWorker(port2 as unknown as ControlPort, {
+    ...{ policy, clock, options },
+    resting: policy instanceof RestingPolicy ? policy : undefined,
+  });
   void closed.then(() => port2.close());
   return {
     port: port1 as unknown as ControlPort,
@@ -32,11 +36,19 @@ export class FlatRobot {
   #open = true;
   readonly #running: Promise<void>;
 
-  constructor(world: FlatWorld, clock: Clock) {
+  constructor(
+    world: FlatWorld,
+    clock: Clock,
+    policy?: Policy,
+    onReady: (fault: EdgeError | undefined) => void = () => {},
+    /** Of the control thread. */
+    threadClock = clock,
+  ) {
     this.#world = world;
     this.client = new ControlClient({
       clock,
-      spawn: () => spawnInline(clock, true),
+      spawn: () => spawnInline(threadClock, true, policy),
+      onReady,
       onTick: ({ command }) => {
         if (command) world.command = command;
       },

@@ -3,6 +3,7 @@ import {
   EdgeError,
   type ErrorBody,
   FreezeWatch,
+  type MotionResult,
   type Policy,
   type Sample,
   type Timer,
@@ -10,13 +11,21 @@ import {
 import type { SafetyWatch } from '../safety/safety-word.ts';
 import { CORE_DEFAULTS, ControlCore, type CoreOptions } from './control-core.ts';
 import type { Ask, ControlPort, FromControl, ToControl } from './messages.ts';
+import type { RestingPolicy } from './resting-policy.ts';
 import { roleOf } from './robot-topics.ts';
 import { SenseLateness } from './sense-lateness.ts';
+import { WakingMotions } from './waking-motions.ts';
+
+/** A robot that was moved by no policy for this long lets go of it, milliseconds; looked at so often. */
+const REST_AFTER_MS = 180_000;
+const REST_LOOK_MS = 30_000;
 
 export type ControlWorkerDeps = {
   readonly policy: Policy;
   /** Why `policy` stands in for the configured one. */
   readonly fault?: ErrorBody | undefined;
+  /** `policy`, where it is loaded for a motion: a motion that needs it starts when it is. */
+  readonly resting?: RestingPolicy | undefined;
   readonly clock: Clock;
   readonly options?: CoreOptions;
   /** Whether what moves still may, looked at in each step. */
@@ -47,6 +56,10 @@ class ControlThread {
   #newest: { stamp: bigint; at: number; lateMs: number } | undefined;
   #lateness: SenseLateness;
   #hasSenses = false;
+  readonly #waits = new WakingMotions();
+  /** When a motion last needed the policy, monotonic milliseconds. */
+  #neededMs = 0;
+  #rests: Timer | undefined;
   readonly #freeze: FreezeWatch;
 
   constructor(port: ControlPort, deps: ControlWorkerDeps, closed: () => void) {
@@ -66,8 +79,12 @@ class ControlThread {
       this.#freeze.start();
       this.#timer = this.#deps.clock.every(1000 / hz, () => this.#tickByClock());
     }
-    const { policy, fault } = this.#deps;
-    this.#send({ kind: 'ready', policy: policy.describe(), hz, ...(fault ? { fault } : {}) });
+    this.#sayReady(this.#deps.fault);
+  }
+
+  #sayReady(fault: ErrorBody | undefined): void {
+    const { hz } = this.#options.control;
+    this.#send({ kind: 'ready', policy: this.#deps.policy.describe(), hz, ...(fault ? { fault } : {}) });
   }
 
   #send(message: FromControl, transfer?: readonly ArrayBuffer[]): void {
@@ -87,7 +104,10 @@ class ControlThread {
         void this.#answer(message.id, message.ask);
         break;
       case 'cancel':
-        this.#waking(() => this.#core.cancel(message.motionId, message.reason));
+        this.#waking(() => {
+          this.#waits.begin(message.motionId);
+          this.#core.cancel(message.motionId, message.reason);
+        });
         break;
       case 'steer':
         this.#waking(() => this.#core.steer(message.twist, message.lease, message.madeAtMs));
@@ -95,6 +115,7 @@ class ControlThread {
       case 'close':
         this.#freeze.close();
         this.#timer?.cancel();
+        this.#rests?.cancel();
         void this.#deps.policy.close().finally(this.#closed);
         break;
     }
@@ -123,12 +144,51 @@ class ControlThread {
       case 'map':
         return this.#core.map();
       case 'navigate':
-        return this.#core.navigate(ask.motionId, ask.goal, ask.lease);
+        return this.#navigate(ask);
       case 'maneuver':
+        this.#waits.beginAll();
         return this.#core.maneuver(ask.motionId, ask.step, ask.lease);
       case 'stop':
-        return this.#core.stop(ask.reason);
+        return this.#stop(ask.reason);
     }
+  }
+
+  /** The robot stands until its policy is loaded: loading is no starvation, and no time of the motion. */
+  #navigate({ motionId, goal, lease }: Extract<Ask, { op: 'navigate' }>): Promise<MotionResult> {
+    const begin = () => this.#core.navigate(motionId, goal, lease).finally(() => this.#needed());
+    const { resting } = this.#deps;
+    this.#needed();
+    if (!resting || resting.isAwake) return begin();
+    const result = this.#waits.add(motionId, begin);
+    const before = resting.fault;
+    void resting.wake().then(() => {
+      const { fault } = resting;
+      if (fault?.message !== before?.message) this.#sayReady(fault);
+      this.#needed();
+      this.#waking(() => this.#waits.begin(motionId));
+    });
+    return result;
+  }
+
+  #needed(): void {
+    const { resting, clock } = this.#deps;
+    if (!resting) return;
+    this.#neededMs = clock.monotonicMs();
+    this.#rests ??= clock.every(REST_LOOK_MS, () => this.#restWhenIdle());
+  }
+
+  #restWhenIdle(): void {
+    const { resting, clock } = this.#deps;
+    const isIdle = this.#waits.isEmpty && this.#core.state().motion !== 'moving';
+    if (!isIdle || clock.monotonicMs() - this.#neededMs < REST_AFTER_MS) return;
+    this.#rests?.cancel();
+    this.#rests = undefined;
+    resting?.rest();
+  }
+
+  #stop(reason: string): Promise<void> {
+    this.#waits.beginAll();
+    return this.#core.stop(reason);
   }
 
   /** Says so when what was asked ends the hold that a simulation may be standing in. */
@@ -142,7 +202,7 @@ class ControlThread {
   /** A thread that was frozen does not continue where it was: the robot stands, and the caller has to ask again. */
   #thawed(frozenMs: number): void {
     const reason = `the control thread was suspended for ${frozenMs} ms`;
-    this.#waking(() => this.#core.stop(reason)).catch(() => undefined);
+    this.#waking(() => this.#stop(reason)).catch(() => undefined);
   }
 
   /** A tick that was due while another waits is skipped: the next one sees newer samples. */
