@@ -48,6 +48,7 @@ export type * from './secrets.ts';
 export type * from './sessions.ts';
 export type * from './skills.ts';
 export type * from './telemetry.ts';
+export type * from './text-embedder.ts';
 export type * from './time-table.ts';
 export type * from './tool.ts';
 export type * from './webhook.ts';
