@@ -13,6 +13,7 @@ import { remotePlaceOf } from '../lake-place.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
 import { makeLogKeeper } from './log-keeping.ts';
+import { makeRecall } from './recall.ts';
 
 /** Until then other cells start, milliseconds. */
 const OPEN_AFTER_MS = 2_000;
@@ -50,6 +51,7 @@ export async function composeMemory(settings: Settings, context: CellContext): P
         : RestingLake.open((first) => places.open(first), clock, REST_AFTER_MS, anew),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentsOnUse(dataDir),
+    recall: makeRecall(settings, context),
     ...(logKeeper ? { logKeeper } : {}),
     ...(config.lake.engine === 'duckdb'
       ? {}

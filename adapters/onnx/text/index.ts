@@ -1,2 +1,3 @@
-export { findTextModel, installTextModel, TEXT_MODEL, type TextInstalled } from './text-model.ts';
+export { textModelFinder } from './find-model.ts';
+export { installTextModel, TEXT_MODEL } from './text-model.ts';
 export { TextProcess } from './text-process.ts';
