@@ -92,12 +92,13 @@ export class SqliteRecallIndex implements RecallIndex {
   byWords(words: readonly string[], filter: RecallFilter, limit: number): readonly RankedRow[] {
     if (words.length === 0) return [];
     // Each in quotes: what stands in them is text, whatever it says.
-    const match = words.map((word) => `"${word.replaceAll('"', '""')}"`).join(' OR ');
+    const quoted = words.map((word) => `"${word.replaceAll('"', '""')}"`);
+    const most = this.#weightOf(quoted);
     return this.#ranked(
       `SELECT t.row, -bm25(words) AS fits FROM words JOIN texts t ON t.row = words.rowid
        WHERE words MATCH :match AND ${FITS} ORDER BY fits DESC, t.id LIMIT :limit`,
-      { match, limit, ...values(filter) },
-    );
+      { match: quoted.join(' OR '), limit, ...values(filter) },
+    ).map(({ row, rank }) => ({ row, rank: Math.min(1, rank / most) }));
   }
 
   newest(filter: RecallFilter, limit: number): readonly RankedRow[] {
@@ -194,6 +195,16 @@ export class SqliteRecallIndex implements RecallIndex {
 
   close(): void {
     this.#guard(() => this.#db.close());
+  }
+
+  /** What bm25 gives to a text of usual length in which each of the words stands once: rare words weigh more. */
+  #weightOf(words: readonly string[]): number {
+    const texts = Number(this.#all('SELECT count(*) AS n FROM texts')[0]!['n']);
+    const weights = words.map((word) => {
+      const having = Number(this.#all('SELECT count(*) AS n FROM words WHERE words MATCH ?', word)[0]!['n']);
+      return Math.max(1e-6, Math.log((texts - having + 0.5) / (having + 0.5)));
+    });
+    return weights.reduce((sum, weight) => sum + weight, 0);
   }
 
   #forget(vectors: readonly Row[]): void {

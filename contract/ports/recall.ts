@@ -37,7 +37,7 @@ export type RecallFilter = {
   readonly untilUs?: number;
 };
 
-/** A text within the index: its row, and how well its words fit (more is better). */
+/** A text within the index: its row, and how well it fits (more is better). */
 export type RankedRow = { readonly row: number; readonly rank: number };
 
 /** Changes of one transaction. `hold` keeps what later events need (a question until its answer), by a key. */
@@ -61,7 +61,7 @@ export interface RecallIndex {
   held(key: string): string | undefined;
   /** Keys that start so, with their values. */
   heldFrom(prefix: string): readonly { readonly key: string; readonly value: string }[];
-  /** Best first. `words` are letters and digits only. */
+  /** Best first; a rank of 1: the text has all of the words, 0: none that is rare. `words` are letters and digits only. */
   byWords(words: readonly string[], filter: RecallFilter, limit: number): readonly RankedRow[];
   newest(filter: RecallFilter, limit: number): readonly RankedRow[];
   /** How near each of the next `limit` texts above row `after` is, from -1 to 1, and the last row that was looked at; `undefined`: it was the last. */

@@ -8,8 +8,11 @@ const CANDIDATES = 200;
 const PAGE = 2_000;
 /** Words of a question that are looked for. */
 const WORDS_MAX = 32;
-/** What the best fit of words adds to a nearness of meaning (from -1 to 1). */
-const WORDS_WEIGHT = 0.3;
+/**
+ * What a text with all words of the question adds to its nearness of meaning (from -1 to 1): a name or a number is found by
+ * it. It counts squared: one word of many is a chance.
+ */
+const WORDS_WEIGHT = 0.5;
 /** Texts below this have to do with the question by chance only. */
 const SCORE_MIN = 0.15;
 
@@ -75,13 +78,12 @@ type Scored = { readonly row: number; readonly score: number };
 async function scored(index: RecallIndex, { question, vector, filter }: Search): Promise<readonly Scored[]> {
   const byWords = index.byWords(wordsOf(question), filter, CANDIDATES);
   await turn();
-  const best = byWords[0]?.rank ?? 0;
-  const words = new Map(byWords.map(({ row, rank }) => [row, best > 0 ? rank / best : 0]));
+  const words = new Map(byWords.map(({ row, rank }) => [row, rank]));
   if (vector === undefined) return ordered([...words].map(([row, score]) => ({ row, score })));
   const near = await nearest(index, vector, filter, words);
   return ordered(
     [...new Set([...words.keys(), ...near.keys()])]
-      .map((row) => ({ row, score: (near.get(row) ?? 0) + WORDS_WEIGHT * (words.get(row) ?? 0) }))
+      .map((row) => ({ row, score: (near.get(row) ?? 0) + WORDS_WEIGHT * (words.get(row) ?? 0) ** 2 }))
       .filter(({ score }) => score >= SCORE_MIN),
   );
 }

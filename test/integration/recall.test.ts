@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { textModelFinder } from '../../adapters/onnx/text/index.ts';
@@ -51,13 +52,12 @@ describe('the real model', () => {
       const reciprocal =
         places.reduce((sum, place) => sum + (place === 0 ? 0 : 1 / place), 0) / places.length;
       const amongThree = places.filter((place) => place > 0 && place <= 3).length;
-      // Measured: see bench/README.md. Words alone find few of them.
-      expect({ reciprocal, amongThree, places }).toMatchObject({
-        reciprocal: expect.closeTo(0.9, 0),
-        amongThree: expect.any(Number),
-      });
-      expect(reciprocal).toBeGreaterThan(0.75);
-      expect(amongThree).toBeGreaterThanOrEqual(35);
+      // Measured: 0.83 and 36 of 40. By words alone it is 0.03 and 1.
+      expect({ isGood: reciprocal > 0.75 && amongThree >= 34, reciprocal, amongThree, places }).toMatchObject(
+        {
+          isGood: true,
+        },
+      );
       // Another process computes the same: a recorded recall can be repeated.
       const found = find();
       if ('embedder' in found) found.embedder.rest();
@@ -91,16 +91,15 @@ describe('a daemon', () => {
     });
   });
 
-  it('does what docs/recall.md says, command by command', () => {
+  it('does what docs/recall.md says, command by command', async () => {
     const [first = '', ...more] = blocks();
     expect(more.length).toBeGreaterThan(0);
     // The id in the page is one of an example: that of the first answer stands for it.
     let id = '';
     for (const line of [first, ...more].join('\n').split('\n')) {
-      if (!line.startsWith('auraison recall') && !line.startsWith('auraison models add recall')) continue;
+      if (!line.startsWith('auraison ')) continue;
       const typed = line.replace(/^auraison/, AURAISON).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, id);
-      const said = execFileSync('bash', ['-euc', typed], {
-        encoding: 'utf8',
+      const { stdout: said } = await promisify(execFile)('bash', ['-euc', typed], {
         env: { ...process.env, AURAISON_DAEMON_DATA_DIR: daemon!.dataDir, AURAISON_API_PORT: '9' },
       });
       id = /recorded as (\S+)/.exec(said)?.[1] ?? id;
