@@ -33,6 +33,7 @@ import { addPlanCommand } from './commands/plan.ts';
 import { addPolicyCommands } from './commands/policy.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addQuestionsCommands } from './commands/questions.ts';
+import { addRecallCommand } from './commands/recall.ts';
 import { addRecordingCommands } from './commands/recording.ts';
 import { addReloadCommand } from './commands/reload.ts';
 import { addRosCommands, addServicesCommands } from './commands/ros.ts';
@@ -92,6 +93,7 @@ for (const add of [
   addEventsCommand,
   addQueryCommand,
   addBagCommands,
+  addRecallCommand,
   addRecordingCommands,
   addControllerCommands,
   addDatasetCommands,

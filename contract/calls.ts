@@ -4,6 +4,7 @@ import type { METHODS } from './cell-messages.ts';
 import type { CellName } from './cell-name.ts';
 import { LIMITS } from './limits.ts';
 import { LOOK_LIMITS } from './look-limits.ts';
+import { RECALL_LIMITS } from './recall-limits.ts';
 
 /**
  * The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer. A
@@ -133,6 +134,10 @@ export const CALLS = {
   'lake.sync': memory(),
   'lake.rebuild': memory(),
   'lake.move': memory(),
+  'recall.ask': memory({ deadlineMs: RECALL_LIMITS.ASK_MS + 1_000 }),
+  'recall.again': memory({ deadlineMs: RECALL_LIMITS.ASK_MS + 1_000 }),
+  'recall.status': memory(),
+  'recall.rebuild': memory(),
 
   'link.status': link(),
   'link.sync': link(),

@@ -94,6 +94,10 @@ export const METHODS = {
     sync: 'lake.sync',
     rebuild: 'lake.rebuild',
     move: 'lake.move',
+    recall: 'recall.ask',
+    recallAgain: 'recall.again',
+    recallStatus: 'recall.status',
+    recallRebuild: 'recall.rebuild',
   },
   link: { status: 'link.status', sync: 'link.sync' },
 } as const;

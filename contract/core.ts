@@ -49,6 +49,7 @@ export type * from './plan.ts';
 export type * from './ports/index.ts';
 export * from './principals.ts';
 export * from './quotas.ts';
+export * from './recall-limits.ts';
 export * from './rest-watch.ts';
 export type * from './ros-messages.ts';
 export * from './route.ts';

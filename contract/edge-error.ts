@@ -63,6 +63,7 @@ export const ERROR_CATALOGUE = {
   'log.damaged': { retryable: false, text: 'the event log file is damaged or not an event log' },
   'lake.failed': { retryable: true, text: 'the lakehouse refused the statement' },
   'lake.unavailable': { retryable: true, text: 'the lakehouse is not open' },
+  'recall.not_found': { retryable: false, text: 'no such recorded recall' },
   'zenoh.unavailable': { retryable: false, text: 'no Zenoh driver can be loaded on this host' },
   'zenoh.failed': { retryable: true, text: 'the Zenoh session refused the operation' },
   'zenoh.closed': { retryable: false, text: 'the Zenoh session is closed' },

@@ -66,6 +66,7 @@ const DOMAINS: Readonly<Record<EventKind, EventDomain | OfCell>> = {
   'controller.state': 'execution',
   'control.chunk': 'execution',
   'clock.quality': 'execution',
+  'recall.answered': 'memory',
   'log.cut': 'memory',
   'blobs.evicted': 'memory',
   'link.receipt': 'memory',

@@ -4,6 +4,7 @@ import { By, Count, closed, Name, Sha256, Text, Uuid } from './common.ts';
 import { CONTROL_PAYLOADS } from './control-payloads.ts';
 import { ErrorBody } from './errors.ts';
 import { PLAN_PAYLOADS } from './plan-payloads.ts';
+import { RECALL_KINDS, RECALL_LIMITS } from './recall-limits.ts';
 import { RUN_PAYLOADS } from './run-payloads.ts';
 import { ClockQuality, WireTime } from './time.ts';
 
@@ -121,6 +122,44 @@ export const EVENT_PAYLOADS = {
       key_id: Text(16, 'start of the SHA-256 of the key that signed'),
       reason: Text(512, 'why'),
       bytes: Count('bytes that the log takes less'),
+    },
+    closed,
+  ),
+  /** Texts that an agent or a person was given, and what was asked: enough to ask the same again. Written before they are given. */
+  'recall.answered': Type.Object(
+    {
+      recall_id: Uuid('UUIDv7'),
+      question: Text(RECALL_LIMITS.QUESTION_CHARS_MAX, 'as it was asked; empty: the newest texts'),
+      kinds: Type.Array(Type.Enum([...RECALL_KINDS]), { maxItems: RECALL_KINDS.length }),
+      limit: Count('texts that were asked for at most'),
+      until_us: Count('microseconds since the Unix epoch: the newest text that was there'),
+      since_us: Type.Optional(Count('microseconds since the Unix epoch: older texts were not wanted')),
+      tenant: Name('the caller'),
+      principal: Name('the caller'),
+      all: Type.Boolean({ description: 'texts of every tenant were searched' }),
+      how: Type.Enum(['words', 'meaning', 'newest']),
+      why: Text(512, 'why not by meaning; empty: by meaning, or nothing was asked'),
+      model: Text(128, 'model of the vectors; empty: none'),
+      model_sha256: Text(64, 'its digest; empty: none'),
+      waiting: Count('texts that had no vector yet'),
+      unread: Count('events that were not read yet'),
+      notes: Type.Array(Text(512, 'what was missing'), { maxItems: 16 }),
+      texts: Type.Array(
+        Type.Object(
+          {
+            id: Text(1024, 'kind, colon, and where it comes from'),
+            kind: Type.Enum([...RECALL_KINDS]),
+            sha256: Sha256,
+            score: Type.Number(),
+            at: WireTime,
+            source: Text(1024, 'run, recording or file'),
+            text: Text(RECALL_LIMITS.TEXT_CHARS_MAX, 'as it was given'),
+          },
+          closed,
+        ),
+        { maxItems: RECALL_LIMITS.TEXTS_MAX },
+      ),
+      sha256: Sha256,
     },
     closed,
   ),

@@ -42,6 +42,7 @@ export type * from './ports/index.ts';
 export { THINKING_LEVELS } from './ports/language-model.ts';
 export * from './principals.ts';
 export * from './quotas.ts';
+export * from './recall-limits.ts';
 export * from './rest-watch.ts';
 export type * from './ros-messages.ts';
 export * from './route.ts';

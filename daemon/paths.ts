@@ -18,6 +18,11 @@ export function cacheDirOf(env: Env): string {
   return env['AURAISON_CACHE'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'auraison-edge');
 }
 
+/** Where the model of recall may lie: beside the data, and in the cache. */
+export function recallModelDirs(dataDir: string, env: Env): readonly [string, string] {
+  return [dataDir, cacheDirOf(env)];
+}
+
 /** The first configuration file that is named or usual; undefined means defaults only. */
 export function configFileOf(
   flag: string | undefined,

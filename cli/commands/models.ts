@@ -25,7 +25,7 @@ Examples:
   auraison models test local`;
 
 const ADD_HELP = `
-PROVIDER is local, ollama, vllm, llama.cpp, lmstudio, server (any with the OpenAI API), or one of Pi's providers:
+PROVIDER is recall (the model by which recall finds texts of the same meaning), local, ollama, vllm, llama.cpp, lmstudio, server (any with the OpenAI API), or one of Pi's providers:
 anthropic, openai, google, openrouter, cloudflare, groq, mistral … (a name that is not known lists them all).
 At a terminal it asks for what is missing. It sends a short question and one that wants a call of a tool, writes
 [[models]] into the configuration file and lets a running daemon take it. Keys are never in that file nor on the
@@ -33,6 +33,7 @@ command line: they go into a file of mode 0600 in the data directory, or stay wh
 
 Examples:
   auraison models add local
+  auraison models add recall
   auraison models add ollama --model qwen3:4b --default
   auraison models add server --url http://10.0.0.5:8000/v1 --name lab
   OPENAI_KEY=… auraison models add openai --model gpt-4.1-mini --key-env OPENAI_KEY
@@ -75,6 +76,7 @@ export function addModelsCommands(program: Command): void {
       action(async (context, provider: string, options: AddOptions & LocalOptions) => {
         if (provider === 'local')
           return await (await import('../models/add-local.ts')).addLocal(context, options);
+        if (provider === 'recall') return await (await import('../models/add-recall.ts')).addRecall(context);
         return await (await import('../models/add-model.ts')).addModel(context, provider, options);
       }),
     );

@@ -3,6 +3,7 @@ import { CONTROLLER_BODIES } from './controllers.ts';
 import { LAKE_BODIES } from './lake.ts';
 import { MOTION_BODIES } from './motion.ts';
 import { POLICY_BODIES } from './policies.ts';
+import { RECALL_BODIES } from './recall.ts';
 import { RECORDING_BODIES } from './recording.ts';
 import { ROS_BODIES } from './ros.ts';
 import { RUN_BODIES } from './runs.ts';
@@ -24,6 +25,7 @@ export const CALL_BODIES = {
   ...POLICY_BODIES,
   ...RUN_BODIES,
   ...LAKE_BODIES,
+  ...RECALL_BODIES,
 } as const;
 
 export type CallBodies = typeof CALL_BODIES;

@@ -11,6 +11,7 @@ import { MemoryCell } from '../memory/memory-cell.ts';
 import type { Settings } from '../settings.ts';
 import { CELL_FLAGS, LAKE_ENV } from './cell-flags.ts';
 import { makeLogKeeper } from './log-keeping.ts';
+import { makeRecall } from './recall.ts';
 
 /** Until then other cells start, milliseconds. */
 const OPEN_AFTER_MS = 2_000;
@@ -37,6 +38,7 @@ export async function composeMemory(settings: Settings, context: CellContext): P
     openLake: (anew) => (places ? places.open(anew) : RestingLake.open(open, clock, REST_AFTER_MS, anew)),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentsOnUse(dataDir),
+    recall: makeRecall(settings, context),
     ...(logKeeper ? { logKeeper } : {}),
     ...(isPlain
       ? {}

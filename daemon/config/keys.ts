@@ -16,6 +16,7 @@ import { linkKeys } from './link.ts';
 import { MCP_KEYS } from './mcp.ts';
 import { MODEL_KEYS } from './models.ts';
 import { PLANNING_KEYS } from './planning.ts';
+import { RECALL_KEYS } from './recall.ts';
 import { RUNS_KEYS } from './runs.ts';
 import { RUNTIMES_KEYS } from './runtimes.ts';
 import { SERVE_KEYS } from './serve.ts';
@@ -208,6 +209,7 @@ export const CONFIG_SPEC = {
     archive: flag(false, 'what goes is written to events/archive as compressed JSON lines before'),
   },
   lake: lakeKeys(secretFile),
+  recall: RECALL_KEYS,
   zenoh: {
     enabled: flag(true, 'open a Zenoh session and serve queryables'),
     driver: choice(

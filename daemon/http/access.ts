@@ -41,7 +41,7 @@ const STOPS: ReadonlySet<string> = new Set([
 const RELEASES = 'POST /v1/estop/release';
 /** They change nothing, and need a body. */
 const READS: ReadonlySet<string> = new Set([
-  ...['POST /v1/query', 'POST /v1/policy/rejudge'],
+  ...['POST /v1/query', 'POST /v1/policy/rejudge', 'POST /v1/recall'],
   ...['POST /v1/inference/vla', 'POST /v1/inference/vla/cancel'],
 ]);
 /** Paths that a guest tenant sees; their handlers show only the caller's own data, and data of no one. */
@@ -50,6 +50,7 @@ const GUESTS: ReadonlySet<string> = new Set([
   ...['POST /v1/console/codes', 'GET /v1/me'],
   ...['GET /v1/runs', 'GET /v1/approvals', 'GET /v1/questions', 'GET /v1/quotas', 'GET /v1/grants'],
   ...['GET /v1/policy', 'GET /v1/skills', 'GET /v1/models', 'GET /v1/schedules', 'GET /v1/arm'],
+  ...['POST /v1/recall', 'GET /v1/recall/recorded/:id'],
   ...['GET /v1/arm/figure', 'GET /v1/robot/map', 'GET /metrics'],
 ]);
 

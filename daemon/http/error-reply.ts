@@ -22,6 +22,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'approval.not_found': 404,
   'model.not_found': 404,
   'question.not_found': 404,
+  'recall.not_found': 404,
   'ros.not_found': 404,
   'run.not_found': 404,
   'runtime.not_found': 404,

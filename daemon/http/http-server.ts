@@ -44,6 +44,7 @@ import { playRoutes } from './routes/plays.ts';
 import { policyRoutes } from './routes/policy.ts';
 import { queryRoutes } from './routes/query.ts';
 import { questionRoutes } from './routes/questions.ts';
+import { recallRoutes } from './routes/recall.ts';
 import { recordingRoutes } from './routes/recording.ts';
 import { replayRoutes } from './routes/replay.ts';
 import { robotRoutes } from './routes/robot.ts';
@@ -241,6 +242,7 @@ export class HttpServer {
     queryRoutes(app, this.#ports);
     robotRoutes(app, this.#ports);
     lakeRoutes(app, this.#ports);
+    recallRoutes(app, this.#ports);
     recordingRoutes(app, this.#ports);
     motionRoutes(app, this.#ports);
     controllerRoutes(app, this.#ports);

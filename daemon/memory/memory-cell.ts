@@ -22,6 +22,7 @@ import { LakeReads } from './lake-reads.ts';
 import type { LogKeeper } from './log-keeper.ts';
 import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
+import type { RecallOnUse } from './recall-on-use.ts';
 import { type OpenSegment, StepReader } from './step-reader.ts';
 
 /** How often the logs are looked at when no cell reports that they grew. */
@@ -46,6 +47,8 @@ export type MemoryPorts = {
    * says whether opening the lake again would now give DuckLake. Absent: never tried.
    */
   upgrade?(): Promise<boolean>;
+  /** Texts that are found again; absent: no call for it is answered. */
+  readonly recall?: RecallOnUse;
   /** Moves the lake to servers and back. Absent: it stays where it is. */
   readonly moves?: MovePorts;
 };
@@ -105,6 +108,7 @@ export class MemoryCell implements Cell {
     bus.handle(METHODS.memory.sync, () => this.#ask(false));
     bus.handle(METHODS.memory.rebuild, () => this.#rebuild());
     bus.handle(METHODS.memory.move, ({ to }) => this.#move(to));
+    this.#ports.recall?.serve(bus);
     bus.onBroadcast(TOPICS.logGrew, () => this.#pacer.grew());
     this.#firstOpen = this.#openFirst().catch((error: unknown) => this.#failed(error));
     this.#loop = this.#run();
@@ -127,6 +131,7 @@ export class MemoryCell implements Cell {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#ports.logKeeper?.stop();
+    await this.#ports.recall?.stop();
     this.#pacer.hurry();
     this.#openNow();
     await this.#firstOpen;

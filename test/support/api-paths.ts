@@ -55,6 +55,7 @@ export const API_PATHS: readonly string[] = [
   '/v1/query',
   '/v1/questions',
   '/v1/questions/{questionId}/answer',
+  ...['/v1/recall', '/v1/recall/rebuild', '/v1/recall/recorded/{id}'],
   ...['clip', 'clips', 'seal'].map((path) => `/v1/recorder/${path}`),
   '/v1/robot/maneuver',
   '/v1/robot/map',

@@ -97,9 +97,37 @@ export function answerAll(rig: Rig): void {
   answer({ ready: true, lake: undefined, lag: {}, reason: '' }, memory.status);
   const moved = { to: 'embedded', state: 'done', slices: 0, of: 0, copied: 0, reason: '', tables: [] };
   answer(moved, memory.move);
+  answer(undefined, memory.recallRebuild);
+  answer(RECALLED, memory.recall);
+  answer(RECALL_AGAIN, memory.recallAgain);
+  answer({ open: true, texts: 1, waiting: 0, model: '', why: 'no model', notes: [] }, memory.recallStatus);
   answer({ ready: true, state: 'connected', reason: '', lanes: {} }, link.status);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
 }
+
+const FOUND = {
+  ...{ how: 'words', why: 'no model', model: '', modelSha256: '', waiting: 0, unread: 0, notes: [] },
+  texts: [
+    {
+      id: `note:${uuid(1)}`,
+      kind: 'note',
+      sha256: 'a'.repeat(64),
+      score: 1,
+      at: '1',
+      source: 'x',
+      text: 'x',
+    },
+  ],
+  sha256: 'b'.repeat(64),
+};
+const RECALLED = { recallId: uuid(2), at: '1', ...FOUND };
+const RECALL_AGAIN = {
+  recorded: {
+    ...{ ...RECALLED, question: 'x', kinds: ['note'], limit: 1, tenant: 'local', principal: 'ada' },
+    runId: undefined,
+  },
+  ...{ same: true, differences: [], now: FOUND },
+};
 
 const ESTOP = { engaged: false, since_ns: '', source: '', by: '', reason: '' };
 const LEASE = {

@@ -12,7 +12,6 @@ import {
 } from '../../contract/index.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
 import { serveLooking } from '../../daemon/execution/looking/serve-looking.ts';
-import { recallSql } from '../../daemon/runtime/tools/recall-sql.ts';
 import { scanSectors } from '../../daemon/runtime/tools/scan-summary.ts';
 import { encodeImage, encodeLaserScan, IMAGE, LASER_SCAN } from '../../formats/cdr/index.ts';
 import { FakeBus, serveRobot } from '../fakes/fake-bus.ts';
@@ -318,16 +317,6 @@ describe('the lake', () => {
     bus.handle(METHODS.memory.query, async () => answer);
     const { rows } = await call('lake.query', { sql: 'SELECT 1' });
     expect(rows).toEqual([[`${'x'.repeat(2_000)}… (200000000 bytes, cut)`]]);
-  });
-
-  it('is asked by whoever recalls for nothing but the runs of the tenant, whatever the words are', () => {
-    for (const among of ['notes', 'runs', 'calls'] as const) {
-      const sql = recallSql({ among, text: "'; DROP TABLE events; --", sinceNs: 5n, tenant: "o'lab" });
-      expect(sql).toContain("= 'o''lab'");
-      expect(sql).toContain("lower(''';')");
-      expect(sql).toContain('IN (FROM mine)');
-      expect(sql).toContain('>= 5');
-    }
   });
 });
 

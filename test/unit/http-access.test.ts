@@ -60,6 +60,7 @@ describe('who is no operator', () => {
     ['/v1/link/sync', {}],
     ['/v1/lake/rebuild', {}],
     ['/v1/lake/move', { to: 'remote' }],
+    ['/v1/recall/rebuild', {}],
     [`/v1/questions/${RUN_ID}/answer`, { answer: 'go left' }],
   ])('moves, records and calls nothing: %s', async (path, body) => {
     const asked = await start();

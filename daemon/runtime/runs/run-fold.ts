@@ -87,6 +87,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'segment.sealed':
     case 'segment.evicted':
     case 'log.cut':
+    case 'recall.answered':
     case 'blobs.evicted':
     case 'clip.requested':
     case 'clip.recorded':
