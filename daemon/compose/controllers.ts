@@ -104,7 +104,7 @@ export function makeControllers(
       });
     },
   });
-  serveControllers(cellBus, desk);
+  serveControllers(cellBus, desk, () => parts.actuation().news);
   const hear = (sample: Sample, origin: SampleOrigin) => {
     if (origin !== 'local' || parts.hasRobot !== true) desk.observe(sample);
   };

@@ -117,7 +117,7 @@ class DaemonProxy {
   }
 }
 
-it('speaks in lines, ends when its lines are answered, and comes back to its session; Ctrl-C stops the motion', async () => {
+it('speaks in lines, ends when its lines are answered, and comes back to its session; Ctrl-C and "stop" stop the motion', async () => {
   await start();
   const talker = chat();
   talker.say('hello');
@@ -144,10 +144,23 @@ it('speaks in lines, ends when its lines are answered, and comes back to its ses
   const said = again.shown().filter((one) => one.kind === 'said' && one.text === 'heard: where are you?');
   expect(said).toEqual([expect.objectContaining({ by: 'agent' })]);
   expect(moves()).toBe(moved);
+  // In words, with more that is typed on its way: the session stays.
+  again.say('drive back');
+  await until(async () => moves() > moved + 3, 'it drives again');
+  again.say('STOP!!');
+  await again.sees('note', ({ text }) => text === 'the robot was ordered to stop');
+  await until(
+    async () => (await daemon.api.get<{ state: string }>(`/v1/sessions/${id}`)).state === 'waiting',
+    'it waits after the stop',
+    120_000,
+  );
+  const stopped = moves();
+  again.say('still there?');
+  await again.sees('said', ({ text }) => text === 'heard: still there?');
   again.say('/close');
   expect(await again.exit).toBe(0);
   expect(again.shown()).toContainEqual(expect.objectContaining({ kind: 'ended', status: 'succeeded' }));
-  expect(moves()).toBe(moved);
+  expect(moves()).toBe(stopped);
 }, 300_000);
 
 it('asks a program for a motion over RPC: deny moves nothing, allow moves', async () => {

@@ -99,6 +99,38 @@ describe('an order to stop that is said to a run', () => {
     expect(rig.of('run.message').map(({ payload }) => payload.kind)).toEqual(['stop']);
   });
 
+  it('is heard by a session that waits for an approval, whose call is not made', async () => {
+    const heard: string[] = [];
+    const robot = new FakeRobot({ cells: 4 });
+    const asks: PolicyHook = {
+      name: 'asks',
+      decide: async ({ point }) => ({ decision: point === 'tool' ? 'needs_approval' : 'allow', reason: '' }),
+    };
+    const rig = new RuntimeRig({
+      apps: [agentApp('talk')],
+      robot,
+      hooks: [asks],
+      options: agents({
+        talk: async (context) => {
+          const halt = new AbortController();
+          context.onMessage(async ({ kind }) => {
+            heard.push(kind);
+            halt.abort(new Error('stopped'));
+          });
+          await context.robot.maneuver({ kind: 'wait', durationMs: 1 }, halt.signal).catch(() => {});
+          return await forever(context);
+        },
+      }),
+    });
+    await rig.cell.start();
+    const { run } = await rig.cell.submit({ type: 'talk/go', attended: true }, PERSON);
+    await rig.until(() => rig.cell.run(run.run_id).run.status === 'waiting_approval', 'the question');
+    await rig.cell.control.message(run.run_id, { kind: 'steer', text: 'stop' }, PERSON);
+    await rig.until(() => rig.cell.run(run.run_id).run.status === 'running', 'it goes on');
+    expect(heard).toEqual(['stop']);
+    expect(robot.orders.filter((order) => order.startsWith('maneuver'))).toEqual([]);
+  });
+
   it('stops the robot also where the run is over or unknown', async () => {
     const { rig, session, say, stops } = await talking();
     await rig.cell.cancel(session, 'enough');

@@ -159,14 +159,14 @@ describe('a stop of the robot', () => {
 
   it('of controllers is news, the end of one motion of a controller is not', async () => {
     const said: string[] = [];
-    const bench = new ControllersBench([controllerSpec()], {
-      news: () => ({
-        ordered: () => void said.push('ordered'),
-        check: (_operation, subject, wantedAtMs) => void said.push(`${subject} ${wantedAtMs}`),
-      }),
+    const news = () => ({
+      ordered: () => void said.push('ordered'),
+      check: (_operation: string, subject: string, wantedAtMs: number | undefined) =>
+        void said.push(`${subject} ${wantedAtMs}`),
     });
+    const bench = new ControllersBench([controllerSpec()], { news });
     const bus = new FakeBus(bench.clock);
-    serveControllers(bus, bench.desk);
+    serveControllers(bus, bench.desk, news);
     await bench.run(10);
     await bus.request('execution', execution.controllerStart, { controller: 'arm', motionId: 'm' }, 5_000, 7);
     const stop = async (more: object) => {
@@ -179,6 +179,9 @@ describe('a stop of the robot', () => {
       await stopped;
     };
     await stop({ motionId: 'm' });
+    expect(said).toEqual(['arm 7']);
+    // Every stop of a run or of a motion goes to controllers too.
+    await bench.desk.stop(undefined, 'the run is over');
     expect(said).toEqual(['arm 7']);
     await stop({});
     expect(said).toEqual(['arm 7', 'ordered']);

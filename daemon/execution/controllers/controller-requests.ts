@@ -1,4 +1,5 @@
 import { type CellBus, type ControllerOrder, EdgeError, METHODS } from '../../../contract/core.ts';
+import type { StopNews } from '../safety/stop-news.ts';
 import type { ControllersDesk } from './controllers-desk.ts';
 
 /** Longest that a controller may be asked to run at a time, seconds. */
@@ -7,8 +8,12 @@ const TEXT_MAX = 4_096;
 const BY_MAX = 128;
 const KEYS = ['controller', 'task', 'plan_step', 'seconds', 'motionId', 'run'];
 
-/** The methods `controller.*` of the execution cell. */
-export function serveControllers(bus: Pick<CellBus, 'handle'>, desk: ControllersDesk): void {
+/** The methods `controller.*` of the execution cell. A stop of controllers on request is news of a stop. */
+export function serveControllers(
+  bus: Pick<CellBus, 'handle'>,
+  desk: ControllersDesk,
+  news?: () => Pick<StopNews, 'ordered'>,
+): void {
   const { execution } = METHODS;
   bus.handle(execution.controllerList, async () => desk.list());
   bus.handle(execution.controllerStart, async (body, from, _madeAtMs, wantedAtMs) =>
@@ -16,7 +21,10 @@ export function serveControllers(bus: Pick<CellBus, 'handle'>, desk: Controllers
   );
   bus.handle(execution.controllerStop, async (body) => {
     const { controller, reason, motionId, by } = parseStop(body);
-    return desk.stop(controller, reason, { motionId, by });
+    const stopped = desk.stop(controller, reason, { motionId, by });
+    // The end of one motion is no stop of the robot, and neither is what every stop of a run ends.
+    if (motionId === undefined) news?.().ordered();
+    return stopped;
   });
 }
 

@@ -59,8 +59,8 @@ export type ControllersDeskDeps = {
   readonly actuation: ControllerLease;
   /** Throws why a controller may not move anything, for example because it has no limits. */
   admit?(spec: ControllerSpec): void;
-  /** A stop of controllers is news, and what was wanted before a stop does not start. */
-  readonly news?: () => Pick<StopNews, 'ordered' | 'check'>;
+  /** What was wanted before a stop does not start. */
+  readonly news?: () => Pick<StopNews, 'check'>;
   /** UUIDv7. */
   newId(): string;
   /** Every step as the thread reports it, before it is sent. */
@@ -180,7 +180,6 @@ export class ControllersDesk {
     { motionId, by }: { motionId?: string | undefined; by?: string | undefined } = {},
   ): Promise<readonly ControllerView[]> {
     const said = reasonWith(reason, by);
-    if (motionId === undefined) this.#deps.news?.().ordered();
     const slots = name === undefined ? this.#slots : [this.#find(name)];
     if (motionId !== undefined && this.#starts.has(motionId)) this.#stoppedStarts.set(motionId, said);
     const own = ({ run }: ControllerSlot) => motionId === undefined || run?.order.motionId === motionId;

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type A2aApi, parseJson } from '../../../contract/index.ts';
 import { callerOf } from '../caller.ts';
+import { saysStop } from '../says-stop.ts';
 import { stopOrderOf } from '../stop-order.ts';
 import { a2aCaller, goneOf, sendEvents } from './a2a-answers.ts';
 
@@ -55,8 +56,12 @@ export async function a2aRestRoutes(
         hidden,
         answering('GetExtendedAgentCard', () => ({})),
       );
-      scope.post('/message::send', hidden, answering('SendMessage', bodyOf));
-      scope.post('/message::stream', hidden, answering('SendStreamingMessage', bodyOf));
+      const said = {
+        ...hidden,
+        config: { stopsWith: (body: unknown) => saysStop(`${A2A_REST}/message::send`, body) },
+      };
+      scope.post('/message::send', said, answering('SendMessage', bodyOf));
+      scope.post('/message::stream', said, answering('SendStreamingMessage', bodyOf));
       scope.get('/tasks', hidden, answering('ListTasks', listParams));
       scope.get(
         '/tasks/:id',

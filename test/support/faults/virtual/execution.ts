@@ -142,7 +142,7 @@ export class VirtualExecution {
           this.#cell.actuation.move(id, from, start, { run }, { role: 'policy', holder: 'policy' }),
       },
     });
-    serveControllers(cellBus, this.#controllers);
+    serveControllers(cellBus, this.#controllers, () => this.actuation.news);
     bus.tap('controllers', (sample) => this.#controllers.observe(sample));
     this.#routes = new Routes({
       ...{ clock: process, specs: deps.network ? ROUTES : [], robot: 'r1', prefix: '', bus },
