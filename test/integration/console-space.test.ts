@@ -73,7 +73,7 @@ it('draws the robot by its description where its frames are, turns by keys and d
   }, 1_000);
   await open('--use-angle=swiftshader', '--enable-unsafe-swiftshader');
   const canvas = page.locator('.space-box canvas');
-  await page.getByText('lab: 2 of 2 links are placed. Its 1 meshes are not drawn').waitFor();
+  await page.getByText('lab: 2 of 2 links are placed. 1 mesh is not drawn').waitFor();
   await expect
     .poll(() => canvas.getAttribute('aria-label'))
     .toMatch(/frame map with 3 layers, robot at -?\d/);

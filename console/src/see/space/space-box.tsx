@@ -136,7 +136,9 @@ export function SpaceBox({ channels, isOld, orbit, onOrbit, note }: SpaceBoxProp
             not drawn, no transform joins them to {book.fixedFrame}: {told.lost.join(', ')}
           </p>
         )}
-        <p className="soft">Drag turns it, with Shift or two fingers it moves, the wheel zooms.</p>
+        {fault === '' && (
+          <p className="soft">Drag turns it, with Shift or two fingers it moves, the wheel zooms.</p>
+        )}
       </section>
       <section aria-labelledby="space-layers-title">
         <h2 id="space-layers-title">Layers</h2>
@@ -203,6 +205,10 @@ function descriptionText(book: SpaceBook, { links, meshes }: SpaceDrawn, why: st
   if (shapeFault !== '') return `The description of the robot cannot be read: ${shapeFault}`;
   if (!shape) return why;
   const { name, links: all } = shape.model;
-  const rest = meshes === 0 ? '' : ` Its ${meshes} meshes are not drawn, only lines from joint to joint.`;
+  const isOne = meshes === 1;
+  const rest =
+    meshes === 0
+      ? ''
+      : ` ${meshes} ${isOne ? 'mesh is' : 'meshes are'} not drawn, only lines from joint to joint.`;
   return `${name || 'Robot'}: ${links} of ${all.length} links are placed.${rest}`;
 }

@@ -26,7 +26,7 @@ export function useDescription(
       },
       (error: Error) => {
         const none = `The robot has no description: no topic ${DESCRIPTION}, and no file (gate.urdf): ${error.message}.`;
-        if (!gone) setWhy(`${none} An arrow stands for it.`);
+        if (!gone) setWhy(none);
       },
     );
     return () => {
