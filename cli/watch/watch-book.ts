@@ -40,7 +40,9 @@ export class WatchBook {
   /** Events in their order, each once. */
   take(event: AgentEvent): void {
     const at_ms = Number(BigInt(event.ts) / 1_000_000n);
-    this.#events.push({ at_ms, cell: event.cell, kind: event.kind, text: factsOf(event.payload) });
+    // What a run looked at comes many times a second, and says nothing to a person.
+    if (event.kind !== 'robot.observed')
+      this.#events.push({ at_ms, cell: event.cell, kind: event.kind, text: factsOf(event.payload) });
     if (this.#events.length > EVENTS_KEPT) this.#events = this.#events.slice(-EVENTS_KEPT);
     if (event.run_id !== undefined) this.#ofRun(event.run_id, event);
   }
@@ -126,11 +128,14 @@ function rank({ run }: RunDetails): number {
 const msOf = (ns: string | undefined | null) =>
   ns === undefined || ns === null ? undefined : Number(BigInt(ns) / 1_000_000n);
 
-/** The plain values of a payload. */
+/** Names of values that identify, and figures of machines: `--json` has them. */
+const NOT_FOR_PEOPLE = /(?:_id|_sha256|_ms|_us|_ns|_hash)$/;
+
+/** The plain values of a payload, as far as a person reads them. */
 function factsOf(payload: object): string {
   return cut(
     Object.entries(payload)
-      .filter(([, value]) => typeof value !== 'object' || value === null)
+      .filter(([key, value]) => (typeof value !== 'object' || value === null) && !NOT_FOR_PEOPLE.test(key))
       .map(([key, value]) => `${key}=${String(value)}`)
       .join(' '),
   );

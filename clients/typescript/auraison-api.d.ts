@@ -1832,6 +1832,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The configuration in force: each value with where it comes from; secrets are hidden */
+        get: operations["getConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/config/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a text as the configuration of this daemon, and compare it with what is in force; files that it names are not opened, and nothing changes */
+        post: operations["checkConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/bags/{bag}/adopt": {
         parameters: {
             query?: never;
@@ -4790,6 +4824,8 @@ export interface components {
                 id: string;
                 effect: string;
                 line: number;
+                /** @description in Cedar, where it was asked for */
+                text?: string;
             }[];
             /** @description nanoseconds since the Unix epoch, decimal */
             loaded_ts: string;
@@ -4861,6 +4897,70 @@ export interface components {
             key_id: string;
             /** @description Ed25519 over the canonical JSON of grant, base64 */
             signature: string;
+        };
+        /** ConfigView */
+        ConfigView: {
+            file?: string;
+            /** @description why the file of now is not in force */
+            file_fault?: string;
+            sections: {
+                name: string;
+                keys: {
+                    key: string;
+                    /** @description as in TOML; what may be a secret is hidden */
+                    value: string;
+                    /** @enum {unknown} */
+                    source: "file" | "environment" | "default";
+                    line?: number;
+                    /** @description of the environment; it wins over the file */
+                    variable?: string;
+                    kind: string;
+                    about: string;
+                    /** @description the value after a reload, where it is another one */
+                    pending?: string;
+                }[];
+            }[];
+            lists: {
+                name: string;
+                /** @description the file of now has other rows */
+                pending: boolean;
+                rows: {
+                    name: string;
+                    line?: number;
+                    values: {
+                        [key: string]: string;
+                    };
+                }[];
+            }[];
+        };
+        /** ConfigCheck */
+        ConfigCheck: {
+            ok: boolean;
+            faults: {
+                line?: number;
+                /** @description empty: of the text as a whole */
+                key: string;
+                value: string;
+                /** @description what to write instead */
+                expected: string;
+            }[];
+            /** @description more faults were found than are listed */
+            more: boolean;
+            warnings: string[];
+            /** @description against what is in force */
+            differences: {
+                key: string;
+                /** @description as in TOML; what may be a secret is hidden */
+                before?: string;
+                /** @description as in TOML; what may be a secret is hidden */
+                after?: string;
+            }[];
+            /** @description what a reload would do */
+            plan: {
+                restart: string[];
+                live: string[];
+                later: string[];
+            };
         };
         /** WebhookTaken */
         WebhookTaken: {
@@ -6589,8 +6689,8 @@ export interface operations {
                 cursor?: string;
                 /** @description UUIDv7 of a run */
                 run?: string;
-                /** @description where to start without a cursor */
-                since?: "start" | "now";
+                /** @description where to start without a cursor; recent: with the last 200 events of each cell, with kinds among the last 2000 */
+                since?: "start" | "recent" | "now";
             };
             header?: never;
             path?: never;
@@ -10638,7 +10738,10 @@ export interface operations {
     };
     showPolicy: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description with the text of each policy; guests get none */
+                text?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -10910,6 +11013,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Grant"];
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigView"];
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    checkConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description a whole configuration, TOML */
+                    text: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigCheck"];
                 };
             };
             /** @description Default Response */

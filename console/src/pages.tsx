@@ -20,6 +20,7 @@ const drive = lazy(() => import('./drive/drive-page.tsx'));
 const cameras = lazy(() => import('./see/cameras/cameras-page.tsx'));
 const plots = lazy(() => import('./see/plots/plots-page.tsx'));
 const map = lazy(() => import('./see/map/map-page.tsx'));
+const space = lazy(() => import('./see/space/space-page.tsx'));
 const topics = lazy(() => import('./see/topics/topics-page.tsx'));
 const recordings = lazy(() => import('./remember/recordings-page.tsx'));
 const compare = lazy(() => import('./compare/compare-page.tsx'));
@@ -35,6 +36,7 @@ export const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: 'chat', title: 'Chat', page: chat },
   { name: 'drive', title: 'Drive', page: drive },
   { name: 'map', title: 'Map', page: map },
+  { name: '3d', title: '3D', page: space },
   { name: 'plots', title: 'Plots', page: plots },
   { name: 'cameras', title: 'Cameras', page: cameras },
   { name: 'topics', title: 'Topics', page: topics },

@@ -1,15 +1,11 @@
-import { XMLParser, XMLValidator } from 'fast-xml-parser';
-import { EdgeError } from '../../contract/core.ts';
 import type { UrdfJoint, UrdfJointType, UrdfModel, Vector } from './model.ts';
+import { attribute, bad, child, list, type Node, name, number, robotOf, vector } from './xml.ts';
 
-/** A URDF names meshes, it does not hold them: an arm has some 20 KiB. */
-export const URDF_BYTES_MAX = 4 * 1024 * 1024;
+export { URDF_BYTES_MAX } from './xml.ts';
+
 const JOINTS_MAX = 1_024;
 
 const TYPES: readonly string[] = ['revolute', 'continuous', 'prismatic', 'fixed', 'floating', 'planar'];
-const XACRO_HINT = 'expand it first: xacro robot.urdf.xacro > robot.urdf';
-
-type Node = Readonly<Record<string, unknown>>;
 
 /**
  * Reads the kinematic part of a URDF; visual parts are left out. Throws `schema.invalid` with the
@@ -30,32 +26,6 @@ export function readUrdf(text: string): UrdfModel {
       throw bad(one.name, `it mimics ${one.mimic.joint}, which is no joint`);
   }
   return { name: attribute(robot, 'name') ?? '', links, joints, root: rootOf(links, joints) };
-}
-
-function robotOf(text: string): Node {
-  if (text.length > URDF_BYTES_MAX) throw bad('robot', `above ${URDF_BYTES_MAX} characters`);
-  // Entities of a document type can be made to grow without end, and no URDF needs one.
-  if (/<!DOCTYPE|<!ENTITY/i.test(text)) throw bad('robot', 'a document type is not read');
-  const valid = XMLValidator.validate(text);
-  if (valid !== true) throw bad('robot', `no XML: ${valid.err.msg} (line ${valid.err.line})`);
-  const parser = new XMLParser({
-    ignoreAttributes: false,
-    attributeNamePrefix: '@',
-    parseAttributeValue: false,
-    parseTagValue: false,
-    processEntities: false,
-    isArray: (tag) => tag === 'link' || tag === 'joint',
-  });
-  const robot = (parser.parse(text) as Node)['robot'];
-  if (typeof robot !== 'object' || robot === null || Array.isArray(robot))
-    throw bad(
-      'robot',
-      'no element <robot>',
-      'a URDF is expected, for example the text of /robot_description',
-    );
-  if (/<xacro:|\$\{|\$\(/.test(text))
-    throw bad('robot', 'this is xacro, a program that makes a URDF', XACRO_HINT);
-  return robot as Node;
 }
 
 function joint(node: Node): UrdfJoint {
@@ -140,30 +110,6 @@ function rootOf(links: readonly string[], joints: readonly UrdfJoint[]): string 
   return roots[0]!;
 }
 
-function list(node: Node, tag: string): readonly Node[] {
-  const found = node[tag];
-  // Elements without attributes come as text.
-  return (Array.isArray(found) ? found : []).map((one) =>
-    typeof one === 'object' && one !== null ? one : {},
-  );
-}
-
-function child(node: Node, tag: string): Node | undefined {
-  const found = node[tag];
-  return typeof found === 'object' && found !== null && !Array.isArray(found) ? (found as Node) : undefined;
-}
-
-function attribute(node: Node | undefined, key: string): string | undefined {
-  const found = node?.[`@${key}`];
-  return typeof found === 'string' ? found : undefined;
-}
-
-function name(node: Node, tag: string): string {
-  const called = attribute(node, 'name');
-  if (called === undefined || called === '' || called.length > 256) throw bad(tag, `a <${tag}> has no name`);
-  return called;
-}
-
 function unique(names: readonly string[], tag: string): void {
   const seen = new Set<string>();
   for (const one of names) {
@@ -172,32 +118,8 @@ function unique(names: readonly string[], tag: string): void {
   }
 }
 
-function vector(text: string, where: string): Vector {
-  const numbers = text
-    .trim()
-    .split(/\s+/)
-    .map((part) => number(part, where));
-  if (numbers.length !== 3) throw bad(where, `three numbers expected, found "${text.slice(0, 80)}"`);
-  return numbers as unknown as Vector;
-}
-
 function unit([x, y, z]: Vector, called: string): Vector {
   const length = Math.hypot(x, y, z);
   if (!(length > 1e-9)) throw bad(`${called}/axis`, 'an axis of length zero');
   return [x / length, y / length, z / length];
-}
-
-function number(text: string, where: string): number {
-  const value = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isFinite(value)) throw bad(where, `a number expected, found "${text.slice(0, 80)}"`);
-  return value;
-}
-
-function bad(subject: string, message: string, hint = ''): EdgeError {
-  return new EdgeError('schema.invalid', {
-    operation: 'read URDF',
-    subject,
-    message: `URDF, ${subject}: ${message}`,
-    hint,
-  });
 }

@@ -92,6 +92,7 @@ function book(): WatchBook {
   const log = new TinyLog('runtime');
   const events: NewEvent[] = [
     phase(1),
+    { kind: 'robot.observed', run_id: RUN_ID, payload: { reads: [] } },
     call(1, 'robot.navigate'),
     back(1, 'robot.navigate', true),
     call(2, 'robot.maneuver'),
@@ -128,7 +129,9 @@ describe('the view of auraison watch', () => {
     expect(text).toContain('▸ robot.look runs');
     expect(text).toContain('deny tool arm.follow: the arm is');
     expect(text).toContain('and 1 more: maze/later queued');
-    expect(text).toContain('policy.decided hook=cedar');
+    expect(text).toContain('policy.decided hook=cedar point=tool subject=arm.follow decision=deny');
+    expect(text).not.toContain('call_id=');
+    expect(text).not.toContain('robot.observed');
     // Text of a robot moves no cursor.
     expect(text).not.toContain('\u001b');
   });

@@ -1,4 +1,4 @@
-import { FoxgloveClient } from '@foxglove/ws-protocol';
+import { type FetchAssetResponse, FetchAssetStatus, FoxgloveClient } from '@foxglove/ws-protocol';
 import { type Channel, LiveSample } from './sample.ts';
 
 /** What `WebSocket` is to the client of the protocol. */
@@ -81,6 +81,33 @@ export class LiveLink {
     };
   }
 
+  /** A file of the robot; rejects with the reason where the robot has no such file, or the link is lost first. */
+  fetchAsset(uri: string): Promise<Uint8Array> {
+    const client = this.#client;
+    if (!client || this.#view.state !== 'live') return Promise.reject(new Error('there is no live link'));
+    const id = this.#nextAsset++;
+    return new Promise((resolve, reject) => {
+      this.#assets.set(id, { resolve, reject });
+      client.fetchAsset(uri, id);
+    });
+  }
+  #nextAsset = 1;
+  readonly #assets = new Map<
+    number,
+    { readonly resolve: (bytes: Uint8Array) => void; readonly reject: (error: Error) => void }
+  >();
+
+  #gotAsset(answer: FetchAssetResponse): void {
+    const asked = this.#assets.get(answer.requestId);
+    this.#assets.delete(answer.requestId);
+    if (answer.status !== FetchAssetStatus.SUCCESS) {
+      asked?.reject(new Error(answer.error));
+      return;
+    }
+    const { buffer, byteOffset, byteLength } = answer.data;
+    asked?.resolve(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
   /** A hidden page reads nothing. */
   hide(hidden: boolean): void {
     this.#hidden = hidden;
@@ -132,6 +159,7 @@ export class LiveLink {
     client.on('message', ({ subscriptionId, timestamp, data }) =>
       mine(() => this.#take(subscriptionId, timestamp, data)),
     );
+    client.on('fetchAssetResponse', (answer) => mine(() => this.#gotAsset(answer)));
     client.on('status', ({ level, message }) => {
       if (level > 0) mine(() => this.#show({ notice: message }));
     });
@@ -174,6 +202,8 @@ export class LiveLink {
     this.#subscriptions.clear();
     this.#subscribed.clear();
     this.#recent.clear();
+    for (const { reject } of this.#assets.values()) reject(new Error('the link was lost'));
+    this.#assets.clear();
     client?.close();
     this.#show({ state, reason });
   }
