@@ -32,6 +32,8 @@ const OVER_LOOK_MS = 25;
 
 export type LakeProcessParts = {
   readonly clock: Clock;
+  /** Aborts: an opening is ended, by the end of its process. */
+  readonly ends?: AbortSignal;
   /** Starts a process that hosts a lake (`HostedLake`), with a channel of messages by structured clone. */
   spawn(): ChildProcess;
   readonly report: CellContext['report'];
@@ -75,12 +77,17 @@ export class LakeProcess implements RestableLake {
   /** Rejects as the opening of the lake does, and then leaves no process. */
   static async open(parts: LakeProcessParts, order: LakeProcessOrder, anew = false): Promise<LakeProcess> {
     const lake = new LakeProcess(parts);
+    const end = () => lake.#child.kill('SIGKILL');
+    if (parts.ends?.aborted) end();
+    parts.ends?.addEventListener('abort', end, { once: true });
     try {
       await lake.#ask('open', { ...order, anew, commits: parts.commits.count });
       return lake;
     } catch (thrown) {
       await lake.close().catch(() => {});
       throw thrown;
+    } finally {
+      parts.ends?.removeEventListener('abort', end);
     }
   }
 

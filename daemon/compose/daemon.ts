@@ -15,13 +15,13 @@ import {
   type SpawnCell,
 } from '../supervisor/cell-process.ts';
 import { canMake, lockDataDir } from '../supervisor/data-lock.ts';
+import { idleLink, isLinkIdle } from '../supervisor/idle-link.ts';
 import { type Reloaded, Reloader } from '../supervisor/reloader.ts';
 import { systemdNotifier, watchdogPeriodMs } from '../supervisor/sd-notify.ts';
 import { Sidecar } from '../supervisor/sidecar.ts';
 import { type Report, Supervisor } from '../supervisor/supervisor.ts';
 import { CELL_FLAGS, processOf } from './cell-flags.ts';
 import { makeCellHost } from './cell-host.ts';
-import { idleLink, isLinkIdle } from './idle-link.ts';
 
 export type Daemon = {
   /** Process ids of the cells, for people who want to see them survive. */

@@ -31,11 +31,13 @@ export async function composeMemory(settings: Settings, context: CellContext): P
   const parts = { clock, report, commits, spawn: spawnLake };
   const remote = remotePlaceOf(settings);
   const places = remote && (await makePlaces());
-  const open = (anew: boolean) => LakeProcess.open(parts, { dataDir, isPlain, topics }, anew);
+  const openIn = (ends: AbortSignal) => (anew: boolean) =>
+    LakeProcess.open({ ...parts, ends }, { dataDir, isPlain, topics }, anew);
   return new MemoryCell(context, {
     openAfterMs: OPEN_AFTER_MS,
     // A lake on servers, or one that may move there, stays open, and in this process.
-    openLake: (anew) => (places ? places.open(anew) : RestingLake.open(open, clock, REST_AFTER_MS, anew)),
+    openLake: (anew, ends) =>
+      places ? places.open(anew) : RestingLake.open(openIn(ends), clock, REST_AFTER_MS, anew),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentsOnUse(dataDir),
     recall: makeRecall(settings, context),

@@ -32,8 +32,11 @@ const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 30_000;
 
 export type MemoryPorts = {
-  /** Opens the lake, or drops what lies there and starts again; may reject, then it is tried again. */
-  openLake(anew: boolean): Promise<Lake>;
+  /**
+   * Opens the lake, or drops what lies there and starts again; may reject, then it is tried again. `ends` aborts when the
+   * cell stops: an opening is not waited for then, also one after a rest.
+   */
+  openLake(anew: boolean, ends: AbortSignal): Promise<Lake>;
   /** The first opening waits this long, or until something is asked of the lake, milliseconds; absent: it does not wait. */
   readonly openAfterMs?: number;
   /** A reader of the log of a cell; a log that is not there yet reads as empty. */
@@ -78,6 +81,7 @@ export class MemoryCell implements Cell {
   #stepsDueMs = 0;
   #degraded = new Map<string, EdgeError>();
   #stopped = false;
+  readonly #ends = new AbortController();
   #reopen = false;
   #isMoving = false;
   #upgradeTried = false;
@@ -130,6 +134,7 @@ export class MemoryCell implements Cell {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#ends.abort();
     this.#ports.logKeeper?.stop();
     await this.#ports.recall?.stop();
     this.#pacer.hurry();
@@ -246,7 +251,7 @@ export class MemoryCell implements Cell {
   }
 
   async #open(anew = false): Promise<void> {
-    const lake = await this.#ports.openLake(anew);
+    const lake = await this.#ports.openLake(anew, this.#ends.signal);
     this.#lake = lake;
     const info = lake.info();
     this.#context.report('info', `lake open: ${info.kind}`, { ...info });
@@ -281,7 +286,7 @@ export class MemoryCell implements Cell {
   async #failed(thrown: unknown): Promise<void> {
     const error = EdgeError.from(thrown, 'lake.failed', 'lake.project', 'lake');
     this.#failures += 1;
-    await this.#degrade('lake', error);
+    if (!this.#stopped) await this.#degrade('lake', error);
     try {
       await this.#close();
     } catch (closing) {

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import type { CellName } from '../../contract/index.ts';
 import type { FromCell, ToCell } from '../../daemon/cell/wire.ts';
-import { idleLink, isLinkIdle } from '../../daemon/compose/idle-link.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { SpawnCell } from '../../daemon/supervisor/cell-process.ts';
+import { idleLink, isLinkIdle } from '../../daemon/supervisor/idle-link.ts';
 import { Supervisor } from '../../daemon/supervisor/supervisor.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 

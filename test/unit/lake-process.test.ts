@@ -150,6 +150,24 @@ describe('the process of a lake', () => {
     expect(pids.map(isAlive)).toEqual([false]);
   });
 
+  it('is not opened to its end where its cell stops meanwhile, and leaves no process', async () => {
+    await lake.close();
+    const ends = new AbortController();
+    const { spawn, ...rest } = parts();
+    let pid = 0;
+    const noting = () => {
+      const child = spawn();
+      pid = child.pid!;
+      return child;
+    };
+    const opened = LakeProcess.open({ ...rest, spawn: noting, ends: ends.signal }, orderOf(dataDir));
+    ends.abort();
+    await expect(opened).rejects.toMatchObject({ code: 'lake.failed' });
+    expect(isAlive(pid)).toBe(false);
+    lake = await LakeProcess.open(parts(), orderOf(dataDir));
+    expect(lake.info().kind).toBe('duckdb');
+  });
+
   it('reports of the lake arrive, and commits are counted on by the next process', async () => {
     await lake.close();
     const broken = join(dataDir, 'lake', 'plain.duckdb');

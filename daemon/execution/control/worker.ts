@@ -105,7 +105,7 @@ class ControlThread {
         break;
       case 'cancel':
         this.#waking(() => {
-          this.#waits.begin(message.motionId);
+          this.#waits.start(message.motionId);
           this.#core.cancel(message.motionId, message.reason);
         });
         break;
@@ -146,7 +146,7 @@ class ControlThread {
       case 'navigate':
         return this.#navigate(ask);
       case 'maneuver':
-        this.#waits.beginAll();
+        this.#waits.startAll();
         return this.#core.maneuver(ask.motionId, ask.step, ask.lease);
       case 'stop':
         return this.#stop(ask.reason);
@@ -155,17 +155,17 @@ class ControlThread {
 
   /** The robot stands until its policy is loaded: loading is no starvation, and no time of the motion. */
   #navigate({ motionId, goal, lease }: Extract<Ask, { op: 'navigate' }>): Promise<MotionResult> {
-    const begin = () => this.#core.navigate(motionId, goal, lease).finally(() => this.#needed());
+    const start = () => this.#core.navigate(motionId, goal, lease).finally(() => this.#needed());
     const { resting } = this.#deps;
     this.#needed();
-    if (!resting || resting.isAwake) return begin();
-    const result = this.#waits.add(motionId, begin);
+    if (!resting || resting.isAwake) return start();
+    const result = this.#waits.add(motionId, start);
     const before = resting.fault;
     void resting.wake().then(() => {
       const { fault } = resting;
       if (fault?.message !== before?.message) this.#sayReady(fault);
       this.#needed();
-      this.#waking(() => this.#waits.begin(motionId));
+      this.#waking(() => this.#waits.start(motionId));
     });
     return result;
   }
@@ -187,7 +187,7 @@ class ControlThread {
   }
 
   #stop(reason: string): Promise<void> {
-    this.#waits.beginAll();
+    this.#waits.startAll();
     return this.#core.stop(reason);
   }
 

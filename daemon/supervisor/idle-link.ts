@@ -1,7 +1,7 @@
 import { EdgeError, type LinkStatus, METHODS } from '../../contract/core.ts';
 import type { FromCell, Request, ToCell } from '../cell/wire.ts';
 import type { Config } from '../config.ts';
-import type { CarrierEvents, CellCarrier } from '../supervisor/cell-process.ts';
+import type { CarrierEvents, CellCarrier } from './cell-process.ts';
 
 /** Whether there is nothing that a link cell could do: nothing goes to a central, and no token has to be checked. */
 export function isLinkIdle({ link }: Config): boolean {
