@@ -38,7 +38,7 @@ const timed = async (work: () => unknown): Promise<number> => {
 const times = async (work: () => unknown): Promise<number> => {
   const found: number[] = [];
   for (let n = 0; n < REPEAT; n++) found.push(await timed(work));
-  return percentile(found, 50);
+  return percentile(found, 0.5);
 };
 
 /** Words as often as in a language: a few in most texts, most in hardly any. */
@@ -129,7 +129,7 @@ async function model(embedder: TextEmbedder) {
   const texts = RECALL_QUESTIONS.map(([text]) => text);
   const eachMs = (await times(() => embedder.embed(texts, 120_000))) / texts.length;
   const pid = embedder instanceof TextProcess ? embedder.pid : undefined;
-  return { firstMs, eachMs, pss: pid === undefined ? 0 : memoryOf(pid) };
+  return { firstMs, eachMs, pss: pid === undefined ? 0 : memoryOf(pid).pss };
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'auraison-recall-'));
