@@ -139,9 +139,9 @@ export class SqliteRecallIndex implements RecallIndex {
   }
 
   withoutVector(limit: number): readonly { readonly sha256: string; readonly text: string }[] {
-    const sql =
-      'SELECT sha256, text FROM texts WHERE vector IS NULL GROUP BY sha256 ORDER BY max(row) DESC LIMIT ?';
-    return this.#all(sql, limit).map(({ sha256, text }) => ({ sha256: String(sha256), text: String(text) }));
+    const sql = 'SELECT sha256, text FROM texts WHERE vector IS NULL ORDER BY row DESC LIMIT ?';
+    const found = this.#all(sql, limit).map(({ sha256, text }) => [String(sha256), String(text)] as const);
+    return [...new Map(found)].map(([sha256, text]) => ({ sha256, text }));
   }
 
   putVectors(vectors: readonly { readonly sha256: string; readonly vector: Float32Array }[]): void {

@@ -671,6 +671,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/recall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many texts are found, and whether they are searched by meaning */
+        get: operations["getRecall"];
+        put?: never;
+        /**
+         * Find what was noted, answered, planned, decided or written before, by words and by meaning
+         * @description The answer is recorded as an event, with the texts, before it is given.
+         */
+        post: operations["recall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recall/recorded/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A recorded recall, and the same question asked again of what was there then */
+        get: operations["recallAgain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recall/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Drop the index of recall and fill it again from the logs and documents */
+        post: operations["rebuildRecall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/recorder/seal": {
         parameters: {
             query?: never;
@@ -2183,7 +2238,7 @@ export interface components {
     schemas: {
         ErrorBody: {
             /** @enum {unknown} */
-            code: "config.unreadable" | "config.syntax" | "config.invalid" | "schema.invalid" | "intent.unknown_type" | "intent.duplicate" | "intent.expired" | "run.not_found" | "run.interrupted" | "run.cancelled" | "run.finished" | "run.not_supported" | "run.budget" | "run.limit" | "tool.not_found" | "tool.failed" | "policy.denied" | "policy.needs_approval" | "approval.not_found" | "approval.answered" | "question.not_found" | "question.answered" | "quota.exceeded" | "skill.invalid" | "extension.failed" | "mcp.failed" | "policy.invalid" | "replay.diverged" | "limit.exceeded" | "deadline.exceeded" | "cell.unavailable" | "cell.restarted" | "cell.overloaded" | "robot.unreachable" | "robot.no_path" | "robot.stuck" | "robot.preempted" | "robot.starved" | "robot.not_supported" | "lease.held" | "lease.lost" | "estop.engaged" | "command.refused" | "command.expired" | "sample.malformed" | "sample.unknown_type" | "sample.too_large" | "recorder.failed" | "recorder.disk_full" | "mcap.malformed" | "bag.malformed" | "bag.exists" | "bag.unwritable" | "log.failed" | "log.tampered" | "log.damaged" | "lake.failed" | "lake.unavailable" | "zenoh.unavailable" | "zenoh.failed" | "zenoh.closed" | "ros.unavailable" | "ros.failed" | "ros.not_found" | "ros.refused" | "route.silent" | "route.diverged" | "model.not_found" | "model.unavailable" | "model.failed" | "model.bad_observation" | "wire.refused" | "runtime.lost" | "runtime.refused" | "runtime.not_found" | "link.unreachable" | "link.gap" | "link.refused" | "link.conflict" | "api.unauthorised" | "api.forbidden" | "api.not_found" | "api.too_large" | "host.port_in_use" | "host.data_dir_in_use" | "host.missing" | "sim.failed" | "internal.fault";
+            code: "config.unreadable" | "config.syntax" | "config.invalid" | "schema.invalid" | "intent.unknown_type" | "intent.duplicate" | "intent.expired" | "run.not_found" | "run.interrupted" | "run.cancelled" | "run.finished" | "run.not_supported" | "run.budget" | "run.limit" | "tool.not_found" | "tool.failed" | "policy.denied" | "policy.needs_approval" | "approval.not_found" | "approval.answered" | "question.not_found" | "question.answered" | "quota.exceeded" | "skill.invalid" | "extension.failed" | "mcp.failed" | "policy.invalid" | "replay.diverged" | "limit.exceeded" | "deadline.exceeded" | "cell.unavailable" | "cell.restarted" | "cell.overloaded" | "robot.unreachable" | "robot.no_path" | "robot.stuck" | "robot.preempted" | "robot.starved" | "robot.not_supported" | "lease.held" | "lease.lost" | "estop.engaged" | "command.refused" | "command.expired" | "sample.malformed" | "sample.unknown_type" | "sample.too_large" | "recorder.failed" | "recorder.disk_full" | "mcap.malformed" | "bag.malformed" | "bag.exists" | "bag.unwritable" | "log.failed" | "log.tampered" | "log.damaged" | "lake.failed" | "lake.unavailable" | "recall.not_found" | "zenoh.unavailable" | "zenoh.failed" | "zenoh.closed" | "ros.unavailable" | "ros.failed" | "ros.not_found" | "ros.refused" | "route.silent" | "route.diverged" | "model.not_found" | "model.unavailable" | "model.failed" | "model.bad_observation" | "wire.refused" | "runtime.lost" | "runtime.refused" | "runtime.not_found" | "link.unreachable" | "link.gap" | "link.refused" | "link.conflict" | "api.unauthorised" | "api.forbidden" | "api.not_found" | "api.too_large" | "host.port_in_use" | "host.data_dir_in_use" | "host.missing" | "sim.failed" | "internal.fault";
             /** @description what was being done */
             operation: string;
             /** @description what it was done to: a file, key, topic, id */
@@ -3684,6 +3739,72 @@ export interface components {
             /** @description SHA-256, lower-case hex */
             hash: string;
             /** @constant */
+            kind: "recall.answered";
+            payload: {
+                /** @description UUIDv7 */
+                recall_id: string;
+                /** @description as it was asked; empty: the newest texts */
+                question: string;
+                kinds: ("note" | "answer" | "caption" | "plan" | "decision" | "run" | "annotation" | "document")[];
+                /** @description texts that were asked for at most */
+                limit: number;
+                /** @description microseconds since the Unix epoch: the newest text that was there */
+                until_us: number;
+                /** @description microseconds since the Unix epoch: older texts were not wanted */
+                since_us?: number;
+                /** @description the caller */
+                tenant: string;
+                /** @description the caller */
+                principal: string;
+                /** @description texts of every tenant were searched */
+                all: boolean;
+                /** @enum {unknown} */
+                how: "words" | "meaning" | "newest";
+                /** @description why not by meaning; empty: by meaning, or nothing was asked */
+                why: string;
+                /** @description model of the vectors; empty: none */
+                model: string;
+                /** @description its digest; empty: none */
+                model_sha256: string;
+                /** @description texts that had no vector yet */
+                waiting: number;
+                /** @description events that were not read yet */
+                unread: number;
+                notes: string[];
+                texts: {
+                    /** @description kind, colon, and where it comes from */
+                    id: string;
+                    /** @enum {unknown} */
+                    kind: "note" | "answer" | "caption" | "plan" | "decision" | "run" | "annotation" | "document";
+                    /** @description SHA-256, lower-case hex */
+                    sha256: string;
+                    score: number;
+                    /** @description nanoseconds since the Unix epoch, decimal */
+                    at: string;
+                    /** @description run, recording or file */
+                    source: string;
+                    /** @description as it was given */
+                    text: string;
+                }[];
+                /** @description SHA-256, lower-case hex */
+                sha256: string;
+            };
+        } | {
+            /** @description UUIDv7 */
+            event_id: string;
+            /** @description UUIDv7 */
+            run_id?: string;
+            /** @description nanoseconds since the Unix epoch, decimal */
+            ts: string;
+            /** @enum {unknown} */
+            cell: "execution" | "runtime" | "memory" | "link";
+            /** @description position in the log of its cell, from 1, without gaps */
+            seq: number;
+            /** @description SHA-256, lower-case hex */
+            prev_hash: string;
+            /** @description SHA-256, lower-case hex */
+            hash: string;
+            /** @constant */
             kind: "blobs.evicted";
             payload: {
                 /** @description files that are gone; the events that name them stay true */
@@ -4435,6 +4556,22 @@ export interface components {
             confirmed?: boolean;
             /** @description of stopped */
             warnings?: string[];
+        };
+        /** RecalledText */
+        RecalledText: {
+            /** @description kind, colon, and where it comes from */
+            id: string;
+            /** @enum {unknown} */
+            kind: "note" | "answer" | "caption" | "plan" | "decision" | "run" | "annotation" | "document";
+            /** @description when it was said, or the file was changed; nanoseconds since the epoch */
+            at_ns: string;
+            /** @description run, recording or file */
+            source: string;
+            /** @description to be compared within one answer only */
+            score: number;
+            /** @description of the text */
+            sha256: string;
+            text: string;
         };
         /** Controller */
         Controller: {
@@ -6682,7 +6819,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only these kinds */
-                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
+                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "recall.answered" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
                 /** @description true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for */
                 follow?: boolean;
                 /** @description id of the last event received; as the header Last-Event-ID */
@@ -6732,7 +6869,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only these kinds */
-                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
+                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "recall.answered" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
                 /** @description true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for */
                 follow?: boolean;
                 /** @description id of the last event received; as the header Last-Event-ID */
@@ -7104,6 +7241,264 @@ export interface operations {
                 content: {
                     "application/json": {
                         /** @description false: it continues; the status shows how far the lake is behind */
+                        done: boolean;
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getRecall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description false: nothing was asked for a while, and no memory is used */
+                        open: boolean;
+                        texts: number;
+                        /** @description texts that have no vector yet */
+                        waiting: number;
+                        /** @description empty: none */
+                        model: string;
+                        /** @description why it searches by words only; empty: it does not */
+                        why: string;
+                        notes: string[];
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    recall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description in words; at least one letter or digit */
+                    question: string;
+                    /** @description absent: all */
+                    kinds?: ("note" | "answer" | "caption" | "plan" | "decision" | "run" | "annotation" | "document")[];
+                    /** @description texts at most; 8 where absent */
+                    limit?: number;
+                    /** @description not older than this, seconds */
+                    within_s?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        recall_id: string;
+                        at_ns: string;
+                        /** @enum {unknown} */
+                        how: "meaning" | "words" | "newest";
+                        /** @description why not by meaning, and what to do; empty: by meaning */
+                        why: string;
+                        /** @description of the vectors; empty: none */
+                        model: string;
+                        /** @description texts that have no vector yet: they are found by their words only */
+                        waiting: number;
+                        /** @description events and documents that are not read yet */
+                        unread: number;
+                        /** @description what is missing */
+                        notes: string[];
+                        /** @description best first */
+                        texts: components["schemas"]["RecalledText"][];
+                        /** @description over ids and digests of the texts, in their order */
+                        sha256: string;
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    recallAgain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUIDv7 of a run */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        recorded: {
+                            recall_id: string;
+                            at_ns: string;
+                            question: string;
+                            kinds: ("note" | "answer" | "caption" | "plan" | "decision" | "run" | "annotation" | "document")[];
+                            limit: number;
+                            tenant: string;
+                            principal: string;
+                            /** @description the run whose agent asked */
+                            run_id?: string;
+                            /** @enum {unknown} */
+                            how: "meaning" | "words" | "newest";
+                            /** @description why not by meaning, and what to do; empty: by meaning */
+                            why: string;
+                            /** @description of the vectors; empty: none */
+                            model: string;
+                            /** @description texts that have no vector yet: they are found by their words only */
+                            waiting: number;
+                            /** @description events and documents that are not read yet */
+                            unread: number;
+                            /** @description what is missing */
+                            notes: string[];
+                            /** @description best first */
+                            texts: components["schemas"]["RecalledText"][];
+                            /** @description over ids and digests of the texts, in their order */
+                            sha256: string;
+                        };
+                        /** @description the same texts in the same order */
+                        same: boolean;
+                        /** @description what differs, in words */
+                        differences: string[];
+                        now: {
+                            /** @enum {unknown} */
+                            how: "meaning" | "words" | "newest";
+                            /** @description why not by meaning, and what to do; empty: by meaning */
+                            why: string;
+                            /** @description of the vectors; empty: none */
+                            model: string;
+                            /** @description texts that have no vector yet: they are found by their words only */
+                            waiting: number;
+                            /** @description events and documents that are not read yet */
+                            unread: number;
+                            /** @description what is missing */
+                            notes: string[];
+                            /** @description best first */
+                            texts: components["schemas"]["RecalledText"][];
+                            /** @description over ids and digests of the texts, in their order */
+                            sha256: string;
+                        };
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    rebuildRecall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description why, for the log */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description false: it continues */
                         done: boolean;
                     };
                 };

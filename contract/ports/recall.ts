@@ -75,7 +75,7 @@ export interface RecallIndex {
   texts(rows: readonly number[]): readonly (RecallText & { readonly row: number; readonly sha256: string })[];
   /** The digest of the text that has this id; `undefined`: none has. */
   digestOf(id: string): string | undefined;
-  /** Texts without a vector, the newest first, each text once. */
+  /** Up to `limit` texts without a vector, the newest first, each text once; empty: all have one. */
   withoutVector(limit: number): readonly { readonly sha256: string; readonly text: string }[];
   putVectors(vectors: readonly { readonly sha256: string; readonly vector: Float32Array }[]): void;
   /** Vectors of another model go, some at a time; true while there are more. */

@@ -92,6 +92,7 @@ export class RecallVectors {
         );
         if (this.#stopped) return;
         index.putVectors(texts.map(({ sha256 }, at) => ({ sha256, vector: vectors[at]! })));
+        this.#fault = '';
         await turn();
       }
     } catch (thrown) {
