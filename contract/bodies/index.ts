@@ -1,6 +1,7 @@
 import { STATUS_BODIES } from './cells.ts';
 import { CONTROLLER_BODIES } from './controllers.ts';
 import { LAKE_BODIES } from './lake.ts';
+import { LINK_DISK_BODIES } from './link-disk.ts';
 import { MOTION_BODIES } from './motion.ts';
 import { POLICY_BODIES } from './policies.ts';
 import { RECORDING_BODIES } from './recording.ts';
@@ -24,6 +25,7 @@ export const CALL_BODIES = {
   ...POLICY_BODIES,
   ...RUN_BODIES,
   ...LAKE_BODIES,
+  ...LINK_DISK_BODIES,
 } as const;
 
 export type CallBodies = typeof CALL_BODIES;
