@@ -174,6 +174,26 @@ export class CustodyBook {
     return (rows as unknown as Waiting[]).find(({ path }) => !skip.has(path));
   }
 
+  /** The next file of a lane behind `after`: one that waits, with `all` also one that central holds. */
+  nextFile(lane: ObjectLaneName, after: Pick<Waiting, 'seq' | 'path'>, all: boolean): Waiting | undefined {
+    const row = this.#prepared
+      .get(
+        `SELECT path, lane, epoch, seq, sha256, bytes FROM object
+        WHERE (state = 'waiting' OR (state = 'held' AND ?)) AND lane = ? AND (seq, path) > (?, ?)
+        ORDER BY seq, path LIMIT 1`,
+      )
+      .get(all ? 1 : 0, lane, after.seq, after.path);
+    return row as Waiting | undefined;
+  }
+
+  /** The files that this cursor names: one content may lie at several paths only where it was logged several times. */
+  named({ lane, epoch, seq, sha256 }: Pick<Waiting, 'lane' | 'epoch' | 'seq' | 'sha256'>) {
+    const rows = this.#prepared
+      .get('SELECT path, bytes, state FROM object WHERE sha256 = ? AND lane = ? AND epoch = ? AND seq = ?')
+      .all(sha256, lane, epoch, seq);
+    return rows as { path: string; bytes: number; state: 'waiting' | 'held' | 'gone' }[];
+  }
+
   find(path: string): (Waiting & { readonly state: 'waiting' | 'held' | 'gone' }) | undefined {
     const row = this.#prepared
       .get('SELECT path, lane, epoch, seq, sha256, bytes, state FROM object WHERE path = ?')

@@ -9,6 +9,9 @@ import {
 } from '../contract/core.ts';
 import { bytesOf, cutBatch } from './batch.ts';
 
+/** Order of the lanes: runs first, then robot data, and the link's own log last, since shipping writes to it. */
+export const LANE_ORDER: readonly CellName[] = ['runtime', 'execution', 'memory', 'link'];
+
 export type Step =
   /** Nothing to do; central was not asked. */
   | { readonly kind: 'idle' }

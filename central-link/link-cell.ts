@@ -11,6 +11,7 @@ import {
   type WorkCounter,
 } from '../contract/core.ts';
 import { Alarm } from './alarm.ts';
+import type { DiskDesk } from './disk-desk.ts';
 import { type LinkOptions, LinkPump } from './link-pump.ts';
 import type { OrderLoop } from './order-loop.ts';
 
@@ -30,12 +31,14 @@ export class LinkCell implements Cell {
   readonly #pump: LinkPump | undefined;
   readonly #orders: OrderLoop | undefined;
   readonly #renewal: LinkOptions['renewal'];
+  readonly #disk: LinkOptions['disk'];
   readonly #off: string;
   readonly #news = new Alarm();
   readonly #turned = new Alarm();
   readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
   #busy = false;
+  #opened: Promise<DiskDesk> | undefined;
   #turns = 0;
 
   constructor(context: CellContext, options: LinkOptions) {
@@ -43,6 +46,7 @@ export class LinkCell implements Cell {
     this.#central = options.central;
     this.#orders = options.orders;
     this.#renewal = options.renewal;
+    this.#disk = options.disk;
     this.#off = options.refused ?? 'no central is configured';
     this.#pump = options.central && new LinkPump(context, options, options.central, this.#stop.signal);
   }
@@ -52,6 +56,7 @@ export class LinkCell implements Cell {
     bus.handle(METHODS.link.status, async () => this.status());
     bus.handle(METHODS.link.sync, (body) => this.#sync(body ?? {}));
     bus.onBroadcast(TOPICS.logGrew, () => this.#news.ring());
+    this.#handleDisks();
     if (this.#pump) this.#loop = this.#run(this.#pump);
     this.#orders?.start();
   }
@@ -62,6 +67,7 @@ export class LinkCell implements Cell {
     const quiet = this.#orders?.stop();
     await this.#central?.close();
     this.#renewal?.close();
+    void this.#opened?.then((desk) => desk.close()).catch(() => {});
     const { clock } = this.#context;
     // A coordinator that does not answer must not delay the stop: its step is abandoned, and checked at the next start.
     if (this.#loop) {
@@ -81,6 +87,30 @@ export class LinkCell implements Cell {
     return this.#pump
       ? { ...this.#pump.status(), ...downlink }
       : { ready: true, state: 'off', reason: this.#off, lanes: {} };
+  }
+
+  /** Exports to removable disks, also where there is no way to central over the network. */
+  #handleDisks(): void {
+    const { bus } = this.#context;
+    const open = this.#disk;
+    if (!open) return;
+    const desk = async () => {
+      this.#opened ??= open();
+      return await this.#opened.catch((error: unknown) => {
+        this.#opened = undefined;
+        throw error;
+      });
+    };
+    bus.handle(METHODS.link.diskOpen, async (body) => (await desk()).open(body));
+    bus.handle(METHODS.link.diskNext, async ({ session }) => (await desk()).next(session));
+    bus.handle(METHODS.link.diskPiece, async (body) => ({ bytes: await (await desk()).piece(body) }));
+    bus.handle(METHODS.link.diskSign, async (body) => ({ manifest: (await desk()).sign(body) }));
+    bus.handle(METHODS.link.diskReceipts, async ({ receipts }) => {
+      const taken = await (await desk()).receipts(receipts);
+      // The lanes look at once where central stands now.
+      if (taken.lanes.length > 0) this.#news.ring();
+      return taken;
+    });
   }
 
   async #run(pump: LinkPump): Promise<void> {

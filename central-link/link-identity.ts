@@ -55,6 +55,15 @@ export function linkIdentity(link: WayKeys, dataDir: string, credentials = ''): 
   };
 }
 
+/**
+ * Whether this robot hands its data to a central, over the network or, with an identity of its own, by a removable disk. Then what
+ * has no receipt stays.
+ */
+export function hasCentral(link: Pick<WayKeys, 'central_url' | 'cert_file'>, dataDir: string): boolean {
+  const isEnrolled = () => existsSync(join(dataDir, IDENTITY_FOLDER, ROBOT_FILE));
+  return link.central_url !== '' || link.cert_file !== '' || isEnrolled();
+}
+
 /** Why nothing goes over this way; undefined: it may. */
 export function refusedWay(
   link: WayKeys,

@@ -10,7 +10,8 @@ import {
 } from '../contract/core.ts';
 import { Backoff } from './backoff.ts';
 import { judge } from './central-state.ts';
-import { EventLane, type Step } from './event-lane.ts';
+import type { DiskDesk } from './disk-desk.ts';
+import { EventLane, LANE_ORDER, type Step } from './event-lane.ts';
 import type { FileLanes } from './file-lanes.ts';
 import type { OrderLoop } from './order-loop.ts';
 import { ReceiptBook } from './receipt-book.ts';
@@ -26,6 +27,8 @@ export type LinkOptions = {
   readonly files?: FileLanes;
   /** Undefined: the certificate of this robot, if it has one, is not renewed by the link. */
   readonly renewal?: { look(): Promise<void>; close(): void };
+  /** What goes to removable disks; loaded when it is asked for. */
+  readonly disk?: () => Promise<DiskDesk>;
   /** Why there is no way to central although one is configured. */
   readonly refused?: string;
   /** Opens the log of a cell; may throw while it does not exist yet. */
@@ -33,9 +36,6 @@ export type LinkOptions = {
   /** Numbers from 0 up to but not including 1, for the jitter of waiting times. */
   random(): number;
 };
-
-/** Order of the lanes: runs first, then robot data, and the link's own log last, since shipping writes to it. */
-const LANE_ORDER: readonly CellName[] = ['runtime', 'execution', 'memory', 'link'];
 
 type LaneState = {
   readonly lane: EventLane;

@@ -55,6 +55,7 @@ export class ReceiptBook {
   }
 }
 
-function isOwnReceipt(event: AgentEvent): boolean {
+/** An event that only says that events of the same log arrived. */
+export function isOwnReceipt(event: AgentEvent): boolean {
   return event.kind === 'link.receipt' && event.payload.lane === OWN_LANE;
 }

@@ -55,7 +55,7 @@ export class ObjectDesk {
       known && !known.isHeld && (known.bytes !== bytes || partBytes !== part_bytes || root !== offer.root);
     if (!known || isOther) {
       this.#open.delete(keyOf(offer));
-      await this.#forgetEmpty(offer.robot);
+      this.#forgetEmpty(offer.robot);
       this.#parts.rows.open(offer);
     }
     this.#parts.rows.name(id, offer);
@@ -231,7 +231,7 @@ export class ObjectDesk {
     if ((await files.size(content)) === content.bytes) return true;
     report('a held object is not there', refusal('api.not_found', content.sha256, files.path(content)));
     const { robot, sha256, bytes, partBytes, root } = content;
-    rows.open({ robot, sha256, bytes, part_bytes: partBytes, root });
+    rows.open({ robot, sha256, bytes, part_bytes: partBytes, root }, true);
     this.#open.delete(`${robot}/${sha256}`);
     return false;
   }
@@ -253,8 +253,10 @@ export class ObjectDesk {
     const { rows, files } = this.#parts;
     const { bad, isWhole } = await files.check(open.content, this.#leaves(open)!);
     if (isWhole) {
-      rows.hold(open.content);
-      open.content = { ...open.content, isHeld: true };
+      const { robot, sha256 } = open.content;
+      const held = rows.hold(open.content) ? rows.content(robot, sha256) : undefined;
+      if (held) open.content = held;
+      else this.#open.delete(keyOf(open.content));
       return;
     }
     // Lost in a power cut, or what the robot announced was never true: all of it comes again.
@@ -276,7 +278,8 @@ export class ObjectDesk {
   #load(robot: string, sha256: string): Open {
     const key = `${robot}/${sha256}`;
     let open = this.#open.get(key);
-    if (!open) {
+    const isOld = open && !open.content.isHeld && !open.checking && this.#parts.rows.isHeld(robot, sha256);
+    if (!open || isOld) {
       const content = this.#parts.rows.content(robot, sha256)!;
       const fragments = content.isHeld ? new Map() : this.#fragmentsOf(content);
       open = { content, have: Uint8Array.from(content.have), fragments, checking: undefined };
@@ -314,7 +317,7 @@ export class ObjectDesk {
 
   async #requireRoom(bytes: number): Promise<void> {
     const { rows, files, quotaBytes } = this.#parts;
-    if (quotaBytes > 0 && rows.bytes() + bytes > quotaBytes) await this.#dropStale();
+    if (quotaBytes > 0 && rows.bytes() + bytes > quotaBytes) this.#dropStale();
     this.#requireQuota(bytes);
     await files.requireRoom(bytes);
   }
@@ -326,27 +329,27 @@ export class ObjectDesk {
   }
 
   /** Starts of objects that no robot continues. */
-  async #dropStale(): Promise<void> {
+  #dropStale(): void {
     const { rows, clock } = this.#parts;
     const beforeNs = clock.now() - BigInt(LIMITS.CENTRAL_STALE_MS) * 1_000_000n;
-    for (const content of rows.stale(beforeNs)) await this.#drop(content);
+    for (const content of rows.stale(beforeNs)) this.#drop(content);
   }
 
   /** Announcing costs a robot nothing: what it announced first, and sent nothing of, it announces again. */
-  async #forgetEmpty(robot: string): Promise<void> {
+  #forgetEmpty(robot: string): void {
     const { rows } = this.#parts;
     if (rows.countOpen(robot) < LIMITS.CENTRAL_OPEN_OBJECTS_MAX) return;
     const oldest = rows.oldestEmpty(robot);
     if (!oldest) throw refusal('quota.exceeded', robot, 'it has too many objects that are not complete');
-    await this.#drop(oldest);
+    this.#drop(oldest);
   }
 
-  async #drop(content: Pick<Content, 'robot' | 'sha256'>): Promise<void> {
+  #drop(content: Pick<Content, 'robot' | 'sha256'>): void {
     const key = keyOf(content);
     if (this.#open.get(key)?.checking) return;
     this.#open.delete(key);
-    this.#parts.rows.forget(content);
-    await this.#parts.files.remove(content);
+    const { rows, files } = this.#parts;
+    rows.forget(content, () => files.remove(content));
   }
 }
 

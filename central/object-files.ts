@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, mkdirSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, open, rm, stat, statfs } from 'node:fs/promises';
+import { closeSync, constants, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
+import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EdgeError, LIMITS } from '../contract/index.ts';
 import { HASH_BYTES, leafHash } from '../formats/merkle/index.ts';
@@ -61,8 +61,8 @@ export class ObjectFiles {
     }
   }
 
-  async remove(content: Pick<Content, 'robot' | 'sha256'>): Promise<void> {
-    await rm(this.path(content), { force: true });
+  remove(content: Pick<Content, 'robot' | 'sha256'>): void {
+    rmSync(this.path(content), { force: true });
   }
 
   /** Throws `quota.exceeded` where the disk has too little room for another object. */

@@ -61,8 +61,9 @@ export class ObjectRows {
   readonly #db: DatabaseSync;
   readonly #nowNs: () => bigint;
   readonly #prepared: Prepared;
-  /** Bytes of all parts that are there. */
+  /** Bytes of all parts that are there, and for which state of the file that was counted. */
   #bytes = 0;
+  #version = -1;
 
   constructor(path: string, nowNs: () => bigint) {
     this.#nowNs = nowNs;
@@ -75,8 +76,7 @@ export class ObjectRows {
       this.#giveHeads();
     });
     this.#db.exec('CREATE INDEX IF NOT EXISTS content_head ON content (robot, head)');
-    const sum = this.#db.prepare('SELECT coalesce(sum(there), 0) AS bytes FROM content').get();
-    this.#bytes = Number(sum!['bytes']);
+    this.#recount();
   }
 
   content(robot: string, sha256: string): Content | undefined {
@@ -114,19 +114,38 @@ export class ObjectRows {
         .run(robot, sha256, part);
   }
 
-  /** A content that starts from nothing, in place of one that was not held. */
-  open(offer: Pick<LinkObject, 'robot' | 'sha256' | 'bytes' | 'part_bytes' | 'root'>): Content {
+  /**
+   * A content that starts from nothing, in place of one that is not held. `isLost`: also in place of one that was held and whose
+   * file is gone. Another process may have made it held meanwhile: then nothing changes.
+   */
+  open(offer: Pick<LinkObject, 'robot' | 'sha256' | 'bytes' | 'part_bytes' | 'root'>, isLost = false): void {
     const { robot, sha256, bytes, part_bytes, root } = offer;
     const have = new Uint8Array(Math.ceil(bytes / part_bytes));
-    this.#prepared.get('DELETE FROM fragments WHERE robot = ? AND sha256 = ?').run(robot, sha256);
-    this.#bytes -= this.#there(robot, sha256);
-    this.#prepared
-      .get(
-        `INSERT OR REPLACE INTO content (robot, sha256, bytes, part_bytes, root, held, have, there, touched_ns)
-         VALUES (?, ?, ?, ?, ?, 0, ?, 0, ?)`,
-      )
-      .run(...[robot, sha256, bytes, part_bytes, root], have, `${this.#nowNs()}`);
-    return { robot, sha256, bytes, partBytes: part_bytes, root, isHeld: false, have, leaves: undefined };
+    this.#recount();
+    this.#together(() => {
+      const before = this.#there(robot, sha256);
+      const { changes } = this.#prepared
+        .get(
+          `INSERT INTO content (robot, sha256, bytes, part_bytes, root, held, have, there, touched_ns)
+           VALUES (?, ?, ?, ?, ?, 0, ?, 0, ?)
+           ON CONFLICT (robot, sha256) DO UPDATE SET bytes = excluded.bytes, part_bytes = excluded.part_bytes,
+             root = excluded.root, held = 0, have = excluded.have, there = 0, touched_ns = excluded.touched_ns,
+             leaves = NULL, held_ns = NULL, head = NULL
+           WHERE held = 0 OR ?`,
+        )
+        .run(...[robot, sha256, bytes, part_bytes, root], have, `${this.#nowNs()}`, isLost ? 1 : 0);
+      if (Number(changes) === 0) return;
+      this.#prepared.get('DELETE FROM fragments WHERE robot = ? AND sha256 = ?').run(robot, sha256);
+      this.#bytes -= before;
+    });
+  }
+
+  /** Also where another process made it so. */
+  isHeld(robot: string, sha256: string): boolean {
+    const row = this.#prepared
+      .get('SELECT held FROM content WHERE robot = ? AND sha256 = ?')
+      .get(robot, sha256);
+    return row?.['held'] === 1;
   }
 
   /** That a cursor names this content. */
@@ -147,39 +166,41 @@ export class ObjectRows {
       .run(leaves, ...[robot, sha256, root]);
   }
 
-  /** Nothing where the content was opened with other parts meanwhile. */
+  /** Nothing where the content was opened with other parts, or became held, meanwhile. */
   setParts({ robot, sha256, bytes, partBytes }: Content, have: Uint8Array): void {
+    this.#recount();
     const before = this.#there(robot, sha256);
     const there = bytesOf(have, bytes, partBytes);
     const { changes } = this.#prepared
       .get(
-        'UPDATE content SET have = ?, there = ?, touched_ns = ? WHERE robot = ? AND sha256 = ? AND bytes = ? AND part_bytes = ?',
+        'UPDATE content SET have = ?, there = ?, touched_ns = ? WHERE robot = ? AND sha256 = ? AND bytes = ? AND part_bytes = ? AND held = 0',
       )
       .run(have, there, `${this.#nowNs()}`, ...[robot, sha256, bytes, partBytes]);
     if (Number(changes) > 0) this.#bytes += there - before;
   }
 
   /**
-   * Durable when it returns. The leaves are not needed any longer. Nothing where it was opened with another size. Each hold moves
-   * the head of its robot, by which the robot finds out that a later state of this file was lost.
+   * Durable when it returns. The leaves are not needed any longer. False: it was opened with another size, or forgotten. Each hold
+   * moves the head of its robot, by which the robot finds out that a later state of this file was lost.
    */
-  hold({ robot, sha256, bytes, root }: Content): void {
-    const before = this.#there(robot, sha256);
-    const last = this.#prepared.get('SELECT head FROM head WHERE robot = ?').get(robot)?.['head'] ?? '';
-    const head = createHash('sha256').update(`${last}\n${sha256}\n${this.#nowNs()}`).digest('hex');
+  hold({ robot, sha256, bytes, root }: Content): boolean {
+    this.#recount();
     this.#db.exec('PRAGMA synchronous=FULL');
     try {
-      this.#together(() => {
+      return this.#together(() => {
+        const before = this.#there(robot, sha256);
+        const last = this.#prepared.get('SELECT head FROM head WHERE robot = ?').get(robot)?.['head'] ?? '';
+        const head = createHash('sha256').update(`${last}\n${sha256}\n${this.#nowNs()}`).digest('hex');
         const { changes } = this.#prepared
           .get(
             `UPDATE content SET held = 1, leaves = NULL, held_ns = ?, there = bytes, head = ?
-          WHERE robot = ? AND sha256 = ? AND bytes = ? AND root = ?`,
+          WHERE robot = ? AND sha256 = ? AND bytes = ? AND root = ? AND held = 0`,
           )
           .run(this.#nowNs().toString(), head, robot, sha256, bytes, root);
-        if (Number(changes) > 0) {
-          this.#prepared.get('INSERT OR REPLACE INTO head VALUES (?, ?)').run(robot, head);
-          this.#bytes += bytes - before;
-        }
+        if (Number(changes) === 0) return this.isHeld(robot, sha256);
+        this.#prepared.get('INSERT OR REPLACE INTO head VALUES (?, ?)').run(robot, head);
+        this.#bytes += bytes - before;
+        return true;
       });
     } finally {
       this.#db.exec('PRAGMA synchronous=NORMAL');
@@ -197,8 +218,18 @@ export class ObjectRows {
 
   /** Bytes of all contents that are there. What was only announced takes no room. */
   bytes(): number {
+    this.#recount();
     const starts = this.#prepared.get('SELECT coalesce(sum(bytes), 0) AS bytes FROM fragments').get();
     return this.#bytes + Number(starts!['bytes']);
+  }
+
+  /** Counts again where another process, the import of a disk, changed the file. */
+  #recount(): void {
+    const version = Number(this.#prepared.get('PRAGMA data_version').get()!['data_version']);
+    if (version === this.#version) return;
+    const sum = this.#prepared.get('SELECT coalesce(sum(there), 0) AS bytes FROM content').get();
+    this.#bytes = Number(sum!['bytes']);
+    this.#version = version;
   }
 
   /** Bytes of one content that are there, in whole parts. */
@@ -217,11 +248,20 @@ export class ObjectRows {
     return rows as Pick<Content, 'robot' | 'sha256'>[];
   }
 
-  /** The robot offers it again. */
-  forget({ robot, sha256 }: Pick<Content, 'robot' | 'sha256'>): void {
-    this.#bytes -= this.#there(robot, sha256);
-    for (const table of ['fragments', 'object', 'content'])
-      this.#prepared.get(`DELETE FROM ${table} WHERE robot = ? AND sha256 = ?`).run(robot, sha256);
+  /** What is not held: its rows and, by `remove`, its bytes, before another process can open it again. */
+  forget({ robot, sha256 }: Pick<Content, 'robot' | 'sha256'>, remove: () => void): void {
+    this.#recount();
+    this.#together(() => {
+      const before = this.#there(robot, sha256);
+      const { changes } = this.#prepared
+        .get('DELETE FROM content WHERE robot = ? AND sha256 = ? AND held = 0')
+        .run(robot, sha256);
+      if (Number(changes) === 0) return;
+      this.#bytes -= before;
+      for (const table of ['fragments', 'object'])
+        this.#prepared.get(`DELETE FROM ${table} WHERE robot = ? AND sha256 = ?`).run(robot, sha256);
+      remove();
+    });
   }
 
   /** Announced by a robot and not held. */
@@ -309,11 +349,12 @@ export class ObjectRows {
   }
 
   /** All of it, or nothing. */
-  #together(work: () => void): void {
+  #together<T>(work: () => T): T {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      work();
+      const done = work();
       this.#db.exec('COMMIT');
+      return done;
     } catch (error) {
       this.#db.exec('ROLLBACK');
       throw error;

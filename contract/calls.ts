@@ -141,6 +141,11 @@ export const CALLS = {
 
   'link.status': link(),
   'link.sync': link(),
+  'link.disk_open': link(),
+  'link.disk_next': link(),
+  'link.disk_piece': link({ replyBytes: LIMITS.LINK_DISK_PIECE_BYTES_MAX + 64 * KIB }),
+  'link.disk_sign': link({ replyBytes: LIMITS.LINK_DISK_MANIFEST_BYTES_MAX + 64 * KIB }),
+  'link.disk_receipts': link({ ...API_BODY, ...LIST }),
 } as const;
 
 /** A broadcast: news that every cell hears, or the configuration. */

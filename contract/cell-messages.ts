@@ -1,6 +1,7 @@
 import type * as cells from './bodies/cells.ts';
 import type { BodyOf } from './bodies/kit.ts';
 import type * as lake from './bodies/lake.ts';
+import type * as disks from './bodies/link-disk.ts';
 import type * as motions from './bodies/motion.ts';
 import type * as recordings from './bodies/recording.ts';
 import type * as runs from './bodies/runs.ts';
@@ -99,7 +100,15 @@ export const METHODS = {
     recallStatus: 'recall.status',
     recallRebuild: 'recall.rebuild',
   },
-  link: { status: 'link.status', sync: 'link.sync' },
+  link: {
+    status: 'link.status',
+    sync: 'link.sync',
+    diskOpen: 'link.disk_open',
+    diskNext: 'link.disk_next',
+    diskPiece: 'link.disk_piece',
+    diskSign: 'link.disk_sign',
+    diskReceipts: 'link.disk_receipts',
+  },
 } as const;
 
 /** Broadcast topics. */
@@ -180,6 +189,15 @@ export type LinkSyncRequest = BodyOf<typeof lake.LinkSyncRequest>;
 
 /** Answer of `link.sync`; `behind`: events that were logged before the request and are not acknowledged yet. */
 export type LinkSyncReply = BodyOf<typeof lake.LinkSyncReply>;
+
+/** An export to a removable disk, in steps. */
+export type DiskOpenRequest = BodyOf<typeof disks.DiskOpenRequest>;
+export type DiskOpened = BodyOf<typeof disks.DiskOpened>;
+export type DiskNext = BodyOf<typeof disks.DiskNext>;
+export type DiskLeft = BodyOf<typeof disks.DiskLeft>;
+export type DiskPieceRequest = BodyOf<typeof disks.DiskPieceRequest>;
+export type DiskSignRequest = BodyOf<typeof disks.DiskSignRequest>;
+export type DiskReceiptsTaken = BodyOf<typeof disks.DiskReceiptsTaken>;
 
 /** Body of `robot.stop` (everything that moves) and of `arm.stop`. */
 export type StopRequest = BodyOf<typeof motions.StopRequest>;

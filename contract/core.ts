@@ -31,6 +31,7 @@ export type * from './inference-messages.ts';
 export type * from './intent.ts';
 export type * from './lake-messages.ts';
 export * from './limits.ts';
+export type * from './link-disk.ts';
 export type * from './link-identity.ts';
 export type * from './link-objects.ts';
 export type * from './link-orders.ts';

@@ -24,6 +24,7 @@ export type * from './inference-messages.ts';
 export * from './intent.ts';
 export type * from './lake-messages.ts';
 export * from './limits.ts';
+export * from './link-disk.ts';
 export * from './link-identity.ts';
 export * from './link-objects.ts';
 export * from './link-orders.ts';

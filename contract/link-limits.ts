@@ -87,6 +87,23 @@ export const LINK_LIMITS = {
   CENTRAL_UNKNOWN_CONNECTIONS_MAX: 64,
   /** How often a robot looks whether its certificate is due, milliseconds; it renews with a third of its time left. */
   LINK_RENEW_LOOK_MS: 600_000,
+  /** On a removable disk: what is listed, of entries and of a whole manifest, bytes; entries of each kind. */
+  LINK_DISK_LIST_BYTES_MAX: 8 * 1024 * 1024,
+  LINK_DISK_MANIFEST_BYTES_MAX: 16 * 1024 * 1024,
+  LINK_DISK_ITEMS_MAX: 65_536,
+  /** One file with bytes on a removable disk: a push with one large event, or a part. */
+  LINK_DISK_PIECE_BYTES_MAX: 8 * 1024 * 1024,
+  /** Robots on one removable disk. */
+  LINK_DISK_ROBOTS_MAX: 1_024,
+  /** Receipts and refusals in one file on a removable disk, its bytes, and how many such files a robot reads. */
+  LINK_DISK_RECEIPTS_MAX: 256,
+  LINK_DISK_REFUSED_MAX: 64,
+  LINK_DISK_RECEIPTS_BYTES_MAX: 768 * 1024,
+  LINK_DISK_RECEIPT_FILES_MAX: 4_096,
+  /** An export that no client continues for so long is forgotten, milliseconds. */
+  LINK_DISK_IDLE_MS: 600_000,
+  /** Longest that the import at the coordinator waits for the check of one file, milliseconds. */
+  LINK_DISK_VERIFY_MS: 1_800_000,
   /** One request to the reference coordinator: a full batch, one event above it, and the wrapping. */
   CENTRAL_BODY_BYTES_MAX: 8 * 1024 * 1024,
 } as const;

@@ -9,6 +9,7 @@ import { readConfig } from '../../daemon/config.ts';
 import { dataDirOf } from '../../daemon/paths.ts';
 import type { GlobalOptions } from '../context.ts';
 import { failWith, makeOutput } from '../output.ts';
+import { addCentralImportCommand } from './central-import.ts';
 import { addCentralRobotCommands } from './central-robots.ts';
 
 type CentralOptions = GlobalOptions & {
@@ -84,6 +85,7 @@ export function addCentralCommand(program: Command): void {
       }
     });
   addCentralRobotCommands(central, folderOf);
+  addCentralImportCommand(central, folderOf, quotaOf);
 }
 
 function credentialsText(auth: CentralOptions['auth'], dataDir: string): string {

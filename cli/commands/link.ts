@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { EdgeError, LIMITS, type LinkStatus, type LinkSyncReply } from '../../contract/core.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
+import { addDiskCommands } from './link-disk.ts';
 import { addEnrolCommand } from './link-enrol.ts';
 
 export function addLinkCommands(program: Command): void {
@@ -20,6 +21,7 @@ export function addLinkCommands(program: Command): void {
       }),
     );
   addEnrolCommand(link);
+  addDiskCommands(link);
   link
     .command('sync')
     .description(

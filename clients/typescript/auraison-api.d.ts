@@ -1289,6 +1289,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/link/disk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start an export of what central does not hold to a removable disk; ends one before it */
+        post: operations["openDiskExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/link/disk/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What comes next on the disk; working: ask again */
+        post: operations["nextDiskItem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/link/disk/piece": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A piece of the last item, named by SHA-256(0x00, bytes) */
+        get: operations["readDiskPiece"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/link/disk/manifest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The signed list of the first items of an export, which are on the disk */
+        post: operations["signDiskManifest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/link/disk/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Receipts of central that a disk brought back; what they are about may be deleted from then on */
+        post: operations["takeDiskReceipts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/plays": {
         parameters: {
             query?: never;
@@ -9455,6 +9540,296 @@ export interface operations {
                         lanes: {
                             [key: string]: unknown;
                         };
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    openDiskExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description events, clips, …; none: all */
+                    lanes?: string[];
+                    /** @description also what central has receipts for */
+                    all?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description the export, as it was opened */
+                        session: string;
+                        robot: string;
+                        /** @description events that may go */
+                        events: number;
+                        /** @description files that may go */
+                        files: number;
+                        /** @description bytes of these files */
+                        file_bytes: number;
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    nextDiskItem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description the export, as it was opened */
+                    session: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {unknown} */
+                        state: "working" | "item" | "end";
+                        /** @description bytes of the next file that were read */
+                        read?: number;
+                        item?: {
+                            /** @description from 1 */
+                            number: number;
+                            lane: string;
+                            name: string;
+                            /** @description of all its pieces but the tree */
+                            bytes: number;
+                            /** @description events in it */
+                            events: number;
+                            /** @description the only piece */
+                            piece?: string;
+                            /** @description piece with the leaves of a file of several parts */
+                            tree?: string;
+                            /** @description of each part but the last */
+                            part_bytes?: number;
+                        };
+                        left?: {
+                            lane: string;
+                            /** @description events that stay */
+                            events: number;
+                            /** @description files that stay */
+                            files: number;
+                            /** @description of these files */
+                            bytes: number;
+                            /** @description why they stay: a policy, a damaged file, a full list */
+                            reason: string;
+                        }[];
+                    };
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readDiskPiece: {
+        parameters: {
+            query: {
+                /** @description the export, as it was opened */
+                session: string;
+                /** @description the last one */
+                item: number;
+                /** @description from 0; -1: the tree */
+                part: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the piece */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    signDiskManifest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description the export, as it was opened */
+                    session: string;
+                    /** @description items that are on the disk */
+                    items: number;
+                };
+            };
+        };
+        responses: {
+            /** @description the manifest, JSON */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    takeDiskReceipts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description one file of the folder receipts */
+                    receipts: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        lanes: {
+                            lane: string;
+                            /** @description acknowledged up to here */
+                            seq: number;
+                        }[];
+                        /** @description files that central holds, new to this robot */
+                        files: number;
+                        /** @description receipts that this robot had */
+                        known: number;
+                        /** @description receipts about what this robot does not have */
+                        foreign: number;
+                        refused: {
+                            what: string;
+                            code: string;
+                            message: string;
+                        }[];
+                        /** @description refusals beyond those */
+                        refused_more: number;
                     };
                 };
             };

@@ -1,6 +1,7 @@
 import { STATUS_BODIES } from './cells.ts';
 import { CONTROLLER_BODIES } from './controllers.ts';
 import { LAKE_BODIES } from './lake.ts';
+import { LINK_DISK_BODIES } from './link-disk.ts';
 import { MOTION_BODIES } from './motion.ts';
 import { POLICY_BODIES } from './policies.ts';
 import { RECALL_BODIES } from './recall.ts';
@@ -26,6 +27,7 @@ export const CALL_BODIES = {
   ...RUN_BODIES,
   ...LAKE_BODIES,
   ...RECALL_BODIES,
+  ...LINK_DISK_BODIES,
 } as const;
 
 export type CallBodies = typeof CALL_BODIES;

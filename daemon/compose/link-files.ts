@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { bagRanges } from '../../central-link/bag-ranges.ts';
-import { CUSTODY_FILE, openCustody } from '../../central-link/custody-book.ts';
+import { CUSTODY_FILE, type CustodyBook, openCustody } from '../../central-link/custody-book.ts';
 import type { EgressGuard } from '../../central-link/egress-guard.ts';
 import { FetchDesk } from '../../central-link/fetch-desk.ts';
 import { FileLanes } from '../../central-link/file-lanes.ts';
@@ -32,8 +32,6 @@ export function composeFiles({ settings, context, options, guard, random }: Link
 } {
   const { config, dataDir } = settings;
   const { clock, report } = context;
-  const { mode, bag } = config.recorder;
-  const ring = mode === 'ring' ? bag || RING_BAG : undefined;
   const book = openCustody(join(dataDir, CUSTODY_FILE), (message) => report('error', message));
   const probe = config.link.networks.length > 0 ? new NetworkProbe(options.url, clock) : undefined;
   const http = new HttpObjects(options);
@@ -50,12 +48,7 @@ export function composeFiles({ settings, context, options, guard, random }: Link
       spend: (day, network, bytes) => book.spend(day, network, bytes),
     }),
   });
-  const log = new ObjectLog({
-    book,
-    openReader: () => openEventReader(dataDir, 'execution'),
-    skips: (name) => name === ring,
-    bags: config.link.bags === 'clips' ? 'clips' : 'all',
-  });
+  const log = objectLog(settings, book);
   const close = async () => {
     probe?.close();
     await central.close();
@@ -70,6 +63,18 @@ export function composeFiles({ settings, context, options, guard, random }: Link
       rangesOf: (path, from, to) => bagRanges(dataDir, path, from, to),
     }),
   };
+}
+
+/** Enters the recordings that are to go to central into the book. */
+export function objectLog({ config, dataDir }: Settings, book: CustodyBook): ObjectLog {
+  const { mode, bag } = config.recorder;
+  const ring = mode === 'ring' ? bag || RING_BAG : undefined;
+  return new ObjectLog({
+    book,
+    openReader: () => openEventReader(dataDir, 'execution'),
+    skips: (name) => name === ring,
+    bags: config.link.bags === 'clips' ? 'clips' : 'all',
+  });
 }
 
 /** Date and minute of the day in the time zone of this host. */

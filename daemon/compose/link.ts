@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
+import type { DiskDesk } from '../../central-link/disk-desk.ts';
 import type { EgressGuard } from '../../central-link/egress-guard.ts';
 import { LinkCell } from '../../central-link/link-cell.ts';
 import {
@@ -25,7 +26,13 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
   readSecret(tokenFile, 'link.token_file', process.env);
   const robot = config.daemon.name;
   const random = () => randomInt(2 ** 32) / 2 ** 32;
-  if (url === '') return new LinkCell(context, { robot, central: undefined, openReader, random });
+  let guarding: Promise<EgressGuard | undefined> | undefined;
+  const guardOf = () => {
+    guarding ??= egressGuard(settings, context);
+    return guarding;
+  };
+  const disk = () => makeDisk(settings, context, guardOf);
+  if (url === '') return new LinkCell(context, { robot, central: undefined, disk, openReader, random });
   const [{ linkIdentity, refusedWay }, { linkRenewal }] = await Promise.all([
     import('../../central-link/link-identity.ts'),
     import('./link-identity.ts'),
@@ -36,7 +43,7 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
   const refused = refusedWay(config.link, identity, isLoopbackHost);
   if (refused !== undefined) {
     context.report('error', 'nothing goes to central', { reason: refused });
-    return new LinkCell(context, { robot, central: undefined, refused, openReader, random });
+    return new LinkCell(context, { robot, central: undefined, refused, disk, openReader, random });
   }
   const renewal = linkRenewal(identity, context, { url, robot, dataDir });
   const publicKey = keyFile === '' ? identity.receiptKey : readKey(keyFile);
@@ -46,7 +53,7 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
   };
   // They check what foreign hosts send, and need the schemas for it. They are loaded only where there is a central.
   const { HttpCentral } = await import('../../central-link/http-central.ts');
-  const guard = await egressGuard(settings, context);
+  const guard = await guardOf();
   const central = await guarded(new HttpCentral(options), guard);
   const files = config.link.bags === 'none' ? undefined : await makeFiles();
   return new LinkCell(context, {
@@ -55,6 +62,7 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
     ...(renewal ? { renewal } : {}),
     ...(config.intents.central ? { orders: await makeOrders() } : {}),
     ...(files ? { files: files.lanes } : {}),
+    disk,
     openReader,
     random,
   });
@@ -86,6 +94,23 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
     const downlink = new HttpDownlink(options);
     return new OrderLoop(context, { robot: config.daemon.name, downlink, desk, random });
   }
+}
+
+/** Loaded for the first export. */
+async function makeDisk(
+  settings: Settings,
+  context: CellContext,
+  guardOf: () => Promise<EgressGuard | undefined>,
+): Promise<DiskDesk> {
+  const { config, dataDir } = settings;
+  const [{ composeDisk }, { linkIdentity }] = await Promise.all([
+    import('./link-disk.ts'),
+    import('../../central-link/link-identity.ts'),
+  ]);
+  const { key_file: keyFile } = config.link;
+  const identity = linkIdentity(config.link, dataDir, process.env['CREDENTIALS_DIRECTORY']);
+  const publicKey = keyFile === '' ? identity.receiptKey : () => readKey(keyFile);
+  return composeDisk({ settings, context, identity, publicKey, guard: await guardOf() });
 }
 
 /** Policies on data that leaves. Those that are built in allow it: a robot without policies of its own pays nothing. */

@@ -8,6 +8,7 @@ import {
   openEventReader,
 } from '../../adapters/event-log/index.ts';
 import { loadPlace } from '../../adapters/telemetry/export-place.ts';
+import { hasCentral } from '../../central-link/link-identity.ts';
 import type { CellContext } from '../../contract/core.ts';
 import { type LogHoldParts, logHolds } from '../memory/log-holds.ts';
 import { LogKeeper } from '../memory/log-keeper.ts';
@@ -52,7 +53,9 @@ export function makeLogKeeper(settings: Settings, context: CellContext): LogKeep
 function holdParts({ config, dataDir }: Settings, { clock }: CellContext): LogHoldParts {
   const { endpoint, file, sample_percent } = config.telemetry;
   return {
-    linked: config.link.central_url !== '',
+    get linked() {
+      return hasCentral(config.link, dataDir);
+    },
     quotaWindows: config.policy.quotas.map(({ window }) => window),
     schedules: config.schedules.map(({ name }) => name),
     exporters: sample_percent === 0 ? [] : [...(endpoint === '' ? [] : ['otlp']), ...(file ? ['file'] : [])],

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { CUSTODY_FILE, CustodyReader } from '../../central-link/custody-book.ts';
+import { hasCentral } from '../../central-link/link-identity.ts';
 import { type CellContext, EdgeError, IdSource, type RosApi, toMs } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import type { Ledger } from '../execution/bus/index.ts';
@@ -82,9 +83,10 @@ export function mayEvict(
   { link, recorder }: Config,
   dataDir: string,
 ): (path: string) => 'no' | 'lost' | 'kept' {
-  if (link.central_url === '' || link.bags === 'none') return () => 'lost';
+  if (link.bags === 'none') return () => 'lost';
   const custody = new CustodyReader(join(dataDir, CUSTODY_FILE));
   return (path) => {
+    if (!hasCentral(link, dataDir)) return 'lost';
     const state = custody.state(path);
     if (state === 'held') return 'kept';
     // The link may not have read yet that there is a new clip.

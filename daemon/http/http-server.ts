@@ -35,6 +35,7 @@ import { extensionRoutes } from './routes/extensions.ts';
 import { inferenceRoutes } from './routes/inference.ts';
 import { lakeRoutes } from './routes/lake.ts';
 import { linkRoutes } from './routes/link.ts';
+import { linkDiskRoutes } from './routes/link-disk.ts';
 import { mcpRoutes } from './routes/mcp.ts';
 import { meRoutes } from './routes/me.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -252,6 +253,7 @@ export class HttpServer {
     inferenceRoutes(app, this.#ports);
     wireRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
+    linkDiskRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
     rosRoutes(app, this.#ports);
     topicRoutes(app, this.#ports);

@@ -1,4 +1,5 @@
 import type { CellName, EventKind, EventReader, Nanoseconds } from '../../contract/core.ts';
+import { acknowledgedOf } from '../../history/acknowledged.ts';
 import { eachEvent } from '../../history/each-event.ts';
 import type { Hold } from './log-keeper.ts';
 
@@ -33,22 +34,8 @@ export function logHolds(parts: LogHoldParts, cell: CellName, lastBefore: (ms: n
 }
 
 /** Where there is a central, what it has not acknowledged stays. */
-function linkHolds({ linked, newest, openReader }: LogHoldParts, cell: CellName): Hold[] {
-  if (!linked) return [];
-  const seq = newest('link', 'link.receipt', 'lane', `events.${cell}`);
-  const [event] = seq === 0 ? [] : readAt(openReader('link'), seq);
-  // A receipt for a log that was set aside says nothing of this one.
-  const [first] = readAt(openReader(cell), 1);
-  const isOurs = event?.kind === 'link.receipt' && event.payload.epoch === first?.event_id;
-  return [{ who: 'central', through: isOurs ? event.payload.seq : 0 }];
-}
-
-function readAt(reader: EventReader, seq: number) {
-  try {
-    return reader.read(seq - 1, 1);
-  } finally {
-    reader.close();
-  }
+function linkHolds({ linked, ...parts }: LogHoldParts, cell: CellName): Hold[] {
+  return linked ? [{ who: 'central', through: acknowledgedOf(parts, cell) }] : [];
 }
 
 /** What a quota counts, it counts from the log. */

@@ -50,5 +50,5 @@ it('has no loop but one over things that are there', () => {
 it('stays small', () => {
   const count = files.reduce((sum, { lines }) => sum + lines.length, 0);
   expect(count).toBeGreaterThan(1_000);
-  expect(count).toBeLessThan(6_650);
+  expect(count).toBeLessThan(6_900);
 });
