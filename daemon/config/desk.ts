@@ -15,7 +15,7 @@ import { type Config, type ConfigFault, describeFault, readConfig } from '../con
 import type { Settings } from '../settings.ts';
 import { planReload } from '../supervisor/reload-plan.ts';
 import { differences, explain, overridden, type Read } from './explain.ts';
-import { hiddenText } from './hidden.ts';
+import { hiddenFault } from './hidden.ts';
 import { type NamedPath, namedPaths } from './on-host.ts';
 import { sandboxWarnings } from './sandboxes.ts';
 
@@ -83,7 +83,8 @@ async function readNow(
   const { config, faults } = readConfig(source, file, env, LIMITS.CONFIG_TEXT_FAULTS_MAX);
   const [first] = faults;
   if (!first) return { read: { source, config } };
-  return lost(`${describeFault(first)}${faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''}`);
+  const told = describeFault({ ...first, value: hiddenFault(first.key, first.value) });
+  return lost(`${told}${faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''}`);
 }
 
 function readPasted(text: string, env: Env): { config: Config; faults: readonly ConfigFault[] } {
@@ -114,7 +115,7 @@ function requireSize(text: string): void {
 
 function shown({ line, key, value, expected, file }: ConfigFault): ConfigTextFault {
   const place = file === PASTED ? expected : `${expected} (${file} of the daemon)`;
-  return { ...(line === undefined ? {} : { line }), key, value: hiddenText(value), expected: place };
+  return { ...(line === undefined ? {} : { line }), key, value: hiddenFault(key, value), expected: place };
 }
 
 /**

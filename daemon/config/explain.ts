@@ -61,7 +61,7 @@ function keyView(
   };
   return same(was, is)
     ? { ...common, value: written }
-    : { ...common, value: unitOf(was, spec), pending: written };
+    : { ...common, value: unitOf(was, spec, key), pending: written };
 }
 
 /** What would be another value where `after` counts instead of `running`; `now`: the file of now, for texts. Pure. */
@@ -77,7 +77,7 @@ export function differences(running: Config, now: Read, after: Read, env: Env): 
       const isAsWritten = same(was, valueIn(now.config, section, key));
       found.push({
         key: `${section}.${key}`,
-        before: isAsWritten ? writtenOf(section, key, spec, rawNow, env) : unitOf(was, spec),
+        before: isAsWritten ? writtenOf(section, key, spec, rawNow, env) : unitOf(was, spec, key),
         after: writtenOf(section, key, spec, rawAfter, env),
       });
     }
@@ -145,15 +145,15 @@ function originOf(
 /** The value as a person wrote it: with its unit. */
 function writtenOf(section: string, key: string, spec: KeySpec<unknown>, raw: Table, env: Env): string {
   const { variable } = originOf(section, key, raw, env);
-  if (variable !== undefined) return shownValue(spec.fromText(env[variable]!));
-  return isIn(raw, section, key) ? shownValue((raw[section] as Table)[key]) : spec.shown;
+  if (variable !== undefined) return shownValue(spec.fromText(env[variable]!), key);
+  return isIn(raw, section, key) ? shownValue((raw[section] as Table)[key], key) : spec.shown;
 }
 
 /** A value that no text has: quantities are numbers in their base unit. */
-function unitOf(value: unknown, { kind, fallback }: KeySpec<unknown>): string {
+function unitOf(value: unknown, { kind, fallback }: KeySpec<unknown>, key: string): string {
   const isPlain = ['text', 'choice', 'integer', 'number', 'flag', 'texts', 'tables'].includes(kind);
   return isPlain || typeof fallback !== 'number'
-    ? shownValue(value)
+    ? shownValue(value, key)
     : `${shownValue(value)} (${kind}, base unit)`;
 }
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { type CellBus, type ConfigApi, LIMITS } from '../../contract/index.ts';
 import { makeConfigDesk } from '../../daemon/config/desk.ts';
-import { shownValue } from '../../daemon/config/hidden.ts';
+import { hiddenText, shownValue } from '../../daemon/config/hidden.ts';
 import { readConfig, requireConfig } from '../../daemon/config.ts';
 import { governedPorts } from '../support/governed-ports.ts';
 import { startRig } from '../support/http-rig.ts';
@@ -94,8 +94,34 @@ describe('the configuration in force', () => {
     ['a header', 'Bearer abc', '"Bearer (hidden)"'],
     ['a query', 'https://a.example/x?api_key=abc&b=1', '"https://a.example/x?api_key=(hidden)&b=1"'],
     ['no reference', 'credential:token', '"credential:token"'],
+    ['a header by its name', { 'X-Api-Key': 'abc' }, '{"X-Api-Key":"(hidden)"}'],
+    ['a signed address', 'https://a.example/x?sig=abc', '"https://a.example/x?sig=(hidden)"'],
+    ['a password with an @', 'https://u:p@ss@a.example/x', '"https://(hidden)@a.example/x"'],
+    ['a password of a database', 'host=a password=abc dbname=b', '"host=a password=(hidden) dbname=b"'],
+    ['a key of a known service', ['sk-abcdefgh1234'], '["(hidden)"]'],
+    ['values of variables', { env: ['PAT=abc', 'LANG'] }, '{"env":["PAT=(hidden)","LANG"]}'],
+    ['no place of a variable', { secret_env: ['PAT=/run/pat'] }, '{"secret_env":["PAT=/run/pat"]}'],
+    ['no time', { first_token: '30 s' }, '{"first_token":"30 s"}'],
   ])('hides %s', (_, value, expected) => {
     expect(shownValue(value)).toBe(expected);
+  });
+
+  it('hides it also in why the file of now is not in force', async () => {
+    const { api } = desk();
+    for (const text of ['[lake]\nstorage_secret = "hush"', '[link]\ncentral_url = "ftp://vera:hush@a"']) {
+      writeFileSync(file, text);
+      const { file_fault } = await api.view();
+      expect(file_fault).toContain('robot.toml:2');
+      expect(file_fault).not.toContain('hush');
+    }
+  });
+
+  it('looks through the longest text in no time', () => {
+    const start = performance.now();
+    for (const part of ['key', 'a', '-', 'sk-', 'password ', 'a://x@'])
+      hiddenText(part.repeat(LIMITS.CONFIG_TEXT_CHARS_MAX / part.length));
+    // Seconds, where a pattern looks again from each place.
+    expect(performance.now() - start).toBeLessThan(3_000);
   });
 
   it('keeps what is in force apart from what the file says since, until a reload', async () => {
