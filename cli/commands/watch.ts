@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { type AgentEvent, EdgeError, type RunDetails } from '../../contract/index.ts';
+import { type AgentEvent, EdgeError, type RunDetails } from '../../contract/core.ts';
 import { type ApiClient, isAway, nobodyListens } from '../../daemon/client/api-client.ts';
 import { action, type CommandContext } from '../context.ts';
 import { openScreen, type Screen } from '../screen.ts';

@@ -56,6 +56,7 @@ const HARMLESS = [
   ...['/v1/episodes/:id/discard', '/v1/episodes/:id/relabel', '/v1/bags/:bag/adopt'],
   ...['/v1/bags/:bag/annotations', '/v1/bags/:bag/cut'],
   ...['/v1/lake/rebuild', '/v1/lake/move', '/v1/link/sync', '/v1/recall', '/v1/recall/rebuild'],
+  ...['/v1/link/disk', '/v1/link/disk/next', '/v1/link/disk/manifest', '/v1/link/disk/receipts'],
   // The cell refuses each service and each transition that is not named as harmless.
   ...['/v1/ros/services/call', '/v1/ros/params', '/v1/ros/lifecycle'],
   // Says where states of a task are posted.
