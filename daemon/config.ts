@@ -96,6 +96,7 @@ export function readConfig(
       });
     };
   for (const [section, body] of Object.entries(parseToml(source, file, faults))) {
+    if (faults.length >= faultsMax) break;
     if (section === 'routes') {
       routes = readRoutes(body, (row, { key, value, expected }) =>
         rowFault(section)(row, key, value, expected),
@@ -129,6 +130,7 @@ export function readConfig(
       fault([section], body, `a table: [${section}]`);
     } else {
       for (const [key, value] of Object.entries(body)) {
+        if (faults.length >= faultsMax) break;
         const spec = Object.hasOwn(keys, key) ? keys[key] : undefined;
         if (!spec) fault([section, key], value, unknownKey(section, key, Object.keys(keys)));
         else set(values, section, key, spec, value, (expected) => fault([section, key], value, expected));
