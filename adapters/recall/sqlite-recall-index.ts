@@ -20,15 +20,21 @@ type Row = Readonly<Record<string, unknown>>;
 
 const CURSOR = 'cursor:';
 const MODEL = 'model';
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+const DAMAGE: ReadonlySet<number> = new Set([11, 26]);
+/** PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN: they say nothing of what is in the file. */
+const PASSING: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 10, 13, 14]);
 
 /**
  * Texts, their words (FTS5) and their vectors in one SQLite file. A file that is damaged, or of another layout, is
- * removed and made again: what it holds can be read again from the logs and documents.
+ * removed and made again: most of what it holds can be read again from the logs and documents. One that was found
+ * damaged while it was open is removed when it is closed. A full disk or a locked file removes nothing.
  */
 export class SqliteRecallIndex implements RecallIndex {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #sql: Prepared;
+  #damaged = false;
 
   private constructor(path: string, db: DatabaseSync) {
     this.#path = path;
@@ -42,7 +48,8 @@ export class SqliteRecallIndex implements RecallIndex {
       mkdirSync(dirname(path), { recursive: true });
       try {
         return new SqliteRecallIndex(path, opened(path));
-      } catch {
+      } catch (thrown) {
+        if (PASSING.has(codeOf(thrown))) throw thrown;
         removed(path);
         return new SqliteRecallIndex(path, opened(path));
       }
@@ -66,7 +73,8 @@ export class SqliteRecallIndex implements RecallIndex {
         });
         this.#db.exec('COMMIT');
       } catch (thrown) {
-        this.#db.exec('ROLLBACK');
+        // A full disk has ended it already.
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
         throw thrown;
       }
     });
@@ -195,6 +203,7 @@ export class SqliteRecallIndex implements RecallIndex {
 
   close(): void {
     this.#guard(() => this.#db.close());
+    if (this.#damaged) removed(this.#path);
   }
 
   /** What bm25 gives to a text of usual length in which each of the words stands once: rare words weigh more. */
@@ -261,9 +270,16 @@ export class SqliteRecallIndex implements RecallIndex {
     try {
       return work();
     } catch (thrown) {
+      if (DAMAGE.has(codeOf(thrown))) this.#damaged = true;
       throw failed(thrown, this.#path);
     }
   }
+}
+
+/** The primary result code of SQLite; 0: it was not SQLite that failed. */
+function codeOf(thrown: unknown): number {
+  const { errcode = 0 } = thrown as { errcode?: number };
+  return errcode & 0xff;
 }
 
 /** Parameters of `FITS`. */

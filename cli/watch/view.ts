@@ -1,4 +1,4 @@
-import type { RunDetails } from '../../contract/index.ts';
+import type { RunDetails } from '../../contract/core.ts';
 import type { Status } from '../status-view.ts';
 
 /** One tool call of the run that is watched. `ok` is absent while the call runs. */

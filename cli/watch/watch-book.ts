@@ -1,4 +1,4 @@
-import { type AgentEvent, isFinished, type RunDetails } from '../../contract/index.ts';
+import { type AgentEvent, isFinished, type RunDetails } from '../../contract/core.ts';
 import { alertsOf } from './alerts.ts';
 import type { CallSeen, DecisionSeen, EventSeen, Look, RunSeen, WatchView } from './view.ts';
 

@@ -189,24 +189,29 @@ export class RecallDesk {
 
   /** One after the other, in order. Rejects with `cell.overloaded` and with what the work rejects with. */
   async #turn<T>(work: (index: RecallIndex) => Promise<T>): Promise<T> {
-    if (this.#stopped || this.#waiting >= WAITING_MAX)
-      throw new EdgeError(this.#stopped ? 'lake.unavailable' : 'cell.overloaded', {
-        ...{ operation: 'recall', subject: 'memory cell' },
-        message: this.#stopped ? 'the cell is stopping' : `${WAITING_MAX} questions wait already`,
-      });
+    if (this.#stopped) throw refused('lake.unavailable', 'the cell is stopping');
+    if (this.#waiting >= WAITING_MAX)
+      throw refused('cell.overloaded', `${WAITING_MAX} questions wait already`);
     this.#waiting += 1;
     this.#idle?.cancel();
     const done = this.#before.then(() => {
+      // One that waited for its turn does not hold up the end of the cell.
+      if (this.#stopped) throw refused('lake.unavailable', 'the cell is stopping');
       this.#index ??= this.#ports.openIndex();
       return work(this.#index);
     });
-    this.#before = done.catch(() => {});
+    this.#before = done.catch((thrown: unknown) => this.#failed(thrown));
     try {
       return await done;
     } finally {
       this.#waiting -= 1;
       this.#restLater();
     }
+  }
+
+  /** An index that failed is closed: the next question opens it again, or a new one where it was damaged. */
+  async #failed(thrown: unknown): Promise<void> {
+    if (thrown instanceof EdgeError && thrown.code === 'lake.failed') await this.#rest();
   }
 
   #restLater(): void {
@@ -230,6 +235,10 @@ export class RecallDesk {
       this.#context.report('warn', 'the index of recall was not closed', { error: String(error) });
     }
   }
+}
+
+function refused(code: 'lake.unavailable' | 'cell.overloaded', message: string): EdgeError {
+  return new EdgeError(code, { operation: 'recall', subject: 'memory cell', message });
 }
 
 /** The question as it is searched for. Throws `schema.invalid`. */

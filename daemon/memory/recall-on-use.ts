@@ -23,7 +23,11 @@ export class RecallOnUse {
   }
 
   #loaded(): Promise<RecallDesk> {
-    this.#desk ??= this.#load();
+    this.#desk ??= this.#load().catch((error: unknown) => {
+      // The next call tries again.
+      this.#desk = undefined;
+      throw error;
+    });
     return this.#desk;
   }
 }
