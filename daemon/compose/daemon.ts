@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { hostProbe } from '../../adapters/host-load/process-probe.ts';
 import { pinoLogger } from '../../adapters/logging/pino-logger.ts';
+import { hasCentral } from '../../central-link/link-identity.ts';
 import type { CellName, CellReport } from '../../contract/core.ts';
 import type { ToCell } from '../cell/wire.ts';
 import { cacheDirOf, socketPath } from '../paths.ts';
@@ -61,10 +62,12 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
           () => [JSON.stringify(held.current)],
           (name) => processOf(name, held.current.config),
         );
+  const isIdle = () => isLinkIdle(held.current.config, hasCentral(held.current.config.link, dataDir));
+  const end = () => void supervisor.renew(['link'], 'this robot has a key of its own now');
   const supervisor = new Supervisor({
     clock,
     spawn: (name, events) =>
-      name === 'link' && isLinkIdle(held.current.config) ? idleLink(events) : spawn(name, events),
+      name === 'link' && isIdle() ? idleLink({ events, isIdle, end }) : spawn(name, events),
     probe: hostProbe(),
     notify,
     report,

@@ -12,7 +12,9 @@ const config = (toml: string) => readConfig(toml, 'test.toml', {}).config;
 /** A supervisor whose cells start at once; what the runtime cell is sent is kept. */
 function setup() {
   const clock = new ManualClock();
-  const held = { config: config('') };
+  const held = { config: config(''), hasKey: false };
+  const isIdle = () => isLinkIdle(held.config, held.hasKey);
+  const end = () => void supervisor.renew(['link'], 'a key');
   const answers: ToCell[] = [];
   const processes: CellName[] = [];
   let runtime: (message: FromCell) => void = () => {};
@@ -37,7 +39,7 @@ function setup() {
   const supervisor = new Supervisor({
     clock,
     spawn: (name, events) =>
-      name === 'link' && isLinkIdle(held.config) ? idleLink(events) : fork(name, events),
+      name === 'link' && isIdle() ? idleLink({ events, isIdle, end }) : fork(name, events),
     notify: { ready() {}, status() {}, reloading() {}, watchdog() {}, stopping() {} },
     report: () => {},
     watchdogMs: 0,
@@ -80,11 +82,33 @@ it('a central that is configured later gets a process, and one that is taken awa
   expect(link()).toMatchObject({ state: 'up', pid: undefined });
 });
 
+it('a disk that is no fault of the robot: without a key it says which; enrolled since, its link starts for it', async () => {
+  const { supervisor, processes, held, ask, link } = setup();
+  await supervisor.start();
+  for (const call of ['open', 'next', 'piece', 'sign', 'receipts'])
+    expect(await ask(`link.disk_${call}`)).toMatchObject({
+      ...{ ok: false, body: { code: 'config.invalid', hint: expect.stringContaining('link enrol') } },
+    });
+  expect(link().pid).toBeUndefined();
+  held.hasKey = true;
+  // Who only looks starts nothing.
+  expect(await ask('link.status')).toMatchObject({ ok: true });
+  expect(link().pid).toBeUndefined();
+  expect(await ask('link.disk_open')).toMatchObject({
+    ...{ ok: false, body: { code: 'cell.unavailable', hint: 'ask again in a moment' } },
+  });
+  expect(processes.at(-1)).toBe('link');
+  expect(link()).toMatchObject({ state: 'up', pid: 4, deathsInARow: 0 });
+});
+
 it.each([
-  ['', true],
-  ['[link]\ncentral_url = "https://central.example"', false],
+  ['', false, true],
+  ['', true, false],
+  ['[link]\ncentral_url = "https://central.example"', false, false],
+  // Receipts may come on a disk.
+  ['[link]\nkey_file = "/central.pem"', false, false],
   // A token that cannot be read is found by the cell.
-  ['[link]\ntoken_file = "/nowhere"', false],
-])('%j: idle %s', (toml, isIdle) => {
-  expect(isLinkIdle(config(toml))).toBe(isIdle);
+  ['[link]\ntoken_file = "/nowhere"', false, false],
+])('%j, with a key of its own: %s: idle %s', (toml, hasKey, isIdle) => {
+  expect(isLinkIdle(config(toml), hasKey)).toBe(isIdle);
 });
