@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CUSTODY_FILE, CustodyReader } from '../../central-link/custody-book.ts';
 import { hasCentral } from '../../central-link/link-identity.ts';
@@ -84,10 +85,13 @@ export function mayEvict(
   dataDir: string,
 ): (path: string) => 'no' | 'lost' | 'kept' {
   if (link.bags === 'none') return () => 'lost';
-  const custody = new CustodyReader(join(dataDir, CUSTODY_FILE));
+  const file = join(dataDir, CUSTODY_FILE);
+  const custody = new CustodyReader(file);
   return (path) => {
     if (!hasCentral(link, dataDir)) return 'lost';
-    const state = custody.state(path);
+    // A robot that exports to disks only has no book before its first export: that is no fault of a book.
+    const isBefore = link.central_url === '' && !existsSync(file);
+    const state = isBefore ? 'unknown' : custody.state(path);
     if (state === 'held') return 'kept';
     // The link may not have read yet that there is a new clip.
     const isForCentral = link.bags === 'all' || state !== 'unknown' || path.startsWith(CLIPS);

@@ -170,6 +170,15 @@ describe('the book of files', () => {
     await cell.stop();
   });
 
+  it('a robot that exports clips to disks only keeps clips before its first export, and nothing else', () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'enrolled-'));
+    const { config } = readConfig('[link]\nbags = "clips"\ncert_file = "/robot.pem"', 'x', {});
+    const mayGo = mayEvict(config, dataDir);
+    expect(mayGo('bags/clip-fall/clip-fall_0.mcap')).toBe('no');
+    expect(mayGo('bags/run/run_0.mcap')).toBe('lost');
+    rmSync(dataDir, { recursive: true });
+  });
+
   it('a book that is damaged is moved aside and named, and a new one starts; the recorder reads the new one', () => {
     book.close();
     const path = join(folder, 'link.db');
