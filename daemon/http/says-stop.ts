@@ -18,8 +18,9 @@ export function saysStop(url: string | undefined, body: unknown): boolean {
 }
 
 function wordsTo(url: string | undefined, body: unknown): unknown {
-  const { text, params, message, method, type, attended } = fieldsOf(body);
+  const { text, words, params, message, method, type, attended } = fieldsOf(body);
   if (TO_RUN.has(url)) return text;
+  if (url === '/v1/ask') return words;
   if (url === '/v1/sessions') return text ?? fieldsOf(params)['words'];
   if (url === '/v1/intents')
     return attended === true || type === 'robot/chat' ? fieldsOf(params)['words'] : undefined;

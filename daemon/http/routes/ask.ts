@@ -3,6 +3,7 @@ import { EdgeError, UUID_PATTERN } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { saysStop } from '../says-stop.ts';
 import { errors, SubmittedView } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -58,6 +59,7 @@ export function askRoutes(app: FastifyInstance, { ask }: HttpPorts): void {
         body: AskBody,
         response: { 200: PlanBox, ...errors },
       },
+      config: { stopsWith: (body) => saysStop('/v1/ask', body) },
     },
     async (request, reply) => {
       const gone = new AbortController();

@@ -151,6 +151,7 @@ function talkRoutes(app: FastifyInstance, control: RunControlApi, settle: Settle
         body: ForkBody,
         response: { 201: RunState, ...errors },
       },
+      config: { stopsWith: (body) => saysStop('/v1/runs/:id/fork', body) },
     },
     async (request, reply) => {
       const { id } = request.params as Static<typeof RunParams>;

@@ -4,6 +4,7 @@ import { IntentRequest, LIMITS, RunState, withDeadline } from '../../../contract
 import type { Static } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { saysStop } from '../says-stop.ts';
 import { asText, errors, RunDetailsView, RunParams, RunsQuery, RunsView, SubmittedView } from '../schemas.ts';
 import { StopBody, stopOrderOf } from '../stop-order.ts';
 
@@ -22,6 +23,7 @@ export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): 
         body: IntentRequest,
         response: { 200: SubmittedView, 201: SubmittedView, ...errors },
       },
+      config: { stopsWith: (body) => saysStop('/v1/intents', body) },
     },
     async (request, reply) => {
       const context = callerOf(request);

@@ -79,6 +79,7 @@ export function sessionRoutes(app: FastifyInstance, ports: HttpPorts): void {
         body: NewSession,
         response: { 201: SessionBox, 200: SessionBox, ...errors },
       },
+      config: { stopsWith: (body) => saysStop('/v1/sessions', body) },
     },
     async (request, reply) => {
       const opened = await settle(
