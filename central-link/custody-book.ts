@@ -29,6 +29,9 @@ export type LaneTotals = {
 /** How far a log was read: `epoch` is its first event. */
 export type Place = { readonly epoch: string; readonly seq: number };
 
+/** Earlier states of central that are kept until it is asked for them. */
+const PAST_MAX = 64;
+
 /** Numbers of SQLite for damaged files. */
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
@@ -44,6 +47,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS spent (day TEXT NOT NULL, network TEXT NOT NULL, bytes INTEGER NOT NULL,
     PRIMARY KEY (day, network)) STRICT;
   CREATE TABLE IF NOT EXISTS central (only INTEGER PRIMARY KEY CHECK (only = 1), head TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS past (n INTEGER PRIMARY KEY, head TEXT NOT NULL UNIQUE) STRICT;
 `;
 
 /**
@@ -161,6 +165,36 @@ export class CustodyBook {
 
   setHead(head: string): void {
     this.#prepared.get('INSERT OR REPLACE INTO central VALUES (1, ?)').run(head);
+  }
+
+  /** A state of central by a disk: whether central still knows the one before could not be asked, and is later. */
+  noteHead(head: string): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      this.#prepared
+        .get('INSERT OR IGNORE INTO past (head) SELECT head FROM central WHERE head <> ?')
+        .run(head);
+      this.#prepared
+        .get('DELETE FROM past WHERE n NOT IN (SELECT n FROM past ORDER BY n DESC LIMIT ?)')
+        .run(PAST_MAX);
+      this.setHead(head);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** States before the last one that central was not asked for yet. */
+  pastHeads(): string[] {
+    return this.#prepared
+      .get('SELECT head FROM past ORDER BY n')
+      .all()
+      .map(({ head }) => String(head));
+  }
+
+  forgetHeads(heads: readonly string[]): void {
+    for (const head of heads) this.#prepared.get('DELETE FROM past WHERE head = ?').run(head);
   }
 
   /** The first that waits in a lane, besides those in `skip`. */

@@ -1,7 +1,7 @@
 import { type Clock, LIMITS, type ObjectCentral } from '../contract/core.ts';
 import type { CustodyBook } from './custody-book.ts';
 
-export type CustodyUse = 'head' | 'setHead' | 'listHeld' | 'offerAgain';
+export type CustodyUse = 'head' | 'setHead' | 'pastHeads' | 'forgetHeads' | 'listHeld' | 'offerAgain';
 
 export type CustodyCheckParts = {
   readonly robot: string;
@@ -35,10 +35,13 @@ export class CustodyCheck {
     if (now - this.#askedMs < LIMITS.LINK_CUSTODY_MS) return;
     if ((await central.partBytesMax()) === undefined) return;
     const before = book.head();
+    const past = book.pastHeads();
     const found = await central.custody(robot, before);
     this.#askedMs = now;
     if (!found) return;
-    const isOlder = before === '' ? found.head === null : !found.known;
+    let isOlder = before === '' ? found.head === null : !found.known;
+    // A disk brought a later state: central may have gone back, and on, in between.
+    for (const head of isOlder ? [] : past) isOlder ||= (await central.custody(robot, head))?.known === false;
     let again = 0;
     for (const { path, bytes } of isOlder ? book.listHeld() : []) {
       if ((await files.size(path)) !== bytes) continue;
@@ -50,5 +53,6 @@ export class CustodyCheck {
         hint: 'what it still has is not sent again; was it restored from a backup?',
       });
     if (found.head !== null && found.head !== before) book.setHead(found.head);
+    book.forgetHeads(past);
   }
 }

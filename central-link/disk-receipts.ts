@@ -25,7 +25,7 @@ export type DiskReceiptsParts = {
   /** The last event of this log that central acknowledged; 0: none. */
   readonly receipted: (cell: CellName) => number;
   /** Undefined: no files go to central. */
-  readonly openBook: () => Pick<CustodyBook, 'named' | 'hold' | 'setHead' | 'close'> | undefined;
+  readonly openBook: () => Pick<CustodyBook, 'named' | 'hold' | 'noteHead' | 'close'> | undefined;
   readonly emit: (events: readonly NewEvent[]) => Promise<void>;
 };
 
@@ -129,7 +129,7 @@ export class DiskReceiptDesk {
         counts[rows.length === 0 ? 'foreign' : fresh.length > 0 ? 'taken' : 'known'] += 1;
       }
       // An older disk must not set back what is known of central.
-      if (counts.taken > 0 && head !== null) book?.setHead(head);
+      if (counts.taken > 0 && head !== null) book?.noteHead(head);
       return counts;
     } finally {
       book?.close();
