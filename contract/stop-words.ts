@@ -2,6 +2,7 @@
  * Words that are an order to stop and nothing else: "Stop!", "please stop the robot", "no no no stop". Every door through
  * which a person speaks asks here: words that are planned, messages to runs, the chat of the command line. Pure.
  */
+import { LIMITS } from './limits.ts';
 
 /** How often, how politely and in what tone it is said: changes nothing, before, between and after. */
 const AROUND = phrases(
@@ -9,19 +10,22 @@ const AROUND = phrases(
   'immediately, asap, at once, right now, right away, this instant, thank you, for me, for gods sake, omg, ffs',
   'damn, dammit, fuck, fucking, can you, could you, would you, will you, you must, you have to, you need to',
   'i want you to, id like you to, i said, i say',
+  'bitte, sofort, nein, por favor, sil vous plaît, sil te plaît, non, per favore, пожалуйста',
 );
 const HALTS = ['stop', 'halt', 'freeze', 'abort'];
 /** What is stopped: all that moves, and nothing that an agent holds, reads or says. */
 const MOTION =
   'it, that, this, there, here, everything, all, moving, driving, turning, going, rotating, spinning, exploring, ' +
-  'motion, all motion, the motion, the robot, the arm, the base, the mission, mission, the run, what you are doing, ' +
+  'motion, all motion, the motion, movement, all movement, your movement, the motors, all motors, the wheels, the robot, ' +
+  'the robot arm, the arm, your arm, the base, the mission, mission, the run, what you are doing, ' +
   'what youre doing, where you are';
 const ORDERS = phrases(
   ...HALTS,
   ...HALTS.flatMap((verb) => MOTION.split(', ').map((what) => `${verb} ${what}`)),
   'whoa, estop, e stop, emergency stop, all stop, full stop, stand still, stay still, stay put, stay where you are',
   'dont move, do not move, come to a stop, come to a halt',
-  'alto, detente, arrête, arrêtez, anhalten, halte, fermo, fermati, стоп, стой, 停, 停止, 停下, 停下来, 止まれ, ストップ, 멈춰',
+  'alto, detente, arrête, arrêtez, arrete, arretez, anhalten, stehen bleiben, bleib stehen, halte, fermo, fermati, ' +
+    'стоп, стой, 停, 停止, 停下, 停下来, 止まれ, ストップ, 멈춰',
 );
 /** Orders to stop only where nothing else is said: "hold it for me" and "please stay there" are about an object. */
 const BARE = phrases('hold it, hold it right there, hold it there, stay there, stay right there');
@@ -33,6 +37,8 @@ const DRAWN_OUT = /^(?:sto+p+)+$/u;
 
 /** Whether the words are an order to stop and nothing else. Punctuation, marks of emphasis and emoji do not count. */
 export function isStopOrder(words: string): boolean {
+  // No door takes such words, and looking at them would hold up what else there is to do.
+  if (words.length > LIMITS.RUN_MESSAGE_CHARS_MAX) return false;
   const plain = words
     .normalize('NFKC')
     .toLowerCase()

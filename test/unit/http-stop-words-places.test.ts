@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { Connections } from '../../daemon/http/connections.ts';
-import { RUN_ID, type Rig, startRig } from '../support/http-rig.ts';
+import { type Rig, RUN_ID, startRig } from '../support/http-rig.ts';
 
 let rig: Rig;
 afterEach(async () => {

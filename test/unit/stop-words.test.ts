@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isStopOrder } from '../../contract/index.ts';
+import { isStopOrder, LIMITS } from '../../contract/index.ts';
 
 describe('an order to stop', () => {
   it.each([
@@ -52,6 +52,15 @@ describe('an order to stop', () => {
     ],
     ...['could you please stop?', 'you have to stop now', 'I said stop', 'stop the arm', 'abort the mission'],
     ...['hold it!', 'hold it right there', 'no, stay there!'],
+    ...[
+      'arrete !',
+      'Arrête, s’il vous plaît',
+      'bitte anhalten',
+      'Halt, bitte!',
+      'nein, stopp!',
+      '¡alto, por favor!',
+    ],
+    ...['stop movement', 'stop all motors', 'stop the robot arm'],
   ])('%s', (words) => {
     expect(isStopOrder(words)).toBe(true);
   });
@@ -79,6 +88,8 @@ describe('an order to stop', () => {
     expect(isStopOrder('stop '.repeat(60))).toBe(true);
     expect(isStopOrder('stop, please '.repeat(2_000))).toBe(true);
     expect(isStopOrder(`${'stop '.repeat(2_000)} sign`)).toBe(false);
+    // No door takes so much.
+    expect(isStopOrder('stop '.repeat(LIMITS.RUN_MESSAGE_CHARS_MAX))).toBe(false);
   });
 
   const around = fc.constantFrom('', '!', ' please', ', robot', ' NOW', ' 🛑', '*', '…', '\n', ' right now');
