@@ -149,6 +149,17 @@ describe('a stop of the robot', () => {
     },
   );
 
+  it('is told again when a cell comes up, which knows of none', async () => {
+    const { rig, news } = await cell();
+    rig.bus.tell(TOPICS.cellState, []);
+    expect(news).toEqual([]);
+    await rig.ask(execution.robotStop, { reason: 'x' });
+    await rig.clock.advance(100);
+    rig.bus.tell(TOPICS.cellState, []);
+    expect(news).toHaveLength(2);
+    expect(news[1]).toEqual(news[0]);
+  });
+
   it('is none where only a run ends, or only its motion', async () => {
     const { rig, news } = await cell();
     await rig.ask(execution.robotStop, { reason: 'over', run: 'r' });

@@ -12,20 +12,30 @@ import {
  */
 export class StopNews {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
-  readonly #bus: Pick<CellBus, 'broadcast'>;
+  readonly #bus: Pick<CellBus, 'broadcast' | 'onBroadcast'>;
   #lastMs = -Infinity;
 
   constructor({
     clock,
     bus,
-  }: { readonly clock: Pick<Clock, 'monotonicMs'>; readonly bus: Pick<CellBus, 'broadcast'> }) {
+  }: {
+    readonly clock: Pick<Clock, 'monotonicMs'>;
+    readonly bus: Pick<CellBus, 'broadcast' | 'onBroadcast'>;
+  }) {
     this.#clock = clock;
     this.#bus = bus;
+    // A cell that was away has not heard of it: what was asked for before does not start in it either.
+    bus.onBroadcast(TOPICS.cellState, () => this.#tell());
   }
 
   /** The robot is ordered to stop now. Never throws. */
   ordered(): void {
     this.#lastMs = this.#clock.monotonicMs();
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#lastMs === -Infinity) return;
     const news: News = { atMs: this.#lastMs };
     try {
       this.#bus.broadcast(TOPICS.robotStopped, news);
