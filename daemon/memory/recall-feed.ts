@@ -10,6 +10,7 @@ import {
   type LakeCursor,
   type RecallBatch,
   type RecallIndex,
+  withDeadline,
 } from '../../contract/core.ts';
 import type { OpenReader } from './projector.ts';
 import { chunksOf } from './recall-chunks.ts';
@@ -21,6 +22,8 @@ const BATCH_BYTES = 1024 * 1024;
 const BATCH_TEXTS = 250;
 /** Documents are looked at again after this, milliseconds. */
 const LOOK_MS = 2_000;
+/** A folder that does not answer (a disk in the network that is gone) holds up no question longer than this, milliseconds. */
+const SHELF_MS = 3_000;
 const OWNER = 'local';
 
 export type FeedParts = {
@@ -36,6 +39,8 @@ export class RecallFeed {
   readonly #parts: FeedParts;
   readonly #readers = new Map<CellName, EventReader>();
   #lookedMs = Number.NEGATIVE_INFINITY;
+  /** Under way also where a question did not wait for it: at most one at a time. */
+  #listing: ReturnType<DocumentShelf['list']> | undefined;
   #documents: Fed = { unread: 0, notes: [] };
   /** In this round: what was read before it is gone too. */
   #dropped = false;
@@ -145,7 +150,12 @@ export class RecallFeed {
 
   async #readDocuments(index: RecallIndex, untilMs: number): Promise<Fed> {
     const { shelf, clock } = this.#parts;
-    const { files, notes } = await shelf.list();
+    this.#listing ??= shelf.list();
+    const listed = await this.#within(this.#listing);
+    if (!listed)
+      return { unread: 0, notes: ['the folders of documents do not answer: they are looked at later'] };
+    this.#listing = undefined;
+    const { files, notes } = listed;
     const known = new Map(index.heldFrom('document:').map(({ key, value }) => [key, value]));
     let unread = 0;
     for (const file of files) {
@@ -153,14 +163,23 @@ export class RecallFeed {
       const before = known.get(key);
       known.delete(key);
       if (before !== undefined && stampOf(before) === file.stamp) continue;
-      if (clock.monotonicMs() > untilMs) unread += 1;
-      else await this.#take(index, key, before, file, (await shelf.read(file.name)) ?? '');
+      const content =
+        clock.monotonicMs() > untilMs
+          ? undefined
+          : await this.#within(shelf.read(file.name).then((is) => is ?? ''));
+      if (content === undefined) unread += 1;
+      else await this.#take(index, key, before, file, content);
     }
     // These are gone.
     for (const [key, before] of known) {
       await this.#take(index, key, before, undefined, '');
     }
     return { unread, notes };
+  }
+
+  /** Undefined: no answer in time. */
+  #within<T>(work: Promise<T>): Promise<T | undefined> {
+    return withDeadline(this.#parts.clock, SHELF_MS, work, 'recall', 'documents').catch(() => undefined);
   }
 
   /** Its texts give way to those of today, in batches: the mark that it is known comes with the last of them. */
