@@ -95,6 +95,19 @@ describe('a robot whose policy rests', () => {
     expect(await next).toMatchObject({ outcome: 'reached' });
   });
 
+  it('a robot that restarts meanwhile does not drive to a goal in the map before', async () => {
+    const { client, world, asked } = await setup();
+    await client.maneuver({ kind: 'spin', angle: 3 });
+    const motion = client.navigate(GOAL);
+    const load = await asked(1);
+    const anew = new FlatWorld();
+    for (let i = 0; i < 20; i++) for (const sample of anew.advance()) client.offer(sample);
+    expect(await motion).toMatchObject({ outcome: 'stopped', message: 'the robot restarted' });
+    load.resolve(new Network());
+    await client.state();
+    expect(world.driven).toBeLessThan(0.01);
+  });
+
   it('a motion that needs no policy does not wait, and ends the one that does', async () => {
     const { client, asked } = await setup();
     const motion = client.navigate(GOAL);

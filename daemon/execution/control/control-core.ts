@@ -91,6 +91,7 @@ export class ControlCore {
   /** The lease under which the motion continues. */
   #lease = 0;
   #bumped = false;
+  #lives = 0;
   #bumps = 0;
   #malformed = 0;
   #now = 0n;
@@ -222,8 +223,14 @@ export class ControlCore {
     return new Navigator(this.#slam, planner, (id, result) => this.#settle(id, result));
   }
 
+  /** Starts of the robot: what was asked for before one is over. */
+  get lives(): number {
+    return this.#lives;
+  }
+
   /** Another robot, or the same one after its start: its time and odometry restarted, so the map restarts too. */
   #startAnew(): void {
+    this.#lives += 1;
     const former = this.#navigator;
     const mount = this.#slam.mount;
     this.#slam = new Slam();

@@ -94,7 +94,7 @@ class ControlThread {
   #onMessage(message: ToControl): void {
     switch (message.kind) {
       case 'sample':
-        this.#core.onSample(message.sample);
+        this.#sense(message.sample);
         this.#noteTime(message.sample);
         break;
       case 'tick':
@@ -119,6 +119,14 @@ class ControlThread {
         void this.#deps.policy.close().finally(this.#closed);
         break;
     }
+  }
+
+  /** Where the robot restarted, its map did: a motion that waits has a goal in the map before. */
+  #sense(sample: Sample): void {
+    const { lives } = this.#core;
+    this.#core.onSample(sample);
+    if (lives === this.#core.lives || this.#waits.isEmpty) return;
+    this.#waking(() => this.#stop('the robot restarted')).catch(() => undefined);
   }
 
   async #answer(id: number, ask: Ask): Promise<void> {
