@@ -124,9 +124,11 @@ class ControlThread {
   /** Where the robot restarted, its map did: a motion that waits has a goal in the map before. */
   #sense(sample: Sample): void {
     const { lives } = this.#core;
-    this.#core.onSample(sample);
-    if (lives === this.#core.lives || this.#waits.isEmpty) return;
-    this.#waking(() => this.#stop('the robot restarted')).catch(() => undefined);
+    this.#waking(() => {
+      this.#core.onSample(sample);
+      if (lives !== this.#core.lives && !this.#waits.isEmpty)
+        this.#stop('the robot restarted').catch(() => undefined);
+    });
   }
 
   async #answer(id: number, ask: Ask): Promise<void> {
