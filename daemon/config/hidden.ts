@@ -11,7 +11,7 @@ const SECRET_NAME =
 const SECRET_FLAG = /^-{1,2}[\w-]{0,64}(?:key|token|secret|passw|credential)[\w-]{0,64}$/i;
 /** Lists of variables: each as a name, or as NAME=value. */
 const VARIABLES = /(?:^|_)env$/;
-/** How the keys of well-known services begin. */
+/** First characters of the keys of well-known services. */
 const KNOWN = /\b(?:sk-|gh[opsu]_|github_pat_|glpat-|hf_|nvapi-|xox[abpr]-|eyJ)[\w.-]{8,}/g;
 
 /** `value` as text. `key`: its name where rows and free tables may hold anything. */

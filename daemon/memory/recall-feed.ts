@@ -39,7 +39,7 @@ export class RecallFeed {
   readonly #parts: FeedParts;
   readonly #readers = new Map<CellName, EventReader>();
   #lookedMs = Number.NEGATIVE_INFINITY;
-  /** Under way also where a question did not wait for it: at most one at a time. */
+  /** Running, also where a question did not wait for it: at most one at a time. */
   #listing: ReturnType<DocumentShelf['list']> | undefined;
   #documents: Fed = { unread: 0, notes: [] };
   /** In this round: what was read before it is gone too. */

@@ -76,6 +76,9 @@ function otherCopies(path) {
   if (/^@(?:aws-sdk|smithy|aws-crypto)\/[^/]+\/dist-(?:es|types)\//.test(path)) return why;
   if (/^(?:highlight\.js\/es|hono\/dist\/cjs)\//.test(path)) return why;
   if (/^rxjs\/(?:dist\/(?:esm|esm5|bundles|types)|src)\//.test(path)) return why;
+  // Node's condition of the package is dist/index.js, whatever loads it.
+  if (/^yaml\/browser\//.test(path)) return why;
+  if (/^hash-wasm\/dist\/[^/]+\.min\.js$/.test(path)) return why;
   if (/^web-streams-polyfill\/dist\/polyfill\./.test(path)) return why;
   return undefined;
 }
@@ -84,6 +87,9 @@ function developersOnly(path, name) {
   if (SETTINGS.test(name)) return 'settings of the tools of developers';
   // Colours for web pages; what runs here prints to terminals.
   if (/^highlight\.js\/(?:styles|scss)\//.test(path)) return 'copies for browsers and other loaders';
+  // A game in the terminal: of the examples that Pi's system prompt names the only one with large binaries.
+  if (/^@earendil-works\/pi-coding-agent\/examples\/extensions\/doom-overlay\//.test(path))
+    return 'tests and examples';
   if (/^(?:changelog|history|readme)[^/]*\.(?:md|markdown|txt)$/i.test(name)) return 'read-me files';
   if (DEVELOPERS.test(`/${path}`) && !KEPT.some((kept) => kept.test(path))) return 'tests and examples';
   if (/^@earendil-works\/pi-coding-agent\/docs\/images\//.test(path)) return 'tests and examples';

@@ -103,6 +103,11 @@ export function answerAll(rig: Rig): void {
   answer({ open: true, texts: 1, waiting: 0, model: '', why: 'no model', notes: [] }, memory.recallStatus);
   answer({ ready: true, state: 'connected', reason: '', lanes: {} }, link.status);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
+  answer({ session: uuid(1), robot: 'robot', events: 1, files: 0, file_bytes: 0 }, link.diskOpen);
+  answer({ state: 'end', left: [] }, link.diskNext);
+  answer({ bytes: new Uint8Array([1]) }, link.diskPiece);
+  answer({ manifest: new Uint8Array([1]) }, link.diskSign);
+  answer({ lanes: [], files: 0, known: 0, foreign: 0, refused: [], refused_more: 0 }, link.diskReceipts);
 }
 
 const FOUND = {

