@@ -5,6 +5,8 @@ import type { HttpPorts } from '../http-ports.ts';
 import { errors } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
+/** No disk has as many items, and no item as many parts. */
+const NUMBER_MAX = 2 ** 31 - 1;
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
 const Session = Type.String({ maxLength: 64, description: 'the export, as it was opened' });
 const OpenBody = Type.Object(
@@ -71,12 +73,18 @@ const NextView = Type.Object(
 const PieceQuery = Type.Object(
   {
     session: Session,
-    item: Type.Integer({ minimum: 1, description: 'the last one' }),
-    part: Type.Integer({ minimum: -1, description: 'from 0; -1: the tree' }),
+    item: Type.Integer({ minimum: 1, maximum: NUMBER_MAX, description: 'the last one' }),
+    part: Type.Integer({ minimum: -1, maximum: NUMBER_MAX, description: 'from 0; -1: the tree' }),
   },
   closed,
 );
-const SignBody = Type.Object({ session: Session, items: Count('items that are on the disk') }, closed);
+const SignBody = Type.Object(
+  {
+    session: Session,
+    items: Type.Integer({ minimum: 0, maximum: NUMBER_MAX, description: 'items that are on the disk' }),
+  },
+  closed,
+);
 const ReceiptsBody = Type.Object(
   { receipts: Type.Unknown({ description: 'one file of the folder receipts' }) },
   closed,
