@@ -132,13 +132,27 @@ describe('a robot whose policy rests', () => {
     expect(faults).toEqual([undefined, 'the runtime is missing', undefined]);
   });
 
+  it('where loading hangs the stand-in drives, and what comes later is closed', async () => {
+    const clock = new ManualClock();
+    const { client, faults, asked } = await setup(clock);
+    const motion = client.navigate(GOAL);
+    const load = await asked(1);
+    await clock.advance(31_000);
+    expect(await motion).toMatchObject({ outcome: 'reached' });
+    expect(faults.at(-1)).toContain('no answer within');
+    const network = new Network();
+    load.resolve(network);
+    await client.state();
+    expect(network.isOpen).toBe(false);
+  });
+
   it('lets go of it three minutes after the last motion, and not while one runs', async () => {
     const clock = new ManualClock();
     const { client, policy, asked } = await setup(clock);
     const network = new Network();
     const motion = client.navigate(GOAL);
     const load = await asked(1);
-    await clock.advance(5 * MINUTE_MS);
+    await clock.advance(20_000);
     load.resolve(network);
     expect(await motion).toMatchObject({ outcome: 'reached' });
     expect(network.isOpen).toBe(true);

@@ -10,6 +10,9 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 
+/** A load that has not ended by then hangs: the stand-in drives, milliseconds. */
+const LOAD_MS = 30_000;
+
 export type RestingParts = {
   readonly clock: Clock;
   /** Of the policy that `load` gives. */
@@ -82,11 +85,17 @@ export class RestingPolicy implements Policy {
   }
 
   async #load(): Promise<void> {
-    const { load, standIn, description } = this.#parts;
+    const { clock, load, standIn, description } = this.#parts;
+    let isLate = false;
+    const loading = load().then((policy) => {
+      if (isLate) void policy.close().catch(() => {});
+      return policy;
+    });
     try {
-      this.#loaded = await load();
+      this.#loaded = await withDeadline(clock, LOAD_MS, loading, 'load policy', description.name);
       this.#fault = undefined;
     } catch (thrown) {
+      isLate = true;
       this.#loaded = standIn;
       this.#fault = EdgeError.from(thrown, 'model.unavailable', 'load policy', description.name).toBody();
     }
