@@ -62,10 +62,10 @@ function answerOf({ id, from: to, method }: Request, isWanted: boolean): FromCel
   const reply = { t: 'response', id, to } as const;
   if (method === METHODS.link.status) return { ...reply, ok: true, body: OFF };
   if (method === METHODS.link.sync) return { ...reply, ok: true, body: { ...OFF, behind: 0 } };
-  const told = { operation: method, subject: 'link' };
+  const about = { operation: method, subject: 'link' };
   if (isWanted) {
     const message = 'this robot has a key of its own since now: its link starts';
-    const error = new EdgeError('cell.unavailable', { ...told, message, hint: 'ask again in a moment' });
+    const error = new EdgeError('cell.unavailable', { ...about, message, hint: 'ask again in a moment' });
     return { ...reply, ok: false, body: error.toBody() };
   }
   if (isForDisk(method)) {
@@ -74,11 +74,11 @@ function answerOf({ id, from: to, method }: Request, isWanted: boolean): FromCel
       'auraison central enrol NAME at central, then auraison link enrol URL --token-file - here; or set link.cert_file, link.cert_key_file and link.key_file, and reload the configuration';
     return {
       ...{ ...reply, ok: false },
-      body: new EdgeError('config.invalid', { ...told, message, hint }).toBody(),
+      body: new EdgeError('config.invalid', { ...about, message, hint }).toBody(),
     };
   }
   const error = new EdgeError('cell.unavailable', {
-    ...{ ...told, message: 'no central is configured: there is no link' },
+    ...{ ...about, message: 'no central is configured: there is no link' },
     hint: 'set link.central_url and reload the configuration',
   });
   return { ...reply, ok: false, body: error.toBody() };
