@@ -55,7 +55,7 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // What measures against the clock runs alone (scripts/testing/lanes.mjs).
-          maxWorkers: PEER_WORKERS,
+          maxWorkers: Number(process.env['TEST_PEER_WORKERS'] ?? PEER_WORKERS),
           sequence: { groupOrder: 1 },
         },
       },

@@ -80,7 +80,7 @@ function missing(peers) {
 async function everything() {
   // What failed and its first words: repeated at the end, since two lanes print at once.
   const failed = [];
-  const run = (name, args) => runLane({ env, say, failed }, name, args);
+  const run = (name, args, more) => runLane({ env, say, failed }, name, args, more);
   // The quick tests need no peers. On a fresh machine those are downloaded and built beside them.
   const [peers, unit] = await Promise.all([installPeers(env, say), runUnit(run)]);
   if (missing(peers)) return 1;

@@ -18,7 +18,6 @@ import { modelsUp } from '../models/daemon-news.ts';
 import { type AppCase, casesOf } from './cases.ts';
 import { faultsText, type GoodPackage } from './read.ts';
 
-const START_MS = 90_000;
 const CASE_S = 120;
 const NODE_TEST_MS = 300_000;
 
@@ -89,7 +88,7 @@ async function onDaemon(
     AURAISON_APPS_DIRS: own,
     AURAISON_APPS_REQUIRE_SIGNED: 'false',
   };
-  const child = await startDaemon({ dataDir, config, env, timeoutMs: START_MS });
+  const child = await startDaemon({ dataDir, config, env });
   try {
     const api = apiClient(loadSettings(config, { ...process.env, ...env }), {});
     if (asksModels) await modelsUp(api, note);

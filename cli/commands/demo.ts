@@ -73,7 +73,7 @@ async function demo(options: DemoOptions, out: Output): Promise<number> {
   );
   const interrupted = onInterrupt();
   const begin = performance.now();
-  const start = () => startDaemon({ dataDir, config: settings.file, env: overrides, timeoutMs: 30_000 });
+  const start = () => startDaemon({ dataDir, config: settings.file, env: overrides });
   let daemon = await start();
   // Its own daemon, also where AURAISON_URL is set.
   const api = apiClient(settings, {});

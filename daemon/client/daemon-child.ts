@@ -7,6 +7,8 @@ import { apiAddress } from './api-client.ts';
 
 /** How long a killed daemon may take to release its data directory, milliseconds. */
 const DYING_MS = 1_000;
+/** The first start on a small or busy host compiles everything: nobody is helped by giving up on it. */
+const START_MS = 120_000;
 
 export type DaemonChild = {
   readonly pid: number;
@@ -28,9 +30,9 @@ export async function startDaemon(options: {
   config: string | undefined;
   /** Added to the environment of this process; undefined removes a variable. */
   env: Readonly<Record<string, string | undefined>>;
-  timeoutMs: number;
+  timeoutMs?: number;
 }): Promise<DaemonChild> {
-  const { dataDir, env } = options;
+  const { dataDir, env, timeoutMs = START_MS } = options;
   const logFile = join(dataDir, 'logs', 'daemon.log');
   const address = join(dataDir, 'run', 'api.json');
   const before = apiAddress(dataDir)?.pid;
@@ -50,7 +52,7 @@ export async function startDaemon(options: {
   const died = new Promise<number>((resolve) =>
     child.once('exit', (code, signal) => resolve(code ?? (signal ? 128 : 1))),
   );
-  await untilListening(child, dataDir, before, logFile, options.timeoutMs);
+  await untilListening(child, dataDir, before, logFile, timeoutMs);
   return {
     pid: child.pid!,
     logFile,

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import { root } from '../install.mjs';
+import { HEAVY } from './heavy.mjs';
+import { PEER_WORKERS } from './workers.mjs';
 
 /** Physics, control and inference against the wall's clock: they have the machine for themselves, at the end. */
 const ALONE = ['test/integration/daemon-arm'];
@@ -21,25 +23,29 @@ export function runUnit(run) {
   return run('unit', ['--project', 'unit*']);
 }
 
-/**
- * The tests with real peers, three at a time (vitest.config.ts), since they wait for their peers half of the time;
- * then some alone.
- */
+/** The tests with real peers: the heavy ones, one at a time, beside the others; then some alone. */
 export async function runWithPeers(run) {
-  const peers = await run('peers', ['--project', 'peers', ...ALONE.map((path) => `--exclude=${path}*`)]);
-  const alone = await run('by the clock', ['--project', 'peers', ...ALONE]);
-  return [peers, alone];
+  const others = [...HEAVY, ...ALONE.map((path) => `${path}*`)].map((path) => `--exclude=${path}`);
+  const light = PEER_WORKERS - 1;
+  const lanes = await Promise.all([
+    run('heavy', ['--project', 'peers', ...HEAVY], {
+      TEST_PEER_WORKERS: '1',
+      TEST_WORKER_OFFSET: `${light}`,
+    }),
+    run('peers', ['--project', 'peers', ...others], { TEST_PEER_WORKERS: `${light}` }),
+  ]);
+  return [...lanes, await run('by the clock', ['--project', 'peers', ...ALONE])];
 }
 
 /** One vitest process; its lines go to `say`, its first words of each failure to `failed`. */
-export function runLane({ env, say, failed }, name, args) {
+export function runLane({ env, say, failed }, name, args, more = {}) {
   const started = Date.now();
   const folder = mkdtempSync(join(tmpdir(), 'auraison-tests-'));
   const report = join(folder, 'report.json');
   return new Promise((resolve) => {
     const child = spawn(vitest, ['run', ...REPORTERS, ...args], {
       cwd: root,
-      env: { ...env, TEST_REPORT_FILE: report },
+      env: { ...env, ...more, TEST_REPORT_FILE: report },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // Whole lines, so that the first words of a failure are found.

@@ -49,7 +49,7 @@ describe('a bundle for a robot', () => {
     const { status, stdout, stderr } = onTheRobot(
       ...['demo', '--once', '--json', '--seed', '3', ...SMALL, '--data-dir', join(directory.path, 'data')],
     );
-    expect(status, stderr).toBe(0);
+    expect(status, `${stdout}${stderr}`).toBe(0);
     expect(JSON.parse(stdout.trim().split('\n').at(-1)!)).toMatchObject({ reached: true, dropped: 0 });
   });
 
@@ -62,7 +62,7 @@ describe('a bundle for a robot', () => {
       place,
       ...['demo', '--once', '--json', '--seed', '3', ...SMALL, '--data-dir', data],
     );
-    expect(status, stderr).toBe(0);
+    expect(status, `${stdout}${stderr}`).toBe(0);
     expect(JSON.parse(stdout.trim().split('\n').at(-1)!)).toMatchObject({ reached: true, dropped: 0 });
     rmSync(join(directory.path, 'lib'), { recursive: true });
   });

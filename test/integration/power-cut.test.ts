@@ -15,6 +15,7 @@ import { imageFolder, LoopImage, loopMountFault } from '../support/loop-image.ts
 /** Half of them at one instant, half while the copy is being written: see LoopImage. */
 const CUTS = 20;
 const MEGABYTES = 512;
+const ROWS_AT_ONCE = 20_000;
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const clock = new SystemClock();
 const fault = loopMountFault();
@@ -176,13 +177,21 @@ async function expectLake(dataDir: string, promised: number | undefined): Promis
   }
 }
 
+/** Seq, hash and length of all events, in parts: an answer has at most LAKE_ANSWER_BYTES_MAX bytes. */
+async function rowsOf(lake: DuckLakeLake) {
+  for (const rows: (readonly unknown[])[] = []; ; ) {
+    const after = Number(rows.at(-1)?.[0] ?? 0);
+    const sql = `SELECT seq, hash, length(payload) FROM events WHERE seq > ${after} ORDER BY seq LIMIT ${ROWS_AT_ONCE}`;
+    const part = await lake.query(sql, { limit: ROWS_AT_ONCE, timeoutMs: 30_000 });
+    rows.push(...part.rows);
+    if (part.rows.length < ROWS_AT_ONCE) return rows;
+  }
+}
+
 /** Every row of the lake can be read and is that of the log, without gaps, up to the cursor. */
 async function expectSame(dataDir: string, lake: DuckLakeLake): Promise<LakeCursor> {
   const cursor = (await lake.cursors()).execution!;
-  const { rows } = await lake.query('SELECT seq, hash, length(payload) FROM events ORDER BY seq', {
-    limit: 100_000,
-    timeoutMs: 30_000,
-  });
+  const rows = await rowsOf(lake);
   const stored = hashesOf(dataDir);
   expect(rows.map(([seq]) => seq)).toEqual(Array.from({ length: cursor.seq }, (_, i) => i + 1));
   expect(rows.filter(([seq, hash]) => stored.get(Number(seq)) !== hash)).toEqual([]);

@@ -23,7 +23,7 @@ export function rosEnvironment(): RosEnv {
   const env = JSON.parse(readFileSync(out.trim().split('\n').at(-1)!, 'utf8')) as RosEnv;
   // A domain of their own: tests of several files, and robots on the same network, do not meet.
   // Files that run at the same time have different numbers of their worker.
-  const worker = Number(process.env['VITEST_POOL_ID'] ?? 1);
+  const worker = Number(process.env['VITEST_POOL_ID'] ?? 1) + Number(process.env['TEST_WORKER_OFFSET'] ?? 0);
   const domain =
     1 + (process.pid % Math.floor(DOMAINS / PEER_WORKERS)) * PEER_WORKERS + (worker % PEER_WORKERS);
   return {

@@ -24,6 +24,5 @@ export async function daemonIfNone(
     dataDir: settings.dataDir,
     config: settings.file,
     env: { AURAISON_ROBOT_SOURCE: 'none', AURAISON_API_PORT: '0', AURAISON_ZENOH_ENABLED: 'false', ...env },
-    timeoutMs: 30_000,
   });
 }

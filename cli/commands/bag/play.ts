@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { PlayState } from '../../../contract/bag-messages.ts';
+import { EdgeError } from '../../../contract/core.ts';
 import type { ApiClient } from '../../../daemon/client/api-client.ts';
 import { action } from '../../context.ts';
 import type { Output } from '../../output.ts';
@@ -26,6 +27,8 @@ type Flags = {
 };
 
 const LOOK_MS = 100;
+/** How long a daemon of this command's own may take an order for an old one. */
+const OWN_START_MS = 10_000;
 const NOTE_MS = 2_000;
 /** The default rate of rosbag2. */
 const CLOCK_HZ = 40;
@@ -72,7 +75,7 @@ Examples:
         const env: Record<string, string> = request.to === 'zenoh' ? { AURAISON_ZENOH_ENABLED: 'true' } : {};
         const daemon = await daemonIfNone(api, settings, out.note, env);
         try {
-          const state = await play(api, request, out);
+          const state = await play(api, request, out, daemon !== undefined);
           const segments = request.to === 'bus' ? await seal(api) : [];
           if (state.state === 'failed') out.note(`auraison: ${path}: ${state.reason}`);
           out.result({ ...state, segments }, () =>
@@ -119,8 +122,25 @@ function rateOf(text: string): number {
   throw wrongValue('--rate', text, 'a number above 0 and up to 1000, or max,');
 }
 
-async function play(api: ApiClient, request: object, out: Output): Promise<PlayState> {
-  let state = await api.post<PlayState>('/v1/plays', request);
+/**
+ * The first state of a play. A daemon that stood still as it started refuses what may be an old order: where it is this
+ * command's own, nobody else can have ordered a stop meanwhile, and the order is sent again.
+ */
+async function begun(api: ApiClient, request: object, isOwn: boolean): Promise<PlayState> {
+  const end = performance.now() + OWN_START_MS;
+  for (;;) {
+    try {
+      return await api.post<PlayState>('/v1/plays', request);
+    } catch (error) {
+      const isLate = error instanceof EdgeError && error.code === 'command.expired';
+      if (!isOwn || !isLate || performance.now() > end) throw error;
+      await new Promise((done) => setTimeout(done, LOOK_MS));
+    }
+  }
+}
+
+async function play(api: ApiClient, request: object, out: Output, isOwn: boolean): Promise<PlayState> {
+  let state = await begun(api, request, isOwn);
   const at = `/v1/plays/${state.play_id}`;
   if (state.withheld.length > 0) {
     out.note(
