@@ -7,7 +7,7 @@ import { apiAddress } from './api-client.ts';
 
 /** How long a killed daemon may take to release its data directory, milliseconds. */
 const DYING_MS = 1_000;
-/** The first start on a small or busy host compiles everything: nobody is helped by giving up on it. */
+/** The first start on a small or busy host compiles everything, and giving up on it helps no one. */
 const START_MS = 120_000;
 
 export type DaemonChild = {

@@ -1,5 +1,5 @@
-// Tests that keep both processors busy by themselves: one of them at a time, in a lane of their own. Side by side they
-// starve one another, and whatever runs beside them, until deadlines of minutes are too short.
+// Each of these keeps both processors busy: one at a time, in a lane of their own. Side by side they starve one another,
+// and whatever runs beside them, until deadlines of minutes are too short.
 export const HEAVY = [
   'test/integration/bundle.test.ts',
   'test/integration/engine-vllm.test.ts',

@@ -124,7 +124,7 @@ function rateOf(text: string): number {
 
 /**
  * The first state of a play. A daemon that stood still as it started refuses what may be an old order: where it is this
- * command's own, nobody else can have ordered a stop meanwhile, and the order is sent again.
+ * command's own, no one else can have ordered a stop meanwhile, and the order is sent again.
  */
 async function begun(api: ApiClient, request: object, isOwn: boolean): Promise<PlayState> {
   const end = performance.now() + OWN_START_MS;
