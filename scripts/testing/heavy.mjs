@@ -1,5 +1,8 @@
-// Each of these keeps both processors busy: one at a time, in a lane of their own. Side by side they starve one another,
-// and whatever runs beside them, until deadlines of minutes are too short.
+// Which files of tests with peers run beside which others.
+/**
+ * Each of these keeps both processors busy: one at a time. Side by side they starve one another, and whatever runs beside
+ * them, until deadlines of minutes are too short.
+ */
 export const HEAVY = [
   'test/integration/bundle.test.ts',
   'test/integration/engine-vllm.test.ts',
@@ -18,3 +21,25 @@ export const HEAVY = [
   'test/simulation/mazes.test.ts',
   'test/simulation/shutdown.test.ts',
 ];
+/** A file without a known time, seconds. */
+const UNLISTED_S = 1;
+
+/**
+ * Two lists of these files that take about the same time by `seconds`: all heavy ones, and others beside which they run.
+ * The lighter list is filled with the longest of the other that fit.
+ */
+export function inTwo(files, seconds) {
+  const of = (file) => seconds[file] ?? UNLISTED_S;
+  const first = files.filter((file) => HEAVY.includes(file));
+  const rest = files.filter((file) => !HEAVY.includes(file)).toSorted((a, b) => of(b) - of(a));
+  let ahead = rest.reduce((sum, file) => sum + of(file), 0) - first.reduce((sum, file) => sum + of(file), 0);
+  const second = [];
+  for (const file of rest) {
+    if (2 * of(file) > ahead) second.push(file);
+    else {
+      first.push(file);
+      ahead -= 2 * of(file);
+    }
+  }
+  return [first, second];
+}

@@ -1,13 +1,13 @@
 // Which tests run in one process of vitest (a lane), and how it runs.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import { root } from '../install.mjs';
-import { HEAVY } from './heavy.mjs';
-import { PEER_WORKERS } from './workers.mjs';
+import { inTwo } from './heavy.mjs';
+import { secondsOfFiles } from './seconds.mjs';
 
 /** Physics, control and inference against the wall's clock: they have the machine for themselves, at the end. */
 const ALONE = ['test/integration/daemon-arm'];
@@ -23,18 +23,25 @@ export function runUnit(run) {
   return run('unit', ['--project', 'unit*']);
 }
 
-/** The tests with real peers: the heavy ones, one at a time, beside the others; then some alone. */
+/** The tests with real peers in two lanes of one file at a time, the heavy ones in the first; then some alone. */
 export async function runWithPeers(run) {
-  const others = [...HEAVY, ...ALONE.map((path) => `${path}*`)].map((path) => `--exclude=${path}`);
-  const light = PEER_WORKERS - 1;
+  const [first, second] = inTwo(peerFiles(), secondsOfFiles());
+  const one = (offset) => ({ TEST_PEER_WORKERS: '1', TEST_WORKER_OFFSET: `${offset}` });
   const lanes = await Promise.all([
-    run('heavy', ['--project', 'peers', ...HEAVY], {
-      TEST_PEER_WORKERS: '1',
-      TEST_WORKER_OFFSET: `${light}`,
-    }),
-    run('peers', ['--project', 'peers', ...others], { TEST_PEER_WORKERS: `${light}` }),
+    run('heavy and others', ['--project', 'peers', ...first], one(0)),
+    run('the others', ['--project', 'peers', ...second], one(1)),
   ]);
   return [...lanes, await run('by the clock', ['--project', 'peers', ...ALONE])];
+}
+
+/** All files of tests with peers but those that run alone, from the root. */
+export function peerFiles() {
+  return ['test/integration', 'test/simulation'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true })
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => `${folder}/${name}`)
+      .filter((path) => !ALONE.some((alone) => path.startsWith(alone))),
+  );
 }
 
 /** One vitest process; its lines go to `say`, its first words of each failure to `failed`. */

@@ -115,7 +115,7 @@ type Answer = { id?: number; sum?: number; accepted?: boolean; status?: number; 
 
 describe('a host that dies or hangs', () => {
   for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
-    it(`(${signal}) ends its calls and goals, and serves again by itself`, { timeout: 180_000 }, async () => {
+    it(`(${signal}) ends its calls and goals, and serves again by itself`, { timeout: 400_000 }, async () => {
       const node = peer('serve');
       const caller = peer('call', '/edge/add', '/edge/count');
       const { host } = await open();

@@ -139,7 +139,8 @@ it('100 ms ± 30 ms delay, 5 % loss, 2 Mbit/s: small topics below a second besid
     async () => (await told(daemon)).routes.every(({ state }) => state === 'up'),
     'every route says that it is up',
   );
-  expect(isBalanced(ofRoutes((await told(daemon)).ledger))).toBe(true);
+  // What is on its way at the moment of a look is not counted as forwarded yet.
+  await until(async () => isBalanced(ofRoutes((await told(daemon)).ledger)), 'every sample is accounted for');
 }, 600_000);
 
 it('a router killed 20 times: every route resumes alone, none is silently dead', async () => {
@@ -183,6 +184,7 @@ it('a router killed 20 times: every route resumes alone, none is silently dead',
     async () => (await told(daemon)).routes.every(({ state }) => state === 'up'),
     'every route says that it is up',
   );
-  expect(isBalanced(ofRoutes((await told(daemon)).ledger))).toBe(true);
+  // What is on its way at the moment of a look is not counted as forwarded yet.
+  await until(async () => isBalanced(ofRoutes((await told(daemon)).ledger)), 'every sample is accounted for');
   expect(await daemon.pidOf('execution')).toBe(execution);
 }, 600_000);

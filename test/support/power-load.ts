@@ -52,7 +52,7 @@ async function appendForever(stream: number): Promise<void> {
   for (let n = 0; ; n++) {
     const facts = { text: 'x'.repeat((n * 37) % 900) };
     await append([{ kind: 'run.phase', payload: { phase: 'load', reason: `${stream}.${n}`, facts } }]);
-    await pause(clock, 5);
+    await pause(clock, 15);
   }
 }
 

@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { HEAVY, inTwo } from '../../scripts/testing/heavy.mjs';
+import { peerFiles } from '../../scripts/testing/lanes.mjs';
+
+const seconds: Record<string, number> = JSON.parse(
+  readFileSync(join(import.meta.dirname, '..', '..', 'scripts', 'testing', 'seconds.json'), 'utf8'),
+);
+const sum = (files: readonly string[]) => files.reduce((all, file) => all + (seconds[file] ?? 1), 0);
+
+it('each file with peers runs once, the heavy ones one at a time, in two lanes of the same length', () => {
+  const files = peerFiles();
+  const [first, second] = inTwo(files, seconds);
+  expect([...first, ...second].toSorted()).toEqual(files.toSorted());
+  expect(HEAVY.filter((file) => !first.includes(file))).toEqual([]);
+  expect(Math.abs(sum(first) - sum(second))).toBeLessThan(0.05 * sum(files));
+});
