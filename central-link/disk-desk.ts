@@ -17,7 +17,7 @@ import type { CustodyBook } from './custody-book.ts';
 import type { DiskIdentity } from './disk-identity.ts';
 import { DiskPlan } from './disk-plan.ts';
 import type { DiskReceiptDesk } from './disk-receipts.ts';
-import { DiskSession } from './disk-session.ts';
+import { DiskSession, exportEnded } from './disk-session.ts';
 import type { EgressGuard } from './egress-guard.ts';
 import { LANE_ORDER } from './event-lane.ts';
 import type { LinkFiles } from './object-sender.ts';
@@ -115,11 +115,7 @@ export class DiskDesk {
   #session(id: string): DiskSession {
     this.#stayOpen();
     if (this.#open?.id === id) return this.#open.session;
-    throw new EdgeError('api.not_found', {
-      ...{ operation: 'export to disk', subject: id },
-      message: 'this export ended: the daemon restarted, or another export started',
-      hint: 'run the same command again: it continues with what is on the disk',
-    });
+    throw exportEnded();
   }
 
   /** A client that went away holds no logs open. */

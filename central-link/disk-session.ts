@@ -33,6 +33,7 @@ export class DiskSession {
   #listBytes = 0;
   #isFull = false;
   #isEnded = false;
+  #isClosed = false;
   #busy: Promise<unknown> = Promise.resolve();
 
   constructor(parts: DiskSessionParts) {
@@ -43,7 +44,10 @@ export class DiskSession {
   next(): Promise<DiskNext> {
     const step = this.#busy.then(() => this.#next());
     this.#busy = step.catch(() => {});
-    return step;
+    // Whatever a log that is closed under a step says: the export is over.
+    return step.catch((error: unknown) => {
+      throw this.#isClosed ? exportEnded() : error;
+    });
   }
 
   /** Throws `api.not_found`: it is not one of the last item; `link.refused`: the file changed meanwhile. */
@@ -87,11 +91,13 @@ export class DiskSession {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#last = undefined;
     this.#parts.close();
   }
 
   async #next(): Promise<DiskNext> {
+    if (this.#isClosed) throw exportEnded();
     if (this.#isEnded) return { state: 'end', left: this.#left() };
     if (
       this.#listBytes >= LIMITS.LINK_DISK_LIST_BYTES_MAX ||
@@ -130,6 +136,15 @@ function viewOf(item: DiskItem): Omit<NonNullable<DiskNext['item']>, 'number'> {
   return tree === undefined
     ? { ...facts, piece: object.root }
     : { ...facts, tree, part_bytes: object.part_bytes };
+}
+
+/** A client asks an export that another one, its own silence or the end of the daemon has closed. */
+export function exportEnded(): EdgeError {
+  return new EdgeError('api.not_found', {
+    ...{ operation: 'export to disk', subject: 'export' },
+    message: 'this export ended: the daemon restarted, or another export started',
+    hint: 'run the same command again: it continues with what is on the disk',
+  });
 }
 
 function notFound(message: string): EdgeError {

@@ -32,6 +32,7 @@ import { StopWatch } from '../runtime/robot/stop-watch.ts';
 import { TakeoverWatch } from '../runtime/robot/takeover-watch.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
 import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
+import { stoppingAnswers } from '../runtime/tools/stopping-answers.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
@@ -208,7 +209,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       approvals: runtime.approvals,
       governance,
       config: makeConfigDesk(settings, { bus, clock }, process.env),
-      questions: house.questions,
+      questions: stoppingAnswers(house.questions, (...order) => runtime.control.stops.refuse(...order)),
       skills: house.skills,
       ...(extensions ? { extensions } : {}),
       apps: packages,

@@ -9,6 +9,7 @@ const TO_RUN: ReadonlySet<string | undefined> = new Set([
   ...['/v1/runs/:id/messages', '/v1/runs/:id/fork'],
   ...['messages', 'steer', 'follow-up'].map((word) => `/v1/sessions/:id/${word}`),
 ]);
+const ANSWER = '/v1/questions/:questionId/answer';
 const PARTS_MAX = 16;
 
 /** Whether a request to this path is an order to stop in words: nothing refuses it for its time or for its connection. */
@@ -18,9 +19,10 @@ export function saysStop(url: string | undefined, body: unknown): boolean {
 }
 
 function wordsTo(url: string | undefined, body: unknown): unknown {
-  const { text, words, params, message, method, type, attended } = fieldsOf(body);
+  const { text, words, answer, params, message, method, type, attended } = fieldsOf(body);
   if (TO_RUN.has(url)) return text;
   if (url === '/v1/ask') return words;
+  if (url === ANSWER) return answer;
   if (url === '/v1/sessions') return text ?? fieldsOf(params)['words'];
   if (url === '/v1/intents')
     return attended === true || type === 'robot/chat' ? fieldsOf(params)['words'] : undefined;

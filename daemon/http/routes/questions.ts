@@ -3,6 +3,7 @@ import { EdgeError, type Question } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { saysStop } from '../says-stop.ts';
 import { errors } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -71,6 +72,7 @@ export function questionRoutes(app: FastifyInstance, { questions }: HttpPorts): 
         body: AnswerBody,
         response: { 200: QuestionView, ...errors },
       },
+      config: { stopsWith: (body) => saysStop('/v1/questions/:questionId/answer', body) },
     },
     async (request) => {
       const { questionId } = request.params as Static<typeof Params>;
