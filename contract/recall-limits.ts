@@ -11,6 +11,8 @@ export const RECALL_LIMITS = {
   ANSWER_BYTES_MAX: 48 * 1024,
   /** Time of one question, milliseconds: reading what is new, vectors of it, and the search. */
   ASK_MS: 15_000,
+  /** Questions of a guest tenant in a minute: each is recorded with its answer, and searches what the robot remembers. */
+  GUEST_PER_MINUTE: 30,
 } as const;
 
 /** What may be found, by where it comes from. Ids of texts start with it, so that none replaces one of another kind. */

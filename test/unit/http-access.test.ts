@@ -156,6 +156,19 @@ describe('the history judged again', () => {
 });
 
 describe('a guest', () => {
+  it('asks what the robot remembers 30 times a minute at most; its owner as often as wanted', async () => {
+    await start();
+    const ask = async (who: string) =>
+      (await rig.post('/v1/recall', { question: 'the door' }, as(who))).status;
+    const many = async (who: string) => {
+      const statuses: number[] = [];
+      for (let i = 0; i < 31; i++) statuses.push(await ask(who));
+      return statuses.filter((status) => status !== 200);
+    };
+    expect(await many('guest')).toEqual([429]);
+    expect(await many('vera')).toEqual([]);
+  });
+
   it('finds and touches no runs of others, and reads no events of theirs', async () => {
     await start();
     expect(await (await rig.get('/v1/runs', as('guest'))).json()).toEqual({ runs: [] });

@@ -374,20 +374,6 @@ describe('a disk that lies', () => {
     await expect(sign(1)).rejects.toMatchObject({ hint: /run the same command again/ });
   });
 
-  it('an export whose logs another one closes under its step says that it ended', async () => {
-    const robot = await makeRobot('r1');
-    await robot.log('runtime', 5_000);
-    const open = () => robot.ask<{ session: string }>(METHODS.link.diskOpen, { lanes: [], all: false });
-    const { session } = await open();
-    const steps = Array.from({ length: 4 }, () => robot.ask(METHODS.link.diskNext, { session }));
-    const settled = Promise.allSettled(steps);
-    await open();
-    for (const step of await settled)
-      if (step.status === 'rejected')
-        expect(step.reason).toMatchObject({ code: 'api.not_found', hint: /run the same command again/ });
-    expect((await settled).at(-1)!.status).toBe('rejected');
-  });
-
   it('no private key is on it', async () => {
     const robot = await makeRobot('r1');
     await robot.log('runtime', 10);

@@ -12,6 +12,7 @@ import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { OWNER } from '../access.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { PerMinute } from '../per-minute.ts';
 import { CancelBody, errors, NoQuery, RunParams } from '../schemas.ts';
 
 /** Longest wait for a rebuilt index; the work continues after that. */
@@ -89,7 +90,18 @@ const StatusView = Type.Object({
 });
 
 /** Texts that are found again: what was said, noted, decided and written, by words and by meaning. */
-export function recallRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+export function recallRoutes(app: FastifyInstance, { bus, clock }: HttpPorts): void {
+  const guests = new PerMinute(clock, RECALL_LIMITS.GUEST_PER_MINUTE);
+  /** Throws `quota.exceeded`. */
+  const count = ({ all, tenant }: RecallAsker) => {
+    const s = all ? 0 : guests.take(tenant);
+    if (s === 0) return;
+    throw new EdgeError('quota.exceeded', {
+      ...{ operation: 'recall', subject: tenant },
+      message: `a guest asks at most ${RECALL_LIMITS.GUEST_PER_MINUTE} times a minute`,
+      hint: `again in ${s} s`,
+    });
+  };
   app.post(
     '/v1/recall',
     {
@@ -104,12 +116,14 @@ export function recallRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     },
     async (request) => {
       const { question, kinds, limit, within_s } = request.body as Static<typeof RecallBody>;
+      const by = askerOf(request);
+      count(by);
       const answer = await bus.request('memory', METHODS.memory.recall, {
         question,
         ...(kinds === undefined ? {} : { kinds: [...new Set(kinds)] }),
         ...(limit === undefined ? {} : { limit }),
         ...(within_s === undefined ? {} : { withinS: within_s }),
-        by: askerOf(request),
+        by,
       });
       return { recall_id: answer.recallId, at_ns: answer.at, ...shown(answer) };
     },
@@ -130,6 +144,7 @@ export function recallRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     async (request) => {
       const { id } = request.params as Static<typeof RunParams>;
       const body = { recallId: id, by: askerOf(request) };
+      count(body.by);
       const { recorded, same, differences, now } = await bus.request(
         'memory',
         METHODS.memory.recallAgain,
