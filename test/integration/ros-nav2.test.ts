@@ -85,16 +85,24 @@ async function reached(goal: object): Promise<Motion> {
   }
 }
 
-/** A motion on its way: navigation has the goal and the base obeys it. */
+/** A motion on its way: navigation has the goal and the base obeys it. One that ended before that is sent again. */
 async function onTheWay(pose = FAR) {
-  const [lines, told] = [nav2.lines.length, base.lines.length];
-  const motion = post('/v1/robot/navigate', { pose, timeout_ms: 100_000 }).then(
-    (result) => ({ result, answered: monotonic() }),
-    (error: unknown) => ({ error, answered: monotonic() }),
-  );
-  await nav2.line<Line>((line) => line.goal !== undefined, 30_000, lines);
-  await base.line<Command>((line) => 't' in line && line.linear > 0.2, 30_000, told);
-  return { motion, lines };
+  for (let tries = 1; ; tries++) {
+    const [lines, told] = [nav2.lines.length, base.lines.length];
+    const motion = post('/v1/robot/navigate', { pose, timeout_ms: 100_000 }).then(
+      (result) => ({ result, answered: monotonic() }),
+      (error: unknown) => ({ error, answered: monotonic() }),
+    );
+    const moving = nav2
+      .line<Line>((line) => line.goal !== undefined, 90_000, lines)
+      .then(() => base.line<Command>((line) => 't' in line && line.linear > 0.2, 90_000, told));
+    moving.catch(() => {});
+    const first = await Promise.race([moving, motion]);
+    if ('t' in first) return { motion, lines };
+    const how = JSON.stringify(first);
+    if (tries === 3) throw new Error(`no motion is on its way: ${how}`);
+    process.stderr.write(`nav2: not on its way, once more: ${how}\n`);
+  }
 }
 
 /** Every navigation there was, also those that were killed. */
