@@ -25,20 +25,21 @@ export const HEAVY = [
 const UNLISTED_S = 1;
 
 /**
- * Two lists of these files that take about the same time by `seconds`: all heavy ones, and others beside which they run.
- * The lighter list is filled with the longest of the other that fit.
+ * The files of two lanes that take about the same time by `seconds`: one runs a file at a time, all heavy ones among them;
+ * the other runs two at a time, beside it. Where the heavy ones are too few, the first has the longest others that fit.
  */
 export function inTwo(files, seconds) {
   const of = (file) => seconds[file] ?? UNLISTED_S;
+  const sum = (some) => some.reduce((all, file) => all + of(file), 0);
   const first = files.filter((file) => HEAVY.includes(file));
   const rest = files.filter((file) => !HEAVY.includes(file)).toSorted((a, b) => of(b) - of(a));
-  let ahead = rest.reduce((sum, file) => sum + of(file), 0) - first.reduce((sum, file) => sum + of(file), 0);
+  let ahead = sum(rest) / 2 - sum(first);
   const second = [];
   for (const file of rest) {
-    if (2 * of(file) > ahead) second.push(file);
+    if (1.5 * of(file) > ahead) second.push(file);
     else {
       first.push(file);
-      ahead -= 2 * of(file);
+      ahead -= 1.5 * of(file);
     }
   }
   return [first, second];

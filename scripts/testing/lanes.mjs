@@ -8,6 +8,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { root } from '../install.mjs';
 import { inTwo } from './heavy.mjs';
 import { secondsOfFiles } from './seconds.mjs';
+import { PEER_WORKERS } from './workers.mjs';
 
 /** Physics, control and inference against the wall's clock: they have the machine for themselves, at the end. */
 const ALONE = ['test/integration/daemon-arm'];
@@ -23,13 +24,14 @@ export function runUnit(run) {
   return run('unit', ['--project', 'unit*']);
 }
 
-/** The tests with real peers in two lanes of one file at a time, the heavy ones in the first; then some alone. */
+/** The tests with real peers: the heavy ones, one at a time, beside the others; then some alone. */
 export async function runWithPeers(run) {
   const [first, second] = inTwo(peerFiles(), secondsOfFiles());
-  const one = (offset) => ({ TEST_PEER_WORKERS: '1', TEST_WORKER_OFFSET: `${offset}` });
+  const light = PEER_WORKERS - 1;
+  const heavyEnv = { TEST_PEER_WORKERS: '1', TEST_WORKER_OFFSET: `${light}` };
   const lanes = await Promise.all([
-    run('heavy and others', ['--project', 'peers', ...first], one(0)),
-    run('the others', ['--project', 'peers', ...second], one(1)),
+    run('heavy', ['--project', 'peers', ...first], heavyEnv),
+    run('peers', ['--project', 'peers', ...second], { TEST_PEER_WORKERS: `${light}` }),
   ]);
   return [...lanes, await run('by the clock', ['--project', 'peers', ...ALONE])];
 }
