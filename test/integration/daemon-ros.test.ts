@@ -292,11 +292,13 @@ describe('without any ROS', () => {
     const { status: code, stdout } = auraison(['status', '--data-dir', daemon.dataDir]);
     expect(code).toBe(0);
     expect(stdout).toContain('no ROS 2 installation is sourced');
-    const degraded = (await allEvents(daemon.api)).filter(({ kind }) => kind === 'cell.degraded');
-    expect(degraded).toHaveLength(1);
-    expect(degraded[0]!.payload).toMatchObject({
-      error: { code: 'ros.unavailable', hint: expect.stringContaining('setup.bash') },
-    });
+    // A host that starves degrades other parts too.
+    const degraded = (await allEvents(daemon.api)).flatMap((event) =>
+      event.kind === 'cell.degraded' && event.payload.error?.code === 'ros.unavailable'
+        ? [event.payload.error]
+        : [],
+    );
+    expect(degraded).toMatchObject([{ hint: expect.stringContaining('setup.bash') }]);
     expect(await daemon.stop()).toBe(0);
   });
 });
