@@ -150,7 +150,9 @@ describe('a stream that goes wrong', () => {
       response.on('drain', pour);
       pour();
     };
-    await expect(ask(plain)).rejects.toMatchObject({
+    // What cuts is the size, also where a busy host takes its time.
+    const patient = { times: { firstTokenMs: 60_000, stallMs: 60_000 } };
+    await expect(ask(plain, {}, patient)).rejects.toMatchObject({
       code: 'model.failed',
       message: expect.stringMatching(/more than/),
     });
@@ -159,7 +161,7 @@ describe('a stream that goes wrong', () => {
     const packed: Script = (_asked, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).end(bomb);
     };
-    await expect(ask(packed)).rejects.toMatchObject({
+    await expect(ask(packed, {}, patient)).rejects.toMatchObject({
       code: 'model.failed',
       message: expect.stringMatching(/larger than/),
     });
