@@ -180,7 +180,8 @@ export class HttpServer {
       bodyLimit: LIMITS.API_BODY_BYTES_MAX,
       requestTimeout: LIMITS.API_REQUEST_MS,
       connectionTimeout: this.#config.stalledMs ?? LIMITS.API_STALLED_MS,
-      // Longer than a client computes between two calls: one that sends as its connection ends does not know what became of it.
+      // Longer than a client computes between two calls: one whose connection ends as it sends does not know whether its
+      // request arrived.
       keepAliveTimeout: 30_000,
       forceCloseConnections: 'idle',
       exposeHeadRoutes: false,

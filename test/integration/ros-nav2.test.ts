@@ -77,7 +77,7 @@ async function standsSince(answered: number): Promise<void> {
 }
 
 /** The peers of a host that starves are silent at times, and the robot is stopped for it: sent again then. */
-async function reached(goal: object): Promise<Motion> {
+async function navigated(goal: object): Promise<Motion> {
   for (let tries = 1; ; tries++) {
     const motion = await post('/v1/robot/navigate', goal);
     if (motion.outcome !== 'stuck' || tries === 3) return motion;
@@ -163,7 +163,7 @@ describe('a robot that navigates by Nav2', () => {
   });
 
   it('goes to a place, by places on the way, and by behaviours, and stands when it says so', async () => {
-    const there = await reached({ pose: NEAR, tolerance_m: 0.3 });
+    const there = await navigated({ pose: NEAR, tolerance_m: 0.3 });
     await standsSince(monotonic());
     expect(there).toMatchObject({ outcome: 'reached' });
     expect(Math.hypot(there.pose!.x - NEAR.x, there.pose!.y - NEAR.y)).toBeLessThan(0.3);

@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { HEAVY, inTwo } from '../../scripts/testing/heavy.mjs';
 import { peerFiles } from '../../scripts/testing/lanes.mjs';
+import { secondsOfFiles } from '../../scripts/testing/seconds.mjs';
 
-const seconds: Record<string, number> = JSON.parse(
-  readFileSync(join(import.meta.dirname, '..', '..', 'scripts', 'testing', 'seconds.json'), 'utf8'),
-);
+const seconds = secondsOfFiles();
 const sum = (files: readonly string[]) => files.reduce((all, file) => all + (seconds[file] ?? 1), 0);
 
 it('each file with peers runs once, the heavy ones one at a time, in lanes of the same length', () => {
