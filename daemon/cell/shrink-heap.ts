@@ -49,6 +49,6 @@ export function startIsOver(): void {
 }
 
 // The control thread, which must not stand still when a robot drives, does it itself before it starts.
-const ownCare = process.argv[1]?.endsWith('control-main.ts') === true;
+const ownCare = /control-main\.(?:ts|mjs)$/.test(process.argv[1] ?? '');
 const place = (process.pid + threadId) % PLACES;
 setTimeout(startIsOver, AFTER_START_MS + place * PLACE_MS).unref(); // tidy: allowed, there is no clock before there is a cell

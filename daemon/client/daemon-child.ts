@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { EdgeError } from '../../contract/core.ts';
 import { daemonOf, makeDirectory, unusableDataDir } from '../supervisor/data-lock.ts';
 import { apiAddress } from './api-client.ts';
@@ -18,7 +19,7 @@ export type DaemonChild = {
   stop(): Promise<number>;
 };
 
-const ENTRY = join(import.meta.dirname, '..', 'main.ts');
+const ENTRY = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 /**
  * Starts the daemon as a process of its own and resolves when its API listens. Its log goes to a file in the

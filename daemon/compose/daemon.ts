@@ -58,7 +58,7 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
     config.daemon.cells === 'inline'
       ? inlineCell(held)
       : forkCell(
-          entry('../cell-main.ts'),
+          fileURLToPath(new URL('../cell-main.ts', import.meta.url)),
           () => [JSON.stringify(held.current)],
           (name) => processOf(name, held.current.config),
         );
@@ -101,7 +101,7 @@ function makeSim(settings: Settings, clock: SystemClock, log: ReturnType<typeof 
     command: process.execPath,
     args: [
       ...CELL_FLAGS,
-      entry('../../sim/host.ts'),
+      fileURLToPath(new URL('../../sim/host.ts', import.meta.url)),
       ...[
         '--socket',
         socket,
@@ -149,8 +149,4 @@ function inlineCell(held: { readonly current: Settings }): SpawnCell {
       kill: () => void host.stop('killed'),
     };
   };
-}
-
-function entry(relative: string): string {
-  return fileURLToPath(new URL(relative, import.meta.url));
 }
