@@ -58,6 +58,18 @@ export function childrenOf(pid: number): number[] {
   return found.flatMap((child) => [child, ...childrenOf(child)]);
 }
 
+/** What `look` gives; undefined where the process ended meanwhile, as the engine of a lake at rest does. */
+export function whileAlive<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A process that ends between two reads of /proc is no longer there (ENOENT) or cannot be read (ESRCH).
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
 /** The title of a process, as `ps` shows it. */
 export function titleOf(pid: number): string {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
