@@ -5,9 +5,9 @@ import { parseArgs } from 'node:util';
 import { startDaemon } from './support/daemon-under-test.ts';
 import {
   childrenOf,
-  cpuSeconds,
   memoryAlone,
   memoryOf,
+  ownCpuSeconds,
   titleOf,
   whileAlive,
 } from './support/process-memory.ts';
@@ -75,7 +75,7 @@ async function measure(cells: 'forked' | 'inline'): Promise<Idle> {
         pids.flatMap((pid) => {
           const was = whileAlive(() => ({
             title: titleOf(pid),
-            cpuS: cpuSeconds(pid),
+            cpuS: ownCpuSeconds(pid),
             threads: threadsOf(pid),
           }));
           return was ? [[pid, was] as const] : [];
@@ -114,7 +114,7 @@ function heldBy(pid: number, was: Was, seconds: number): Held {
   const threads = Object.entries(threadsOf(pid)).map(
     ([name, s]) => [name, (100 * (s - (was.threads[name] ?? 0))) / seconds] as const,
   );
-  const cpuPercent = (100 * (cpuSeconds(pid) - was.cpuS)) / seconds;
+  const cpuPercent = (100 * (ownCpuSeconds(pid) - was.cpuS)) / seconds;
   const facts = { cpuPercent, threads: Object.fromEntries(threads), mapped: mappedBy(pid) };
   return { title: isRobot(pid) ? 'sim' : titleOf(pid), ...memoryOf(pid), ...facts };
 }

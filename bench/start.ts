@@ -10,6 +10,7 @@ import {
   cpuSeconds,
   memoryAlone,
   memoryOf,
+  ownCpuSeconds,
   titleOf,
   whileAlive,
 } from './support/process-memory.ts';
@@ -59,7 +60,7 @@ async function measure(dataDir: string, cacheDir: string): Promise<Start> {
 async function idle({ pid }: DaemonUnderTest): Promise<Idle> {
   const named = namesOf([pid, ...childrenOf(pid)]);
   const times = () =>
-    new Map([...named].map(([name, one]) => [name, whileAlive(() => cpuSeconds(one))] as const));
+    new Map([...named].map(([name, one]) => [name, whileAlive(() => ownCpuSeconds(one))] as const));
   // What is done once after the start, such as collecting garbage and closing the lake, is not idling.
   await new Promise((resolve) => setTimeout(resolve, idleMs / 2));
   const [before, began] = [times(), performance.now()];
