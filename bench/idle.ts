@@ -3,7 +3,14 @@ import { loadavg, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startDaemon } from './support/daemon-under-test.ts';
-import { childrenOf, cpuSeconds, memoryAlone, memoryOf, titleOf } from './support/process-memory.ts';
+import {
+  childrenOf,
+  memoryAlone,
+  memoryOf,
+  ownCpuSeconds,
+  titleOf,
+  whileAlive,
+} from './support/process-memory.ts';
 
 /**
  * What each process of an idle daemon holds, by the file that a page is mapped from, and which of its threads computes;
@@ -40,6 +47,8 @@ type Idle = {
   readonly pss: number;
   readonly alone: number;
   readonly cpuPercent: number;
+  /** Processes that ended while it was measured: they are not counted. */
+  readonly ended: readonly string[];
   readonly load: number;
 };
 
@@ -62,25 +71,33 @@ async function measure(cells: 'forked' | 'inline'): Promise<Idle> {
     try {
       await wait(Number(flags.settle));
       const pids = [daemon.pid, ...childrenOf(daemon.pid)];
-      const before = new Map(pids.map((pid) => [pid, { cpuS: cpuSeconds(pid), threads: threadsOf(pid) }]));
+      const before = new Map(
+        pids.flatMap((pid) => {
+          const was = whileAlive(() => ({
+            title: titleOf(pid),
+            cpuS: ownCpuSeconds(pid),
+            threads: threadsOf(pid),
+          }));
+          return was ? [[pid, was] as const] : [];
+        }),
+      );
       const began = performance.now();
       await wait(Number(flags.seconds));
       const seconds = (performance.now() - began) / 1e3;
-      const held = pids.map((pid) => {
-        const was = before.get(pid)!;
-        const threads = Object.entries(threadsOf(pid)).map(
-          ([name, s]) => [name, (100 * (s - (was.threads[name] ?? 0))) / seconds] as const,
-        );
-        const cpuPercent = (100 * (cpuSeconds(pid) - was.cpuS)) / seconds;
-        const facts = { cpuPercent, threads: Object.fromEntries(threads), mapped: mappedBy(pid) };
-        return { title: isRobot(pid) ? 'sim' : titleOf(pid), ...memoryOf(pid), ...facts };
-      });
+      const now = [...before].map(([pid, was]) => ({
+        pid,
+        was,
+        held: whileAlive(() => heldBy(pid, was, seconds)),
+      }));
+      const held = now.flatMap((one) => one.held ?? []);
+      const alive = now.flatMap(({ pid, held }) => (held ? [pid] : []));
       const counted = held.filter(({ title }) => title !== 'sim');
       return {
         ...{ readyMs: daemon.ready.ms, readyCpuS: daemon.ready.cpuS, processes: held, load: loadavg()[0]! },
         pss: counted.reduce((sum, { pss }) => sum + pss, 0),
         cpuPercent: counted.reduce((sum, one) => sum + one.cpuPercent, 0),
-        alone: memoryAlone(pids.filter((pid) => !isRobot(pid))),
+        alone: memoryAlone(alive.filter((pid) => !isRobot(pid))),
+        ended: now.flatMap(({ was, held }) => (held ? [] : [was.title])),
       };
     } finally {
       await daemon.stop();
@@ -90,11 +107,25 @@ async function measure(cells: 'forked' | 'inline'): Promise<Idle> {
   }
 }
 
+type Was = { readonly cpuS: number; readonly threads: Named };
+
+/** Throws where the process ended. */
+function heldBy(pid: number, was: Was, seconds: number): Held {
+  const threads = Object.entries(threadsOf(pid)).map(
+    ([name, s]) => [name, (100 * (s - (was.threads[name] ?? 0))) / seconds] as const,
+  );
+  const cpuPercent = (100 * (ownCpuSeconds(pid) - was.cpuS)) / seconds;
+  const facts = { cpuPercent, threads: Object.fromEntries(threads), mapped: mappedBy(pid) };
+  return { title: isRobot(pid) ? 'sim' : titleOf(pid), ...memoryOf(pid), ...facts };
+}
+
 /** Processor seconds of threads so far; those of one name are added. */
 function threadsOf(pid: number): Record<string, number> {
   const found: Record<string, number> = {};
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    // A thread may end alone.
+    const stat = whileAlive(() => readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'));
+    if (stat === undefined) continue;
     const name = thread === String(pid) ? 'main' : stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
     const [user, system] = stat
       .slice(stat.lastIndexOf(') ') + 2)
@@ -131,6 +162,7 @@ function print(cells: 'forked' | 'inline', idle: Idle): void {
         .map(([name, percent]) => `${name} ${percent.toFixed(2)} %`)
         .join(', ')}`,
     ]),
+    ...(idle.ended.length > 0 ? [`  ended meanwhile, not counted: ${idle.ended.join(', ')}`] : []),
     `  in all: PSS ${mb(idle.pss)} (target < ${mb(TARGET[cells])}: ${kept(idle.pss < TARGET[cells])}), nothing shared ${mb(idle.alone)}, ${idle.cpuPercent.toFixed(2)} % of a core (target < ${TARGET.cpuPercent} %: ${kept(idle.cpuPercent < TARGET.cpuPercent)})`,
     '',
   ];

@@ -5,7 +5,15 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DaemonUnderTest, type Mark, startDaemon } from './support/daemon-under-test.ts';
-import { childrenOf, cpuSeconds, memoryAlone, memoryOf, titleOf } from './support/process-memory.ts';
+import {
+  childrenOf,
+  cpuSeconds,
+  memoryAlone,
+  memoryOf,
+  ownCpuSeconds,
+  titleOf,
+  whileAlive,
+} from './support/process-memory.ts';
 
 /**
  * From starting the daemon's process to READY (all cells up, the API answers), and what its processes take when
@@ -34,6 +42,8 @@ type Idle = {
   readonly pss: number;
   readonly alone: number;
   readonly cpuPercent: number;
+  /** Processes that were there when idling began, and not at its end: they are not counted. */
+  readonly ended: readonly string[];
 };
 type Start = { readonly ready: Mark; readonly complete: Mark; readonly idle: Idle };
 type Bare = { readonly ms: number; readonly cpuS: number; readonly pss: number; readonly alone: number };
@@ -48,16 +58,26 @@ async function measure(dataDir: string, cacheDir: string): Promise<Start> {
 }
 
 async function idle({ pid }: DaemonUnderTest): Promise<Idle> {
-  const named = new Map([pid, ...childrenOf(pid)].map((one) => [nameOf(titleOf(one)), one] as const));
-  const ours = [...named].filter(([name]) => name !== 'sim');
-  const cpu = () => ours.reduce((sum, [, one]) => sum + cpuSeconds(one), 0);
+  const named = namesOf([pid, ...childrenOf(pid)]);
+  const times = () =>
+    new Map([...named].map(([name, one]) => [name, whileAlive(() => ownCpuSeconds(one))] as const));
   // What is done once after the start, such as collecting garbage and closing the lake, is not idling.
   await new Promise((resolve) => setTimeout(resolve, idleMs / 2));
-  const [before, began] = [cpu(), performance.now()];
+  const [before, began] = [times(), performance.now()];
   await new Promise((resolve) => setTimeout(resolve, idleMs / 2));
-  const cpuPercent = ((cpu() - before) / ((performance.now() - began) / 1e3)) * 100;
-  const memory = new Map([...named].map(([name, one]) => [name, memoryOf(one)] as const));
+  const seconds = (performance.now() - began) / 1e3;
+  const after = times();
+  const memory = new Map(
+    [...named].flatMap(([name, one]) => {
+      const held = whileAlive(() => memoryOf(one));
+      return held && after.get(name) !== undefined ? [[name, held] as const] : [];
+    }),
+  );
+  const ours = [...named].filter(([name]) => name !== 'sim' && memory.has(name));
+  const cpuPercent =
+    (100 * ours.reduce((sum, [name]) => sum + after.get(name)! - before.get(name)!, 0)) / seconds;
   return {
+    ended: [...named.keys()].filter((name) => !memory.has(name)),
     processes: Object.fromEntries([...memory].map(([name, { pss }]) => [name, pss])),
     own: Object.fromEntries([...memory].map(([name, { own }]) => [name, own])),
     pss: ours.reduce((sum, [name]) => sum + memory.get(name)!.pss, 0),
@@ -66,9 +86,19 @@ async function idle({ pid }: DaemonUnderTest): Promise<Idle> {
   };
 }
 
+/** Processes that are alive, by name. */
+function namesOf(pids: readonly number[]): Map<string, number> {
+  return new Map(
+    pids.flatMap((one) => {
+      const title = whileAlive(() => titleOf(one));
+      return title ? [[nameOf(title), one] as const] : [];
+    }),
+  );
+}
+
 function nameOf(title: string): string {
   if (title.includes('sim/host')) return 'sim';
-  return /^auraison-(execution|memory|runtime|link)/.exec(title)?.[1] ?? 'supervisor';
+  return /^auraison-(execution|memory|runtime|link|lake)/.exec(title)?.[1] ?? 'supervisor';
 }
 
 /** Bare Node processes, started side by side: how fast and how small this machine lets anything be. */
@@ -110,7 +140,10 @@ async function run() {
     warm.push(await measure(dataDir, cacheDir));
   }
   const of = (pick: (start: Start) => number) => median(warm.map(pick));
-  const names = Object.keys(warm[0]!.idle.processes);
+  // What ended in one start is left out of all: a median of the others would say nothing of it.
+  const names = Object.keys(warm[0]!.idle.processes).filter((name) =>
+    warm.every((s) => name in s.idle.processes),
+  );
   const result = {
     repeat,
     load_average: loadavg()[0],
@@ -122,6 +155,7 @@ async function run() {
     idle_pss_sum: of((s) => s.idle.pss),
     idle_pss_sum_all: warm.map((s) => s.idle.pss),
     idle_alone: of((s) => s.idle.alone),
+    idle_ended: [...new Set(warm.flatMap((s) => s.idle.ended))],
     idle_cpu_percent: of((s) => s.idle.cpuPercent),
     bare: { one: medians(one), five: medians(five) },
     target: { ready_ms: TARGET.readyMs, idle_bytes: TARGET.idleBytes },
@@ -160,6 +194,9 @@ function print(result: Awaited<ReturnType<typeof run>>): void {
     `  the same, nothing shared ${mb(result.idle_alone)}    as on a machine where nothing else runs this Node`,
     `  one bare node            ${mb(limit.one.pss)}    alone ${mb(limit.one.alone).trim()}`,
     `  five bare nodes          ${mb(limit.five.pss)}    alone ${mb(limit.five.alone).trim()}; the daemon is ${(result.idle_alone / limit.five.alone).toFixed(1)}×`,
+    ...(result.idle_ended.length > 0
+      ? [`  ended meanwhile, not counted: ${result.idle_ended.join(', ')}`]
+      : []),
     `  idle processor use       ${result.idle_cpu_percent.toFixed(1).padStart(4)} % of one core`,
     '',
   ];

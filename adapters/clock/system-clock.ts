@@ -1,7 +1,10 @@
 import type { Clock, Nanoseconds, Timer } from '../../contract/index.ts';
+import { Beats, gridOf } from './beats.ts';
 import { sharedMonotonic } from './shared-monotonic.ts';
 
 const monotonicMs = sharedMonotonic();
+/** All periodic timers of this thread. */
+const beats = new Beats(monotonicMs);
 
 /**
  * The host's clock: the one place that reads the wall clock and starts timers. `now` has the resolution of
@@ -31,6 +34,8 @@ export class SystemClock implements Clock {
   }
 
   every(ms: number, fire: () => void): Timer {
+    const grid = gridOf(ms);
+    if (grid !== undefined) return beats.add(ms, grid, fire);
     const handle = setInterval(fire, ms);
     return { cancel: () => clearInterval(handle) };
   }

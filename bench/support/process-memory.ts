@@ -39,11 +39,22 @@ export function memoryAlone(pids: readonly number[]): number {
 
 /** Processor time so far of a process, its threads and the children it has buried, seconds (user and system). */
 export function cpuSeconds(pid: number): number {
+  return ticksOf(pid, 4) / 100;
+}
+
+/**
+ * The same without the children: a child that ends while it is measured would bring the time of its whole life.
+ */
+export function ownCpuSeconds(pid: number): number {
+  return ticksOf(pid, 2) / 100;
+}
+
+function ticksOf(pid: number, count: 2 | 4): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /s, '')
     .split(' ');
   // Fields 14 to 17 of proc(5), in ticks of 1/100 s on every Linux that Node runs on.
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
+  return fields.slice(11, 11 + count).reduce((sum, ticks) => sum + Number(ticks), 0);
 }
 
 /** The processes that the main thread of `pid` started, and theirs. One that ends meanwhile is left out. */
@@ -56,6 +67,18 @@ export function childrenOf(pid: number): number[] {
   }
   const found = children === '' ? [] : children.split(' ').map(Number);
   return found.flatMap((child) => [child, ...childrenOf(child)]);
+}
+
+/** What `look` gives; undefined where the process ended meanwhile, as the engine of a lake at rest does. */
+export function whileAlive<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A process that ends between two reads of /proc is no longer there (ENOENT) or cannot be read (ESRCH).
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
 }
 
 /** The title of a process, as `ps` shows it. */

@@ -15,6 +15,9 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `fire` once, not before `ms` have passed. A throwing `fire` is a defect of its owner. */
   after(ms: number, fire: () => void): Timer;
-  /** Calls `fire` every `ms` until cancelled; missed ticks are not caught up. */
+  /**
+   * Calls `fire` every `ms` until cancelled; missed ticks are not caught up. The first call may come up to half a period
+   * earlier or later, so that the timers of a thread fire together.
+   */
   every(ms: number, fire: () => void): Timer;
 }

@@ -37,6 +37,8 @@ export type CellHostOptions = {
 
 /** A cell that gets the stop while it is made has this long to finish starting, milliseconds. */
 const MAKING_MS = 1_000;
+/** The size of the process is read from the kernel once a second. */
+const BEATS_PER_MEMORY_LOOK = 1_000 / LIMITS.HEARTBEAT_MS;
 /** The last event and the end of the log; a disk that does not respond does not keep the process, milliseconds. */
 const LOG_CLOSE_MS = 1_000;
 
@@ -47,6 +49,8 @@ export class CellHost {
   #cell: Cell | undefined;
   #log: EventLog | undefined;
   #heart: Timer | undefined;
+  #beats = 0;
+  #rssBytes = 0;
   #stopping: Promise<void> | undefined;
   /** Rejects when the cell cannot be made: the start reports why. */
   #making: Promise<void> | undefined;
@@ -161,11 +165,8 @@ export class CellHost {
   }
 
   #beat(): void {
-    this.#options.post({
-      t: 'heartbeat',
-      work: this.#cell?.work() ?? [],
-      rssBytes: this.#options.rssBytes(),
-    });
+    if (this.#beats++ % BEATS_PER_MEMORY_LOOK === 0) this.#rssBytes = this.#options.rssBytes();
+    this.#options.post({ t: 'heartbeat', work: this.#cell?.work() ?? [], rssBytes: this.#rssBytes });
   }
 }
 

@@ -43,9 +43,14 @@ import { makeStory } from './story.ts';
 import { makeZenoh } from './zenoh.ts';
 
 /** The execution cell: robot, bus, recorder, control thread, routes, queryables. */
-export async function composeExecution(settings: Settings, context: CellContext): Promise<Cell> {
+export async function composeExecution(settings: Settings, given: CellContext): Promise<Cell> {
   const { config } = settings;
-  const { clock } = context;
+  const { clock } = given;
+  const context: CellContext = {
+    ...given,
+    // News of a cell's own log does not come over the bus.
+    emit: (events) => given.emit(events).finally(() => story?.grew('execution')),
+  };
   const ledger = new Ledger();
   const bus = new SampleBus({
     ...{ clock, ledger },

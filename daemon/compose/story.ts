@@ -1,5 +1,5 @@
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import type { CellContext } from '../../contract/core.ts';
+import { type CellContext, TOPICS } from '../../contract/core.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { Recorder } from '../execution/recorder/index.ts';
 import { EventFeed } from '../execution/story/index.ts';
@@ -11,7 +11,7 @@ import type { Settings } from '../settings.ts';
  */
 export function makeStory(
   { config, dataDir }: Settings,
-  { clock, report }: Pick<CellContext, 'clock' | 'report'>,
+  { clock, report, bus: cells }: Pick<CellContext, 'clock' | 'report' | 'bus'>,
   bus: SampleBus,
   recorder: () => Pick<Recorder, 'missed'> | undefined,
 ): EventFeed | undefined {
@@ -25,6 +25,7 @@ export function makeStory(
     dropped: (topic, count) => recorder()?.missed(topic, 'queue_full', count),
     isWall: robot.source !== 'sim' && !ros.use_sim_time,
   });
+  cells.onBroadcast(TOPICS.logGrew, (_body, from) => feed.grew(from));
   bus.tap('story', (sample, origin) => {
     if (origin === 'robot') feed.observe(sample);
   });

@@ -78,6 +78,7 @@ export type ExecutionParts = {
 };
 
 const SNAPSHOT_MS = 250;
+const REST_LOOK_MS = 1_000;
 /** This many failed parts of the robot are named in `degraded`. The status has all of them. */
 const FAULTS_SHOWN_MAX = 8;
 
@@ -97,6 +98,9 @@ export class ExecutionCell implements Cell {
   #coverage: number | undefined;
   #looks: { cancel(): void } | undefined;
   #lastMapMs = -Infinity;
+  #lastLookMs = -Infinity;
+  /** Samples, control steps or a connection since the last look: what a look may find changed. */
+  #hasNews = true;
   readonly #freeze: FreezeWatch;
   /** Why the robot does not drive by the configured policy. */
   #policyFault: EdgeError | undefined;
@@ -138,6 +142,7 @@ export class ExecutionCell implements Cell {
         this.#actuation.note({ kind: 'command.refused', payload: { error, source: 'control' } }),
       // When a simulation disconnects, its pause is over.
       onChange: () => {
+        this.#hasNews = true;
         parts.lockstep?.wake();
         if (this.#link.state.connected) parts.routes.robotConnected();
       },
@@ -259,6 +264,7 @@ export class ExecutionCell implements Cell {
   }
 
   #observe(sample: Sample): void {
+    this.#hasNews = true;
     if (this.#parts.sourceKind === 'sim') this.#lastSimulated = sample.received;
     this.#parts.clockWatch?.sample(sample);
     this.#parts.safety?.observe(sample);
@@ -303,6 +309,7 @@ export class ExecutionCell implements Cell {
   /** Sends the command of the control thread to the robot, and records what was sent. */
   #applied({ command, time, receipts, standing = '', origin }: TickResult, madeAtMs?: number): void {
     this.#standing = standing;
+    this.#hasNews = true;
     if (command) this.#link.drive(command, time, madeAtMs, origin);
     this.#robot.record(receipts);
   }
@@ -326,16 +333,21 @@ export class ExecutionCell implements Cell {
   /** A look at the robot for the next caller. The map is larger and looked at less often. */
   async #look(): Promise<void> {
     this.#link.countLosses();
+    const nowMs = this.#context.clock.monotonicMs();
+    // A robot that neither moves nor reports anything is looked at once a second.
+    if (!this.#hasNews && nowMs - this.#lastLookMs < REST_LOOK_MS) return;
+    this.#hasNews = false;
+    this.#lastLookMs = nowMs;
     try {
       this.#armState = await this.#arm.state();
       this.#state = await this.#robot.state();
-      const nowMs = this.#context.clock.monotonicMs();
       if (nowMs - this.#lastMapMs < 1_000) return;
       this.#lastMapMs = nowMs;
       const map = await this.#drive.map();
       this.#coverage = map && mapCoverage(map, this.#parts.mapAreaM2).share;
     } catch {
       // The control thread is being restarted; it says so itself.
+      this.#hasNews = true;
     }
   }
 

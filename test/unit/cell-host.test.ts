@@ -14,7 +14,7 @@ import type { FromCell, Request, Response } from '../../daemon/cell/wire.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
 
-function host(makeCell: (context: CellContext) => Partial<Cell>) {
+function host(makeCell: (context: CellContext) => Partial<Cell>, rssBytes = () => 7) {
   const clock = new ManualClock();
   const sent: FromCell[] = [];
   const log = new MemoryEventLog({ cell: 'runtime', clock });
@@ -25,7 +25,7 @@ function host(makeCell: (context: CellContext) => Partial<Cell>) {
     version: '0.0.0',
     pid: 1,
     post: (message) => sent.push(message),
-    rssBytes: () => 7,
+    rssBytes,
     openLog: async () => log,
     compose: async (context) => ({
       name: 'runtime',
@@ -49,6 +49,19 @@ describe('a cell host', () => {
       work: [{ name: 'runs', done: 3, waiting: 1 }],
       rssBytes: 7,
     });
+  });
+
+  it('beats four times a second and asks the kernel for its size once', async () => {
+    let asked = 0;
+    const { clock, sent } = host(
+      () => ({}),
+      () => ++asked,
+    );
+    await clock.advance(10_000);
+    const sizes = sent.flatMap((one) => (one.t === 'heartbeat' ? one.rssBytes : []));
+    expect(sizes.length).toBe(41);
+    expect(asked).toBe(11);
+    expect(sizes.at(-1)).toBe(11);
   });
 
   it('writes its start and its stop into its own log, with attempt and reason', async () => {

@@ -57,6 +57,11 @@ describe('the clock of the host', () => {
     });
   });
 
+  it('starts no process for a tool that the host does not have', async () => {
+    await expect(runTool('no-such-clock-tool', [])).rejects.toThrow('no-such-clock-tool is not installed');
+    expect(await runTool('true', [])).toBe('');
+  });
+
   it('asks with a deadline: a tool that hangs is killed', async () => {
     await expect(runTool('sleep', ['60'])).rejects.toThrow();
     // And for real, whatever this host has.

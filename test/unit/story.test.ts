@@ -94,9 +94,19 @@ function feedOn(isWall: boolean) {
   const log = new TinyLog('runtime');
   const told: Sample[] = [];
   const dropped: Record<string, number> = {};
+  const looks = { count: 0 };
   const feed = new EventFeed({
     ...{ clock, isWall, cells: ['runtime'], report: () => {} },
-    openReader: () => log.reader(),
+    openReader: () => {
+      const reader = log.reader();
+      return {
+        ...{ lastSeq: () => reader.lastSeq(), close: () => reader.close() },
+        read: (...args) => {
+          looks.count += 1;
+          return reader.read(...args);
+        },
+      };
+    },
     publish: (sample) => told.push(sample),
     dropped: (topic, count) => {
       dropped[topic] = (dropped[topic] ?? 0) + count;
@@ -110,7 +120,7 @@ function feedOn(isWall: boolean) {
     told
       .filter(({ topic }) => topic === '/auraison/events')
       .map((sample) => [jsonOf(sample).payload.phase, sample.received] as const);
-  return { clock, log, feed, seen, append, phases, dropped };
+  return { clock, log, feed, seen, append, phases, dropped, looks };
 }
 
 describe('the feed of events', () => {
@@ -136,6 +146,29 @@ describe('the feed of events', () => {
       ...Array.from({ length: 5 }, (_, i) => [`p${i}`, SIM_START + BigInt(i) * SECOND]),
       ['while it stands', SIM_START + 4n * SECOND],
     ]);
+  });
+
+  it('reads a log where it grew, within a tenth of a second, and else once a second', async () => {
+    const { clock, feed, append, phases, looks } = feedOn(true);
+    feed.start();
+    await clock.advance(1_050);
+    looks.count = 0;
+    await clock.advance(10_000);
+    expect(looks.count).toBeLessThanOrEqual(11);
+    append('with news');
+    feed.grew('runtime');
+    await clock.advance(100);
+    append('news was lost');
+    await clock.advance(100);
+    expect(phases().map(([phase]) => phase)).toEqual(['with news', 'news was lost']);
+    for (let i = 0; i < 300; i++) append(`p${i}`);
+    feed.grew('runtime');
+    await clock.advance(400);
+    expect(phases()).toHaveLength(302);
+    append('much later');
+    await clock.advance(1_000);
+    expect(phases().at(-1)![0]).toBe('much later');
+    feed.stop();
   });
 
   it('of a robot by wall time keeps the time of each event', async () => {

@@ -34,6 +34,13 @@ export class BlockQueue {
     return this.#queue.some(({ consumed, limit }) => consumed < limit);
   }
 
+  /** Something was published that is not written, or a block can be given back. */
+  get hasNews(): boolean {
+    return this.#queue.some(({ block, consumed, unwritten }) => {
+      return block.closed || unwritten > 0 || consumed < block.filled;
+    });
+  }
+
   /** Bytes of the blocks that are not given back. */
   get bytes(): number {
     return this.#queue.reduce((sum, { block }) => sum + block.capacity, 0);

@@ -19,10 +19,14 @@ export class DiskSpace {
     this.#clock = clock;
   }
 
+  /** It was looked at within the last second. */
+  get isFresh(): boolean {
+    return this.#clock.monotonicMs() - this.#lookedMs < LOOK_MS;
+  }
+
   /** Throws ENOSPC when writing this much would go below the floor. */
   async require(bytes: number): Promise<void> {
-    const isFresh = this.#clock.monotonicMs() - this.#lookedMs < LOOK_MS;
-    if (isFresh && this.#headroom > bytes) return;
+    if (this.isFresh && this.#headroom > bytes) return;
     const shortage = await this.shortage(bytes);
     if (shortage) throw Object.assign(new Error(shortage), { code: 'ENOSPC' });
   }

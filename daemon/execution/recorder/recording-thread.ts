@@ -74,8 +74,8 @@ export class RecordingThread {
     this.#accounts = new Accounts(this.#options, this.#folder.nextNumber);
     for (const { channel } of this.#channels.values()) this.#accounts.addChannel(channel.id, channel.topic);
     this.#clock.every(syncMs, () => {
-      this.#isFlushDue = true;
-      this.#kick();
+      this.#isFlushDue = !this.#isAtRest();
+      if (this.#isFlushDue) this.#kick();
     });
     this.#post({ t: 'ready', segment: this.#folder.nextNumber });
   }
@@ -251,6 +251,12 @@ export class RecordingThread {
   /** The sync runs beside the next writes; its failure is seen by the next flush. */
   #sync(): void {
     this.#open?.segment.sync().catch(() => {});
+  }
+
+  /** Nothing to write, sync or seal; the disk is still looked at once a second. */
+  #isAtRest(): boolean {
+    if (this.#failure || this.#queue.hasNews || !this.#space.isFresh) return false;
+    return this.#open?.segment.isAtRest(this.#clock.monotonicMs() - this.#options.segmentMs) ?? true;
   }
 
   /** Before a flush: a failed sync, an old segment, too little space, or space again after a failure. */

@@ -99,6 +99,12 @@ export class Segment {
     return this.#writer.offset - Math.max(this.#synced, this.#syncingTo);
   }
 
+  /** All of it is on the disk, and it was opened later than this. */
+  isAtRest(openedAfterMs: number): boolean {
+    const isSynced = this.#syncFault === undefined && this.#synced === this.#writer.offset;
+    return isSynced && this.openedMs > openedAfterMs;
+  }
+
   /** Makes everything written so far durable. Calls during a sync wait for it and need no second one. */
   sync(): Promise<void> {
     if (this.#synced === this.#writer.offset) return Promise.resolve();

@@ -136,11 +136,13 @@ export class Routes {
     this.#untap = bus.tap('routes', (sample, origin) => this.#onBus(sample, origin));
     this.#lastLookMs = clock.monotonicMs();
     void this.#tellLedger();
+    // Also without routes: what a former life left is reported until the log has it.
+    this.#timers.push(clock.every(LIMITS.ROUTE_LEDGER_MS, () => void this.#tellLedger()));
+    if (this.#watched.length === 0) return;
     this.#timers.push(
       clock.every(NOTE_MS, () => this.#note()),
       clock.every(LOOK_MS, () => this.look()),
       clock.every(LIMITS.ROUTE_BEACON_MS, () => this.#beacons.tell(this.#senders)),
-      clock.every(LIMITS.ROUTE_LEDGER_MS, () => void this.#tellLedger()),
     );
   }
 

@@ -27,6 +27,8 @@ export type EventFeedParts = {
 };
 
 const EVERY_MS = 100;
+/** A log is looked at this often also where no cell said that it grew: news may be lost. */
+const ANYWAY_MS = 1_000;
 /** What one look at a log may cost: this thread also carries commands. */
 const LOOK_EVENTS = 128;
 const LOOK_BYTES = 256 * 1024;
@@ -47,6 +49,9 @@ export class EventFeed {
   readonly #after = new Map<CellName, number>();
   #timer: Timer | undefined;
   #reportedMs = -Infinity;
+  /** Logs that may have more. */
+  readonly #grown = new Set<CellName>();
+  #anywayMs = -Infinity;
 
   constructor(parts: EventFeedParts) {
     this.#parts = parts;
@@ -58,7 +63,12 @@ export class EventFeed {
       this.#readers.set(cell, this.#parts.openReader(cell));
       this.#guard(cell, (reader) => this.#after.set(cell, reader.lastSeq()));
     }
-    this.#timer = this.#parts.clock.every(EVERY_MS, () => this.look());
+    this.#timer = this.#parts.clock.every(EVERY_MS, () => this.#lookWhereGrown());
+  }
+
+  /** The log of a cell has more events. */
+  grew(cell: CellName): void {
+    this.#grown.add(cell);
   }
 
   /** Every sample of the robot. */
@@ -77,6 +87,24 @@ export class EventFeed {
     for (const cell of this.#parts.cells)
       this.#guard(cell, (reader) => (isMore = this.#read(cell, reader) || isMore));
     return isMore;
+  }
+
+  /** A look at a log costs three questions to the disk: it is asked where there is something to read. */
+  #lookWhereGrown(): void {
+    const { clock, cells } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#anywayMs >= ANYWAY_MS) {
+      this.#anywayMs = nowMs;
+      for (const cell of cells) this.#grown.add(cell);
+    }
+    for (const cell of [...this.#grown]) {
+      this.#grown.delete(cell);
+      this.#guard(cell, (reader) => {
+        const isMore = this.#read(cell, reader);
+        // Until the clock of the robot is known, its events wait in the log.
+        if (isMore || this.now() === undefined) this.#grown.add(cell);
+      });
+    }
   }
 
   /** What is in the logs by now. Never throws. */
