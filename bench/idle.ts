@@ -81,9 +81,9 @@ async function measure(cells: 'forked' | 'inline'): Promise<Idle> {
           return was ? [[pid, was] as const] : [];
         }),
       );
-      const began = performance.now();
+      const started = performance.now();
       await wait(Number(flags.seconds));
-      const seconds = (performance.now() - began) / 1e3;
+      const seconds = (performance.now() - started) / 1e3;
       const now = [...before].map(([pid, was]) => ({
         pid,
         was,

@@ -42,7 +42,7 @@ type Idle = {
   readonly pss: number;
   readonly alone: number;
   readonly cpuPercent: number;
-  /** Processes that were there when idling began, and not at its end: they are not counted. */
+  /** Processes that were there when idling started, and not at its end: they are not counted. */
   readonly ended: readonly string[];
 };
 type Start = { readonly ready: Mark; readonly complete: Mark; readonly idle: Idle };
@@ -63,9 +63,9 @@ async function idle({ pid }: DaemonUnderTest): Promise<Idle> {
     new Map([...named].map(([name, one]) => [name, whileAlive(() => ownCpuSeconds(one))] as const));
   // What is done once after the start, such as collecting garbage and closing the lake, is not idling.
   await new Promise((resolve) => setTimeout(resolve, idleMs / 2));
-  const [before, began] = [times(), performance.now()];
+  const [before, started] = [times(), performance.now()];
   await new Promise((resolve) => setTimeout(resolve, idleMs / 2));
-  const seconds = (performance.now() - began) / 1e3;
+  const seconds = (performance.now() - started) / 1e3;
   const after = times();
   const memory = new Map(
     [...named].flatMap(([name, one]) => {
@@ -103,14 +103,14 @@ function nameOf(title: string): string {
 
 /** Bare Node processes, started side by side: how fast and how small this machine lets anything be. */
 async function bare(count: number): Promise<Bare> {
-  const began = performance.now();
+  const started = performance.now();
   const children: ChildProcess[] = [];
   for (let i = 0; i < count; i++) {
     const code = 'process.stdout.write("."); setInterval(() => {}, 1e6)';
     children.push(spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] }));
   }
   await Promise.all(children.map((child) => once(child.stdout!, 'data')));
-  const ms = performance.now() - began;
+  const ms = performance.now() - started;
   const pids = children.map((child) => child.pid!);
   const cpuS = pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
   await new Promise((resolve) => setTimeout(resolve, 2_000));

@@ -26,7 +26,6 @@ import { projectFiles } from './bundle/project-files.mjs';
 import { reasonToLeave, zeromqAddon } from './bundle/rules.mjs';
 import { walk } from './bundle/walk.mjs';
 import { lockId, root } from './install.mjs';
-import { pack } from './pack/pack.mjs';
 
 const HELP = `npm run bundle -- --out DIR [--arch x64|arm64] [--gpu] [--force] [--json]
 
@@ -59,7 +58,7 @@ try {
     },
   });
   if (values.help) console.log(HELP);
-  else report(await bundle(values), values.json);
+  else report(bundle(values), values.json);
 } catch (error) {
   console.error(`bundle: ${error.message}`);
   if (!(error instanceof Refused) && error.code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
@@ -67,7 +66,7 @@ try {
   process.exit(1);
 }
 
-async function bundle({ out, arch, gpu, force }) {
+function bundle({ out, arch, gpu, force }) {
   if (!['x64', 'arm64'].includes(arch)) throw new Refused(`--arch ${arch}: one of x64, arm64`);
   if (!out) throw new Refused('--out DIR is missing; see npm run bundle -- --help');
   const target = resolve(out);
@@ -77,8 +76,6 @@ async function bundle({ out, arch, gpu, force }) {
   try {
     say(`the project's own files ...`);
     for (const file of projectFiles()) copy(join(root, file), join(work, file));
-    say('the same packed into few files ...');
-    await pack({ out: join(work, 'packed'), up: '../' });
     say('packages from package-lock.json ...');
     npmCi(work, arch);
     // Packages of another processor cannot be tried here; the rules are the same for both.

@@ -6,7 +6,6 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { install, root } from './install.mjs';
-import { packedCheckout } from './pack/checkout.mjs';
 import { REPORTERS, runLane, runUnit, runWithPeers, vitest } from './testing/lanes.mjs';
 import { installPeers } from './testing/peers.mjs';
 import { secondsOf } from './testing/seconds.mjs';
@@ -85,9 +84,6 @@ async function everything() {
   // The quick tests need no peers. On a fresh machine those are downloaded and built beside them.
   const [peers, unit] = await Promise.all([installPeers(env, say), runUnit(run)]);
   if (missing(peers)) return 1;
-  // Daemons and commands of these tests run packed, as those of an installation do.
-  const packed = await packedCheckout(say);
-  if (packed !== undefined) env.AURAISON_PACKED = packed;
   const lanes = [unit, ...(await runWithPeers(run))];
   const { files } = failuresOf(lanes);
   const repeated = [];

@@ -6,6 +6,8 @@ import { type Application, type AppModule, EdgeError } from '../../contract/core
 /** What the code of a package imports of this one: the contract. */
 export const DOOR = 'auraison-edge';
 const CONTRACT = new URL('../../contract/index.ts', import.meta.url).href;
+/** Packed, it has no types that Node would have to take out. */
+const CONTRACT_FORMAT = CONTRACT.endsWith('.ts') ? 'module-typescript' : 'module';
 const KEYS: ReadonlySet<string> = new Set([
   'flow',
   'agent',
@@ -97,7 +99,7 @@ function hook(): void {
   hooked = true;
   registerHooks({
     resolve(specifier, context, next) {
-      if (specifier === DOOR) return { url: CONTRACT, format: 'module-typescript', shortCircuit: true };
+      if (specifier === DOOR) return { url: CONTRACT, format: CONTRACT_FORMAT, shortCircuit: true };
       const found = next(specifier, context);
       return isOfPackage(found.url) && found.url.endsWith('.ts')
         ? { ...found, format: 'module-typescript' }

@@ -12,7 +12,7 @@ const UP = '../../../../';
 const OLD_MS = 24 * 3600 * 1000;
 
 /**
- * The folder of packed files that are those of the present sources. Undefined where they cannot be made: whoever asks
+ * The folder of packed files that are those of the present sources. Undefined where they cannot be made: the caller
  * runs the sources then, and `say` has the reason.
  */
 export async function packedCheckout(say) {

@@ -43,11 +43,12 @@ export const placeModule = (up) => `
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 const root = new URL(${JSON.stringify(up)}, import.meta.url);
-export const __packedAt = (name) => new URL(name, import.meta.url);
-export const __urlOf = (source) => new URL(source, root).href;
-export const __filenameOf = (source) => fileURLToPath(__urlOf(source));
-export const __dirnameOf = (source) => dirname(__filenameOf(source));
+const __packedAt = (name) => new URL(name, import.meta.url);
+const __urlOf = (source) => new URL(source, root).href;
+const __filenameOf = (source) => fileURLToPath(__urlOf(source));
+const __dirnameOf = (source) => dirname(__filenameOf(source));
 /** Only programs ask: what runs is the packed file of the source. */
-export const __mainOf = (source) =>
+const __mainOf = (source) =>
   process.argv[1] === fileURLToPath(__packedAt(source.slice(0, -3).replaceAll('/', '.') + '.mjs'));
+export { __packedAt, __urlOf, __filenameOf, __dirnameOf, __mainOf };
 `;

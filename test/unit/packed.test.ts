@@ -72,4 +72,18 @@ describe('packed files', () => {
     );
     expect(stdout.trim()).toBe('a');
   });
+
+  it('hand that contract to the code of a package, whatever folder they lie in', () => {
+    const link = readFileSync(join(folder, 'contract.index.mjs'), 'utf8');
+    expect(link).toContain('EdgeError');
+    const chunk = readdirSync(folder).find((name) =>
+      readFileSync(join(folder, name), 'utf8').includes('function loadAppModule('),
+    );
+    const maze = join(root, 'apps', 'turtlebot-maze');
+    const { stdout, stderr } = run(
+      `const m = await import('./${chunk}'); const load = Object.values(m).find((v) => v?.name === 'loadAppModule'); console.log(Object.keys(load(${JSON.stringify(maze)}, 'index.ts')).join());`,
+    );
+    expect(stderr).toBe('');
+    expect(stdout).toContain('flow');
+  });
 });
