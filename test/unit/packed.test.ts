@@ -81,7 +81,7 @@ describe('packed files', () => {
     );
     const maze = join(root, 'apps', 'turtlebot-maze');
     const { stdout, stderr } = run(
-      `const m = await import('./${chunk}'); const load = Object.values(m).find((v) => v?.name === 'loadAppModule'); console.log(Object.keys(load(${JSON.stringify(maze)}, 'index.ts')).join());`,
+      `const file = ${JSON.stringify(`./${chunk}`)}; const m = await import(file); const load = Object.values(m).find((v) => v?.name === 'loadAppModule'); console.log(Object.keys(load(${JSON.stringify(maze)}, 'index.ts')).join());`,
     );
     expect(stderr).toBe('');
     expect(stdout).toContain('flow');
