@@ -8,31 +8,41 @@ import { pack, sourcesOf } from './pack.mjs';
 const KEPT = join(root, 'node_modules', '.cache', 'auraison-packed');
 /** From a folder in there to the root. */
 const UP = '../../../../';
-/** Processes that run load parts of theirs late: files of other sources stay for a day. */
-const OLD_MS = 24 * 3600 * 1000;
+/** Daemons that run load parts of theirs late: files of other sources stay for a week. */
+const OLD_MS = 7 * 24 * 3600 * 1000;
 
 /**
  * The folder of packed files that are those of the present sources. Undefined where they cannot be made: the caller
  * runs the sources then, and `say` has the reason.
  */
 export async function packedCheckout(say) {
+  let folder;
   try {
-    const folder = join(KEPT, digest());
-    if (existsSync(folder)) return folder;
-    const work = join(KEPT, `.${process.pid}-${Date.now()}`);
-    mkdirSync(work, { recursive: true });
-    try {
-      await pack({ out: work, up: UP });
-      renameSync(work, folder);
-    } finally {
-      rmSync(work, { recursive: true, force: true });
+    folder = join(KEPT, digest());
+    if (!existsSync(folder)) {
+      say('packing the sources into few files, once for their present state ...');
+      await make(folder);
     }
-    removeOld(folder);
     return folder;
   } catch (error) {
-    if (!existsSync(join(KEPT, digest()))) say(`runs unpacked, which starts slower: ${error.message}`);
+    // Another start made it in the meantime, or an old one cannot be removed.
+    if (folder !== undefined && existsSync(folder)) return folder;
+    say(`runs unpacked, which starts slower: ${error.message}`);
     return undefined;
   }
+}
+
+/** The folder is there as a whole or not at all. */
+async function make(folder) {
+  const work = join(KEPT, `.${process.pid}-${Date.now()}`);
+  mkdirSync(work, { recursive: true });
+  try {
+    await pack({ out: work, up: UP });
+    renameSync(work, folder);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  removeOld(folder);
 }
 
 /** By place, size and time of each source: to read them all would take as long as to pack them. */

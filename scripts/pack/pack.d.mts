@@ -1,3 +1,3 @@
-export function sourcesOf(from?: string): string[];
-export function entriesOf(sources: readonly string[], from?: string): string[];
-export function pack(options: { out: string; up: string }): Promise<unknown>;
+export function sourcesOf(): string[];
+export function entriesOf(sources: readonly string[]): string[];
+export function pack(options: { out: string; up: string }): Promise<void>;

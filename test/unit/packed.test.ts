@@ -66,24 +66,17 @@ describe('packed files', () => {
     expect(stdout.trim()).toBe(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version);
   });
 
-  it('know one class of error, also that which the code of a package imports', () => {
-    const { stdout } = run(
-      `const { EdgeError } = await import('./contract.index.mjs'); console.log(EdgeError.from(new EdgeError('internal.fault', { operation: 'a', subject: 'b' }), 'internal.fault', 'x', 'y').operation);`,
-    );
-    expect(stdout.trim()).toBe('a');
-  });
-
-  it('hand that contract to the code of a package, whatever folder they lie in', () => {
-    const link = readFileSync(join(folder, 'contract.index.mjs'), 'utf8');
-    expect(link).toContain('EdgeError');
+  it('hand one contract to the code of a package: an error is of one class for both', () => {
     const chunk = readdirSync(folder).find((name) =>
       readFileSync(join(folder, name), 'utf8').includes('function loadAppModule('),
     );
-    const maze = join(root, 'apps', 'turtlebot-maze');
-    const { stdout, stderr } = run(
-      `const file = ${JSON.stringify(`./${chunk}`)}; const m = await import(file); const load = Object.values(m).find((v) => v?.name === 'loadAppModule'); console.log(Object.keys(load(${JSON.stringify(maze)}, 'index.ts')).join());`,
-    );
+    const { stdout, stderr } = run(`
+      const file = ${JSON.stringify(`./${chunk}`)};
+      const load = Object.values(await import(file)).find((one) => one?.name === 'loadAppModule');
+      const { EdgeError } = await import('./contract.index.mjs');
+      const app = load(${JSON.stringify(join(root, 'apps', 'turtlebot-maze'))}, 'index.ts');
+      try { load('/', 'missing.ts'); } catch (error) { console.log(Object.keys(app).includes('flow'), error instanceof EdgeError); }`);
     expect(stderr).toBe('');
-    expect(stdout).toContain('flow');
+    expect(stdout.trim()).toBe('true true');
   });
 });
