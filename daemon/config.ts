@@ -45,6 +45,7 @@ export type ConfigResult = { readonly config: Config; readonly faults: readonly 
 const OTHER_VARIABLES = new Set([
   'AURAISON_CONFIG',
   'AURAISON_CACHE',
+  'AURAISON_PACKED',
   'AURAISON_RCLNODEJS',
   'AURAISON_ZENOH_NATIVE',
   'AURAISON_URL',

@@ -26,6 +26,7 @@ import { projectFiles } from './bundle/project-files.mjs';
 import { reasonToLeave, zeromqAddon } from './bundle/rules.mjs';
 import { walk } from './bundle/walk.mjs';
 import { lockId, root } from './install.mjs';
+import { pack } from './pack/pack.mjs';
 
 const HELP = `npm run bundle -- --out DIR [--arch x64|arm64] [--gpu] [--force] [--json]
 
@@ -58,7 +59,7 @@ try {
     },
   });
   if (values.help) console.log(HELP);
-  else report(bundle(values), values.json);
+  else report(await bundle(values), values.json);
 } catch (error) {
   console.error(`bundle: ${error.message}`);
   if (!(error instanceof Refused) && error.code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
@@ -66,7 +67,7 @@ try {
   process.exit(1);
 }
 
-function bundle({ out, arch, gpu, force }) {
+async function bundle({ out, arch, gpu, force }) {
   if (!['x64', 'arm64'].includes(arch)) throw new Refused(`--arch ${arch}: one of x64, arm64`);
   if (!out) throw new Refused('--out DIR is missing; see npm run bundle -- --help');
   const target = resolve(out);
@@ -88,6 +89,8 @@ function bundle({ out, arch, gpu, force }) {
       throw new Refused(
         `after pruning these can no longer be imported: ${broken.join(', ')}; correct scripts/bundle/rules.mjs`,
       );
+    say('the sources once more in few files, which start faster ...');
+    await pack({ out: join(work, 'packed'), up: '../' });
     const faults = contentFaults(work, arch);
     if (faults.length > 0)
       throw new Refused(

@@ -6,6 +6,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { install, root } from './install.mjs';
+import { packedCheckout } from './pack/checkout.mjs';
 import { REPORTERS, runLane, runUnit, runWithPeers, vitest } from './testing/lanes.mjs';
 import { installPeers } from './testing/peers.mjs';
 import { secondsOf } from './testing/seconds.mjs';
@@ -49,6 +50,12 @@ if (what === 'all' && rest.length === 0) {
   }
   if (existsSync(kept)) renameSync(kept, join(env.AURAISON_CACHE, 'npm-test.1.txt'));
   writeFileSync(kept, '');
+}
+
+// What users start is packed: so are the daemons and commands of the tests, which start hundreds of them.
+if (what === 'all') {
+  const packed = await packedCheckout(say);
+  if (packed !== undefined) env.AURAISON_PACKED = packed;
 }
 
 process.exit(await (what === 'all' && rest.length === 0 ? everything() : some()));

@@ -19,7 +19,7 @@ export type DaemonChild = {
   stop(): Promise<number>;
 };
 
-const ENTRY = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 /**
  * Starts the daemon as a process of its own and resolves when its API listens. Its log goes to a file in the
@@ -32,15 +32,17 @@ export async function startDaemon(options: {
   /** Added to the environment of this process; undefined removes a variable. */
   env: Readonly<Record<string, string | undefined>>;
   timeoutMs?: number;
+  /** The file that runs: that of this source, or a packed one. */
+  main?: string;
 }): Promise<DaemonChild> {
-  const { dataDir, env, timeoutMs = START_MS } = options;
+  const { dataDir, env, timeoutMs = START_MS, main = MAIN } = options;
   const logFile = join(dataDir, 'logs', 'daemon.log');
   const address = join(dataDir, 'run', 'api.json');
   const before = apiAddress(dataDir)?.pid;
   const log = await openLog(dataDir, logFile);
   const args = [
     '--disable-warning=ExperimentalWarning',
-    ENTRY,
+    main,
     ...(options.config === undefined ? [] : ['--config', options.config]),
   ];
   // A process group of its own: Ctrl-C reaches this command first, which then stops the daemon in order.

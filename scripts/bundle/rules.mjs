@@ -78,6 +78,15 @@ function otherCopies(path) {
   if (/^rxjs\/(?:dist\/(?:esm|esm5|bundles|types)|src)\//.test(path)) return why;
   // Node's condition of the package is dist/index.js, whatever loads it.
   if (/^yaml\/browser\//.test(path)) return why;
+  // Whatever loads these here does so by import, which finds the copies as modules.
+  if (/^(?:openai\/(?!internal\/auth\/)|@anthropic-ai\/sdk\/).*\.js$/.test(path)) return why;
+  if (
+    /^(?:zod|@a2a-js\/sdk|@google\/genai|@opentelemetry\/(?!api\/)[^/]+|@modelcontextprotocol\/[^/]+)\/.*\.cjs$/.test(
+      path,
+    )
+  )
+    return why;
+  if (/^@modelcontextprotocol\/sdk\/dist\/cjs\/.*\.js$/.test(path)) return why;
   if (/^hash-wasm\/dist\/[^/]+\.min\.js$/.test(path)) return why;
   if (/^web-streams-polyfill\/dist\/polyfill\./.test(path)) return why;
   return undefined;

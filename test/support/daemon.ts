@@ -11,6 +11,8 @@ import { patientApi } from './patient-api.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 export const AURAISON = join(ROOT, 'bin', 'auraison');
+/** The folder of packed files that run in place of the sources, as they do where users start a daemon. */
+const PACKED = process.env['AURAISON_PACKED'];
 
 /** A real daemon in a directory of its own, as a user would run it. */
 export type TestDaemon = {
@@ -46,7 +48,13 @@ export async function testDaemon(
     ...env,
   };
   const settings = loadSettings(undefined, variables);
-  const child = await startDaemon({ dataDir, config: undefined, env: variables, timeoutMs: 90_000 });
+  const child = await startDaemon({
+    dataDir,
+    config: undefined,
+    env: variables,
+    timeoutMs: 90_000,
+    ...(PACKED === undefined ? {} : { main: join(PACKED, 'daemon.main.mjs') }),
+  });
   const api = patientApi(apiClient(settings));
   const status = () => api.get<Status>('/v1/status');
   // The API listens before the last cell is up; a test that breaks a cell on purpose goes on after a while.
