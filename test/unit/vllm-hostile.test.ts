@@ -152,7 +152,7 @@ describe('a stream that goes wrong', () => {
     };
     // What cuts is the size, also where a busy host takes its time.
     const patient = { times: { firstTokenMs: 60_000, stallMs: 60_000 } };
-    await expect(ask(plain, {}, patient)).rejects.toMatchObject({
+    await expect(ask(plain, { deadlineMs: 60_000 }, patient)).rejects.toMatchObject({
       code: 'model.failed',
       message: expect.stringMatching(/more than/),
     });
@@ -161,7 +161,7 @@ describe('a stream that goes wrong', () => {
     const packed: Script = (_asked, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).end(bomb);
     };
-    await expect(ask(packed, {}, patient)).rejects.toMatchObject({
+    await expect(ask(packed, { deadlineMs: 60_000 }, patient)).rejects.toMatchObject({
       code: 'model.failed',
       message: expect.stringMatching(/larger than/),
     });
