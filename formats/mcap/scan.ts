@@ -155,11 +155,15 @@ class Walk {
     return (await this.#knownChunk(at, at + RECORD_HEAD_BYTES + length)) !== undefined;
   }
 
-  /** Also under another opcode, if all the rest is that of a chunk; not under that of a hidden part. */
+  /**
+   * Also under another opcode, if all the rest is that of a chunk; not under that of a hidden part. One without records proves nothing: a
+   * schema without text looks like that.
+   */
   async #isChunk(opcode: number, at: number): Promise<boolean> {
     if (opcode === OP.chunk) return true;
     if (opcode === HIDDEN_OPCODE) return false;
-    return isChunkHead(chunkHead(await this.#window.read(at, CHUNK_HEAD_BYTES_MAX)));
+    const head = chunkHead(await this.#window.read(at, CHUNK_HEAD_BYTES_MAX));
+    return isChunkHead(head) && head.inner > 0;
   }
 
   /** Leaves out what stands at `at` and continues behind it; false where the file has nothing more. */

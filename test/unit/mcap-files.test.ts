@@ -6,9 +6,16 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EdgeError } from '../../contract/index.ts';
-import { McapReader, planRepair, type Readable } from '../../formats/mcap/index.ts';
+import {
+  ChunkBuilder,
+  McapReader,
+  McapWriter,
+  type Pending,
+  planRepair,
+  type Readable,
+} from '../../formats/mcap/index.ts';
 import { unpackLz4 } from '../../formats/mcap/lz4.ts';
-import { join, MemoryReadable, type TestMessage, writeFile } from '../support/mcap-files.ts';
+import { join, MemoryReadable, messageRecord, type TestMessage, writeFile } from '../support/mcap-files.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const header = { profile: 'ros2', library: 'auraison-edge' };
@@ -249,4 +256,25 @@ describe('decompression of foreign chunks', () => {
     const outside = Uint8Array.from([...head, 4, 0, 0, 0, 0x10, 0x61, 9, 0, 0, 0, 0, 0]);
     expect(unpackLz4(outside, 5, 0, 'x').fault?.message).toMatch(/9 bytes back/);
   });
+});
+
+it('a file whose schema has no text is whole: the schema is not taken for a chunk', async () => {
+  const writer = new McapWriter();
+  const buffers: Uint8Array[] = [];
+  const put = ({ buffers: written, commit }: Pending) => {
+    buffers.push(...written.map((buffer) => buffer.slice()));
+    commit();
+  };
+  put(writer.begin(header));
+  // Of this length its record ends with twelve zeros, as a chunk without records does.
+  const schema = { id: 1, name: 'std_msgs/msg/String', encoding: '', data: new Uint8Array(0) };
+  const channel = { id: 1, schemaId: 1, topic: '/t1', messageEncoding: 'cdr', metadata: new Map() };
+  put(writer.channel(channel, schema));
+  const builder = new ChunkBuilder();
+  builder.add(messageRecord(1, 0, 100n, bytes('one')));
+  put(writer.chunk(builder));
+  put(writer.end());
+  const plan = await planRepair(new MemoryReadable(join(buffers)), header);
+  expect(plan).toMatchObject({ complete: true, reason: '' });
+  expect(plan.summary.messages).toBe(1);
 });
