@@ -157,7 +157,7 @@ class Walk {
 
   /**
    * Also under another opcode, if all the rest is that of a chunk; not under that of a hidden part. One without records proves nothing: a
-   * schema without text looks like that.
+   * schema whose text is zeros looks like that.
    */
   async #isChunk(opcode: number, at: number): Promise<boolean> {
     if (opcode === OP.chunk) return true;

@@ -258,7 +258,7 @@ describe('decompression of foreign chunks', () => {
   });
 });
 
-it('a file whose schema has no text is whole: the schema is not taken for a chunk', async () => {
+it('a file whose schema was overwritten with zeros is whole: the schema is not taken for a chunk', async () => {
   const writer = new McapWriter();
   const buffers: Uint8Array[] = [];
   const put = ({ buffers: written, commit }: Pending) => {
@@ -266,8 +266,8 @@ it('a file whose schema has no text is whole: the schema is not taken for a chun
     commit();
   };
   put(writer.begin(header));
-  // Of this length its record ends with twelve zeros, as a chunk without records does.
-  const schema = { id: 1, name: 'std_msgs/msg/String', encoding: '', data: new Uint8Array(0) };
+  // Its record ends with eleven zeros, where a chunk without records has the lengths of nothing.
+  const schema = { id: 1, name: 'std_msgs/msg/String', encoding: '\0'.repeat(7), data: new Uint8Array(0) };
   const channel = { id: 1, schemaId: 1, topic: '/t1', messageEncoding: 'cdr', metadata: new Map() };
   put(writer.channel(channel, schema));
   const builder = new ChunkBuilder();
