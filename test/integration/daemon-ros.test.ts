@@ -6,7 +6,7 @@ import { openEventReader } from '../../adapters/event-log/index.ts';
 import { type EStopState, type LedgerLine, LIMITS, type Submitted } from '../../contract/index.ts';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
-import { descendants, isAlive, sharedMemoryOf } from '../support/processes.ts';
+import { descendants, isAlive, isRosHost, sharedMemoryOf } from '../support/processes.ts';
 import { foreignDecoded, foreignView, readersPython } from '../support/readers.ts';
 import { accountOf, bagsOf } from '../support/recordings.ts';
 import { RECORDED_MESSAGES, syntheticDb3 } from '../support/synthetic-recording.ts';
@@ -71,7 +71,7 @@ async function ledgerOf(daemon: TestDaemon): Promise<readonly LedgerLine[]> {
 
 /** Processes of the ROS client below the daemon. */
 const hosts = (daemon: TestDaemon) =>
-  descendants(daemon.child.pid).filter(({ command }) => command.includes('ros/host/main.ts'));
+  descendants(daemon.child.pid).filter(isRosHost);
 
 const topic = (name: string, type: string, qos = '') =>
   `[[ros.topics]]\ntopic = "${name}"\ntype = "${type}"\n${qos}\n`;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LIMITS, NOT_CONFIRMED } from '../../contract/index.ts';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
-import { descendants } from '../support/processes.ts';
+import { descendants, isRosHost } from '../support/processes.ts';
 
 /**
  * The whole daemon and a Nav2-like navigation by the types of nav2_msgs, an arm by those of control_msgs, all in
@@ -217,7 +217,7 @@ describe('a robot that navigates by Nav2', () => {
 
   it('is stopped when the ROS client dies in the middle of a goal, and its goal cancelled by the next one', async () => {
     const { motion, lines } = await onTheWay();
-    const hosts = descendants(daemon.child.pid).filter(({ command }) => command.includes('ros/host/main.ts'));
+    const hosts = descendants(daemon.child.pid).filter(isRosHost);
     for (const { pid } of hosts) process.kill(pid, 'SIGKILL');
     const { answered, ...end } = await motion;
     expect(end).toMatchObject({ error: { code: 'robot.unreachable' } });

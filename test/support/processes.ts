@@ -49,6 +49,10 @@ export function simHostPid(daemon: number): number | undefined {
   return descendants(daemon).find(({ command }) => command.includes('sim/host.ts'))?.pid;
 }
 
+/** The process of a daemon that speaks to ROS, from its source or packed. */
+export const isRosHost = ({ command }: Pick<ProcessInfo, 'command'>) =>
+  /\bros[/.]host[/.]main\.m?[tj]s\b/.test(command);
+
 /** Processes that have a file of `directory` open, as `lsof` would tell. */
 export function openers(directory: string): number[] {
   return readdirSync('/proc')

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LeaseView } from '../../../../contract/index.ts';
 import { auraisonAsync, until } from '../../daemon.ts';
-import { descendants, simHostPid } from '../../processes.ts';
+import { descendants, isRosHost, simHostPid } from '../../processes.ts';
 import { boundOf } from '../bounds.ts';
 import { ROBOT_NAME, wait } from './real-stage.ts';
 import type { Made, RealTrial } from './real-trials.ts';
@@ -106,9 +106,7 @@ const FAULTS: Readonly<Record<string, Make>> = {
     return { fromMs: hostMs() };
   },
   'daemon.ros-host.kill': async ({ stage, mover }) => {
-    const [host] = descendants(stage.daemon.child.pid).filter(({ command }) =>
-      command.includes('ros/host/main.ts'),
-    );
+    const [host] = descendants(stage.daemon.child.pid).filter(isRosHost);
     mover.end();
     const fromMs = hostMs();
     kill(host!.pid);
