@@ -32,6 +32,7 @@ export class LinkCell implements Cell {
   readonly #orders: OrderLoop | undefined;
   readonly #renewal: LinkOptions['renewal'];
   readonly #disk: LinkOptions['disk'];
+  readonly #broker: LinkOptions['broker'];
   readonly #off: string;
   readonly #news = new Alarm();
   readonly #turned = new Alarm();
@@ -47,6 +48,7 @@ export class LinkCell implements Cell {
     this.#orders = options.orders;
     this.#renewal = options.renewal;
     this.#disk = options.disk;
+    this.#broker = options.broker;
     this.#off = options.refused ?? 'no central is configured';
     this.#pump = options.central && new LinkPump(context, options, options.central, this.#stop.signal);
   }
@@ -84,8 +86,9 @@ export class LinkCell implements Cell {
 
   status(): LinkStatus {
     const downlink = this.#orders ? { downlink: this.#orders.status() } : {};
+    const broker = this.#broker ? { broker: this.#broker() } : {};
     return this.#pump
-      ? { ...this.#pump.status(), ...downlink }
+      ? { ...this.#pump.status(), ...downlink, ...broker }
       : { ready: true, state: 'off', reason: this.#off, lanes: {} };
   }
 

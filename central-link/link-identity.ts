@@ -19,6 +19,8 @@ export type WayKeys = {
   readonly cert_key_file: string;
   readonly plain_http: boolean;
   readonly trust_published_key: boolean;
+  readonly mqtt_url: string;
+  readonly mqtt_plain: boolean;
 };
 
 export type LinkIdentity = {
@@ -59,9 +61,12 @@ export function linkIdentity(link: WayKeys, dataDir: string, credentials = ''): 
  * Whether this robot hands its data to a central, over the network or, with an identity of its own, by a removable disk. Then what
  * has no receipt stays.
  */
-export function hasCentral(link: Pick<WayKeys, 'central_url' | 'cert_file'>, dataDir: string): boolean {
+export function hasCentral(
+  link: Pick<WayKeys, 'central_url' | 'mqtt_url' | 'cert_file'>,
+  dataDir: string,
+): boolean {
   const isEnrolled = () => existsSync(join(dataDir, IDENTITY_FOLDER, ROBOT_FILE));
-  return link.central_url !== '' || link.cert_file !== '' || isEnrolled();
+  return link.central_url !== '' || link.mqtt_url !== '' || link.cert_file !== '' || isEnrolled();
 }
 
 /** Why nothing goes over this way; undefined: it may. */
@@ -77,4 +82,19 @@ export function refusedWay(
   if (link.key_file !== '' || link.trust_published_key || identity.receiptKey() !== undefined)
     return undefined;
   return 'nothing says whose receipts count: enrol this robot (auraison link enrol), set link.key_file, or set link.trust_published_key = true';
+}
+
+/** The same for the way through a broker: there each message shows who it is of, so that it needs both keys. */
+export function refusedBroker(
+  link: WayKeys,
+  identity: LinkIdentity,
+  isLoopback: (host: string) => boolean,
+): string | undefined {
+  const { protocol, hostname } = new URL(link.mqtt_url);
+  if (protocol === 'mqtt:' && !link.mqtt_plain && !isLoopback(hostname.replace(/^\[|\]$/g, '')))
+    return `link.mqtt_url is ${link.mqtt_url}: anybody on the way reads what goes; use mqtts, or set link.mqtt_plain = true`;
+  if (identity.tls()?.key === undefined)
+    return 'through a broker a robot shows itself by its key, and this one has none: enrol it (auraison link enrol), or set link.cert_file and link.cert_key_file';
+  if (link.key_file !== '' || identity.receiptKey() !== undefined) return undefined;
+  return 'nothing says whose answers count through a broker: enrol this robot (auraison link enrol), or set link.key_file';
 }

@@ -23,6 +23,8 @@ export type LinkOptions = {
   readonly central: Central | undefined;
   /** Undefined: central sends no orders to this robot. */
   readonly orders?: OrderLoop;
+  /** Undefined: no broker is a way to central. */
+  readonly broker?: () => NonNullable<LinkStatus['broker']>;
   /** Undefined: only events go to central. */
   readonly files?: FileLanes;
   /** Undefined: the certificate of this robot, if it has one, is not renewed by the link. */

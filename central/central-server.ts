@@ -1,31 +1,26 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { TlsOptions } from 'node:tls';
-import {
-  type Clock,
-  EdgeError,
-  type ErrorCode,
-  LIMITS,
-  type LinkHello,
-  type LinkReceipt,
-  linger,
-} from '../contract/index.ts';
+import { type Clock, EdgeError, LIMITS, type LinkHello, linger } from '../contract/index.ts';
 import { urlOf } from '../io/listen.ts';
 import { type Callers, shownBy } from './callers.ts';
 import { Connections } from './connections.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Enrolment } from './enrolment.ts';
 import { readJson } from './http-body.ts';
-import { LaneRefusal } from './lane-store.ts';
 import type { ObjectDesk } from './object-desk.ts';
 import { type Answer, objectAnswer } from './object-routes.ts';
 import type { OrderQueue } from './order-queue.ts';
+import type { Presence } from './presence-rows.ts';
+import { refusalOf } from './refusals.ts';
 import { ANYBODY, type Caller } from './require-own.ts';
 
 export type CentralServerOptions = {
   readonly coordinator: Coordinator;
   readonly objects: ObjectDesk;
   readonly orders: OrderQueue;
+  /** Robots that a broker says are there, or are no longer. */
+  readonly presence: () => readonly Presence[];
   readonly callers: Callers;
   /** Undefined: plain HTTP, for loopback or behind a proxy that speaks TLS. */
   readonly tls: { readonly options: TlsOptions; readonly enrolment: Enrolment } | undefined;
@@ -48,20 +43,6 @@ const HELLO_ANSWER = {
   part_bytes_max: LIMITS.LINK_PART_BYTES_MAX,
 } satisfies LinkHello;
 
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  'schema.invalid': 400,
-  'log.tampered': 400,
-  'api.unauthorised': 401,
-  'api.forbidden': 403,
-  'api.not_found': 404,
-  'link.refused': 400,
-  'link.gap': 409,
-  'link.conflict': 409,
-  'api.too_large': 413,
-  'cell.overloaded': 429,
-  'quota.exceeded': 507,
-};
-
 /** `by`: the robot, or `operator`: the operator whose credentials were sent; undefined: none are required. */
 type Endpoint = (
   request: IncomingMessage,
@@ -79,7 +60,7 @@ export class CentralServer {
 
   constructor(options: CentralServerOptions) {
     this.#options = options;
-    const { coordinator, orders, tls } = options;
+    const { coordinator, orders, presence, tls } = options;
     const json = (value: unknown) => JSON.stringify(value);
     this.#endpoints = new Map<string, Endpoint>([
       ['GET /health', () => json({ status: 'ok' })],
@@ -87,7 +68,14 @@ export class CentralServer {
       [HELLO, () => json(HELLO_ANSWER)],
       ['POST /link/v1/push', async (request, _, by) => json(coordinator.push(await readJson(request), by))],
       ['GET /link/v1/watermark', (_, query, by) => json(coordinator.watermark(query, by))],
-      ['GET /link/v1/robots', (_, __, by) => json(coordinator.robots(by))],
+      [
+        'GET /link/v1/robots',
+        (_, __, by) =>
+          json({
+            ...coordinator.robots(by),
+            presence: presence().filter(({ robot }) => by.mayActFor(robot)),
+          }),
+      ],
       ['GET /link/v1/events', (_, query, by) => coordinator.events(query, by)],
       ['GET /link/v1/orders', async (_, query, by) => json(await orders.orders(query, by))],
       ['POST /link/v1/reports', async (request, _, by) => json(orders.report(await readJson(request), by))],
@@ -184,25 +172,9 @@ export class CentralServer {
         hint: 'LINK.md lists the endpoints',
       });
     } catch (thrown) {
-      return this.#refuse(thrown);
+      const { coordinator, report } = this.#options;
+      return refusalOf(thrown, coordinator, report);
     }
-  }
-
-  #refuse(thrown: unknown): Answer {
-    if (thrown instanceof LaneRefusal) {
-      const watermark: LinkReceipt | null = this.#options.coordinator.receipt(thrown.held) ?? null;
-      return { status: 409, body: JSON.stringify({ ...thrown.error.toBody(), watermark }) };
-    }
-    if (thrown instanceof EdgeError) {
-      return { status: STATUS[thrown.code] ?? 500, body: JSON.stringify(thrown.toBody()) };
-    }
-    this.#options.report('request failed', thrown);
-    const fault = new EdgeError('internal.fault', {
-      operation: 'answer',
-      subject: 'request',
-      retryable: true,
-    });
-    return { status: 500, body: JSON.stringify(fault.toBody()) };
   }
 
   #enrolment(): Enrolment {

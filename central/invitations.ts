@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Clock, EdgeError, enrolTokenText, type Secrets } from '../contract/index.ts';
 import { Authority, fingerprintOf } from './authority.ts';
 import { IDENTITIES_FILE, IdentityRows } from './identity-rows.ts';
+import { presenceIn } from './start-mqtt.ts';
 
 /** What robots are to trust, as the coordinator left it when it was started with TLS; public. */
 export const AUTHORITIES = 'authorities.pem';
@@ -16,6 +17,8 @@ export type Invited = {
   readonly state: string;
   readonly until: string;
   readonly since: string;
+  /** `online` or `offline`, where a broker said so. */
+  readonly presence?: string;
 };
 
 /** Tokens for robots, and their withdrawal, in the data directory of a coordinator that may be running. */
@@ -37,8 +40,10 @@ export async function openInvitations(dataDir: string, secrets: Secrets, clock: 
       rows.revoke(robot);
     },
     list(): Invited[] {
+      const presence = new Map(presenceIn(dataDir, clock).map((one) => [one.robot, one.state]));
       return rows.list().map(({ robot, state, not_after_ns, since_ns }) => ({
         ...{ robot, state, since: timeOf(since_ns) },
+        ...(presence.has(robot) ? { presence: presence.get(robot)! } : {}),
         until: state === 'revoked' || not_after_ns === '' ? '' : timeOf(not_after_ns),
       }));
     },

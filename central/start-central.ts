@@ -2,8 +2,8 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TlsOptions } from 'node:tls';
-import { type Clock, EdgeError, LIMITS, type Secrets } from '../contract/index.ts';
-import { Authority } from './authority.ts';
+import { type Broker, type Clock, EdgeError, LIMITS, type Secrets } from '../contract/index.ts';
+import { Authority, certificatesOf } from './authority.ts';
 import { Callers } from './callers.ts';
 import { CentralServer } from './central-server.ts';
 import { Coordinator } from './coordinator.ts';
@@ -19,6 +19,7 @@ import { OrderQueue } from './order-queue.ts';
 import { OrderStore } from './order-store.ts';
 import { ReceiptSigner } from './receipt-signer.ts';
 import { Robots } from './robots.ts';
+import { requireTls, startMqtt } from './start-mqtt.ts';
 import { authoritiesFor, type TlsFiles, tlsOptions } from './tls.ts';
 
 export type CentralOptions = {
@@ -37,6 +38,8 @@ export type CentralOptions = {
   /** Bytes that the files of all robots may take; 0 or absent: as many as the disk has. */
   readonly quotaBytes?: number;
   readonly report?: (message: string, error: unknown) => void;
+  /** A broker of messages through which robots reach it too; needs `tls`. */
+  readonly broker?: Broker;
 };
 
 export type RunningCentral = {
@@ -66,6 +69,7 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
       hint: 'add --tls',
     });
   }
+  requireTls(options.broker, options.tls !== undefined);
   mkdirSync(dataDir, { recursive: true, mode: 0o750 });
   const token =
     auth === 'none'
@@ -97,8 +101,11 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
     closeStores();
     throw error;
   });
+  const coordinator = new Coordinator(store, signer);
+  let mqtt: ReturnType<typeof startMqtt> | undefined;
   const server = new CentralServer({
-    coordinator: new Coordinator(store, signer),
+    coordinator,
+    presence: () => mqtt?.list() ?? [],
     objects,
     orders,
     callers: new Callers({
@@ -125,6 +132,11 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
   };
   try {
     const { url } = await server.start();
+    if (options.broker && tls) {
+      const { enrolment, anchors } = tls;
+      const parts = { dataDir, clock, broker: options.broker, coordinator, orders, signer, report };
+      mqtt = startMqtt({ ...parts, signature: { enrolment, anchors } });
+    }
     const upkeep =
       tls &&
       clock.every(
@@ -140,6 +152,7 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
       operatorToken,
       async stop() {
         upkeep?.cancel();
+        await mqtt?.close();
         await server.stop();
         await objects.close();
         closeStores();
@@ -165,7 +178,9 @@ async function tlsOf(
     ...{ rows, authority, authorities, receiptKey, clock },
     ...(certificateMs === undefined ? {} : { validMs: certificateMs }),
   });
-  return { options: await fresh(), enrolment, fresh };
+  const first = await fresh();
+  // Certificates of robots count as they do over TLS.
+  return { options: first, enrolment, fresh, anchors: certificatesOf([first.ca].flat().join('\n')) };
 }
 
 /** When a certificate is to be replaced, by the clock of the host. */

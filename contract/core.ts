@@ -33,6 +33,7 @@ export type * from './lake-messages.ts';
 export * from './limits.ts';
 export type * from './link-disk.ts';
 export type * from './link-identity.ts';
+export type * from './link-mqtt.ts';
 export type * from './link-objects.ts';
 export type * from './link-orders.ts';
 export type * from './link-wire.ts';

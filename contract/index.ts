@@ -26,6 +26,7 @@ export type * from './lake-messages.ts';
 export * from './limits.ts';
 export * from './link-disk.ts';
 export * from './link-identity.ts';
+export * from './link-mqtt.ts';
 export * from './link-objects.ts';
 export * from './link-orders.ts';
 export * from './link-wire.ts';

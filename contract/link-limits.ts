@@ -100,6 +100,14 @@ export const LINK_LIMITS = {
   LINK_DISK_REFUSED_MAX: 64,
   LINK_DISK_RECEIPTS_BYTES_MAX: 768 * 1024,
   LINK_DISK_RECEIPT_FILES_MAX: 4_096,
+  /** One message through a broker, bytes, and all messages that wait to be sent there. */
+  LINK_MQTT_BYTES_MAX: 1024 * 1024,
+  LINK_MQTT_QUEUE_BYTES_MAX: 4 * 1024 * 1024,
+  /** An answer through a broker, and one step with the broker itself, milliseconds: the other way has time left after it. */
+  LINK_MQTT_MS: 5_000,
+  /** Questions of one robot, and of all robots, that the coordinator answers at a time; more are dropped. */
+  CENTRAL_MQTT_ROBOT_ASKS_MAX: 8,
+  CENTRAL_MQTT_ASKS_MAX: 512,
   /** An export that no client continues for so long is forgotten, milliseconds. */
   LINK_DISK_IDLE_MS: 600_000,
   /** Longest that the import at the coordinator waits for the check of one file, milliseconds. */

@@ -62,8 +62,11 @@ export function addCentralRobotCommands(
     .action(
       act((desk, out) => {
         const robots = desk.list();
-        const rows = robots.map(({ robot, state, until, since }) => [robot, state, until, since]);
-        out.result({ robots }, () => table(['ROBOT', 'STATE', 'UNTIL', 'SINCE'], rows));
+        const rows = robots.map(({ robot, state, until, since, presence }) => [
+          ...[robot, state, until, since],
+          presence ?? '',
+        ]);
+        out.result({ robots }, () => table(['ROBOT', 'STATE', 'UNTIL', 'SINCE', 'PRESENCE'], rows));
       }),
     );
 }

@@ -10,6 +10,7 @@ import { dataDirOf } from '../../daemon/paths.ts';
 import type { GlobalOptions } from '../context.ts';
 import { failWith, makeOutput } from '../output.ts';
 import { addCentralImportCommand } from './central-import.ts';
+import { addMqttOptions, brokerOf, type MqttFlags } from './central-mqtt.ts';
 import { addCentralRobotCommands } from './central-robots.ts';
 
 type CentralOptions = GlobalOptions & {
@@ -23,36 +24,38 @@ type CentralOptions = GlobalOptions & {
   tlsKey?: string;
   clientCa?: string;
   plainHttp?: boolean;
-};
+} & MqttFlags;
 
 export function addCentralCommand(program: Command): void {
-  const central = program
-    .command('central')
-    .description(
-      'run the reference coordinator, which receives events and recordings from robots and hands them orders, until Ctrl-C',
-    )
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <number>', 'port to listen on; 0 picks a free one', '7602')
-    .option('--quota <size>', 'files of all robots together; 0 B: as much as the disk has', '0 B')
-    .option(
-      '--auth <kind>',
-      'token, certificate (robots show one; no tokens), or none (loopback only)',
-      'token',
-    )
-    .option('--tls', 'speak https, with a certificate of its own authority')
-    .option(
-      '--name <name>',
-      'a name or address under which robots reach it, for its certificate',
-      collect,
-      [],
-    )
-    .option('--tls-cert <path>', 'certificate (PEM, its authorities behind it) in place of its own')
-    .option('--tls-key <path>', 'private key of --tls-cert')
-    .option('--client-ca <path>', 'authorities (PEM) whose certificates count for robots, besides its own')
-    .option('--plain-http', 'http on another address than loopback: a proxy before it speaks TLS')
+  const central = addMqttOptions(
+    program
+      .command('central')
+      .description(
+        'run the reference coordinator, which receives events and recordings from robots and hands them orders, until Ctrl-C',
+      )
+      .option('--host <address>', 'address to listen on', '127.0.0.1')
+      .option('--port <number>', 'port to listen on; 0 picks a free one', '7602')
+      .option('--quota <size>', 'files of all robots together; 0 B: as much as the disk has', '0 B')
+      .option(
+        '--auth <kind>',
+        'token, certificate (robots show one; no tokens), or none (loopback only)',
+        'token',
+      )
+      .option('--tls', 'speak https, with a certificate of its own authority')
+      .option(
+        '--name <name>',
+        'a name or address under which robots reach it, for its certificate',
+        collect,
+        [],
+      )
+      .option('--tls-cert <path>', 'certificate (PEM, its authorities behind it) in place of its own')
+      .option('--tls-key <path>', 'private key of --tls-cert')
+      .option('--client-ca <path>', 'authorities (PEM) whose certificates count for robots, besides its own')
+      .option('--plain-http', 'http on another address than loopback: a proxy before it speaks TLS'),
+  )
     .addHelpText(
       'after',
-      '\nExamples:\n  auraison central --data-dir ./central-data\n  AURAISON_LINK_CENTRAL_URL=http://127.0.0.1:7602 AURAISON_LINK_TOKEN_FILE=./central-data/token auraison up\n  auraison central --tls --host 0.0.0.0 --name central.example --auth certificate',
+      '\nExamples:\n  auraison central --data-dir ./central-data\n  AURAISON_LINK_CENTRAL_URL=http://127.0.0.1:7602 AURAISON_LINK_TOKEN_FILE=./central-data/token auraison up\n  auraison central --tls --host 0.0.0.0 --name central.example --auth certificate\n  auraison central --tls --mqtt mqtts://broker.example:8883 --mqtt-user central --mqtt-password-file ./password',
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CentralOptions>();
@@ -60,6 +63,8 @@ export function addCentralCommand(program: Command): void {
       try {
         const dataDir = folderOf(options);
         const tls = tlsOf(options);
+        const clock = new SystemClock();
+        const broker = await brokerOf(options, clock);
         const { startCentral } = await import('../../central/start-central.ts');
         const central = await startCentral({
           dataDir,
@@ -68,7 +73,8 @@ export function addCentralCommand(program: Command): void {
           auth: options.auth,
           ...(tls ? { tls } : {}),
           quotaBytes: quotaOf(options.quota),
-          clock: new SystemClock(),
+          clock,
+          ...(broker ? { broker } : {}),
           secrets: new FileSecrets(dataDir, String(process.pid)),
           report: (message, error) => out.note(`${message}: ${(error as Error)?.message ?? error}`),
         });

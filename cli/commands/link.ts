@@ -61,7 +61,7 @@ function millisecondsOf(text: string): number {
   });
 }
 
-function linkText({ state, reason, lanes, files }: LinkStatus): string {
+function linkText({ state, reason, lanes, files, broker }: LinkStatus): string {
   const lines = [
     `${state}${reason === '' ? '' : `: ${reason}`}`,
     table(
@@ -69,6 +69,7 @@ function linkText({ state, reason, lanes, files }: LinkStatus): string {
       Object.entries(lanes).map(([lane, l]) => [lane, `${l.sent}`, `${l.last}`, l.fault ?? '']),
     ),
   ];
+  if (broker) lines.push(brokerText(broker));
   if (!files) return lines.join('\n');
   const rows = Object.entries(files.lanes).map(([lane, l]) => [
     ...[lane, `${l.waiting}`, size(l.waiting_bytes), `${l.held}`, size(l.held_bytes), `${l.gone}`],
@@ -94,4 +95,9 @@ function size(bytes: number): string {
 function duration(seconds: number): string {
   if (seconds < 120) return `${seconds} s`;
   return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+}
+
+function brokerText({ state, reason, refused }: NonNullable<LinkStatus['broker']>): string {
+  const strange = refused === 0 ? '' : `; ${refused} messages that central did not sign`;
+  return `broker: ${state}${reason === '' ? '' : `: ${reason}`}${strange}`;
 }

@@ -105,6 +105,8 @@ const link = {
   downlink: Type.Optional(
     reply({ state: oneOf(['connected', 'disconnected']), reason: text, waiting: count, open: count }),
   ),
+  /** The way through a broker, where one is configured. `refused`: messages on the topics of this robot that central did not sign. */
+  broker: Type.Optional(reply({ state: oneOf(['connected', 'disconnected']), reason: text, refused: count })),
   /**
    * Files, where they are sent. `lanes`: files and bytes that wait, that central holds, and files that went before; `current`:
    * the one on its way, bytes sent and bytes a second; `left_s`: seconds for all that wait, at this rate; `reason`: why

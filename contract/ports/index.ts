@@ -3,6 +3,7 @@ export type * from './agent.ts';
 export type * from './application.ts';
 export type * from './approvals.ts';
 export type * from './blob-store.ts';
+export type * from './broker.ts';
 export type * from './cell.ts';
 export type * from './central.ts';
 export type * from './chat.ts';

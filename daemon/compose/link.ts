@@ -17,10 +17,10 @@ import { isLoopbackHost } from '../config/loopback.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
-/** The link cell: off without `link.central_url`. */
+/** The link cell: off without `link.central_url` and `link.mqtt_url`. */
 export async function composeLink(settings: Settings, context: CellContext): Promise<Cell> {
   const { config, dataDir } = settings;
-  const { central_url: url, token_file: tokenFile, key_file: keyFile } = config.link;
+  const { central_url: url, mqtt_url: brokerUrl, token_file: tokenFile, key_file: keyFile } = config.link;
   // Read once here, so that a wrong file is found at the start; read again at every request, so that a
   // replaced token is taken up.
   readSecret(tokenFile, 'link.token_file', process.env);
@@ -32,40 +32,57 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
     return guarding;
   };
   const disk = () => makeDisk(settings, context, guardOf);
-  if (url === '') return new LinkCell(context, { robot, central: undefined, disk, openReader, random });
-  const [{ linkIdentity, refusedWay }, { linkRenewal }] = await Promise.all([
+  const common = { robot, disk, openReader, random };
+  if (url === '' && brokerUrl === '') return new LinkCell(context, { ...common, central: undefined });
+  const [{ linkIdentity, refusedWay, refusedBroker }, { linkRenewal }] = await Promise.all([
     import('../../central-link/link-identity.ts'),
     import('./link-identity.ts'),
   ]);
   const identity = linkIdentity(config.link, dataDir, process.env['CREDENTIALS_DIRECTORY']);
   // Files that do not fit are found at the start, as the token is.
   identity.tls();
-  const refused = refusedWay(config.link, identity, isLoopbackHost);
-  if (refused !== undefined) {
+  const reasons = [
+    ...(url === '' ? [] : [refusedWay(config.link, identity, isLoopbackHost)]),
+    ...(brokerUrl === '' ? [] : [refusedBroker(config.link, identity, isLoopbackHost)]),
+  ];
+  const refused = reasons.filter((reason) => reason !== undefined).join('; ');
+  if (reasons.every((reason) => reason !== undefined)) {
     context.report('error', 'nothing goes to central', { reason: refused });
-    return new LinkCell(context, { robot, central: undefined, refused, disk, openReader, random });
+    return new LinkCell(context, { ...common, central: undefined, refused });
   }
+  if (refused !== '') context.report('error', 'one way to central is not taken', { reason: refused });
+  const overHttp = url !== '' && reasons[0] === undefined;
   const renewal = linkRenewal(identity, context, { url, robot, dataDir });
   const publicKey = keyFile === '' ? identity.receiptKey : readKey(keyFile);
   const options = {
     ...{ url, clock: context.clock, tls: identity.tls, credentials: identity.credentials, publicKey },
     token: () => readSecret(tokenFile, 'link.token_file', process.env),
   };
-  // They check what foreign hosts send, and need the schemas for it. They are loaded only where there is a central.
-  const { HttpCentral } = await import('../../central-link/http-central.ts');
+  const broker = brokerUrl !== '' && reasons.at(-1) === undefined ? await makeBroker() : undefined;
+  const { centralOver, downlinkOver } = await import('../../central-link/ways.ts');
   const guard = await guardOf();
-  const central = await guarded(new HttpCentral(options), guard);
-  const files = config.link.bags === 'none' ? undefined : await makeFiles();
+  const ways = [...(overHttp ? [await makeHttp()] : []), ...(broker ? [broker.central] : [])];
+  const central = await guarded(centralOver(ways, context.clock, random), guard);
+  const files = config.link.bags === 'none' || !overHttp ? undefined : await makeFiles();
   return new LinkCell(context, {
-    robot,
+    ...common,
     central,
     ...(renewal ? { renewal } : {}),
     ...(config.intents.central ? { orders: await makeOrders() } : {}),
     ...(files ? { files: files.lanes } : {}),
-    disk,
-    openReader,
-    random,
+    ...(broker ? { broker: broker.status } : {}),
   });
+
+  // They check what foreign hosts send, and need the schemas for it. They are loaded only where there is a central.
+  async function makeHttp() {
+    const { HttpCentral } = await import('../../central-link/http-central.ts');
+    return new HttpCentral(options);
+  }
+
+  async function makeBroker() {
+    const { composeBroker } = await import('./link-broker.ts');
+    return composeBroker({ settings, clock: context.clock, identity, publicKey, random });
+  }
 
   function openReader(cell: CellName) {
     return openEventReader(dataDir, cell);
@@ -91,7 +108,11 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
     const { tenant, central_roles: roles } = config.intents;
     const fetches = files ? { fetches: files.fetches } : {};
     const desk = new OrderDesk({ bus: context.bus, clock: context.clock, tenant, roles, random, ...fetches });
-    const downlink = new HttpDownlink(options);
+    const downlinks = [
+      ...(overHttp ? [new HttpDownlink(options)] : []),
+      ...(broker ? [broker.downlink] : []),
+    ];
+    const downlink = downlinkOver(downlinks, context.clock, random);
     return new OrderLoop(context, { robot: config.daemon.name, downlink, desk, random });
   }
 }

@@ -70,6 +70,24 @@ export function linkKeys(secretFile: (about: string) => KeySpec<string>) {
       false,
       'without key_file and enrolment: trust the key that central publishes; else only where central is on this host',
     ),
+    mqtt_url: text(
+      '',
+      'broker of MQTT 5, a second way to central for events, orders and presence, for example mqtts://broker.example:8883; empty: none',
+      {
+        match: /^(|mqtts?:\/\/[^@\s/?#]+\/?)$/,
+        expected: 'an mqtt or mqtts address without user and password, or ""',
+      },
+    ),
+    mqtt_user: text('', 'user name at the broker; empty: none'),
+    mqtt_password_file: secretFile('password at the broker'),
+    mqtt_ca_file: text(
+      '',
+      'authorities (PEM) whose certificates of the broker count; empty: those of the host',
+    ),
+    mqtt_plain: flag(
+      false,
+      'mqtt to another host than this one: anybody on the way reads what goes over it; changed it is refused',
+    ),
     bags: choice(
       ['all', 'clips', 'none'],
       'all',

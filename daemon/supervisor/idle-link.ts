@@ -8,7 +8,8 @@ import type { CarrierEvents, CellCarrier } from './cell-process.ts';
  * back, and no token has to be checked. `hasKey`: this robot has a key of its own, by which a disk is its.
  */
 export function isLinkIdle({ link }: Config, hasKey: boolean): boolean {
-  return !hasKey && link.central_url === '' && link.token_file === '' && link.key_file === '';
+  const { central_url, mqtt_url, token_file, key_file } = link;
+  return !hasKey && [central_url, mqtt_url, token_file, key_file].every((key) => key === '');
 }
 
 type IdleLinkParts = {

@@ -88,6 +88,7 @@ function otherCopies(path) {
     return why;
   if (/^@modelcontextprotocol\/sdk\/dist\/cjs\/.*\.js$/.test(path)) return why;
   if (/^hash-wasm\/dist\/[^/]+\.min\.js$/.test(path)) return why;
+  if (/^mqtt\/dist\//.test(path)) return why;
   if (/^web-streams-polyfill\/dist\/polyfill\./.test(path)) return why;
   return undefined;
 }

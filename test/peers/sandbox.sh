@@ -11,8 +11,9 @@ set -euo pipefail
 
 say() { printf '[sandbox] %s\n' "$*" >&2; }
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+. "$here/lib-debs.sh"
 cache="${AURAISON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auraison-edge}/sandbox"
-home="$cache/$(sha256sum "${BASH_SOURCE[0]}" "$here/sandbox-packages.txt" | sha256sum | cut -c1-16)"
+home="$cache/$(cat "${BASH_SOURCE[0]}" "$here/lib-debs.sh" "$here/sandbox-packages.txt" | sha256sum | cut -c1-16)"
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"
@@ -23,32 +24,14 @@ if [ -f "$home/ready" ]; then
   exit 0
 fi
 rm -rf "$home"
-mkdir -p "$home/bin" "$home/deb" "$home/root"
+mkdir -p "$home/bin"
 started=$SECONDS
-
-# The lists of packages of this user: those of the host may be old, and only root may fetch them there.
-own=(-o "Dir::State::Lists=$home/apt/lists" -o "Dir::Cache=$home/apt/cache" -o "APT::Sandbox::User=root"
-  -o "Debug::NoLocking=1")
 
 # Every package of the list, by hash.
 pinned() {
-  [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
-  mkdir -p "$home/apt/lists/partial" "$home/apt/cache/archives/partial"
-  local package version hash
-  while read -r package version hash; do
-    (cd "$home/deb" && apt-get download -qq "$package=$version" >/dev/null 2>&1) || {
-      [ -f "$home/apt/updated" ] || { apt-get "${own[@]}" update -qq >/dev/null 2>&1 && touch "$home/apt/updated"; }
-      (cd "$home/deb" && apt-get "${own[@]}" download -qq "$package=$version" >/dev/null 2>&1) || return 1
-    }
-    file=("$home/deb/$package"_*.deb)
-    echo "$hash  ${file[0]}" | sha256sum --check --quiet >&2 || { say "$package has another hash"; exit 1; }
-    dpkg-deb -x "${file[0]}" "$home/root"
-  done < <(grep -v '^#' "$here/sandbox-packages.txt")
+  pinned_debs "$here/sandbox-packages.txt" "$home" || return 1
   for program in usr/bin/bwrap usr/bin/crun usr/sbin/runc; do
-    printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %q "$@"\n' \
-      "$home/root/usr/lib/x86_64-linux-gnu" "$home/root/$program" >"$home/bin/${program##*/}"
-    chmod 755 "$home/bin/${program##*/}"
-    "$home/bin/${program##*/}" --version >/dev/null 2>&1 || return 1
+    deb_program "$home" "$program" --version || return 1
   done
 }
 
