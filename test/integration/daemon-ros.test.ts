@@ -70,8 +70,7 @@ async function ledgerOf(daemon: TestDaemon): Promise<readonly LedgerLine[]> {
 }
 
 /** Processes of the ROS client below the daemon. */
-const hosts = (daemon: TestDaemon) =>
-  descendants(daemon.child.pid).filter(isRosHost);
+const hosts = (daemon: TestDaemon) => descendants(daemon.child.pid).filter(isRosHost);
 
 const topic = (name: string, type: string, qos = '') =>
   `[[ros.topics]]\ntopic = "${name}"\ntype = "${type}"\n${qos}\n`;
