@@ -60,7 +60,7 @@ function buildInputs(path, name) {
   if (/^node-linux-[^/]+\/(?:include|share)\//.test(path)) return 'headers of Node';
   if (NATIVE_SOURCES.test(name)) return 'sources and headers of native code';
   if (/^(?:@esbuild\/|esbuild\/bin\/)/.test(path)) return 'a bundler that no part of this calls';
-  if (/^node-gyp\/|^cmake-ts\/(?:build\/main|src\/)|^@babel\/|^node-addon-api\//.test(path))
+  if (/^node-gyp\/|^cmake-ts\/(?:build\/main|src\/)|^@babel\/(?!runtime\/)|^node-addon-api\//.test(path))
     return 'build tools';
   if (/\.(?:sh|bash)$/.test(name) || /^\.bin\//.test(path)) return 'build tools';
   return undefined;
