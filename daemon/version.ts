@@ -1,3 +1,6 @@
-import manifest from '../package.json' with { type: 'json' };
+import { readFileSync } from 'node:fs';
 
-export const VERSION: string = manifest.version;
+/** Of this program: package.json is the one place that says it, also for packed files. */
+export const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
