@@ -159,6 +159,8 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
       },
     };
   } catch (error) {
+    // It may listen already, where it is the broker's part that failed.
+    await server.stop();
     closeStores();
     throw error;
   }

@@ -30,7 +30,7 @@ export type MqttAccess = {
   readonly key?: string;
 };
 
-/** Largest pauses between two tries, and how often a connection shows that it lives. */
+/** The first and the longest pause between two tries, and how often a connection shows that it lives. */
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 60_000;
 const KEEP_ALIVE_S = 20;
@@ -98,9 +98,10 @@ export class MqttBroker implements Broker {
 
   #connect(plan: BrokerPlan): void {
     const { url } = this.#options;
-    const presence = plan.presence?.();
+    let presence: ReturnType<NonNullable<BrokerPlan['presence']>> | undefined;
     let client: MqttClient;
     try {
+      presence = plan.presence?.();
       client = open(url, this.#settings(presence?.will));
     } catch (error) {
       // A file of the configuration that cannot be read, now.
@@ -109,9 +110,12 @@ export class MqttBroker implements Broker {
     }
     this.#client = client;
     client.on('connect', () => {
-      void this.#ready(client, plan, presence?.hello).catch((error: unknown) =>
-        this.#lost(client, brokerFault(error, url)),
+      const late = this.#options.clock.after(2 * LIMITS.LINK_MQTT_MS, () =>
+        this.#lost(client, 'the broker does not answer a subscription'),
       );
+      void this.#ready(client, plan, presence?.hello)
+        .catch((error: unknown) => this.#lost(client, brokerFault(error, url)))
+        .finally(() => late.cancel());
     });
     client.on('message', (topic, payload) => {
       if (client === this.#client && !this.#closed) plan.onMessage({ topic, payload });
