@@ -1,5 +1,5 @@
 import { type Clock, type EdgeError, LIMITS, type LinkStatus } from '../contract/core.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../io/backoff.ts';
 import type { CustodyBook } from './custody-book.ts';
 import type { ObjectLog } from './object-log.ts';
 import type { ObjectSender, ObjectStep } from './object-sender.ts';

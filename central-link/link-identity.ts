@@ -88,10 +88,9 @@ export function refusedWay(
 export function refusedBroker(
   link: WayKeys,
   identity: LinkIdentity,
-  isLoopback: (host: string) => boolean,
+  isPlain: (address: string) => boolean,
 ): string | undefined {
-  const { protocol, hostname } = new URL(link.mqtt_url);
-  if (protocol === 'mqtt:' && !link.mqtt_plain && !isLoopback(hostname.replace(/^\[|\]$/g, '')))
+  if (isPlain(link.mqtt_url) && !link.mqtt_plain)
     return `link.mqtt_url is ${link.mqtt_url}: anybody on the way reads what goes; use mqtts, or set link.mqtt_plain = true`;
   if (identity.tls()?.key === undefined)
     return 'through a broker a robot shows itself by its key, and this one has none: enrol it (auraison link enrol), or set link.cert_file and link.cert_key_file';

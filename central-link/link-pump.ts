@@ -8,7 +8,7 @@ import {
   type LinkStatus,
   withDeadline,
 } from '../contract/core.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../io/backoff.ts';
 import { judge } from './central-state.ts';
 import type { DiskDesk } from './disk-desk.ts';
 import { EventLane, LANE_ORDER, type Step } from './event-lane.ts';

@@ -17,7 +17,7 @@ import {
   type RunCancel,
   type RuntimeCall,
 } from '../contract/core.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../io/backoff.ts';
 import type { FetchDesk } from './fetch-desk.ts';
 
 export type OrderDeskOptions = {

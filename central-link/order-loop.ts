@@ -7,7 +7,7 @@ import {
   type OrderReport,
   pause,
 } from '../contract/core.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../io/backoff.ts';
 import type { OrderDesk } from './order-desk.ts';
 
 export type OrderLoopOptions = {

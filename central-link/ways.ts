@@ -1,5 +1,5 @@
 import { type Central, type Clock, type Downlink, EdgeError } from '../contract/core.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../io/backoff.ts';
 import { judge } from './central-state.ts';
 
 type Way<T> = { readonly to: T; readonly backoff: Backoff };

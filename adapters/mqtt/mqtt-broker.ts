@@ -8,6 +8,7 @@ import {
   LIMITS,
   type Timer,
 } from '../../contract/core.ts';
+import { Backoff } from '../../io/backoff.ts';
 import { brokerFault } from './broker-fault.ts';
 
 export type MqttBrokerOptions = {
@@ -30,9 +31,7 @@ export type MqttAccess = {
   readonly key?: string;
 };
 
-/** The first and the longest pause between two tries, and how often a connection shows that it lives. */
-const RETRY_MS = 1_000;
-const RETRY_MS_MAX = 60_000;
+/** How often a connection shows that it lives. */
 const KEEP_ALIVE_S = 20;
 /** Bytes of a message besides its payload. */
 const AROUND_BYTES_MAX = 4_096;
@@ -48,7 +47,7 @@ export class MqttBroker implements Broker {
   #plan: BrokerPlan | undefined;
   #client: MqttClient | undefined;
   #retry: Timer | undefined;
-  #failures = 0;
+  readonly #backoff: Backoff;
   #closed = false;
   #connected = false;
   #reason = 'not connected yet';
@@ -58,6 +57,7 @@ export class MqttBroker implements Broker {
 
   constructor(options: MqttBrokerOptions) {
     this.#options = options;
+    this.#backoff = new Backoff(options.random);
   }
 
   open(plan: BrokerPlan): void {
@@ -150,7 +150,7 @@ export class MqttBroker implements Broker {
     if (refused) throw new Error(`the broker refuses a subscription to ${refused.topic}`);
     if (hello) await this.#sent(client, hello);
     if (client !== this.#client || this.#closed) return;
-    this.#failures = 0;
+    this.#backoff.succeeded();
     this.#connected = true;
   }
 
@@ -188,10 +188,10 @@ export class MqttBroker implements Broker {
       client.end(true);
     }
     this.#fail();
-    const { clock, random } = this.#options;
-    const most = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** Math.min(10, this.#failures));
-    this.#failures += 1;
-    this.#retry = clock.after(most * (0.5 + random() / 2), () => {
+    const { clock } = this.#options;
+    const now = clock.monotonicMs();
+    this.#backoff.failed(now);
+    this.#retry = clock.after(this.#backoff.restMs(now), () => {
       if (!this.#closed) this.#connect(this.#plan!);
     });
   }

@@ -1,8 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Broker, type Clock, EdgeError } from '../../contract/core.ts';
-import { isLoopbackHost } from '../../daemon/config/loopback.ts';
+import { BROKER_ADDRESS, isPlainBroker } from '../../daemon/config/broker-address.ts';
+import { readPem } from '../../daemon/pem-file.ts';
 import { readSecret } from '../../daemon/secrets.ts';
 
 export type MqttFlags = {
@@ -30,11 +30,9 @@ export function addMqttOptions(central: Command): Command {
 export async function brokerOf(flags: MqttFlags, clock: Clock): Promise<Broker | undefined> {
   const { mqtt: url, mqttUser, mqttPasswordFile, mqttCa, mqttPlain } = flags;
   if (url === undefined) return undefined;
-  const parsed = /^mqtts?:\/\/[^@\s/?#]+\/?$/.test(url) ? URL.parse(url) : null;
-  if (!parsed)
+  if (!BROKER_ADDRESS.test(url) || !URL.canParse(url))
     throw invalid('--mqtt', `--mqtt ${url}: an address such as mqtts://broker.example:8883 expected`);
-  const isPlain = parsed.protocol === 'mqtt:' && !isLoopbackHost(parsed.hostname.replace(/^\[|\]$/g, ''));
-  if (isPlain && mqttPlain !== true)
+  if (isPlainBroker(url) && mqttPlain !== true)
     throw invalid(
       '--mqtt',
       `--mqtt ${url}: anybody on the way reads what goes`,
@@ -45,7 +43,7 @@ export async function brokerOf(flags: MqttFlags, clock: Clock): Promise<Broker |
     return {
       ...(mqttUser === undefined ? {} : { username: mqttUser }),
       ...(password === undefined ? {} : { password }),
-      ...(mqttCa === undefined ? {} : { ca: readAuthorities(mqttCa) }),
+      ...(mqttCa === undefined ? {} : { ca: readPem(mqttCa, '--mqtt-ca') }),
     };
   };
   // Wrong files are found at the start.
@@ -55,14 +53,6 @@ export async function brokerOf(flags: MqttFlags, clock: Clock): Promise<Broker |
     ...{ url, clock, access, clientId: `auraison-central-${randomBytes(4).toString('hex')}` },
     random: () => randomInt(2 ** 32) / 2 ** 32,
   });
-}
-
-function readAuthorities(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw invalid('--mqtt-ca', `--mqtt-ca ${path}: ${(cause as Error).message}`);
-  }
 }
 
 function invalid(subject: string, message: string, hint = ''): EdgeError {

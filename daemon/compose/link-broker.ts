@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { MqttBroker } from '../../adapters/mqtt/mqtt-broker.ts';
 import { diskIdentity } from '../../central-link/disk-identity.ts';
 import type { LinkIdentity } from '../../central-link/link-identity.ts';
@@ -10,11 +9,11 @@ import {
   type Central,
   type Clock,
   type Downlink,
-  EdgeError,
   IdSource,
   type LinkStatus,
   toMs,
 } from '../../contract/core.ts';
+import { readPem } from '../pem-file.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
@@ -45,7 +44,7 @@ export function composeBroker({ settings, clock, identity, publicKey, random }: 
       return {
         ...(link.mqtt_user === '' ? {} : { username: link.mqtt_user }),
         ...(secret === undefined ? {} : { password: secret }),
-        ...(link.mqtt_ca_file === '' ? {} : { ca: authorities(link.mqtt_ca_file) }),
+        ...(link.mqtt_ca_file === '' ? {} : { ca: readPem(link.mqtt_ca_file, 'link.mqtt_ca_file') }),
         ...(cert === undefined || key === undefined ? {} : { cert, key }),
       };
     },
@@ -62,15 +61,4 @@ export function composeBroker({ settings, clock, identity, publicKey, random }: 
   });
   const central = new MqttCentral(line, keys);
   return { central, downlink: central, status: () => line.status() };
-}
-
-function authorities(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const message = (cause as Error).message;
-    throw new EdgeError('config.unreadable', {
-      ...{ operation: 'read authorities', subject: 'link.mqtt_ca_file', message, cause },
-    });
-  }
 }

@@ -1,19 +1,13 @@
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import type { DiskDesk } from '../../central-link/disk-desk.ts';
 import type { EgressGuard } from '../../central-link/egress-guard.ts';
 import { LinkCell } from '../../central-link/link-cell.ts';
-import {
-  type Cell,
-  type CellContext,
-  type CellName,
-  type Central,
-  EdgeError,
-  TOPICS,
-} from '../../contract/core.ts';
+import { type Cell, type CellContext, type CellName, type Central, TOPICS } from '../../contract/core.ts';
+import { isPlainBroker } from '../config/broker-address.ts';
 import { isLoopbackHost } from '../config/loopback.ts';
+import { readPem } from '../pem-file.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
@@ -43,7 +37,7 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
   identity.tls();
   const reasons = [
     ...(url === '' ? [] : [refusedWay(config.link, identity, isLoopbackHost)]),
-    ...(brokerUrl === '' ? [] : [refusedBroker(config.link, identity, isLoopbackHost)]),
+    ...(brokerUrl === '' ? [] : [refusedBroker(config.link, identity, isPlainBroker)]),
   ];
   const refused = reasons.filter((reason) => reason !== undefined).join('; ');
   if (reasons.every((reason) => reason !== undefined)) {
@@ -53,7 +47,7 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
   if (refused !== '') context.report('error', 'one way to central is not taken', { reason: refused });
   const overHttp = url !== '' && reasons[0] === undefined;
   const renewal = linkRenewal(identity, context, { url, robot, dataDir });
-  const publicKey = keyFile === '' ? identity.receiptKey : readKey(keyFile);
+  const publicKey = keyFile === '' ? identity.receiptKey : readPem(keyFile, 'link.key_file');
   const options = {
     ...{ url, clock: context.clock, tls: identity.tls, credentials: identity.credentials, publicKey },
     token: () => readSecret(tokenFile, 'link.token_file', process.env),
@@ -130,7 +124,7 @@ async function makeDisk(
   ]);
   const { key_file: keyFile } = config.link;
   const identity = linkIdentity(config.link, dataDir, process.env['CREDENTIALS_DIRECTORY']);
-  const publicKey = keyFile === '' ? identity.receiptKey : () => readKey(keyFile);
+  const publicKey = keyFile === '' ? identity.receiptKey : () => readPem(keyFile, 'link.key_file');
   return composeDisk({ settings, context, identity, publicKey, guard: await guardOf() });
 }
 
@@ -166,18 +160,4 @@ async function guarded(central: Central, guard: EgressGuard | undefined): Promis
   if (!guard) return central;
   const { GuardedCentral } = await import('../../central-link/guarded-central.ts');
   return new GuardedCentral(central, guard);
-}
-
-function readKey(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new EdgeError('config.unreadable', {
-      operation: 'read key',
-      subject: 'link.key_file',
-      message,
-      cause,
-    });
-  }
 }

@@ -1,4 +1,5 @@
 import { type LinkNetwork, OBJECT_LANES, type ObjectLaneName } from '../../contract/core.ts';
+import { BROKER_ADDRESS } from './broker-address.ts';
 import { parseQuantity } from './quantity.ts';
 import { choice, flag, type KeySpec, tables, text } from './spec.ts';
 
@@ -74,7 +75,7 @@ export function linkKeys(secretFile: (about: string) => KeySpec<string>) {
       '',
       'broker of MQTT 5, a second way to central for events, orders and presence, for example mqtts://broker.example:8883; empty: none',
       {
-        match: /^(|mqtts?:\/\/[^@\s/?#]+\/?)$/,
+        match: new RegExp(`^$|${BROKER_ADDRESS.source}`),
         expected: 'an mqtt or mqtts address without user and password, or ""',
       },
     ),
