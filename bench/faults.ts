@@ -24,9 +24,10 @@ import { runVirtualTrial } from '../test/support/faults/virtual/run-trial.ts';
  * where a command moved a robot after its bound, a takeover was lost, or a robot was faster than it may. See README.md.
  *
  * Usage: node bench/faults.ts [--trials N] [--seed S] [--pace virtual|real] [--robots base,arm,ros] [--faults LIST]
- *                             [--longest MS] [--minutes M] [--trial NUMBER] [--save FILE] [--slice N]
+ *                             [--motions LIST] [--longest MS] [--minutes M] [--trial NUMBER] [--save FILE] [--slice N]
  *                             [--card FILE[,FILE]] [--json]
- * `--faults`: these only; a name up to a dot means all that start with it (`estop,policy.nan`). `--trial`: this one alone,
+ * `--faults`: these only; a name up to a dot means all that start with it (`estop,policy.nan`). `--motions`: what moves the robot, or tries to, is
+ * one of these (`mqtt,python`). `--trial`: this one alone,
  * with its record. `--save`: the counts are kept there after each slice; a file of the same plan is continued up to
  * `--trials`. `--slice`: so many trials in one process, for long runs. `--card`: writes docs/fault-card.md from the counts
  * of these files, and tries nothing.
@@ -38,6 +39,7 @@ const { values: flags } = parseArgs({
     pace: { type: 'string', default: 'virtual' },
     robots: { type: 'string' },
     faults: { type: 'string' },
+    motions: { type: 'string' },
     longest: { type: 'string' },
     minutes: { type: 'string', default: '600' },
     trial: { type: 'string' },
@@ -56,15 +58,18 @@ const SLICE_FROM = 'FAULTS_SLICE_FROM';
 const pace: Pace = flags.pace === 'real' ? 'real' : 'virtual';
 const robots = (flags.robots ?? (pace === 'real' ? 'base,ros' : 'base,arm')).split(',') as RobotKind[];
 const only = flags.faults === undefined ? [] : flags.faults.split(',');
+const motions = flags.motions === undefined ? [] : flags.motions.split(',');
 const seed = Number(flags.seed);
 const startedMs = performance.now();
 const endMs = startedMs + Number(flags.minutes) * 60_000;
 /** All that decides what a number means; the faults are named, since their list grows. */
-const plan = JSON.stringify([pace, robots, seed, flags.longest, faultsOf(pace, only).map(({ id }) => id)]);
+const ids = faultsOf(pace, only, motions).map(({ id }) => id);
+const plan = JSON.stringify([pace, robots, seed, flags.longest, ids, ...motions]);
 const command = [
   ...['node bench/faults.ts', '--pace', pace, '--robots', robots.join(','), '--seed', seed],
   ...(flags.longest === undefined ? [] : ['--longest', flags.longest]),
   ...(only.length === 0 ? [] : ['--faults', only.join(',')]),
+  ...(motions.length === 0 ? [] : ['--motions', motions.join(',')]),
 ].join(' ');
 
 if (flags.card !== undefined) writeCard(flags.card.split(','));
@@ -82,7 +87,7 @@ async function tryAll(): Promise<Counts> {
   let counts = kept ?? noCounts(plan, command);
   const slice = flags.slice === undefined ? trials : Number(flags.slice);
   process.stderr.write(
-    `seed ${seed}, ${trials} trials, ${counts.trials} of them done before; a round is ${roundOf(pace, robots, only)}\n`,
+    `seed ${seed}, ${trials} trials, ${counts.trials} of them done before; a round is ${roundOf(pace, robots, only, motions)}\n`,
   );
   while (counts.trials < trials && performance.now() < endMs) {
     const count = Math.min(slice, trials - counts.trials);
@@ -122,7 +127,7 @@ async function tryThem(from: number, trials: number, isAlone = false): Promise<C
   const { run, close } = await runnerOf();
   try {
     return await campaign({
-      ...{ seed, trials, pace, robots, faults: only, run, from },
+      ...{ seed, trials, pace, robots, faults: only, motions, run, from },
       ...(flags.longest === undefined ? {} : { longestMs: Number(flags.longest) }),
       onTrial: (trial, outcome, done) => {
         show(trial, outcome, done, isAlone);

@@ -153,6 +153,22 @@ describe('the fault campaign finds a daemon', () => {
       AFTER,
     ],
     [
+      'whose door calls every published message harmless',
+      'publish.tries',
+      'publish',
+      4,
+      () => vi.spyOn(TopicClasses.prototype, 'classify').mockReturnValue('harmless'),
+      AFTER,
+    ],
+    [
+      'whose door calls every published message harmless, beside a person',
+      'publish.takeover',
+      'publish',
+      2,
+      () => vi.spyOn(TopicClasses.prototype, 'classify').mockReturnValue('harmless'),
+      /while a person had the robot|after the bound/,
+    ],
+    [
       'whose door calls everything of a route harmless',
       'route.keys',
       'idle',

@@ -64,6 +64,14 @@ describe('faults by name', () => {
     expect(faultsOf('virtual').length).toBeGreaterThan(stops.length);
   });
 
+  it('have those motions only that are named', () => {
+    const some = faultsOf('virtual', ['runs', 'publish'], ['publish', 'central']);
+    const ways = new Set(some.flatMap(({ motions }) => Object.values(motions).flat()));
+    expect([...ways].sort()).toEqual(['central', 'publish']);
+    expect(some.map(({ id }) => id)).not.toContain('peer.kill');
+    expect(() => faultsOf('virtual', [], ['idle', 'walk'])).toThrow(/no motion is named walk; known: /);
+  });
+
   it('are refused where the name means none of that pace', () => {
     expect(() => faultsOf('virtual', ['estop', 'daemon.estop'])).toThrow(/named daemon.estop; known: /);
     expect(() => faultsOf('virtual', ['esto'])).toThrow(/named esto/);

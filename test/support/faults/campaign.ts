@@ -1,6 +1,7 @@
 import { ROBOT_KINDS, type RobotKind } from './bounds.ts';
 import { FAULTS, type FaultSpec, type Motion, type Pace } from './faults.ts';
 import type { Verdict } from './judge.ts';
+import { MOTION_WORDS } from './motions.ts';
 import { cellsOf, type Trial, trialOf } from './trial.ts';
 
 /** What is said of one fault and one robot, over all trials. */
@@ -33,6 +34,8 @@ export type CampaignOptions = {
   readonly robots: readonly RobotKind[];
   /** Ids of faults, or what they start with up to a dot; empty or absent: all. */
   readonly faults?: readonly string[];
+  /** Only trials of these; empty or absent: of all. */
+  readonly motions?: readonly string[];
   readonly longestMs?: number;
   /** The number of the first trial. */
   readonly from?: number;
@@ -52,15 +55,20 @@ export function againCommand(
   { seed, number, pace }: Trial,
   robots: readonly RobotKind[],
   longestMs?: number,
-  only: readonly string[] = [],
+  { faults: only = [], motions = [] }: Pick<CampaignOptions, 'faults' | 'motions'> = {},
 ): string {
   const longest = longestMs === undefined ? '' : ` --longest ${longestMs}`;
   const faults = only.length === 0 ? '' : ` --faults ${only.join(',')}`;
-  return `node bench/faults.ts --pace ${pace} --robots ${robots.join(',')} --seed ${seed} --trial ${number}${longest}${faults}`;
+  const ways = motions.length === 0 ? '' : ` --motions ${motions.join(',')}`;
+  return `node bench/faults.ts --pace ${pace} --robots ${robots.join(',')} --seed ${seed} --trial ${number}${longest}${faults}${ways}`;
 }
 
-/** The faults of this pace; only those that are named, where some are. Throws for a name that means none. */
-export function faultsOf(pace: Pace, only: readonly string[] = []): readonly FaultSpec[] {
+/** The faults of this pace; only those, and those motions, that are named, where some are. Throws for a name that means none. */
+export function faultsOf(
+  pace: Pace,
+  only: readonly string[] = [],
+  motions: readonly string[] = [],
+): readonly FaultSpec[] {
   const all = FAULTS.filter((fault) => fault.pace === pace);
   const means = (name: string, { id }: FaultSpec) => id === name || id.startsWith(`${name}.`);
   const unknown = only.filter((name) => !all.some((fault) => means(name, fault)));
@@ -68,13 +76,26 @@ export function faultsOf(pace: Pace, only: readonly string[] = []): readonly Fau
     throw new Error(
       `no fault of pace ${pace} is named ${unknown.join(', ')}; known: ${all.map(({ id }) => id).join(', ')}`,
     );
-  return only.length === 0 ? all : all.filter((fault) => only.some((name) => means(name, fault)));
+  const named = only.length === 0 ? all : all.filter((fault) => only.some((name) => means(name, fault)));
+  if (motions.length === 0) return named;
+  const strange = motions.filter((name) => !Object.hasOwn(MOTION_WORDS, name));
+  if (strange.length > 0)
+    throw new Error(
+      `no motion is named ${strange.join(', ')}; known: ${Object.keys(MOTION_WORDS).join(', ')}`,
+    );
+  return named.flatMap((fault) => {
+    const left = Object.entries(fault.motions).flatMap(([robot, all]) => {
+      const some = all.filter((motion) => motions.includes(motion));
+      return some.length === 0 ? [] : [[robot, some] as const];
+    });
+    return left.length === 0 ? [] : [{ ...fault, motions: Object.fromEntries(left) }];
+  });
 }
 
 /** Trials in their order; each is judged by itself, and one that throws is a failure as well. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { seed, pace, robots, faults: only, longestMs, from = 0, run, onTrial } = options;
-  const faults = faultsOf(pace, only);
+  const { seed, pace, robots, faults: only, motions, longestMs, from = 0, run, onTrial } = options;
+  const faults = faultsOf(pace, only, motions);
   const rows = new Map<string, Row>();
   const failures: Failure[] = [];
   let done = 0;
@@ -85,7 +106,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     );
     done++;
     const why = outcome instanceof Error ? [`it threw: ${outcome.message}`] : outcome.verdict.broken;
-    if (why.length > 0) failures.push({ trial, why, again: againCommand(trial, robots, longestMs, only) });
+    if (why.length > 0) failures.push({ trial, why, again: againCommand(trial, robots, longestMs, options) });
     if (!(outcome instanceof Error)) add(rows, trial, outcome);
     if (onTrial?.(trial, outcome, done) === false) break;
   }
@@ -155,6 +176,11 @@ function inOrder(rows: ReadonlyMap<string, Row>): readonly Row[] {
 }
 
 /** How many cells a pace has with these robots: as many trials go once through all. */
-export function roundOf(pace: Pace, robots: readonly RobotKind[], only?: readonly string[]): number {
-  return cellsOf(faultsOf(pace, only), robots).length;
+export function roundOf(
+  pace: Pace,
+  robots: readonly RobotKind[],
+  only?: readonly string[],
+  motions?: readonly string[],
+): number {
+  return cellsOf(faultsOf(pace, only, motions), robots).length;
 }

@@ -47,7 +47,7 @@ export function faultCard({ rows, commands }: CardParts): string {
     'frozen process runs nothing and finds its mail when it wakes up, before or after its timers; a killed one loses its',
     'sockets; a cell that is silent for 1.75 s is killed.',
     '',
-    'Faults named `runs`, `peer`, `law`, `webhook`, `live` and `attached` have the real runtime cell too (intents, runs, tool gate,',
+    'Faults named `runs`, `peer`, `law`, `webhook`, `live`, `attached` and `publish` have the real runtime cell too (intents, runs, tool gate,',
     'Cedar policies, packages, webhooks, schedules, foreign runtimes), the real protocols of ACP and A2A agents, and the real',
     'sessions of Foxglove and rosbridge clients. A program has the robot by `auraison-edge/sdk`. An agent asks again whatever it was answered, also after its run has ended.',
     '',

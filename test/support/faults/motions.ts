@@ -44,6 +44,8 @@ export type Motion =
   | 'rosbridge'
   /** The protocol of Foxglove at the port of the API, through the process of the runtime cell. */
   | 'live'
+  /** Messages by `POST /v1/topics/publish`, as `auraison topics publish` sends them: none of them may move the robot. */
+  | 'publish'
   | 'idle';
 
 /** Runs of packages that the daemon executes itself. */
@@ -98,5 +100,6 @@ export const MOTION_WORDS: Readonly<Record<Motion, string>> = {
   foxglove: 'a Foxglove client that steers',
   rosbridge: 'a rosbridge client that steers',
   live: 'a client of live topics at the API that steers',
+  publish: 'messages by `auraison topics publish`',
   idle: 'somebody tries while it stands',
 };

@@ -10,6 +10,7 @@ const FAR = { base: [...FAR_RUNS, ...ATTACHED], arm: FAR_RUNS } as const;
 /** Runs, and hands at a client that is attached: all that came after the API. */
 const NEWER = { base: [...RUNS, ...ATTACHED], arm: RUNS } as const;
 const STOPPED = { base: [...RUNS, ...ATTACHED, 'play'], arm: RUNS } as const;
+const PUBLISHED = { base: ['publish'], arm: ['publish'] } as const;
 /** Two parts of a flow ask one after the other, and the second may start when everything wakes up. */
 const ONE_MOTION = RUNS.filter((way) => way !== 'parallel');
 
@@ -145,5 +146,19 @@ export const RUN_FAULTS: readonly FaultSpec[] = [
       what: 'an attached client commands without the lease: elsewhere, beside one, in an emergency stop',
     },
     ...{ pace: virtual, motions: { base: ATTACHED, arm: ATTACHED }, bound: 'never' },
+  },
+  {
+    ...{
+      id: 'publish.tries',
+      what: 'messages into topics of the robot by the API: without a lease, beside one, in an emergency stop',
+    },
+    ...{ pace: virtual, motions: PUBLISHED, bound: 'never' },
+  },
+  {
+    ...{
+      id: 'publish.takeover',
+      what: 'the same while a program moves it, and then a person who takes over',
+    },
+    ...{ pace: virtual, motions: PUBLISHED, bound: 'never' },
   },
 ];

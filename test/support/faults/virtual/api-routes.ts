@@ -5,6 +5,7 @@ import { errorReply } from '../../../../daemon/http/error-reply.ts';
 import type { HttpPorts } from '../../../../daemon/http/http-ports.ts';
 import { a2aRestRoutes } from '../../../../daemon/http/routes/a2a-rest.ts';
 import { runRoutes } from '../../../../daemon/http/routes/runs.ts';
+import { topicRoutes } from '../../../../daemon/http/routes/topics.ts';
 import { toJson } from '../../../../daemon/http/to-json.ts';
 import { compileValidator } from '../../../../daemon/http/validation.ts';
 import type { VirtualDaemon } from './daemon.ts';
@@ -34,6 +35,7 @@ async function makeRoutes(daemon: VirtualDaemon, runtime: VirtualRuntime): Promi
   });
   app.addHook('onRequest', async (request) => setCaller(request, CALLER));
   runRoutes(app, { runtime: runtime.cell, clock } as unknown as HttpPorts);
+  topicRoutes(app, { bus: runtime.bus } as unknown as HttpPorts);
   await a2aRestRoutes(app, await a2aOf(daemon, runtime), () => 'http://r1');
   await app.ready();
   return app;
@@ -68,5 +70,5 @@ export function request(daemon: VirtualDaemon, { method, url, type, body }: ApiR
       ...(body === undefined ? {} : { headers, payload: body }),
     });
     return { status: answer.statusCode, body: answer.body };
-  });
+  }, url);
 }

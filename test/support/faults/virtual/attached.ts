@@ -216,6 +216,11 @@ function connect(
     if (isOpen) session.close();
     isOpen = false;
   };
+  // The next connection of this life has a feed of its own.
+  const close = (hangUp: () => void) => {
+    life.process.deliver(() => feed.close());
+    inward(hangUp);
+  };
   if (kind === 'rosbridge') {
     const session: RosbridgeSession = new RosbridgeSession({
       ...{ ...parts, texts: new MessageTexts(), hangUp: () => hangUp() },
@@ -225,7 +230,7 @@ function connect(
     return {
       call: (service) => send({ op: 'call_service', id: service, service }),
       publish: ([topic, type, msg]) => send({ op: 'publish', topic, type, msg }),
-      close: () => inward(hangUp),
+      close: () => close(hangUp),
     };
   }
   const services = new ServiceBook();
@@ -253,6 +258,6 @@ function connect(
         say(() => session.receiveText(JSON.stringify({ op: 'advertise', channels: [channel] })));
       say(() => session.receiveBinary(data(id, JSON.stringify(value))));
     },
-    close: () => inward(hangUp),
+    close: () => close(hangUp),
   };
 }

@@ -13,6 +13,8 @@ import {
 } from '../../../../contract/index.ts';
 import type { MessageBus } from '../../../../daemon/cell/message-bus.ts';
 import type { Actuation } from '../../../../daemon/execution/actuation.ts';
+import { ClientTopics } from '../../../../daemon/execution/attached/client-topics.ts';
+import { TopicDesk } from '../../../../daemon/execution/attached/topic-desk.ts';
 import { BagPlayer } from '../../../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../../../daemon/execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../../../../daemon/execution/control/control-client.ts';
@@ -34,6 +36,7 @@ import { ExecutionCell } from '../../../../daemon/execution/execution-cell.ts';
 import { Routes } from '../../../../daemon/execution/routes/index.ts';
 import { SafetyDesk, type SafetyOptions } from '../../../../daemon/execution/safety/safety-desk.ts';
 import { SafetyWatch } from '../../../../daemon/execution/safety/safety-word.ts';
+import { schemaFor } from '../../../../formats/ros2/index.ts';
 import type { ManualClock } from '../../../fakes/manual-clock.ts';
 import { routesOf } from '../../route-rig.ts';
 import { MemoryBag } from './bag.ts';
@@ -149,6 +152,14 @@ export class VirtualExecution {
       ...{ door: this.safety.door, emit: async () => {}, report: () => {} },
       robotPath: (name) => this.safety.door.path(this.robot, { kind: 'route', name }),
     });
+    const clients = new ClientTopics({
+      clock: process,
+      path: this.safety.door.path(this.robot, { kind: 'route', name: 'attached' }),
+    });
+    new TopicDesk({
+      ...{ bus, clock: process, topics: () => parts.topics, schemaOf: (type) => schemaFor(type)?.data },
+      publish: (sample) => clients.publish(sample),
+    }).serve(cellBus);
     const { makeArm } = parts;
     this.#cell = new ExecutionCell(context, {
       ...{ sourceKind: 'sim', source: this.link, sink: path('drive'), topics: parts.topics },

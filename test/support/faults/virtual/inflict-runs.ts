@@ -10,6 +10,7 @@ import { STEER_KEY } from './execution.ts';
 import { FarRuntime } from './far-runtime.ts';
 import { bounded, draw, frozen, type Inflict, letGo, order, TAIL_MS } from './inflict-kit.ts';
 import { HELD_MS, pressedAndReleased } from './inflict-stops.ts';
+import { Publisher } from './publisher.ts';
 import { BUTTON, STOP_KEY } from './robots.ts';
 import type { Stage } from './run-trial.ts';
 import { takeOver } from './takeover.ts';
@@ -232,6 +233,24 @@ export const RUNS_FAULTS: Readonly<Record<string, Inflict>> = {
       end();
     });
   },
+  'publish.tries': async (stage) => {
+    const { daemon, trial } = stage;
+    const { faultAtMs, where, end } = await besides(stage);
+    const publisher = new Publisher(daemon, trial.random);
+    publisher.start();
+    if (where === 'after a freeze') {
+      await daemon.run(200);
+      const { process } = daemon.api;
+      process.freeze();
+      await daemon.run(300 + 1_200 * trial.random.float());
+      process.thaw(draw(stage));
+    }
+    return never(stage, faultAtMs, () => {
+      publisher.end();
+      end();
+    });
+  },
+  'publish.takeover': (stage) => takeOver(stage),
   'attached.tries': async (stage) => {
     const { daemon, trial } = stage;
     const { random } = trial;

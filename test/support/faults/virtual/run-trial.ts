@@ -14,6 +14,7 @@ import { type FarKind, FarRuntime } from './far-runtime.ts';
 import { inflict } from './inflict.ts';
 import { Law } from './law.ts';
 import { Network } from './network.ts';
+import { Publisher, PublisherBeside } from './publisher.ts';
 import { VIRTUAL_ROBOTS, type VirtualRobot } from './robots.ts';
 import { intentsOf, Scheduled } from './ways.ts';
 
@@ -55,7 +56,7 @@ export async function runVirtualTrial(trial: Trial): Promise<TrialResult> {
   const robot = VIRTUAL_ROBOTS[trial.robot];
   const dataDir = mkdtempSync(join(tmpdir(), 'faults-'));
   const opened = await robot.open(trial.seed + trial.number);
-  const isOfRuns = RUN_FAULTS.includes(trial.fault);
+  const isOfRuns = RUN_FAULTS.some(({ id }) => id === trial.fault.id);
   let scheduled: Scheduled | undefined;
   let network: Network | undefined;
   const law = trial.fault.id.startsWith('law.')
@@ -102,6 +103,11 @@ async function askerOf(
   if ((FAR_RUNS as readonly Motion[]).includes(motion)) return FarRuntime.open(daemon, motion as FarKind);
   if ((ATTACHED as readonly Motion[]).includes(motion))
     return fault.id === 'attached.tries' ? undefined : new AttachedClient(daemon, motion as AttachedKind);
+  if (motion === 'publish') {
+    const program = new Program(daemon, robot === 'arm' ? 'trajectory' : 'navigate', random);
+    const publisher = new Publisher(daemon, random);
+    return fault.id === 'publish.tries' ? undefined : new PublisherBeside(publisher, program);
+  }
   const intents = network && intentsOf(motion, daemon, random, network);
   if (intents) return intents;
   if (motion === 'play') return new Play(daemon);

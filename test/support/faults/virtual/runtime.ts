@@ -78,6 +78,8 @@ export class VirtualRuntime {
   readonly webhooks: WebhookDesk;
   readonly gate: PolicyGate;
   readonly ids: IdSource;
+  /** To the other cells. */
+  readonly bus: MessageBus;
   readonly emit: (events: readonly NewEvent[]) => Promise<void>;
   readonly #deps: RuntimeDeps;
   readonly #stops: StopWatch;
@@ -88,6 +90,7 @@ export class VirtualRuntime {
   constructor(deps: RuntimeDeps) {
     this.#deps = deps;
     const { process, bus, disk, robot, hooks } = deps;
+    this.bus = bus;
     const log = logOf(deps);
     // Those of one life never meet those of another.
     let drawn = disk.events.length;
