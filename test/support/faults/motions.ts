@@ -27,6 +27,8 @@ export type Motion =
   | 'a2a'
   /** The same over HTTP+JSON. */
   | 'a2a-rest'
+  /** Such messages of an agent that wants states posted to a receiver, which stalls or lies. */
+  | 'a2a-push'
   /** A program that has the robot by `auraison-edge/sdk`. */
   | 'sdk'
   /** A client of this robot as an MCP server. */
@@ -56,6 +58,7 @@ export const OWN_RUNS = [
   'tree',
   'a2a',
   'a2a-rest',
+  'a2a-push',
   'sdk',
   'mcp',
   'central',
@@ -91,6 +94,7 @@ export const MOTION_WORDS: Readonly<Record<Motion, string>> = {
   tree: 'a behavior tree',
   a2a: 'messages of an A2A agent',
   'a2a-rest': 'messages of an A2A agent over HTTP+JSON',
+  'a2a-push': 'messages of an A2A agent whose push receiver stalls or lies',
   sdk: 'a program by the SDK',
   mcp: 'a client of the robot as an MCP server',
   central: 'orders of central',

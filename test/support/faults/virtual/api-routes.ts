@@ -42,10 +42,10 @@ async function makeRoutes(daemon: VirtualDaemon, runtime: VirtualRuntime): Promi
 }
 
 /** This robot as an A2A agent. */
-export async function a2aOf(daemon: VirtualDaemon, { cell, ids }: VirtualRuntime): Promise<A2aApi> {
+export async function a2aOf(daemon: VirtualDaemon, { cell, ids, push }: VirtualRuntime): Promise<A2aApi> {
   const { A2aEndpoint } = await import('../../../../adapters/a2a/server/index.ts');
   return new A2aEndpoint({
-    ...{ robot: 'r1', version: '1', clock: daemon.api.process, runtime: cell },
+    ...{ robot: 'r1', version: '1', clock: daemon.api.process, runtime: cell, push },
     ...{ apps: () => cell.apps.serving(), newId: () => ids.next<string>() },
     message: async (run, text, who, id) =>
       void (await cell.control.message(run, { kind: 'follow_up', text }, who, { messageId: id })),

@@ -50,7 +50,11 @@ class VirtualApi {
         if (name === 'preValidation') this.#check = hook;
       },
     } as unknown as FastifyInstance);
-    this.#runtime = runs && new VirtualRuntime({ ...runs, process: this.process, bus: this.#bus, disk });
+    this.#runtime =
+      runs &&
+      new VirtualRuntime({
+        ...{ ...runs, receiver: runs.network.receiver, process: this.process, bus: this.#bus, disk },
+      });
     this.ready = this.#runtime?.start() ?? Promise.resolve();
   }
 

@@ -8,6 +8,7 @@ import { ZenohIntents } from '../../../../daemon/execution/intents/zenoh-intents
 import { MemoryFabric, MemoryKeySpace } from '../../../fakes/memory-key-space.ts';
 import { MemoryRos } from '../../../fakes/memory-ros.ts';
 import type { VirtualProcess } from './process.ts';
+import { PushReceiver } from './push-receiver.ts';
 
 /** Key of the robot; the keys of its intents and its emergency stop start with it. */
 export const BASE_KEY = 'fleet/r1';
@@ -20,10 +21,13 @@ export class Network {
   readonly ros: MemoryRos;
   /** A session of another machine. */
   readonly far: MemoryKeySpace;
+  /** Of states of tasks. */
+  readonly receiver: PushReceiver;
 
   constructor(clock: Clock) {
     this.ros = new MemoryRos(clock);
     this.far = new MemoryKeySpace(clock, this.fabric);
+    this.receiver = new PushReceiver(clock);
   }
 }
 

@@ -1,14 +1,18 @@
+import { PushDesk } from '../../../../adapters/a2a/push/push-desk.ts';
 import { readTimeTable } from '../../../../adapters/cron/cron-time-table.ts';
 import {
+  A2A_PUSH,
   type AgentEvent,
   type CellContext,
   type ChatApi,
+  EdgeError,
   type EventLog,
   IdSource,
   isFinished,
   type NewEvent,
   type PolicyContext,
   type PolicyHook,
+  type PushOrder,
   stopRobot,
   toMs,
 } from '../../../../contract/index.ts';
@@ -31,6 +35,7 @@ import { MemoryEventLog, type MemoryLogDisk } from '../../../fakes/memory-event-
 import { PEER_HEARTBEAT_MS } from '../bounds.ts';
 import { packagesOf } from './packages.ts';
 import type { VirtualProcess } from './process.ts';
+import { type PushReceiver, RECEIVER } from './push-receiver.ts';
 
 /** Of the webhook `pushed.go`. */
 export const SECRET = 'what only the sender and this robot know';
@@ -53,6 +58,8 @@ export type RuntimeDeps = {
   readonly hooks: readonly PolicyHook[];
   /** Whether the schedule of the package is wanted at this moment. */
   readonly scheduled: () => boolean;
+  /** Where states of tasks are posted to. */
+  readonly receiver: PushReceiver;
 };
 
 /** A log of a process that may be killed: then nothing of it is written or answered. */
@@ -77,6 +84,8 @@ export class VirtualRuntime {
   readonly runtimes: RemoteRuntimes;
   readonly webhooks: WebhookDesk;
   readonly gate: PolicyGate;
+  /** Posts states of tasks of the Agent2Agent protocol. */
+  readonly push: PushDesk;
   readonly ids: IdSource;
   /** To the other cells. */
   readonly bus: MessageBus;
@@ -128,6 +137,18 @@ export class VirtualRuntime {
       },
     });
     this.cell = cell;
+    this.push = new PushDesk({
+      ...{ clock: process, origins: [RECEIVER], report: () => {} },
+      post: (order) => posted(deps, order),
+      keep: {
+        read: async () => deps.receiver.kept,
+        write: (text) => {
+          deps.receiver.kept = text;
+        },
+      },
+      bodies: async () => (await import('../../../../adapters/a2a/push/push-body.ts')).pushBody,
+      run: (id) => cell.runs().find(({ run }) => run.run_id === id),
+    });
     this.webhooks = new WebhookDesk({
       ...{ clock: process, ids, chat: {} as ChatApi, tenant: 'local', apps: () => apps, report: () => {} },
       rights: [
@@ -161,6 +182,7 @@ export class VirtualRuntime {
   async start(): Promise<void> {
     serveRuntimeRequests(this.#deps.bus, this.cell);
     await this.cell.start();
+    await this.push.start();
     this.#stops.start();
     this.#takeovers.start(this.#lastEvent);
     if (this.#deps.scheduled()) await this.#schedules.start();
@@ -190,6 +212,23 @@ export class VirtualRuntime {
     const open = this.cell.runs().filter(({ run }) => !isFinished(run.status));
     await Promise.allSettled(open.map(({ run }) => this.cell.cancel(run.run_id, reason, CALLER.principal)));
   }
+}
+
+/** As the real one posts: a receiver that does not answer in time has not taken it. */
+function posted({ process, receiver }: RuntimeDeps, order: PushOrder): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const subject = { operation: 'post', subject: order.url };
+    const late = process.after(A2A_PUSH.ANSWER_MS, () => reject(new EdgeError('deadline.exceeded', subject)));
+    const back = (settle: () => void) =>
+      process.deliver(() => {
+        late.cancel();
+        settle();
+      });
+    receiver.take(order).then(
+      (status) => back(() => resolve(status)),
+      (thrown: unknown) => back(() => reject(thrown as Error)),
+    );
+  });
 }
 
 function lastOf(events: readonly AgentEvent[]): bigint {

@@ -9,6 +9,7 @@ import type { VirtualDaemon } from './daemon.ts';
 import { BASE_KEY, type Network, RUN_ACTION } from './network.ts';
 import { WANTS } from './packages.ts';
 import { robotOf } from './program.ts';
+import { RECEIVER } from './push-receiver.ts';
 import { CALLER, SECRET } from './runtime.ts';
 
 /** What asks for runs does so again this often, milliseconds. */
@@ -148,20 +149,39 @@ function a2aMessage(count: number, to: number) {
   return { message, configuration: { returnImmediately: true } };
 }
 
-/** Another agent that sends this robot messages by the Agent2Agent protocol: over JSON-RPC, */
+/** One message to this robot by the Agent2Agent protocol, over JSON-RPC. */
+function sendMessage(daemon: VirtualDaemon, id: number, params: object): Promise<unknown> {
+  return daemon.api.ask(async (runtime) =>
+    (await a2aOf(daemon, runtime)).call({
+      body: { jsonrpc: '2.0', id, method: 'SendMessage', params },
+      ...{ version: '1.0', base: 'http://r1', who: { ...CALLER, origin: 'a2a' } },
+      gone: new AbortController().signal,
+    }),
+  );
+}
+
+/** Another agent that sends such messages, */
 function a2a(daemon: VirtualDaemon, to: To): Send {
   let count = 0;
-  return () =>
-    daemon.api.ask(async (runtime) =>
-      (await a2aOf(daemon, runtime)).call({
-        body: {
-          ...{ jsonrpc: '2.0', id: ++count, method: 'SendMessage' },
-          params: a2aMessage(count, to()),
-        },
-        ...{ version: '1.0', base: 'http://r1', who: { ...CALLER, origin: 'a2a' } },
-        gone: new AbortController().signal,
-      }),
-    );
+  return () => sendMessage(daemon, ++count, a2aMessage(count, to()));
+}
+
+/** which may have the states of its tasks posted to a receiver that stalls or lies, and answers each with words to its task, */
+function a2aPush(daemon: VirtualDaemon, { receiver }: Network, random: Random, to: To): Send {
+  let count = 0;
+  receiver.random = random;
+  receiver.heard = (taskId) => {
+    const message = { messageId: `again${++count}`, role: 'ROLE_USER', taskId, parts: [{ text: 'Go on.' }] };
+    sendMessage(daemon, count, { message, configuration: { returnImmediately: true } }).catch(() => {});
+  };
+  const taskPushNotificationConfig = { url: `${RECEIVER}/states`, token: 'mine' };
+  return () => {
+    const { message, configuration } = a2aMessage(++count, to());
+    return sendMessage(daemon, count, {
+      message,
+      configuration: { ...configuration, taskPushNotificationConfig },
+    });
+  };
 }
 
 /** or over HTTP+JSON, by the routes of the API. */
@@ -240,6 +260,7 @@ export function intentsOf(
     },
     a2a: () => a2a(daemon, to),
     'a2a-rest': () => a2aRest(daemon, to),
+    'a2a-push': () => a2aPush(daemon, network, random, to),
     sdk: () => program(daemon, to),
     mcp: () => mcp(daemon, to),
     central: () => central(daemon, to),
