@@ -153,6 +153,19 @@ describe('the fault campaign finds a daemon', () => {
       AFTER,
     ],
     [
+      'that does not ask when an order of central was posted',
+      'broker.holds',
+      'mqtt',
+      3,
+      () => {
+        const { submit } = RuntimeCell.prototype;
+        vi.spyOn(RuntimeCell.prototype, 'submit').mockImplementation(function (this: RuntimeCell, ...of) {
+          return submit.call(this, of[0], of[1]);
+        });
+      },
+      AFTER,
+    ],
+    [
       'whose door calls every published message harmless',
       'publish.tries',
       'publish',

@@ -35,6 +35,8 @@ export type Motion =
   | 'mcp'
   /** Orders of central. */
   | 'central'
+  /** The same through a broker of MQTT. */
+  | 'mqtt'
   /** A foreign runtime whose agent asks for motion in every turn: by its contract, */
   | 'runtime'
   /** by the Agent Client Protocol, */
@@ -62,6 +64,7 @@ export const OWN_RUNS = [
   'sdk',
   'mcp',
   'central',
+  'mqtt',
   'zenoh',
   'ordered',
 ] as const;
@@ -98,6 +101,7 @@ export const MOTION_WORDS: Readonly<Record<Motion, string>> = {
   sdk: 'a program by the SDK',
   mcp: 'a client of the robot as an MCP server',
   central: 'orders of central',
+  mqtt: 'orders of central over a broker of MQTT',
   runtime: 'a foreign runtime',
   acp: 'an ACP agent in a foreign runtime',
   agent: 'an A2A agent that executes runs',

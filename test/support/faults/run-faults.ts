@@ -149,6 +149,13 @@ export const RUN_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{
+      id: 'broker.holds',
+      what: 'a broker holds what central sends, beyond a stop, and then sends all that it ever heard again',
+    },
+    ...{ pace: virtual, motions: { base: ['mqtt'], arm: ['mqtt'] }, lasts: [300, 12_000], bound: 'stopped' },
+  },
+  {
+    ...{
       id: 'publish.tries',
       what: 'messages into topics of the robot by the API: without a lease, beside one, in an emergency stop',
     },

@@ -15,7 +15,7 @@ import { BUTTON, STOP_KEY } from './robots.ts';
 import type { Stage } from './run-trial.ts';
 import { takeOver } from './takeover.ts';
 import { everybodyTries, strangeSample } from './tries.ts';
-import { isRunAsker, webhookMessage } from './ways.ts';
+import { isRunAsker, OverBroker, webhookMessage } from './ways.ts';
 
 const { execution } = METHODS;
 /** What was asked for until now has reached the runtime by then, milliseconds. */
@@ -232,6 +232,29 @@ export const RUNS_FAULTS: Readonly<Record<string, Inflict>> = {
       sends.cancel();
       end();
     });
+  },
+  'broker.holds': async (stage) => {
+    const { daemon, trial, asker } = stage;
+    const { random } = trial;
+    if (!(asker instanceof OverBroker)) throw new Error('there is no broker');
+    const { broker } = await asker.central();
+    // Some orders come before it holds, some while it does.
+    if (draw(stage)) await asker.post(1 + random.int(2));
+    await daemon.run(300 * random.float());
+    broker.hold();
+    await asker.post(1 + random.int(3));
+    await endIntents(stage);
+    const at = trial.lastsMs * random.float();
+    await daemon.run(at);
+    const fromMs = daemon.nowMs;
+    stopRuns(stage).catch(() => {});
+    await daemon.run(ARRIVES_MS + trial.lastsMs - at);
+    broker.release();
+    for (let times = 0; times < 3; times++) {
+      await daemon.run(1_000 * random.float());
+      broker.again((log) => [...log].sort(() => random.float() - 0.5));
+    }
+    return bounded(stage, fromMs, daemon.nowMs + 4_000);
   },
   'publish.tries': async (stage) => {
     const { daemon, trial } = stage;

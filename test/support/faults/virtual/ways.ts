@@ -4,6 +4,7 @@ import { signedHeaders } from '../../signed-webhook.ts';
 import type { Motion } from '../faults.ts';
 import { a2aOf, request } from './api-routes.ts';
 import type { Asker } from './askers.ts';
+import type { BrokerCentral } from './broker.ts';
 import { Central } from './central.ts';
 import type { VirtualDaemon } from './daemon.ts';
 import { BASE_KEY, type Network, RUN_ACTION } from './network.ts';
@@ -224,6 +225,33 @@ function central(daemon: VirtualDaemon, to: To): Send {
   };
 }
 
+/** Orders of central over a broker; of a fault, so many more of them are posted at once. */
+export class OverBroker extends Intents {
+  readonly #daemon: VirtualDaemon;
+  readonly #to: To;
+  #made: Promise<BrokerCentral> | undefined;
+
+  constructor(daemon: VirtualDaemon, to: To) {
+    super(daemon, async () => (await this.central()).settle(to()));
+    this.#daemon = daemon;
+    this.#to = to;
+  }
+
+  async central(): Promise<BrokerCentral> {
+    this.#made ??= (async () => {
+      const { BrokerCentral } = await import('./broker.ts');
+      return await this.#daemon.api.ask((runtime) => BrokerCentral.open(this.#daemon, runtime));
+    })();
+    return await this.#made;
+  }
+
+  /** Orders that do not wait for the end of the run before. */
+  async post(count: number): Promise<void> {
+    const central = await this.central();
+    for (let i = 0; i < count; i++) central.post(this.#to());
+  }
+}
+
 function zenoh({ far }: Network, to: To): Send {
   return () => {
     const payload = new TextEncoder().encode(JSON.stringify({ type: 'pushed/go', params: { to: to() } }));
@@ -268,6 +296,7 @@ export function intentsOf(
     ordered: () => ordered(network, to),
     play: () => played(daemon),
   };
+  if (motion === 'mqtt') return new OverBroker(daemon, to);
   const sender = senders[motion];
   return sender && new Intents(daemon, sender());
 }
