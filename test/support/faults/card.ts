@@ -58,7 +58,7 @@ export function faultCard({ rows, commands }: CardParts): string {
     '',
     'A daemon as it is shipped, with its processes, sockets and command line, on the clock of the host. `base` is the base in',
     'its maze, `arm` the arm at its table, `ros` a base on a real DDS that keeps to its last command for ever, `ros_zenoh` such a',
-    'base on rmw_zenoh, with the bounds of `ros`. What this host',
+    'base on rmw_zenoh, with the bounds of `ros`. Programs by the Python client are processes of their own. What this host',
     `let the threads of the daemon wait for a processor is added to the bound: up to ${number(Math.round(Math.max(0, ...of('real').map(({ hostLateMs }) => hostLateMs))))} ms, of all threads together. On a quiet host it is next to nothing.`,
     '',
     ...table(of('real')),

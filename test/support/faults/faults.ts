@@ -243,16 +243,24 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
 const real = 'real' as const;
 const REACHES = ['trajectory', 'teleop'] as const;
 const TURNS = ['spin', 'teleop'] as const;
-const DRIVES = { base: TURNS, arm: REACHES, ros: TURNS, ros_zenoh: TURNS } as const;
-const ALSO_RUNS = { base: ['mission', ...TURNS], arm: REACHES, ros: TURNS, ros_zenoh: TURNS } as const;
+/** A program by the Python client, and one that steers. */
+const PYTHON = ['python', 'python-hand'] as const;
+const DRIVES = { base: [...TURNS, ...PYTHON], arm: REACHES, ros: TURNS, ros_zenoh: TURNS } as const;
+const ALSO_RUNS = {
+  base: ['mission', ...TURNS, ...PYTHON],
+  arm: REACHES,
+  ros: TURNS,
+  ros_zenoh: TURNS,
+} as const;
 const RUNS = ['mission', 'zenoh', 'prompted'] as const;
 const STOPPED = {
   ...ALSO_RUNS,
-  base: [...RUNS, 'spin', 'teleop'],
+  base: [...RUNS, ...TURNS, ...PYTHON],
   ros: ['ordered', ...TURNS],
   ros_zenoh: TURNS,
 } as const;
-const STEERED = { base: ['teleop'], arm: ['teleop'], ros: ['teleop'], ros_zenoh: ['teleop'] } as const;
+const HANDS = ['teleop'] as const;
+const STEERED = { base: ['teleop', 'python-hand'], arm: HANDS, ros: HANDS, ros_zenoh: HANDS } as const;
 
 /** Faults of a daemon as it is shipped: its processes, its sockets, its command line, a robot on a real DDS. */
 export const REAL_FAULTS: readonly FaultSpec[] = [
@@ -297,8 +305,20 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
     ...{ motions: { ros: ['teleop'] }, bound: 'expired' },
   },
   {
+    ...{
+      id: 'daemon.program.kill',
+      what: 'kill -9 of a program by the Python client, in the midst of a call',
+    },
+    ...{ pace: real, motions: { base: PYTHON } },
+    bound: (motion) => (motion === 'python' ? 'stopped' : 'expired'),
+  },
+  {
+    ...{ id: 'daemon.program.freeze', what: 'SIGSTOP of such a program that steers, then SIGCONT' },
+    ...{ pace: real, motions: { base: ['python-hand'] }, bound: 'expired', lasts: [2_000, 5_000] },
+  },
+  {
     ...{ id: 'daemon.takeover', what: 'a person takes the robot over from a run; its caller keeps asking' },
-    ...{ pace: real, motions: { base: RUNS, ros: ['ordered'] }, bound: 'limits' },
+    ...{ pace: real, motions: { base: [...RUNS, 'python'], ros: ['ordered'] }, bound: 'limits' },
   },
   {
     ...{ id: 'daemon.lease.lost', what: 'a person who steers loses the link, and the lease', pace: real },

@@ -37,6 +37,10 @@ export type Motion =
   | 'central'
   /** The same through a broker of MQTT. */
   | 'mqtt'
+  /** Motions that a program asks for by the Python client, */
+  | 'python'
+  /** and its steering under a lease. */
+  | 'python-hand'
   /** A foreign runtime whose agent asks for motion in every turn: by its contract, */
   | 'runtime'
   /** by the Agent Client Protocol, */
@@ -73,7 +77,7 @@ export const FAR_RUNS = ['runtime', 'acp', 'agent'] as const;
 export const RUNS = [...OWN_RUNS, ...FAR_RUNS] as const;
 export const ATTACHED = ['foxglove', 'rosbridge', 'live'] as const;
 
-const HANDS: ReadonlySet<Motion> = new Set(['teleop', ...ATTACHED]);
+const HANDS: ReadonlySet<Motion> = new Set(['teleop', 'python-hand', ...ATTACHED]);
 /** A person who steers by hand: each command counts for a moment only. */
 export const isHand = (motion: Motion): boolean => HANDS.has(motion);
 
@@ -102,6 +106,8 @@ export const MOTION_WORDS: Readonly<Record<Motion, string>> = {
   mcp: 'a client of the robot as an MCP server',
   central: 'orders of central',
   mqtt: 'orders of central over a broker of MQTT',
+  python: 'a program by the Python client',
+  'python-hand': 'a program by the Python client that steers',
   runtime: 'a foreign runtime',
   acp: 'an ACP agent in a foreign runtime',
   agent: 'an A2A agent that executes runs',

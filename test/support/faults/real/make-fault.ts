@@ -112,7 +112,21 @@ const FAULTS: Readonly<Record<string, Make>> = {
     kill(host!.pid);
     return { fromMs };
   },
-  'daemon.takeover': async ({ stage, trial }) => {
+  'daemon.program.kill': async ({ mover }) => {
+    const fromMs = hostMs();
+    kill(mover.pid!);
+    return { fromMs };
+  },
+  'daemon.program.freeze': async (all) => {
+    const { mover } = all;
+    const fromMs = hostMs();
+    const freezing = freeze(mover.pid!, all);
+    // When it wakes up it may send what it was about to send, under the lease that it had.
+    mover.end();
+    await freezing;
+    return { fromMs };
+  },
+  'daemon.takeover': async ({ stage, trial, mover }) => {
     const { api } = stage.daemon;
     const lease = await until(
       () => api.post<LeaseView>('/v1/lease', { ttl_ms: 2_000 }).catch(() => undefined),
@@ -123,6 +137,11 @@ const FAULTS: Readonly<Record<string, Make>> = {
     for (let i = 0; i < times; i++) {
       await api.post('/v1/teleop', { lease_id: lease.lease_id, twist: { linear: 0, angular: 0.5 } });
       await wait(60);
+    }
+    if (trial.motion === 'python') {
+      // What a program asks for after the person is its right.
+      mover.end();
+      await wait(400);
     }
     await api.post('/v1/lease/return', { lease_id: lease.lease_id });
     const { restMs } = boundOf('expired', trial.robot);

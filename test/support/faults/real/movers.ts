@@ -2,6 +2,7 @@ import { isFinished, type LeaseView, type RunDetails, type Submitted } from '../
 import { until } from '../../daemon.ts';
 import { simHostPid } from '../../processes.ts';
 import type { Trial } from '../trial.ts';
+import { pythonProgram } from './python-program.ts';
 import { type Mover, type RealStage, ROBOT_NAME, TURN, wait } from './real-stage.ts';
 
 const INTENT = 'maze/find_exit';
@@ -21,6 +22,10 @@ export function moverOf(stage: RealStage, { motion }: Trial): Promise<Mover> {
       return overRos(stage);
     case 'prompted':
       return prompted(stage);
+    case 'python':
+      return pythonProgram(stage, 'asks');
+    case 'python-hand':
+      return pythonProgram(stage, 'steers');
     case 'trajectory':
       return reaching(stage);
     default:

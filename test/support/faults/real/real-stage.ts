@@ -29,7 +29,15 @@ export type RealStage = {
 };
 
 /** Somebody who moves the robot until `end`. */
-export type Mover = { end(): void; readonly lease?: () => LeaseView };
+export type Mover = {
+  /** It asks for nothing more. */
+  end(): void;
+  readonly lease?: () => LeaseView;
+  /** Of a program in a process of its own. */
+  readonly pid?: number;
+  /** After the trial. */
+  close?(): void;
+};
 
 export const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 /** Of the daemons with Zenoh; keys start with it. */

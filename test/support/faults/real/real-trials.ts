@@ -62,6 +62,7 @@ export class RealTrials {
       return { verdict, moved, hostLateMs: slackMs };
     } finally {
       mover.end();
+      mover.close?.();
       if (isGone) {
         this.#stages.delete(name);
         await stage.close();
