@@ -63,6 +63,7 @@ export function faultCard({ rows, commands }: CardParts): string {
     '',
     ...table(of('real')),
     '',
+    ...waysTable(of('real')),
     '## Bounds',
     '',
     'From the fault to the last command that may move the robot, and to rest, milliseconds. `test/support/faults/bounds.ts`',
