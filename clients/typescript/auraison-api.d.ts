@@ -2374,7 +2374,7 @@ export interface components {
     schemas: {
         ErrorBody: {
             /** @enum {unknown} */
-            code: "config.unreadable" | "config.syntax" | "config.invalid" | "schema.invalid" | "intent.unknown_type" | "intent.duplicate" | "intent.expired" | "run.not_found" | "run.interrupted" | "run.cancelled" | "run.finished" | "run.not_supported" | "run.budget" | "run.limit" | "tool.not_found" | "tool.failed" | "policy.denied" | "policy.needs_approval" | "approval.not_found" | "approval.answered" | "question.not_found" | "question.answered" | "quota.exceeded" | "skill.invalid" | "extension.failed" | "mcp.failed" | "policy.invalid" | "replay.diverged" | "limit.exceeded" | "deadline.exceeded" | "cell.unavailable" | "cell.restarted" | "cell.overloaded" | "robot.unreachable" | "robot.no_path" | "robot.stuck" | "robot.preempted" | "robot.starved" | "robot.not_supported" | "lease.held" | "lease.lost" | "estop.engaged" | "command.refused" | "command.expired" | "sample.malformed" | "sample.unknown_type" | "sample.too_large" | "recorder.failed" | "recorder.disk_full" | "mcap.malformed" | "bag.malformed" | "bag.exists" | "bag.unwritable" | "log.failed" | "log.tampered" | "log.damaged" | "lake.failed" | "lake.unavailable" | "recall.not_found" | "zenoh.unavailable" | "zenoh.failed" | "zenoh.closed" | "ros.unavailable" | "ros.failed" | "ros.not_found" | "ros.refused" | "route.silent" | "route.diverged" | "model.not_found" | "model.unavailable" | "model.failed" | "model.bad_observation" | "wire.refused" | "runtime.lost" | "runtime.refused" | "runtime.not_found" | "link.unreachable" | "link.gap" | "link.refused" | "link.conflict" | "api.unauthorised" | "api.forbidden" | "api.not_found" | "api.too_large" | "host.port_in_use" | "host.data_dir_in_use" | "host.missing" | "sim.failed" | "internal.fault";
+            code: "config.unreadable" | "config.syntax" | "config.invalid" | "config.refused" | "schema.invalid" | "intent.unknown_type" | "intent.duplicate" | "intent.expired" | "run.not_found" | "run.interrupted" | "run.cancelled" | "run.finished" | "run.not_supported" | "run.budget" | "run.limit" | "tool.not_found" | "tool.failed" | "policy.denied" | "policy.needs_approval" | "approval.not_found" | "approval.answered" | "question.not_found" | "question.answered" | "quota.exceeded" | "skill.invalid" | "extension.failed" | "mcp.failed" | "policy.invalid" | "replay.diverged" | "limit.exceeded" | "deadline.exceeded" | "cell.unavailable" | "cell.restarted" | "cell.overloaded" | "robot.unreachable" | "robot.no_path" | "robot.stuck" | "robot.preempted" | "robot.starved" | "robot.not_supported" | "lease.held" | "lease.lost" | "estop.engaged" | "command.refused" | "command.expired" | "sample.malformed" | "sample.unknown_type" | "sample.too_large" | "recorder.failed" | "recorder.disk_full" | "mcap.malformed" | "bag.malformed" | "bag.exists" | "bag.unwritable" | "log.failed" | "log.tampered" | "log.damaged" | "lake.failed" | "lake.unavailable" | "recall.not_found" | "zenoh.unavailable" | "zenoh.failed" | "zenoh.closed" | "ros.unavailable" | "ros.failed" | "ros.not_found" | "ros.refused" | "route.silent" | "route.diverged" | "model.not_found" | "model.unavailable" | "model.failed" | "model.bad_observation" | "wire.refused" | "runtime.lost" | "runtime.refused" | "runtime.not_found" | "link.unreachable" | "link.gap" | "link.refused" | "link.conflict" | "api.unauthorised" | "api.forbidden" | "api.not_found" | "api.too_large" | "host.port_in_use" | "host.data_dir_in_use" | "host.missing" | "sim.failed" | "internal.fault";
             /** @description what was being done */
             operation: string;
             /** @description what it was done to: a file, key, topic, id */
@@ -11967,7 +11967,7 @@ export interface operations {
                         /** @description as in TOML, one line; absent: the key is removed, its default counts */
                         value?: string;
                     }[];
-                };
+                } & (unknown | unknown);
             };
         };
         responses: {
@@ -12027,7 +12027,7 @@ export interface operations {
                      * @default 60000
                      */
                     confirm_ms?: number;
-                };
+                } & (unknown | unknown);
             };
         };
         responses: {

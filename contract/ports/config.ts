@@ -107,17 +107,17 @@ export interface ConfigApi {
   view(): Promise<ConfigView>;
   /**
    * Checks a draft with the environment of the daemon. Files that it names are looked for, never opened. Rejects with
-   * `limit.exceeded` for a text above the limits, and with `config.invalid` for keys that cannot be set one by one.
+   * `limit.exceeded` for a text above the limits. Keys that cannot be set one by one are faults.
    */
   check(draft: ConfigDraft): Promise<ConfigTextCheck>;
   taking(): ConfigTaking;
   /**
    * Writes the file and has the daemon read it again, soon after the answer. From then on the trial lasts: without
    * `settle` in time, or where a cell does not come up with it, the former file is put back and read. Rejects with
-   * `config.invalid` where it is not allowed, has faults, differs in nothing, the file is not the `seen` one, or a trial
+   * `config.refused` where it is not allowed, has faults, differs in nothing, the file is not the `seen` one, or a trial
    * lasts; with `config.unreadable` where the file cannot be written.
    */
   take(draft: ConfigDraft, how: ConfigTake): Promise<ConfigTrial>;
-  /** Ends the trial: keeps what was taken, or puts the former file back. Rejects with `config.invalid` without one. */
+  /** Ends the trial: keeps what was taken, or puts the former file back. Rejects with `config.refused` without one. */
   settle(keep: boolean, by: string): Promise<ConfigTrialEnd>;
 }

@@ -43,9 +43,10 @@ export function makeConfigDesk({ config, file, dataDir }: Settings, parts: DeskP
   const now = () => readNow(path, file !== undefined, running, env);
   const check = async (draft: ConfigDraft) => {
     const was = textAt(path) ?? '';
-    const text = textOfDraft(was, draft);
-    requireSize(text);
     const none = { seen: digestOf(was), differences: [], plan: { restart: [], live: [], later: [] } };
+    const { text, fault } = drafted(was, draft);
+    if (fault) return { ok: false, faults: [fault], more: false, warnings: [], ...none };
+    requireSize(text);
     const { config: after, faults } = readPasted(text, env);
     if (faults.length > 0) {
       const listed = faults.slice(0, CONFIG_LIMITS.TEXT_FAULTS_MAX).map(shown);
@@ -128,6 +129,20 @@ function readPasted(text: string, env: Env): { config: Config; faults: readonly 
       message: 'the text nests tables deeper than any configuration does',
       hint: 'no key has more than three parts',
     });
+  }
+}
+
+/** The text of a draft; the fault of a key that cannot be set alone. */
+function drafted(
+  was: string,
+  draft: ConfigDraft,
+): { readonly text: string; readonly fault?: ConfigTextFault } {
+  try {
+    return { text: textOfDraft(was, draft) };
+  } catch (error) {
+    if (!(error instanceof EdgeError) || error.code !== 'config.invalid') throw error;
+    const { subject: key, message, hint } = error;
+    return { text: '', fault: { key, value: '', expected: `${hint} (${message})` } };
   }
 }
 

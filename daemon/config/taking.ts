@@ -144,7 +144,7 @@ export class Taking implements Pick<ConfigApi, 'taking' | 'take' | 'settle'> {
   }
 
   #refused(message: string, hint: string): EdgeError {
-    return new EdgeError('config.invalid', {
+    return new EdgeError('config.refused', {
       ...{ operation: 'take configuration', subject: this.#parts.file, message, hint },
     });
   }

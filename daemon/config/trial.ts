@@ -145,7 +145,7 @@ function write(dataDir: string, name: string, value: unknown): void {
 }
 
 export function noTrial(): EdgeError {
-  return new EdgeError('config.invalid', {
+  return new EdgeError('config.refused', {
     operation: 'settle configuration',
     subject: 'trial',
     message: 'no configuration is on trial: it was kept, or the former one is back',

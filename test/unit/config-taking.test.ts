@@ -242,7 +242,7 @@ type Rig = ReturnType<typeof daemon>;
 describe('no configuration is taken', () => {
   it('where the file of the robot does not allow it', async () => {
     const { api, take } = daemon(ALLOWED.replace('true', 'false'));
-    await expect(take()).rejects.toMatchObject({ code: 'config.invalid' });
+    await expect(take()).rejects.toMatchObject({ code: 'config.refused' });
     expect(api.taking()).toMatchObject({ allowed: false, reason: expect.stringContaining(file) });
     expect(text()).toContain('300 ms');
   });

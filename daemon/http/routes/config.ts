@@ -127,7 +127,12 @@ const draft = {
     ),
   ),
 };
-const Body = Type.Object(draft, { ...closed, description: 'either `text` or `set`' });
+const either = {
+  ...closed,
+  description: 'either `text` or `set`',
+  oneOf: [{ required: ['text'] }, { required: ['set'] }],
+};
+const Body = Type.Object(draft, either);
 const TakeBody = Type.Object(
   {
     ...draft,
@@ -141,7 +146,7 @@ const TakeBody = Type.Object(
       }),
     ),
   },
-  { ...closed, description: 'either `text` or `set`' },
+  either,
 );
 
 function draftOf({ text, set }: Static<typeof Body>): ConfigDraft {
