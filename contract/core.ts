@@ -16,6 +16,7 @@ export * from './cell-messages.ts';
 export * from './cell-name.ts';
 export type * from './cell-report.ts';
 export type * from './check.ts';
+export * from './config-limits.ts';
 export * from './deadline.ts';
 export * from './edge-error.ts';
 export type * from './errors.ts';

@@ -8,6 +8,7 @@ export const ERROR_CATALOGUE = {
   'config.unreadable': { retryable: false, text: 'the configuration file cannot be read' },
   'config.syntax': { retryable: false, text: 'the configuration file is not TOML' },
   'config.invalid': { retryable: false, text: 'a configuration key, type or unit is wrong' },
+  'config.refused': { retryable: false, text: 'the robot does not take this configuration now' },
   'schema.invalid': { retryable: false, text: 'a value does not fit its schema' },
   'intent.unknown_type': { retryable: false, text: 'no application serves this intent type' },
   'intent.duplicate': { retryable: false, text: 'the idempotency key was used for another intent' },

@@ -43,6 +43,7 @@ const DOMAINS: Readonly<Record<EventKind, EventDomain | OfCell>> = {
   'approval.requested': 'governance',
   'approval.answered': 'governance',
   'grant.state': 'governance',
+  'config.trial': 'governance',
   'segment.opened': 'execution',
   'segment.sealed': 'execution',
   'segment.evicted': 'execution',

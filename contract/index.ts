@@ -10,6 +10,7 @@ export * from './cell-messages.ts';
 export * from './cell-name.ts';
 export type * from './cell-report.ts';
 export * from './check.ts';
+export * from './config-limits.ts';
 export * from './deadline.ts';
 export * from './errors.ts';
 export * from './event-domains.ts';

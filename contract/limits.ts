@@ -78,12 +78,6 @@ export const LIMITS = {
   BAG_CUT_MS: 240_000,
   /** One API request body. Intents are small; a 100 MB body is refused before it is read. */
   API_BODY_BYTES_MAX: 1024 * 1024,
-  /** A configuration that is checked by the API: characters, lines, and faults that are looked up. */
-  CONFIG_TEXT_CHARS_MAX: 65_536,
-  CONFIG_TEXT_LINES_MAX: 5_000,
-  CONFIG_TEXT_FAULTS_MAX: 50,
-  /** Until all files that it names are looked for, milliseconds. */
-  CONFIG_LOOK_MS: 2_000,
   /** Events waiting for one slow stream reader before it has to reconnect from its cursor. */
   STREAM_QUEUE_EVENTS_MAX: 1024,
   /** Simultaneous event streams of one daemon. */

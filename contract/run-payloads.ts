@@ -315,6 +315,16 @@ export const RUN_PAYLOADS = {
     },
     closed,
   ),
+  /** A configuration that came over the API: `taken`, then `kept` or `put_back`. It has no values: some are secrets. */
+  'config.trial': Type.Object(
+    {
+      state: Type.Enum(['taken', 'kept', 'put_back']),
+      by: Name('principal of it'),
+      keys: Type.Array(Text(128, 'key that differs'), { maxItems: 50 }),
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
   'schedule.fired': Type.Object(
     {
       schedule: Name('name in the configuration'),

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { EdgeError, LIMITS } from '../contract/core.ts';
 import { makeDaemon } from './compose/daemon.ts';
+import { endFormerTrial, leftTrial } from './config/trial.ts';
 import { requireFreePort } from './port-check.ts';
-import { loadSettings } from './settings.ts';
+import { loadSettings, type Settings } from './settings.ts';
+import { daemonOf } from './supervisor/data-lock.ts';
 
 export async function runDaemon(configFile: string | undefined): Promise<void> {
   const read = () => loadSettings(configFile, process.env);
@@ -16,7 +18,7 @@ export async function runDaemon(configFile: string | undefined): Promise<void> {
     early = true;
   };
   process.on('SIGHUP', () => reload());
-  const settings = read();
+  const settings = withoutTrial(read);
   // The data directory is locked first: a second daemon hears of that, not of its port.
   const daemon = makeDaemon(settings, read);
   // An address that is still published there is that of a killed daemon: its cells are about to end.
@@ -42,6 +44,23 @@ export async function runDaemon(configFile: string | undefined): Promise<void> {
   if (early) reload();
   // This process has no flags of a cell: it collects what its own start left behind, and that of inline cells.
   await import('./cell/shrink-heap.ts');
+}
+
+/** A configuration on trial that its daemon did not outlive: the former one counts. */
+function withoutTrial(read: () => Settings): Settings {
+  const settings = read();
+  // That of a daemon that runs is its own: this start will be refused.
+  if (!leftTrial(settings.dataDir) || daemonOf(settings.dataDir)) return settings;
+  try {
+    const end = endFormerTrial(settings.dataDir);
+    process.stderr.write(`auraison: the trial of a configuration ended (${end?.outcome}): ${end?.reason}\n`);
+  } catch (error) {
+    // Without room for the former file the robot starts with the one that was checked.
+    process.stderr.write(
+      `auraison: the former configuration could not be put back: ${(error as Error).message}\n`,
+    );
+  }
+  return read();
 }
 
 export function exitWith(error: unknown): never {

@@ -31,11 +31,12 @@ export function configFileOf(
 ): string | undefined {
   if (flag !== undefined) return flag;
   if (env['AURAISON_CONFIG']) return env['AURAISON_CONFIG'];
-  const usual = [
-    join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'auraison-edge.toml'),
-    '/etc/auraison-edge/auraison-edge.toml',
-  ];
-  return usual.find(exists);
+  return [ownConfigFile(env), '/etc/auraison-edge/auraison-edge.toml'].find(exists);
+}
+
+/** The file of a person, where commands and the console write one that is not there yet. */
+export function ownConfigFile(env: Env): string {
+  return join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'auraison-edge.toml');
 }
 
 /** A socket path that fits into the 107 bytes the kernel allows, whatever the data directory is called. */

@@ -70,7 +70,7 @@ function allowed(room: string): readonly string[] | undefined {
   // The client of the API starts a daemon as a process; it never loads one.
   if (room === 'daemon/client') return ['contract', ...SUPERVISOR_ROOMS];
   // The daemon's own frame: the supervisor, what a cell is, the configuration. Never a cell, never an adapter.
-  if (SUPERVISOR_ROOMS.includes(room)) return ['contract', ...SUPERVISOR_ROOMS];
+  if (SUPERVISOR_ROOMS.includes(room)) return ['contract', 'io', ...SUPERVISOR_ROOMS];
   return ['contract', 'formats', 'io', 'history'];
 }
 

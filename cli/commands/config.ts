@@ -13,10 +13,11 @@ import {
 import { configFileOf } from '../../daemon/paths.ts';
 import type { GlobalOptions } from '../context.ts';
 import { failWith, makeOutput } from '../output.ts';
+import { addConfigSetCommands } from './config-set.ts';
 
-/** `auraison config`: these run before any configuration is trusted, so they do not use `action`. */
+/** `auraison config`: these but `set` run before any configuration is trusted, so they do not use `action`. */
 export function addConfigCommands(program: Command): void {
-  const config = program.command('config').description('check and show the configuration');
+  const config = program.command('config').description('check, show and set the configuration');
   config
     .command('check [file]')
     .description(
@@ -42,6 +43,7 @@ export function addConfigCommands(program: Command): void {
       const { configSchema } = await import('../../daemon/config/json-schema.ts');
       process.stdout.write(`${JSON.stringify(configSchema(), null, 2)}\n`);
     });
+  addConfigSetCommands(config);
 }
 
 async function check(

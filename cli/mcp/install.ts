@@ -4,8 +4,8 @@ import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { findProgram } from '../../adapters/sandbox/programs.ts';
 import { EdgeError } from '../../contract/core.ts';
+import { replaceFile } from '../../io/replace-file.ts';
 import type { GlobalOptions } from '../context.ts';
-import { replaceFile } from '../replace-file.ts';
 import { MCP_CLIENTS, type McpClient, type Places } from './clients.ts';
 import { type ServerEntry, withoutServer, withServer } from './server-entry.ts';
 

@@ -1,11 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { canonicalJson, EdgeError } from '../../contract/core.ts';
 import type { ModelRow } from '../../daemon/config/models.ts';
 import { type Config, requireConfig, tomlOf } from '../../daemon/config.ts';
+import { ownConfigFile } from '../../daemon/paths.ts';
 import type { Settings } from '../../daemon/settings.ts';
-import { replaceFile } from '../replace-file.ts';
+import { replaceFile } from '../../io/replace-file.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -13,8 +12,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 export type ConfigFile = { readonly path: string; readonly source: string; readonly config: Config };
 
 export function configFile(settings: Settings, env: Env = process.env): ConfigFile {
-  const path =
-    settings.file ?? join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'auraison-edge.toml');
+  const path = settings.file ?? ownConfigFile(env);
   const source = existsSync(path) ? readFileSync(path, 'utf8') : '';
   return { path, source, config: requireConfig(source, path, env) };
 }

@@ -2006,6 +2006,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/config/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write a checked configuration and have the daemon read it, on trial: unless it is kept in time, or where a cell does not come up with it, the former one comes back */
+        post: operations["takeConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/config/keep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep the configuration that is on trial */
+        post: operations["keepConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/config/put_back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End the trial: the former configuration comes back */
+        post: operations["putBackConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/bags/{bag}/adopt": {
         parameters: {
             query?: never;
@@ -2323,7 +2374,7 @@ export interface components {
     schemas: {
         ErrorBody: {
             /** @enum {unknown} */
-            code: "config.unreadable" | "config.syntax" | "config.invalid" | "schema.invalid" | "intent.unknown_type" | "intent.duplicate" | "intent.expired" | "run.not_found" | "run.interrupted" | "run.cancelled" | "run.finished" | "run.not_supported" | "run.budget" | "run.limit" | "tool.not_found" | "tool.failed" | "policy.denied" | "policy.needs_approval" | "approval.not_found" | "approval.answered" | "question.not_found" | "question.answered" | "quota.exceeded" | "skill.invalid" | "extension.failed" | "mcp.failed" | "policy.invalid" | "replay.diverged" | "limit.exceeded" | "deadline.exceeded" | "cell.unavailable" | "cell.restarted" | "cell.overloaded" | "robot.unreachable" | "robot.no_path" | "robot.stuck" | "robot.preempted" | "robot.starved" | "robot.not_supported" | "lease.held" | "lease.lost" | "estop.engaged" | "command.refused" | "command.expired" | "sample.malformed" | "sample.unknown_type" | "sample.too_large" | "recorder.failed" | "recorder.disk_full" | "mcap.malformed" | "bag.malformed" | "bag.exists" | "bag.unwritable" | "log.failed" | "log.tampered" | "log.damaged" | "lake.failed" | "lake.unavailable" | "recall.not_found" | "zenoh.unavailable" | "zenoh.failed" | "zenoh.closed" | "ros.unavailable" | "ros.failed" | "ros.not_found" | "ros.refused" | "route.silent" | "route.diverged" | "model.not_found" | "model.unavailable" | "model.failed" | "model.bad_observation" | "wire.refused" | "runtime.lost" | "runtime.refused" | "runtime.not_found" | "link.unreachable" | "link.gap" | "link.refused" | "link.conflict" | "api.unauthorised" | "api.forbidden" | "api.not_found" | "api.too_large" | "host.port_in_use" | "host.data_dir_in_use" | "host.missing" | "sim.failed" | "internal.fault";
+            code: "config.unreadable" | "config.syntax" | "config.invalid" | "config.refused" | "schema.invalid" | "intent.unknown_type" | "intent.duplicate" | "intent.expired" | "run.not_found" | "run.interrupted" | "run.cancelled" | "run.finished" | "run.not_supported" | "run.budget" | "run.limit" | "tool.not_found" | "tool.failed" | "policy.denied" | "policy.needs_approval" | "approval.not_found" | "approval.answered" | "question.not_found" | "question.answered" | "quota.exceeded" | "skill.invalid" | "extension.failed" | "mcp.failed" | "policy.invalid" | "replay.diverged" | "limit.exceeded" | "deadline.exceeded" | "cell.unavailable" | "cell.restarted" | "cell.overloaded" | "robot.unreachable" | "robot.no_path" | "robot.stuck" | "robot.preempted" | "robot.starved" | "robot.not_supported" | "lease.held" | "lease.lost" | "estop.engaged" | "command.refused" | "command.expired" | "sample.malformed" | "sample.unknown_type" | "sample.too_large" | "recorder.failed" | "recorder.disk_full" | "mcap.malformed" | "bag.malformed" | "bag.exists" | "bag.unwritable" | "log.failed" | "log.tampered" | "log.damaged" | "lake.failed" | "lake.unavailable" | "recall.not_found" | "zenoh.unavailable" | "zenoh.failed" | "zenoh.closed" | "ros.unavailable" | "ros.failed" | "ros.not_found" | "ros.refused" | "route.silent" | "route.diverged" | "model.not_found" | "model.unavailable" | "model.failed" | "model.bad_observation" | "wire.refused" | "runtime.lost" | "runtime.refused" | "runtime.not_found" | "link.unreachable" | "link.gap" | "link.refused" | "link.conflict" | "api.unauthorised" | "api.forbidden" | "api.not_found" | "api.too_large" | "host.port_in_use" | "host.data_dir_in_use" | "host.missing" | "sim.failed" | "internal.fault";
             /** @description what was being done */
             operation: string;
             /** @description what it was done to: a file, key, topic, id */
@@ -3091,6 +3142,32 @@ export interface components {
                 grants: {
                     [key: string]: unknown;
                 };
+                /** @description why */
+                reason: string;
+            };
+        } | {
+            /** @description UUIDv7 */
+            event_id: string;
+            /** @description UUIDv7 */
+            run_id?: string;
+            /** @description nanoseconds since the Unix epoch, decimal */
+            ts: string;
+            /** @enum {unknown} */
+            cell: "execution" | "runtime" | "memory" | "link";
+            /** @description position in the log of its cell, from 1, without gaps */
+            seq: number;
+            /** @description SHA-256, lower-case hex */
+            prev_hash: string;
+            /** @description SHA-256, lower-case hex */
+            hash: string;
+            /** @constant */
+            kind: "config.trial";
+            payload: {
+                /** @enum {unknown} */
+                state: "taken" | "kept" | "put_back";
+                /** @description principal of it */
+                by: string;
+                keys: string[];
                 /** @description why */
                 reason: string;
             };
@@ -5120,8 +5197,33 @@ export interface components {
             /** @description Ed25519 over the canonical JSON of grant, base64 */
             signature: string;
         };
+        /** ConfigTrial */
+        ConfigTrial: {
+            by: string;
+            keys: string[];
+            /** @description without an answer until then the former file is back */
+            ends_in_ms: number;
+        };
+        /** ConfigTrialEnd */
+        ConfigTrialEnd: {
+            by: string;
+            keys: string[];
+            /** @enum {unknown} */
+            outcome: "kept" | "put_back";
+            reason: string;
+        };
+        /** ConfigTaking */
+        ConfigTaking: {
+            /** @description `api.take_config` in the file of the robot */
+            allowed: boolean;
+            /** @description why not */
+            reason: string;
+            trial?: components["schemas"]["ConfigTrial"];
+            last?: components["schemas"]["ConfigTrialEnd"];
+        };
         /** ConfigView */
         ConfigView: {
+            taking: components["schemas"]["ConfigTaking"];
             file?: string;
             /** @description why the file of now is not in force */
             file_fault?: string;
@@ -5169,6 +5271,8 @@ export interface components {
             /** @description more faults were found than are listed */
             more: boolean;
             warnings: string[];
+            /** @description SHA-256 of the file that it was compared with, for `take` */
+            seen: string;
             /** @description against what is in force */
             differences: {
                 key: string;
@@ -6904,7 +7008,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only these kinds */
-                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "recall.answered" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
+                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "config.trial" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "recall.answered" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
                 /** @description true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for */
                 follow?: boolean;
                 /** @description id of the last event received; as the header Last-Event-ID */
@@ -6954,7 +7058,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only these kinds */
-                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "recall.answered" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
+                kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "config.trial" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "recall.answered" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
                 /** @description true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for */
                 follow?: boolean;
                 /** @description id of the last event received; as the header Last-Event-ID */
@@ -11850,12 +11954,20 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        /** @description either `text` or `set` */
+        requestBody?: {
             content: {
                 "application/json": {
                     /** @description a whole configuration, TOML */
-                    text: string;
-                };
+                    text?: string;
+                    /** @description single keys, in the file as it is */
+                    set?: {
+                        /** @description `section.key` */
+                        key: string;
+                        /** @description as in TOML, one line; absent: the key is removed, its default counts */
+                        value?: string;
+                    }[];
+                } & (unknown | unknown);
             };
         };
         responses: {
@@ -11866,6 +11978,142 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConfigCheck"];
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    takeConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description either `text` or `set` */
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description a whole configuration, TOML */
+                    text?: string;
+                    /** @description single keys, in the file as it is */
+                    set?: {
+                        /** @description `section.key` */
+                        key: string;
+                        /** @description as in TOML, one line; absent: the key is removed, its default counts */
+                        value?: string;
+                    }[];
+                    /** @description `seen` of the check */
+                    seen: string;
+                    /**
+                     * @description without an answer until then the former file is back, milliseconds
+                     * @default 60000
+                     */
+                    confirm_ms?: number;
+                } & (unknown | unknown);
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigTrial"];
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    keepConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigTrialEnd"];
+                };
+            };
+            /** @description Default Response */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Default Response */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    putBackConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigTrialEnd"];
                 };
             };
             /** @description Default Response */

@@ -53,6 +53,8 @@ export type ConfigTextCheck = {
   /** More faults were found than are listed. */
   readonly more: boolean;
   readonly warnings: readonly string[];
+  /** SHA-256 of the file that this was compared with: `take` wants it, so that no other change is overwritten. */
+  readonly seen: string;
   /** Against what is in force; empty where there are faults. */
   readonly differences: readonly ConfigDifference[];
   /** What a reload would do: cells that restart, sections taken live, keys that wait for the next start. */
@@ -63,12 +65,59 @@ export type ConfigTextCheck = {
   };
 };
 
-/** The configuration as the API shows it. Nothing here changes it. */
+/** A whole text in place of the file, or single keys in the file as it is. */
+export type ConfigDraft = { readonly text: string } | { readonly set: readonly ConfigEdit[] };
+
+/** `key` is `section.key`; `value` as in TOML, in one line. Absent: the key is removed, its default counts. */
+export type ConfigEdit = { readonly key: string; readonly value?: string };
+
+/** A configuration that was taken and is not kept yet: without an answer in time the former one comes back. */
+export type ConfigTrial = {
+  readonly by: string;
+  readonly keys: readonly string[];
+  readonly ends_in_ms: number;
+};
+
+/** How the last trial ended. */
+export type ConfigTrialEnd = {
+  readonly by: string;
+  readonly keys: readonly string[];
+  readonly outcome: 'kept' | 'put_back';
+  readonly reason: string;
+};
+
+/** Whether this robot takes a configuration over the API, and why not. */
+export type ConfigTaking = {
+  readonly allowed: boolean;
+  readonly reason: string;
+  readonly trial?: ConfigTrial;
+  readonly last?: ConfigTrialEnd;
+};
+
+export type ConfigTake = {
+  /** `seen` of the check. */
+  readonly seen: string;
+  /** How long the trial waits for an answer, milliseconds. */
+  readonly confirmMs: number;
+  readonly by: string;
+};
+
+/** The configuration as the API shows it, and takes it where the robot's file allows that. */
 export interface ConfigApi {
   view(): Promise<ConfigView>;
   /**
-   * Checks a text in place of the file, with the environment of the daemon. Files that it names are looked for, never
-   * opened. Rejects with `limit.exceeded` for a text above the limits.
+   * Checks a draft with the environment of the daemon. Files that it names are looked for, never opened. Rejects with
+   * `limit.exceeded` for a text above the limits. Keys that cannot be set one by one are faults.
    */
-  check(text: string): Promise<ConfigTextCheck>;
+  check(draft: ConfigDraft): Promise<ConfigTextCheck>;
+  taking(): ConfigTaking;
+  /**
+   * Writes the file and has the daemon read it again, soon after the answer. From then on the trial lasts: without
+   * `settle` in time, or where a cell does not come up with it, the former file is put back and read. Rejects with
+   * `config.refused` where it is not allowed, has faults, differs in nothing, the file is not the `seen` one, or a trial
+   * lasts; with `config.unreadable` where the file cannot be written.
+   */
+  take(draft: ConfigDraft, how: ConfigTake): Promise<ConfigTrial>;
+  /** Ends the trial: keeps what was taken, or puts the former file back. Rejects with `config.refused` without one. */
+  settle(keep: boolean, by: string): Promise<ConfigTrialEnd>;
 }

@@ -74,7 +74,7 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
     watchdogMs: watchdogPeriodMs(process.env, process.pid),
   });
   const sim = config.robot.source === 'sim' ? makeSim(settings, clock, logger.log) : undefined;
-  const reloader = new Reloader({ supervisor, notify, report, settings: held, read });
+  const reloader = new Reloader({ supervisor, notify, report, clock, settings: held, read });
   return {
     supervisor,
     reload: () => reloader.reload(),
@@ -84,6 +84,7 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
       return supervisor.start();
     },
     async stop() {
+      reloader.stop();
       await supervisor.stop();
       await sim?.stop(SIM_STOP_MS);
       lock.release();

@@ -13,7 +13,6 @@ import {
   toMs,
 } from '../../contract/core.ts';
 import { leaveStopFile } from '../../io/stop-file.ts';
-import { makeConfigDesk } from '../config/desk.ts';
 import { sandboxWarnings } from '../config/sandboxes.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
@@ -39,6 +38,7 @@ import { VERSION } from '../version.ts';
 import { makeA2a, makePush } from './a2a.ts';
 import { makePackages } from './app-packages.ts';
 import { makeChats } from './chat.ts';
+import { configDeskOf } from './config-desk.ts';
 
 import { foresightHarnesses, makeForesight } from './cosmos.ts';
 import { extensionFolders, harnessParts, makeExtensions } from './extensions.ts';
@@ -208,7 +208,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       replay: makeReplay(settings, clock),
       approvals: runtime.approvals,
       governance,
-      config: makeConfigDesk(settings, { bus, clock }, process.env),
+      config: configDeskOf(settings, context, ids),
       questions: stoppingAnswers(house.questions, (...order) => runtime.control.stops.refuse(...order)),
       skills: house.skills,
       ...(extensions ? { extensions } : {}),

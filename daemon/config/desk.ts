@@ -3,76 +3,106 @@ import { dirname, resolve } from 'node:path';
 import {
   type CellContext,
   type Clock,
+  CONFIG_LIMITS,
   type ConfigApi,
   type ConfigChange,
   type ConfigTextFault,
   EdgeError,
-  LIMITS,
   TOPICS,
   withDeadline,
 } from '../../contract/core.ts';
+import type { ConfigDraft } from '../../contract/ports/config.ts';
 import { type Config, type ConfigFault, describeFault, readConfig } from '../config.ts';
 import type { Settings } from '../settings.ts';
 import { planReload } from '../supervisor/reload-plan.ts';
+import { textOfDraft } from './draft.ts';
 import { differences, explain, overridden, type Read } from './explain.ts';
 import { hiddenFault } from './hidden.ts';
 import { type NamedPath, namedPaths } from './on-host.ts';
 import { sandboxWarnings } from './sandboxes.ts';
+import { Taking } from './taking.ts';
+import { digestOf, textAt } from './trial.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 const PASTED = 'text';
 
-/** The configuration as the API shows it: that of the daemon, also after a reload. */
-export function makeConfigDesk(
-  { config, file }: Settings,
-  { bus, clock }: Pick<CellContext, 'bus'> & { readonly clock: Clock },
-  env: Env,
-): ConfigApi {
+export type DeskParts = Pick<CellContext, 'bus' | 'emit'> & {
+  readonly clock: Clock;
+  /** Where the file would be, for a host without one. */
+  readonly usualFile: string;
+  /** Has the daemon read its file again. */
+  reload(): void;
+  newId(): string;
+};
+
+/** The configuration as the API shows and takes it: that of the daemon, also after a reload. */
+export function makeConfigDesk({ config, file, dataDir }: Settings, parts: DeskParts, env: Env): ConfigApi {
+  const { bus, clock, usualFile } = parts;
+  const path = file ?? usualFile;
   let running = config;
+  const now = () => readNow(path, file !== undefined, running, env);
+  const check = async (draft: ConfigDraft) => {
+    const was = textAt(path) ?? '';
+    const none = { seen: digestOf(was), differences: [], plan: { restart: [], live: [], later: [] } };
+    const { text, fault } = drafted(was, draft);
+    if (fault) return { ok: false, faults: [fault], more: false, warnings: [], ...none };
+    requireSize(text);
+    const { config: after, faults } = readPasted(text, env);
+    if (faults.length > 0) {
+      const listed = faults.slice(0, CONFIG_LIMITS.TEXT_FAULTS_MAX).map(shown);
+      const more = faults.length >= CONFIG_LIMITS.TEXT_FAULTS_MAX;
+      return { ok: false, faults: listed, more, warnings: [], ...none };
+    }
+    const onHost = await absent(namedPaths(after, text), after, clock);
+    const { read } = await now();
+    const { restart, live, later } = planReload(running, after);
+    return {
+      ok: onHost.length === 0,
+      faults: onHost.slice(0, CONFIG_LIMITS.TEXT_FAULTS_MAX),
+      more: onHost.length > CONFIG_LIMITS.TEXT_FAULTS_MAX,
+      warnings: [...sandboxWarnings(after), ...overridden(text, env)],
+      seen: none.seen,
+      differences: differences(running, read, { source: text, config: after }, env),
+      plan: { restart, live, later },
+    };
+  };
+  const taking = new Taking({
+    ...{ file: path, dataDir, clock, check },
+    allowed: () => running.api.take_config,
+    reload: () => parts.reload(),
+    append: (events) => parts.emit(events),
+    newId: () => parts.newId(),
+  });
   bus.onBroadcast(TOPICS.configChanged, (body) => {
     running = (body as ConfigChange).config as Config;
+    void taking.tell();
   });
-  const now = () => readNow(file, running, env);
+  void taking.tell();
   return {
     async view() {
       const { read, fault } = await now();
       return {
-        ...(file === undefined ? {} : { file }),
+        ...(file === undefined && textAt(path) === undefined ? {} : { file: path }),
         ...(fault === undefined ? {} : { file_fault: fault }),
         ...explain(running, read, env),
       };
     },
-    async check(text) {
-      requireSize(text);
-      const none = { differences: [], plan: { restart: [], live: [], later: [] } };
-      const { config: after, faults } = readPasted(text, env);
-      if (faults.length > 0) {
-        const listed = faults.slice(0, LIMITS.CONFIG_TEXT_FAULTS_MAX).map(shown);
-        const more = faults.length >= LIMITS.CONFIG_TEXT_FAULTS_MAX;
-        return { ok: false, faults: listed, more, warnings: [], ...none };
-      }
-      const onHost = await absent(namedPaths(after, text), after, clock);
-      const { read } = await now();
-      const { restart, live, later } = planReload(running, after);
-      return {
-        ok: onHost.length === 0,
-        faults: onHost.slice(0, LIMITS.CONFIG_TEXT_FAULTS_MAX),
-        more: onHost.length > LIMITS.CONFIG_TEXT_FAULTS_MAX,
-        warnings: [...sandboxWarnings(after), ...overridden(text, env)],
-        differences: differences(running, read, { source: text, config: after }, env),
-        plan: { restart, live, later },
-      };
-    },
+    check,
+    taking: () => taking.taking(),
+    take: (draft, how) => taking.take(draft, how),
+    settle: (keep, by) => taking.settle(keep, by),
   };
 }
 
 /** The file as it is now. Where it is gone or has faults, nothing of it counts: values have no text then. */
 async function readNow(
-  file: string | undefined,
+  file: string,
+  isNamed: boolean,
   running: Config,
   env: Env,
 ): Promise<{ readonly read: Read; readonly fault?: string }> {
-  if (file === undefined) return { read: { source: '', config: readConfig('', '(defaults)', env).config } };
+  if (!isNamed && textAt(file) === undefined)
+    return { read: { source: '', config: readConfig('', '(defaults)', env).config } };
   const lost = (fault: string) => ({ read: { source: '', config: running }, fault });
   let source: string;
   try {
@@ -80,7 +110,7 @@ async function readNow(
   } catch (cause) {
     return lost(`${file}: ${(cause as Error).message}`);
   }
-  const { config, faults } = readConfig(source, file, env, LIMITS.CONFIG_TEXT_FAULTS_MAX);
+  const { config, faults } = readConfig(source, file, env, CONFIG_LIMITS.TEXT_FAULTS_MAX);
   const [first] = faults;
   if (!first) return { read: { source, config } };
   const told = describeFault({ ...first, value: hiddenFault(first.key, first.value) });
@@ -89,7 +119,7 @@ async function readNow(
 
 function readPasted(text: string, env: Env): { config: Config; faults: readonly ConfigFault[] } {
   try {
-    return readConfig(text, PASTED, env, LIMITS.CONFIG_TEXT_FAULTS_MAX);
+    return readConfig(text, PASTED, env, CONFIG_LIMITS.TEXT_FAULTS_MAX);
   } catch (thrown) {
     // Tables within tables without end: no reader of this daemon goes that deep.
     if (!(thrown instanceof RangeError)) throw thrown;
@@ -102,13 +132,27 @@ function readPasted(text: string, env: Env): { config: Config; faults: readonly 
   }
 }
 
+/** The text of a draft; the fault of a key that cannot be set alone. */
+function drafted(
+  was: string,
+  draft: ConfigDraft,
+): { readonly text: string; readonly fault?: ConfigTextFault } {
+  try {
+    return { text: textOfDraft(was, draft) };
+  } catch (error) {
+    if (!(error instanceof EdgeError) || error.code !== 'config.invalid') throw error;
+    const { subject: key, message, hint } = error;
+    return { text: '', fault: { key, value: '', expected: `${hint} (${message})` } };
+  }
+}
+
 function requireSize(text: string): void {
-  const lines = text.split('\n', LIMITS.CONFIG_TEXT_LINES_MAX + 1).length;
-  if (text.length <= LIMITS.CONFIG_TEXT_CHARS_MAX && lines <= LIMITS.CONFIG_TEXT_LINES_MAX) return;
+  const lines = text.split('\n', CONFIG_LIMITS.TEXT_LINES_MAX + 1).length;
+  if (text.length <= CONFIG_LIMITS.TEXT_CHARS_MAX && lines <= CONFIG_LIMITS.TEXT_LINES_MAX) return;
   throw new EdgeError('limit.exceeded', {
     operation: 'check configuration',
     subject: 'text',
-    message: `a configuration of at most ${LIMITS.CONFIG_TEXT_CHARS_MAX} characters and ${LIMITS.CONFIG_TEXT_LINES_MAX} lines is checked here`,
+    message: `a configuration of at most ${CONFIG_LIMITS.TEXT_CHARS_MAX} characters and ${CONFIG_LIMITS.TEXT_LINES_MAX} lines is checked here`,
     hint: 'auraison config check FILE checks a longer one',
   });
 }
@@ -137,7 +181,7 @@ async function absent(
   ];
   const answers = await withDeadline(
     clock,
-    LIMITS.CONFIG_LOOK_MS,
+    CONFIG_LIMITS.LOOK_MS,
     Promise.all(looks),
     'look for named files',
     'files of the configuration',

@@ -85,6 +85,10 @@ export const CONFIG_SPEC = {
     ),
     auth: choice(['token', 'none'], 'token', 'none is allowed on loopback only'),
     token_file: secretFile('token of the API; empty: created in the data directory'),
+    take_config: flag(
+      false,
+      'operators may take a configuration from the console; with it they choose programs that this daemon starts',
+    ),
   },
   robot: {
     source: choice(

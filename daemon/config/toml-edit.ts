@@ -37,19 +37,40 @@ export function moveRowFirst(source: string, table: string, row: number): string
 
 /** Sets keys of one table and leaves its other keys; the table is made where it is missing. */
 export function setKeys(source: string, table: string, keys: TomlKeys): string {
+  return setTexts(
+    source,
+    table,
+    Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, textOf(value)])),
+  );
+}
+
+/** The same with values as they are written in TOML, each in one line. */
+export function setTexts(source: string, table: string, texts: Readonly<Record<string, string>>): string {
   const lines = source.split('\n');
   const block = blocksOf(lines, table, false)[0];
-  if (!block) return joined([source, [`[${table}]`, ...linesOf(keys)].join('\n')]);
+  const written = Object.entries(texts).map(([key, text]) => `${key} = ${text}`);
+  if (!block) return joined([source, [`[${table}]`, ...written].join('\n')]);
   const missing: string[] = [];
-  for (const [key, value] of Object.entries(keys)) {
-    const at = lines.findIndex(
-      (line, index) => index > block.header && index < block.end && new RegExp(`^\\s*${key}\\s*=`).test(line),
-    );
-    if (at < 0) missing.push(`${key} = ${textOf(value)}`);
-    else lines[at] = `${key} = ${textOf(value)}${/\s+#[^"'\]]*$/.exec(lines[at]!)?.[0] ?? ''}`;
+  for (const [key, text] of Object.entries(texts)) {
+    const at = lineOf(lines, block, key);
+    if (at < 0) missing.push(`${key} = ${text}`);
+    else lines[at] = `${key} = ${text}${/\s+#[^"'\]]*$/.exec(lines[at]!)?.[0] ?? ''}`;
   }
   lines.splice(block.header + 1, 0, ...missing);
   return lines.join('\n');
+}
+
+/** Without a key that stands in a line of its own. */
+export function removeKey(source: string, table: string, key: string): string {
+  const lines = source.split('\n');
+  const block = blocksOf(lines, table, false)[0];
+  const at = block ? lineOf(lines, block, key) : -1;
+  return at < 0 ? source : [...lines.slice(0, at), ...lines.slice(at + 1)].join('\n');
+}
+
+function lineOf(lines: readonly string[], { header, end }: Block, key: string): number {
+  const own = new RegExp(`^\\s*${key}\\s*=`);
+  return lines.findIndex((line, index) => index > header && index < end && own.test(line));
 }
 
 export function removeTable(source: string, table: string): string {

@@ -31,6 +31,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'approval.answered': 409,
   'bag.exists': 409,
   'command.expired': 409,
+  'config.refused': 409,
   'command.refused': 409,
   'estop.engaged': 409,
   'intent.duplicate': 409,

@@ -1,6 +1,16 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CellName, type ConfigChange, EdgeError, type ErrorBody, TOPICS } from '../../contract/core.ts';
+import {
+  type CellName,
+  type Clock,
+  type ConfigChange,
+  EdgeError,
+  type ErrorBody,
+  type Timer,
+  TOPICS,
+} from '../../contract/core.ts';
+import type { ConfigTrialEnd } from '../../contract/ports/config.ts';
+import { endTrial, openTrial } from '../config/trial.ts';
 import type { Settings } from '../settings.ts';
 import { planReload, type ReloadPlan } from './reload-plan.ts';
 import type { Notifier, Report, Supervisor } from './supervisor.ts';
@@ -14,6 +24,7 @@ export type ReloaderParts = {
   readonly supervisor: Pick<Supervisor, 'renew' | 'tell' | 'summary'>;
   readonly notify: Notifier;
   readonly report: Report;
+  readonly clock: Clock;
   /** What the cells were started with. The reloader sets what they are started with from now on. */
   readonly settings: { current: Settings };
   /** Throws where the configuration cannot be read or has faults: nothing changes then. */
@@ -23,12 +34,14 @@ export type ReloaderParts = {
 /**
  * Reads the configuration again and lets it count with as little disturbance as can be: sections that running cells
  * take are sent to them, other cells restart one after the other, what only a new daemon can take is said. One
- * reload at a time; one that is asked for meanwhile follows.
+ * reload at a time; one that is asked for meanwhile follows. A configuration on trial (`daemon/config/trial.ts`) that is
+ * not kept in time, or with which a cell does not come up, is ended here: the former one comes back.
  */
 export class Reloader {
   readonly #parts: ReloaderParts;
   #last: Promise<unknown> = Promise.resolve();
   #number = 0;
+  #trial: Timer | undefined;
 
   constructor(parts: ReloaderParts) {
     this.#parts = parts;
@@ -37,8 +50,43 @@ export class Reloader {
   /** Never rejects. */
   reload(): Promise<Reloaded> {
     const done = this.#last.then(() => this.#once());
-    this.#last = done;
+    this.#last = done.then((told) => this.#watchTrial(told));
     return done;
+  }
+
+  /** The daemon ends: the next start finds the trial. */
+  stop(): void {
+    this.#trial?.cancel();
+  }
+
+  #watchTrial(told: Reloaded): void {
+    const { clock, settings } = this.#parts;
+    this.#trial?.cancel();
+    const trial = openTrial(settings.current.dataDir);
+    if (!trial) return;
+    if (!told.ok) this.#putBack(trial.id, `the daemon did not take it: ${told.error.message}`);
+    else if (told.failed.length > 0)
+      this.#putBack(trial.id, `with it these cells did not come up: ${told.failed.join(', ')}`);
+    else {
+      const leftMs = Math.max(0, trial.endsAtMs - clock.monotonicMs());
+      this.#trial = clock.after(leftMs, () => this.#putBack(trial.id, 'it was not kept in time'));
+    }
+  }
+
+  #putBack(id: string, why: string): void {
+    const { report, settings } = this.#parts;
+    const reason = why.slice(0, 512);
+    let end: ConfigTrialEnd | undefined;
+    try {
+      end = endTrial(settings.current.dataDir, id, { outcome: 'put_back', reason });
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'internal.fault', 'put back', 'configuration').toBody();
+      report('error', 'daemon', 'the former configuration could not be put back', { error, reason });
+      return;
+    }
+    if (!end) return;
+    report('warn', 'daemon', `the trial of a configuration ended: ${end.outcome}`, { ...end });
+    if (end.outcome === 'put_back') void this.reload();
   }
 
   async #once(): Promise<Reloaded> {

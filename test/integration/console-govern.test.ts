@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import type { CellBus, NewEvent } from '../../contract/index.ts';
+import type { NewEvent } from '../../contract/index.ts';
 import { makeConfigDesk } from '../../daemon/config/desk.ts';
 import { requireConfig } from '../../daemon/config.ts';
 import { launchBrowser } from '../support/browser.ts';
+import { deskParts } from '../support/config-desk.ts';
 import { governedPorts } from '../support/governed-ports.ts';
 import { answerAll } from '../support/http-answers.ts';
 import { type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const env = { AURAISON_DAEMON_NAME: 'robot7' };
   const config = makeConfigDesk(
     { config: requireConfig(source, file, env), file, dataDir: folder },
-    { bus: { onBroadcast: () => {} } as unknown as CellBus, clock: new SystemClock() },
+    deskParts(),
     env,
   );
   rig = await startRig({}, { ...(await governedPorts()), config });
@@ -64,11 +64,11 @@ it('the configuration comes with sources, is searched, and a text is checked and
   await rows.first().waitFor();
   expect(await rows.allInnerTexts()).toMatchObject([
     expect.stringMatching(/daemon\.name\s+"robot7"\s+AURAISON_DAEMON_NAME/),
-    expect.stringMatching(/recorder\.sync_interval\s+"300 ms"\s+line 2/),
+    expect.stringMatching(/recorder\.sync_interval\s+"300 ms"\s*change\s+line 2/),
   ]);
   await page.getByLabel('without defaults').uncheck();
   await page.locator('#config-filter').fill('port api');
-  await expect.poll(async () => (await rows.allInnerTexts())[0]).toMatch(/^api\.port\s+7601\s+default/);
+  await expect.poll(async () => (await rows.allInnerTexts())[0]).toMatch(/^api\.port\s+7601\s*change\s+default/);
 
   const text = page.locator('#config-text');
   await text.fill(`[recorder]\nsync_interval = '${HOSTILE}'\nsegmentsize = "1 MB"\n`);

@@ -1,7 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { BuiltInJudge, PolicyBook } from '../../adapters/cedar/index.ts';
-import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { type CellBus, EdgeError, type EventReader, IdSource, type NewEvent } from '../../contract/index.ts';
+import { EdgeError, type EventReader, IdSource, type NewEvent } from '../../contract/index.ts';
 import { makeConfigDesk } from '../../daemon/config/desk.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
@@ -14,6 +13,7 @@ import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { rejudge } from '../../history/rejudge.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
+import { deskParts } from './config-desk.ts';
 import { RUN_ID } from './http-rig.ts';
 import { uuid } from './tiny-log.ts';
 
@@ -70,11 +70,7 @@ export async function governedPorts(): Promise<Partial<HttpPorts>> {
   return {
     approvals,
     governance,
-    config: makeConfigDesk(
-      { config: defaults, dataDir: '/tmp', file: undefined },
-      { bus: { onBroadcast: () => {} } as unknown as CellBus, clock: new SystemClock() },
-      {},
-    ),
+    config: makeConfigDesk({ config: defaults, dataDir: '/tmp', file: undefined }, deskParts(), {}),
     schedules: () => [],
     chat: {
       complete: async (_, { onDelta }) => {

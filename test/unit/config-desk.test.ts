@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { type CellBus, type ConfigApi, LIMITS } from '../../contract/index.ts';
+import { type CellBus, CONFIG_LIMITS, type ConfigApi } from '../../contract/index.ts';
 import { makeConfigDesk } from '../../daemon/config/desk.ts';
 import { hiddenText, shownValue } from '../../daemon/config/hidden.ts';
 import { readConfig, requireConfig } from '../../daemon/config.ts';
+import { deskParts } from '../support/config-desk.ts';
 import { governedPorts } from '../support/governed-ports.ts';
 import { startRig } from '../support/http-rig.ts';
 
@@ -41,11 +41,7 @@ function desk(source = IN_FORCE, env: Record<string, string> = ENV) {
   let changed: ((body: unknown) => void) | undefined;
   const bus = { onBroadcast: (_: string, take: typeof changed) => (changed = take) } as unknown as CellBus;
   const config = requireConfig(source, file, env);
-  const api: ConfigApi = makeConfigDesk(
-    { config, file, dataDir: folder },
-    { bus, clock: new SystemClock() },
-    env,
-  );
+  const api: ConfigApi = makeConfigDesk({ config, file, dataDir: folder }, deskParts(bus), env);
   const reload = (text: string) => changed!({ sections: [], config: requireConfig(text, file, env) });
   return { api, reload };
 }
@@ -77,12 +73,12 @@ describe('the configuration in force', () => {
   it('hides what may be a secret, in the view and in a difference', async () => {
     const { api } = desk();
     const pasted = IN_FORCE.replaceAll('hush', 'quiet');
-    for (const answer of [await api.view(), await api.check(pasted)]) {
+    for (const answer of [await api.view(), await api.check({ text: pasted })]) {
       expect(JSON.stringify(answer)).not.toMatch(/hush|quiet/);
       expect(JSON.stringify(answer)).toContain('--token=(hidden)');
     }
     // A value that is refused is not printed whole either.
-    const refused = await api.check(IN_FORCE.replace('//127', '//vera:hush@127'));
+    const refused = await api.check({ text: IN_FORCE.replace('//127', '//vera:hush@127') });
     expect(refused.faults).toMatchObject([{ line: 7, value: '"http://(hidden)@127.0.0.1:8000/v1"' }]);
   });
 
@@ -119,7 +115,7 @@ describe('the configuration in force', () => {
   it('looks through the longest text in no time', () => {
     const start = performance.now();
     for (const part of ['key', 'a', '-', 'sk-', 'password ', 'a://x@'])
-      hiddenText(part.repeat(LIMITS.CONFIG_TEXT_CHARS_MAX / part.length));
+      hiddenText(part.repeat(CONFIG_LIMITS.TEXT_CHARS_MAX / part.length));
     // Seconds, where a pattern looks again from each place.
     expect(performance.now() - start).toBeLessThan(3_000);
   });
@@ -151,7 +147,7 @@ describe('the configuration in force', () => {
 describe('a text that is checked', () => {
   it('has each fault with line, key and what is expected', async () => {
     const { api } = desk();
-    const checked = await api.check('[recorder]\nsegmentsize = "1 MB"\n[api]\nport = "x"\n');
+    const checked = await api.check({ text: '[recorder]\nsegmentsize = "1 MB"\n[api]\nport = "x"\n' });
     expect(checked).toMatchObject({ ok: false, differences: [] });
     expect(checked.faults).toMatchObject([
       {
@@ -161,13 +157,13 @@ describe('a text that is checked', () => {
       },
       { line: 4, key: 'api.port', expected: expect.stringContaining('whole number') },
     ]);
-    expect((await api.check('a = ')).faults).toMatchObject([{ key: '', line: 1 }]);
+    expect((await api.check({ text: 'a = ' })).faults).toMatchObject([{ key: '', line: 1 }]);
   });
 
   it('is compared with what is in force: values, rows, and what a reload would restart', async () => {
     const { api } = desk();
     const after = `[lease]\nresume = "after"\n[recorder]\nsync_interval = "400 ms"\n[daemon]\nname = "other"\n`;
-    const checked = await api.check(after);
+    const checked = await api.check({ text: after });
     expect(checked.ok).toBe(true);
     expect(checked.differences).toEqual([
       { key: 'lease.resume', before: '"on_request"', after: '"after"' },
@@ -179,7 +175,7 @@ describe('a text that is checked', () => {
     expect(checked.warnings).toEqual([
       'daemon.name: AURAISON_DAEMON_NAME of the environment wins over the file',
     ]);
-    expect((await api.check(IN_FORCE)).differences).toEqual([]);
+    expect((await api.check({ text: IN_FORCE })).differences).toEqual([]);
   });
 
   it('names files that are only looked for: no device or pipe is opened', async () => {
@@ -188,7 +184,7 @@ describe('a text that is checked', () => {
     execFileSync('mkfifo', ['-m', '600', pipe]);
     const text = (path: string) => `[gate]\nurdf = "${path}"\n[api]\ntoken_file = "${path}"\n`;
     for (const path of ['/dev/zero', pipe, join(folder, 'absent')]) {
-      const { ok, faults } = await api.check(text(path));
+      const { ok, faults } = await api.check({ text: text(path) });
       expect(ok).toBe(false);
       expect(faults.map(({ key, line }) => [key, line])).toEqual([
         ['api.token_file', 4],
@@ -197,7 +193,7 @@ describe('a text that is checked', () => {
     }
     const secret = join(folder, 'secret');
     writeFileSync(secret, 'hush');
-    const fine = await api.check(text(secret));
+    const fine = await api.check({ text: text(secret) });
     expect(fine.ok).toBe(true);
     expect(JSON.stringify(fine)).not.toContain('hush');
   });
@@ -212,17 +208,17 @@ describe('a text that is checked', () => {
     ['one long word', `${'a'.repeat(60_000)} = 1`],
   ])('with %s is refused', async (_, text) => {
     const { api } = desk();
-    const { ok, faults } = await api.check(text);
+    const { ok, faults } = await api.check({ text: text });
     expect(ok).toBe(false);
-    expect(faults.length).toBeLessThanOrEqual(LIMITS.CONFIG_TEXT_FAULTS_MAX);
+    expect(faults.length).toBeLessThanOrEqual(CONFIG_LIMITS.TEXT_FAULTS_MAX);
   });
 
   it('is refused where it nests without end, or is too long', async () => {
     const { api } = desk();
     const deep = `${Array(30_000).fill('a').join('.')} = 1`;
-    await expect(api.check(deep)).rejects.toMatchObject({ code: 'schema.invalid' });
-    await expect(api.check('\n'.repeat(5_001))).rejects.toMatchObject({ code: 'limit.exceeded' });
-    await expect(api.check('#'.repeat(65_537))).rejects.toMatchObject({ code: 'limit.exceeded' });
+    await expect(api.check({ text: deep })).rejects.toMatchObject({ code: 'schema.invalid' });
+    await expect(api.check({ text: '\n'.repeat(5_001) })).rejects.toMatchObject({ code: 'limit.exceeded' });
+    await expect(api.check({ text: '#'.repeat(65_537) })).rejects.toMatchObject({ code: 'limit.exceeded' });
   });
 
   it('does not let the environment be blamed on the text', () => {

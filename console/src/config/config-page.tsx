@@ -1,16 +1,27 @@
-/** The configuration in force with the source of each value, and a text checked and compared with it. */
+/** The configuration in force with the source of each value; changes and whole texts, checked, compared and taken. */
 import { useMemo, useState } from 'react';
 import { usePolled } from '../lib/polled.ts';
 import type { PageProps } from '../pages.tsx';
+import { ChangesPanel } from './changes-panel.tsx';
 import { CheckPanel } from './check-panel.tsx';
-import { type ConfigView, narrowed, rowsOf, type Shown } from './config-rows.ts';
+import { type ConfigEdit, type ConfigView, narrowed, rowsOf, type Shown } from './config-rows.ts';
+import { TrialBar } from './trial-bar.tsx';
 import '../see/see.css';
 import './config.css';
 
 const LOOK_MS = 10_000;
+/** While a configuration is on trial. */
+const TRIAL_LOOK_MS = 1_000;
 
 export default function ConfigPage({ argument }: PageProps) {
-  const { data, error, old, asOf } = usePolled<ConfigView>('/v1/config', LOOK_MS);
+  const { data, error, old, asOf } = usePolled<ConfigView>('/v1/config', LOOK_MS, {
+    next: (view) => (view?.taking.trial ? TRIAL_LOOK_MS : LOOK_MS),
+  });
+  const [edits, setEdits] = useState<readonly ConfigEdit[]>([]);
+  const edit = ({ path, value, pending, isSet }: Shown) => {
+    const first = isSet ? { key: path, value: pending ?? value } : { key: path };
+    setEdits((before) => (before.some(({ key }) => key === path) ? before : [...before, first]));
+  };
   const [words, setWords] = useState(argument);
   const [onlySet, setOnlySet] = useState(argument === '');
   const rows = useMemo(() => (data ? rowsOf(data) : []), [data]);
@@ -24,6 +35,7 @@ export default function ConfigPage({ argument }: PageProps) {
         <p id="config-note" role="status" className={error || data?.file_fault ? 'bad' : ''}>
           {noteOf(data, error, asOf)}
         </p>
+        <TrialBar taking={data?.taking} asOf={asOf} />
         <search className="row config-form" aria-label="Narrow down">
           <label htmlFor="config-filter" className="unseen">
             Words of a key, value or meaning
@@ -44,14 +56,21 @@ export default function ConfigPage({ argument }: PageProps) {
         {data && shown.length === 0 && (
           <p>{onlySet && words === '' ? 'Everything is at its default.' : 'No value is like this.'}</p>
         )}
-        <ValueTable {...{ shown, old }} />
+        <ValueTable {...{ shown, old, edit }} />
       </section>
-      <CheckPanel file={data?.file} />
+      <ChangesPanel edits={edits} onEdits={setEdits} file={data?.file} taking={data?.taking} />
+      <CheckPanel file={data?.file} taking={data?.taking} />
     </div>
   );
 }
 
-function ValueTable({ shown, old }: { shown: readonly Shown[]; old: boolean }) {
+type TableProps = {
+  readonly shown: readonly Shown[];
+  readonly old: boolean;
+  readonly edit: (one: Shown) => void;
+};
+
+function ValueTable({ shown, old, edit }: TableProps) {
   return (
     <>
       {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
@@ -75,26 +94,38 @@ function ValueTable({ shown, old }: { shown: readonly Shown[]; old: boolean }) {
             </tr>
           </thead>
           <tbody id="config-rows">
-            {shown.map(({ path, value, from, about, pending }, i) => (
+            {shown.map((one, i) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: two rows of a list may have one name.
-              <tr key={`${path} ${i}`}>
-                <th scope="row">{path}</th>
-                <td>
-                  <code>{value}</code>
-                  {pending !== undefined && (
-                    <p className="bad">
-                      after a reload: <code>{pending}</code>
-                    </p>
-                  )}
-                </td>
-                <td>{from}</td>
-                <td className="reason">{about}</td>
-              </tr>
+              <Row key={`${one.path} ${i}`} one={one} edit={edit} />
             ))}
           </tbody>
         </table>
       </div>
     </>
+  );
+}
+
+function Row({ one, edit }: Pick<TableProps, 'edit'> & { readonly one: Shown }) {
+  const { path, value, from, about, pending, canSet } = one;
+  return (
+    <tr>
+      <th scope="row">{path}</th>
+      <td>
+        <code>{value}</code>
+        {canSet && (
+          <button type="button" className="small" aria-label={`change ${path}`} onClick={() => edit(one)}>
+            change
+          </button>
+        )}
+        {pending !== undefined && (
+          <p className="bad">
+            after a reload: <code>{pending}</code>
+          </p>
+        )}
+      </td>
+      <td>{from}</td>
+      <td className="reason">{about}</td>
+    </tr>
   );
 }
 

@@ -15,7 +15,25 @@ export type ConfigRow = {
   readonly line?: number;
   readonly values: Readonly<Record<string, string>>;
 };
+export type ConfigTrial = {
+  readonly by: string;
+  readonly keys: readonly string[];
+  readonly ends_in_ms: number;
+};
+/** Whether this robot takes a configuration from here, the one on trial, and how the last trial ended. */
+export type ConfigTaking = {
+  readonly allowed: boolean;
+  readonly reason: string;
+  readonly trial?: ConfigTrial;
+  readonly last?: {
+    readonly by: string;
+    readonly keys: readonly string[];
+    readonly outcome: 'kept' | 'put_back';
+    readonly reason: string;
+  };
+};
 export type ConfigView = {
+  readonly taking: ConfigTaking;
   readonly file?: string;
   readonly file_fault?: string;
   readonly sections: readonly { readonly name: string; readonly keys: readonly ConfigKey[] }[];
@@ -34,7 +52,11 @@ export type Shown = {
   readonly about: string;
   readonly pending?: string;
   readonly isSet: boolean;
+  /** A single key that a change can set; absent: rows of lists, and what the environment decides. */
+  readonly canSet?: true;
 };
+/** `value` as in TOML; absent: the default. What the robot takes as `set`. */
+export type ConfigEdit = { readonly key: string; readonly value?: string };
 
 /** Every value by its path, in the order of the configuration. */
 export function rowsOf({ sections, lists }: ConfigView): readonly Shown[] {
@@ -47,6 +69,7 @@ export function rowsOf({ sections, lists }: ConfigView): readonly Shown[] {
         about: one.about,
         ...(one.pending === undefined ? {} : { pending: one.pending }),
         isSet: one.source !== 'default',
+        ...(one.source === 'environment' || one.value.includes('(hidden)') ? {} : { canSet: true }),
       }),
     ),
   );

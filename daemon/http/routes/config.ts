@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import { LIMITS, withDeadline } from '../../../contract/index.ts';
+import { CONFIG_LIMITS, EdgeError, LIMITS, withDeadline } from '../../../contract/index.ts';
+import type { ConfigDraft } from '../../../contract/ports/config.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery } from '../schemas.ts';
 
@@ -21,8 +23,36 @@ const KeyView = Type.Object(
   },
   closed,
 );
+const Names = Type.Array(Type.String());
+const Trial = Type.Object(
+  {
+    by: Type.String(),
+    keys: Names,
+    ends_in_ms: Type.Integer({ description: 'without an answer until then the former file is back' }),
+  },
+  { ...closed, title: 'ConfigTrial' },
+);
+const TrialEnd = Type.Object(
+  {
+    by: Type.String(),
+    keys: Names,
+    outcome: Type.Enum(['kept', 'put_back']),
+    reason: Type.String(),
+  },
+  { ...closed, title: 'ConfigTrialEnd' },
+);
+const Taking = Type.Object(
+  {
+    allowed: Type.Boolean({ description: '`api.take_config` in the file of the robot' }),
+    reason: Type.String({ description: 'why not' }),
+    trial: Type.Optional(Trial),
+    last: Type.Optional(TrialEnd),
+  },
+  { ...closed, title: 'ConfigTaking' },
+);
 const View = Type.Object(
   {
+    taking: Taking,
     file: Type.Optional(Type.String()),
     file_fault: Type.Optional(Type.String({ description: 'why the file of now is not in force' })),
     sections: Type.Array(Type.Object({ name: Type.String(), keys: Type.Array(KeyView) }, closed)),
@@ -44,7 +74,6 @@ const View = Type.Object(
   },
   { ...closed, title: 'ConfigView' },
 );
-const Names = Type.Array(Type.String());
 const Check = Type.Object(
   {
     ok: Type.Boolean(),
@@ -61,6 +90,7 @@ const Check = Type.Object(
     ),
     more: Type.Boolean({ description: 'more faults were found than are listed' }),
     warnings: Names,
+    seen: Type.String({ description: 'SHA-256 of the file that it was compared with, for `take`' }),
     differences: Type.Array(
       Type.Object({ key: Type.String(), before: Type.Optional(Value), after: Type.Optional(Value) }, closed),
       { description: 'against what is in force' },
@@ -72,17 +102,65 @@ const Check = Type.Object(
   },
   { ...closed, title: 'ConfigCheck' },
 );
-const Body = Type.Object(
-  {
-    text: Type.String({
-      maxLength: LIMITS.CONFIG_TEXT_CHARS_MAX,
+const draft = {
+  text: Type.Optional(
+    Type.String({
+      maxLength: CONFIG_LIMITS.TEXT_CHARS_MAX,
       description: 'a whole configuration, TOML',
     }),
+  ),
+  set: Type.Optional(
+    Type.Array(
+      Type.Object(
+        {
+          key: Type.String({ minLength: 1, maxLength: 128, description: '`section.key`' }),
+          value: Type.Optional(
+            Type.String({
+              maxLength: CONFIG_LIMITS.VALUE_CHARS_MAX,
+              description: 'as in TOML, one line; absent: the key is removed, its default counts',
+            }),
+          ),
+        },
+        closed,
+      ),
+      { minItems: 1, maxItems: CONFIG_LIMITS.EDITS_MAX, description: 'single keys, in the file as it is' },
+    ),
+  ),
+};
+const either = {
+  ...closed,
+  description: 'either `text` or `set`',
+  oneOf: [{ required: ['text'] }, { required: ['set'] }],
+};
+const Body = Type.Object(draft, either);
+const TakeBody = Type.Object(
+  {
+    ...draft,
+    seen: Type.String({ pattern: '^[0-9a-f]{64}$', description: '`seen` of the check' }),
+    confirm_ms: Type.Optional(
+      Type.Integer({
+        minimum: CONFIG_LIMITS.CONFIRM_MS_MIN,
+        maximum: CONFIG_LIMITS.CONFIRM_MS_MAX,
+        default: CONFIG_LIMITS.CONFIRM_MS,
+        description: 'without an answer until then the former file is back, milliseconds',
+      }),
+    ),
   },
-  closed,
+  either,
 );
 
-/** The configuration in force, and a check of another one. Nothing here changes it. */
+function draftOf({ text, set }: Static<typeof Body>): ConfigDraft {
+  if (text !== undefined && set === undefined) return { text };
+  if (set !== undefined && text === undefined) return { set };
+  throw new EdgeError('schema.invalid', {
+    operation: 'read configuration',
+    subject: 'body',
+    message: 'a configuration is either a text or a set of keys',
+    hint: 'send {"text": "..."} or {"set": [{"key": "api.port", "value": "7601"}]}',
+  });
+}
+
+/** The configuration in force, a check of another one, and one that is taken for a trial. */
 export function configRoutes(app: FastifyInstance, { config, clock }: HttpPorts): void {
   if (!config) return;
   const settle = <T>(work: Promise<T>) =>
@@ -98,7 +176,7 @@ export function configRoutes(app: FastifyInstance, { config, clock }: HttpPorts)
         response: { 200: View, ...errors },
       },
     },
-    async () => await settle(config.view()),
+    async () => ({ ...(await settle(config.view())), taking: config.taking() }),
   );
   app.post(
     '/v1/config/check',
@@ -113,8 +191,36 @@ export function configRoutes(app: FastifyInstance, { config, clock }: HttpPorts)
       },
     },
     async (request) => {
-      const { text } = request.body as Static<typeof Body>;
-      return await settle(config.check(text));
+      return await settle(config.check(draftOf(request.body as Static<typeof Body>)));
     },
   );
+  app.post(
+    '/v1/config/take',
+    {
+      schema: {
+        operationId: 'takeConfig',
+        summary:
+          'Write a checked configuration and have the daemon read it, on trial: unless it is kept in time, or where a cell does not come up with it, the former one comes back',
+        tags: ['configuration'],
+        body: TakeBody,
+        response: { 200: Trial, ...errors },
+      },
+    },
+    async (request) => {
+      const { seen, confirm_ms, ...body } = request.body as Static<typeof TakeBody>;
+      const by = callerOf(request).principal;
+      const confirmMs = confirm_ms ?? CONFIG_LIMITS.CONFIRM_MS;
+      return await settle(config.take(draftOf(body), { seen, confirmMs, by }));
+    },
+  );
+  const ends = [
+    ['keep', 'keepConfig', 'Keep the configuration that is on trial', true],
+    ['put_back', 'putBackConfig', 'End the trial: the former configuration comes back', false],
+  ] as const;
+  for (const [path, operationId, summary, keep] of ends)
+    app.post(
+      `/v1/config/${path}`,
+      { schema: { operationId, summary, tags: ['configuration'], response: { 200: TrialEnd, ...errors } } },
+      async (request) => await settle(config.settle(keep, callerOf(request).principal)),
+    );
 }

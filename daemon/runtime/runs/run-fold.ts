@@ -72,6 +72,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'question.asked':
     case 'question.answered':
     case 'grant.state':
+    case 'config.trial':
     case 'schedule.fired':
     case 'webhook.received':
     case 'app.state':
