@@ -15,6 +15,7 @@ export type JudgedAction = {
     | 'robot.teleoperate'
     | 'controller.run'
     | 'ros.goal'
+    | 'ros.call'
     | 'ros.params'
     | 'ros.lifecycle'
     | 'bag.play';

@@ -92,6 +92,7 @@ export async function composeExecution(settings: Settings, given: CellContext): 
   const rosGoals = serveRos(context, {
     ...{ api: io.rosApi, qosEvents, bus, calls: safety.calls },
     ...{ admit: safety.admit, hold: hold('ros-goals') },
+    wanted: (...order) => cell.actuation.news.check(...order),
     record: (actions, origin) => goals.over(actions, () => origin),
   });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;

@@ -17,6 +17,8 @@ export function serveBags(
   { bus, clock, dataDir, emit, report }: CellContext,
   player: BagPlayer,
   onAdopted: (segment: EventPayload<'segment.sealed'>) => void,
+  /** Throws `robot.preempted` for what was wanted before the last stop. */
+  wanted?: (operation: string, subject: string, wantedAtMs: number) => void,
 ): void {
   const { bagPlay, bagPlayState, bagPlayStop, bagPlayControl, bagAdopt } = METHODS.execution;
   bus.handle(bagPlay, async (options, from, madeAtMs, wantedAtMs) => {
@@ -38,7 +40,9 @@ export function serveBags(
     if (moved) note(id, 'was stopped', principalOf(fieldsOf(body)['by']));
     return await stopped;
   });
-  bus.handle(bagPlayControl, async ({ id, by, ...order }) => {
+  bus.handle(bagPlayControl, async ({ id, by, ...order }, _from, _madeAtMs, wantedAtMs) => {
+    // A pause is a stop, and is taken however old it is.
+    if (order.action !== 'pause') wanted?.(`${order.action} play`, id, wantedAtMs);
     const moved = player.drives(id);
     const state = player.control(id, order);
     if (moved && order.action === 'pause') note(id, 'was paused', by);

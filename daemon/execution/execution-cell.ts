@@ -279,7 +279,12 @@ export class ExecutionCell implements Cell {
     bus.handle(METHODS.execution.status, async () => this.status());
     bus.handle(METHODS.execution.armFigure, async () => this.#figure());
     serveRecording(bus, recording);
-    serveBags(this.#context, player, (segment) => recording?.adopted(segment));
+    serveBags(
+      this.#context,
+      player,
+      (segment) => recording?.adopted(segment),
+      (...order) => this.actuation.news.check(...order),
+    );
     if (looking) serveLooking(bus, this.#parts.bus, looking);
   }
 

@@ -32,6 +32,8 @@ export type RosParts = {
   admit?(operation: string, subject: string): void;
   /** The lease for a goal that moves, for as long as it runs; rejects where the robot may not be moved now. */
   hold?(from: CellName, wantedAtMs?: number): Promise<LeaseHold>;
+  /** Throws `robot.preempted` for what was wanted before the last stop. */
+  wanted?(operation: string, subject: string, wantedAtMs: number): void;
   readonly record?: RecordGoals | undefined;
   /** Judges goals and calls; absent: their types alone decide. */
   readonly calls?: DoorCalls;
@@ -65,10 +67,11 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
     ...(await api().graph.snapshot()),
     qosEvents: parts.qosEvents(),
   }));
-  bus.handle(methods.rosCall, async ({ service, type, request, timeoutMs }) => {
+  bus.handle(methods.rosCall, async ({ service, type, request, timeoutMs }, _from, _madeAtMs, wantedAtMs) => {
     checkRosValue(request, '/request');
     api();
     calls.call(service, type);
+    parts.wanted?.('call a service', service, wantedAtMs);
     return plainValue(await api().services.call(service, type, request, { timeoutMs }));
   });
   bus.handle(methods.rosGoalSend, async (request, from, madeAtMs, wantedAtMs) => {
@@ -95,16 +98,18 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
     if (moving.has(goalId)) noteStop({ emit, report }, `goal ${goalId} was cancelled`, principalOf(by));
     return { cancelled: await cancelled };
   });
-  bus.handle(methods.rosParams, async ({ node, names, set, timeoutMs }) => {
+  bus.handle(methods.rosParams, async ({ node, names, set, timeoutMs }, _from, _madeAtMs, wantedAtMs) => {
     const { parameters } = api();
     checkRosValue(set, '/values');
+    if (set) parts.wanted?.('set parameters', node, wantedAtMs);
     if (set) return { refused: definedOnly(await parameters.set(node, set, { timeoutMs })) };
     if (names) return { values: plainValue(await parameters.get(node, names, { timeoutMs })) };
     return { names: await parameters.list(node, { timeoutMs }) };
   });
-  bus.handle(methods.rosLifecycle, async ({ node, transition, timeoutMs }) => {
+  bus.handle(methods.rosLifecycle, async ({ node, transition, timeoutMs }, _from, _madeAtMs, wantedAtMs) => {
     const { lifecycle } = api();
     if (transition === undefined) return { state: await lifecycle.state(node, { timeoutMs }) };
+    parts.wanted?.('change a managed node', node, wantedAtMs);
     return { state: await lifecycle.change(node, transition, { timeoutMs }) };
   });
   return goals;

@@ -68,7 +68,9 @@ it('the configuration comes with sources, is searched, and a text is checked and
   ]);
   await page.getByLabel('without defaults').uncheck();
   await page.locator('#config-filter').fill('port api');
-  await expect.poll(async () => (await rows.allInnerTexts())[0]).toMatch(/^api\.port\s+7601\s*change\s+default/);
+  await expect
+    .poll(async () => (await rows.allInnerTexts())[0])
+    .toMatch(/^api\.port\s+7601\s*change\s+default/);
 
   const text = page.locator('#config-text');
   await text.fill(`[recorder]\nsync_interval = '${HOSTILE}'\nsegmentsize = "1 MB"\n`);

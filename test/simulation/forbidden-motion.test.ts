@@ -93,6 +93,11 @@ describe('a policy that forbids motion: the base', () => {
       { node: '/controller_server', values: { max_speed: { kind: 'double', value: 9 } } },
     ],
     [
+      'HTTP: service of a ROS node',
+      '/v1/ros/services/call',
+      { service: '/light', type: 'std_srvs/srv/SetBool', request: { data: true } },
+    ],
+    [
       'HTTP: transition of a managed ROS node',
       '/v1/ros/lifecycle',
       { node: '/bt_navigator', transition: 'activate' },

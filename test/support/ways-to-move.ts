@@ -11,6 +11,7 @@ export const WAYS = [
   'HTTP: controller of the base',
   'HTTP: goal of a ROS action',
   'HTTP: parameters of a ROS node',
+  'HTTP: service of a ROS node',
   'HTTP: transition of a managed ROS node',
   'HTTP: lease to steer by hand',
   'HTTP: command by hand without a lease',

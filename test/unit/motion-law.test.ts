@@ -171,6 +171,12 @@ describe('a policy that forbids motion', () => {
       { node: '/controller_server', names: ['max_speed'] },
     ],
     [
+      'ros.call',
+      '/v1/ros/services/call',
+      { service: '/light', type: 'std_srvs/srv/SetBool', request: { data: true } },
+      { service: '/light', type: 'std_srvs/srv/SetBool' },
+    ],
+    [
       'ros.lifecycle',
       '/v1/ros/lifecycle',
       { node: '/bt_navigator', transition: 'activate' },
@@ -189,7 +195,7 @@ describe('a policy that forbids motion', () => {
     const { execution } = METHODS;
     for (const method of [
       ...[execution.leaseTake, execution.controllerStart, execution.rosGoalSend, execution.bagPlay],
-      ...[execution.rosParams, execution.rosLifecycle],
+      ...[execution.rosParams, execution.rosLifecycle, execution.rosCall],
     ])
       rig.answers.set(method, async (order) => {
         asked.push(order);

@@ -78,11 +78,26 @@ async function cell() {
       return { goalId: 'a'.repeat(32), result: Promise.resolve({ status: 'succeeded', result: {} }) };
     },
   };
+  const done = (what: string) => async () => {
+    started.push(what);
+    return {} as never;
+  };
+  const setUp = {
+    services: { call: done('service') },
+    parameters: { set: done('parameters') },
+    lifecycle: {
+      change: async () => {
+        started.push('transition');
+        return 'active';
+      },
+    },
+  };
   serveRos(context, {
-    api: { actions } as unknown as RosApi,
+    api: { actions, ...setUp } as unknown as RosApi,
     qosEvents: () => [],
     bus: new SampleBus({ clock: rig.clock, ledger: new Ledger() }),
-    calls: { goal: () => 'moves' } as unknown as DoorCalls,
+    calls: { goal: () => 'moves', call: () => {} } as unknown as DoorCalls,
+    wanted: (...order) => actuation.news.check(...order),
     hold: (from, wantedAtMs) => holdLease(actuation, `goal ${started.length}`, from, 'ros-goals', wantedAtMs),
   });
   const fabric = new MemoryFabric();
@@ -104,6 +119,7 @@ const WAYS: Readonly<Record<string, (made: Cell) => unknown>> = {
   'the stop file': ({ dir }) => writeFileSync(join(dir, 'estop'), 'smoke'),
 };
 /** What moves the robot, as a caller asks for it. */
+const SET_UP = ['service', 'parameters', 'transition'];
 const MOTIONS: readonly (readonly [method: string, body: object])[] = [
   [
     execution.robotNavigate,
@@ -112,6 +128,11 @@ const MOTIONS: readonly (readonly [method: string, body: object])[] = [
   [execution.robotManeuver, { motionId: 'b', goal: { kind: 'wait', durationMs: 10 } }],
   [execution.armGripper, { motionId: 'c', goal: { opening: 0.01, effort: 5 } }],
   [execution.rosGoalSend, { action: '/a', type: 'a_msgs/action/A', goal: {}, timeoutMs: 1_000 }],
+  // They set a node up, which may move then.
+  [execution.rosCall, { service: '/a', type: 'a_msgs/srv/A', request: {}, timeoutMs: 1_000 }],
+  [execution.rosParams, { node: '/a', set: { v: { kind: 'double', value: 1 } }, timeoutMs: 1_000 }],
+  [execution.rosLifecycle, { node: '/a', transition: 'activate', timeoutMs: 1_000 }],
+  [execution.leaseTake, { role: 'teleoperation', holder: 'ada' }],
 ];
 
 describe('a stop of the robot', () => {
@@ -145,7 +166,7 @@ describe('a stop of the robot', () => {
         await rig.ask(method, body);
         await turn();
       }
-      expect(started).toEqual(['navigate', 'maneuver', 'gripper', 'goal']);
+      expect(started).toEqual(['navigate', 'maneuver', 'gripper', 'goal', ...SET_UP]);
     },
   );
 

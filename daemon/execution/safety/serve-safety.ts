@@ -18,7 +18,7 @@ import { isPress } from './stop-store.ts';
 import type { Teleoperation } from './teleoperation.ts';
 
 export type SafetyParts = {
-  readonly actuation: Pick<Actuation, 'lease' | 'times'>;
+  readonly actuation: Pick<Actuation, 'lease' | 'times' | 'news'>;
   readonly stop: EmergencyStop;
   readonly teleoperation: Teleoperation;
   /** False: this daemon has no robot to stop. */
@@ -48,7 +48,7 @@ export function serveSafety(bus: Pick<CellBus, 'handle'>, parts: SafetyParts): v
     return stop.release(source, by, reason, pressOf(body));
   });
   bus.handle(methods.leaseState, async () => actuation.lease.view());
-  bus.handle(methods.leaseTake, (body) => take(parts, body));
+  bus.handle(methods.leaseTake, (body, _from, _madeAtMs, wantedAtMs) => take(parts, body, wantedAtMs));
   bus.handle(methods.leaseRenew, async (body) => {
     const id = idOf(body);
     checkOwner(actuation.lease, id, body);
@@ -64,7 +64,11 @@ export function serveSafety(bus: Pick<CellBus, 'handle'>, parts: SafetyParts): v
   bus.handle(methods.teleopCommand, async (body, _from, madeAtMs) => teleoperation.command(body, madeAtMs));
 }
 
-async function take({ actuation, check }: SafetyParts, body: unknown): Promise<LeaseView> {
+async function take(
+  { actuation, check }: SafetyParts,
+  body: unknown,
+  wantedAtMs: number,
+): Promise<LeaseView> {
   const { lease, times } = actuation;
   const { role, holder, ttlMs = times.ttlMs } = (body ?? {}) as Record<string, unknown>;
   if (!LEASE_ROLES.includes(role as LeaseRole)) throw bad('/role', `one of ${LEASE_ROLES.join(', ')}`);
@@ -73,6 +77,7 @@ async function take({ actuation, check }: SafetyParts, body: unknown): Promise<L
   if (!fits) throw bad('/ttlMs', `${TTL_MS_MIN} to ${times.ttlMsMax} milliseconds`);
   // A release hands the robot to no holder, not to a waiting one either.
   check('take the lease', holder);
+  actuation.news.check('take the lease', holder, wantedAtMs);
   const { id } = await lease.acquire(
     holder,
     LEASE_PRIORITIES[role as LeaseRole],
@@ -80,6 +85,7 @@ async function take({ actuation, check }: SafetyParts, body: unknown): Promise<L
   );
   try {
     check('take the lease', holder);
+    actuation.news.check('take the lease', holder, wantedAtMs);
   } catch (thrown) {
     lease.release(id);
     throw thrown;

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { METHODS } from '../../../contract/index.ts';
+import { LIMITS, METHODS } from '../../../contract/index.ts';
 import type { Static } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import { endUnheard } from '../end-unheard.ts';
@@ -114,7 +114,14 @@ export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
         const { id } = request.params as Static<typeof PlayParams>;
         const { position_s, rate } = (request.body ?? {}) as { position_s?: number; rate?: number };
         const order = { id, action, positionS: position_s, rate, by: callerOf(request).principal };
-        const give = () => bus.request('execution', METHODS.execution.bagPlayControl, order);
+        const give = (wantedAtMs?: number) =>
+          bus.request(
+            'execution',
+            METHODS.execution.bagPlayControl,
+            order,
+            LIMITS.CELL_REQUEST_MS,
+            wantedAtMs,
+          );
         if (action === 'pause') return give();
         const {
           path,

@@ -154,7 +154,7 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
         response: { 200: Type.Object({ response: Message }, closed), ...errors },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const {
         service,
         type,
@@ -164,7 +164,12 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
       // Before it travels: a value that is nested too deep breaks the process that carries it.
       checkRosValue(value, '/request');
       const order = { service, type, request: value as MessageValue, timeoutMs: timeout_ms };
-      return { response: await ask(methods.rosCall, order, timeout_ms) };
+      return await judgedOrder(
+        reply,
+        { operation: 'call a service', subject: service, stops: ports.runtime.stops },
+        async () => judgeAction?.({ tool: 'ros.call', facts: { service, type } }, callerOf(request)),
+        async (wantedAtMs) => ({ response: await ask(methods.rosCall, order, timeout_ms, wantedAtMs) }),
+      );
     },
   );
 
@@ -280,7 +285,7 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
             { tool: 'ros.params', facts: { node, names: Object.keys(values) } },
             callerOf(request),
           ),
-        () => ask(methods.rosParams, { node, set, timeoutMs: timeout_ms }, timeout_ms),
+        (wantedAtMs) => ask(methods.rosParams, { node, set, timeoutMs: timeout_ms }, timeout_ms, wantedAtMs),
       );
     },
   );
@@ -316,7 +321,8 @@ export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
         reply,
         { operation: 'change a managed node', subject: node, stops: ports.runtime.stops },
         async () => judgeAction?.({ tool: 'ros.lifecycle', facts: { node, transition } }, callerOf(request)),
-        () => ask(methods.rosLifecycle, { node, transition, timeoutMs: timeout_ms }, timeout_ms * 2),
+        (wantedAtMs) =>
+          ask(methods.rosLifecycle, { node, transition, timeoutMs: timeout_ms }, timeout_ms * 2, wantedAtMs),
       );
     },
   );

@@ -259,7 +259,7 @@ export function safetyRoutes(
         reply,
         { operation: 'take the lease', subject: role, stops: ports.runtime.stops },
         async () => ports.judgeAction?.({ tool: 'robot.teleoperate', facts }, who),
-        () => ask(execution.leaseTake, body),
+        (wantedAtMs) => askExecution(bus, execution.leaseTake, body, LIMITS.CELL_REQUEST_MS, wantedAtMs),
         { after: ({ lease_id }) => endUnheard(ports, execution.leaseReturn, { leaseId: lease_id }) },
       );
     },
