@@ -38,6 +38,7 @@ export * from './motion/index.ts';
 export * from './not-confirmed.ts';
 export * from './object-lanes.ts';
 export * from './parse-json.ts';
+export * from './per-minute.ts';
 export type * from './phrase.ts';
 export * from './plain-schema.ts';
 export * from './plan.ts';

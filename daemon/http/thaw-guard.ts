@@ -4,6 +4,7 @@ import {
   EdgeError,
   FREEZE_LOOK_MS,
   FreezeWatch,
+  fieldsOf,
   LIMITS,
   type Timer,
 } from '../../contract/index.ts';
@@ -73,10 +74,11 @@ function isLateHarmless(url: string | undefined, body: unknown): boolean {
   return kind === 'stop' || kind === 'close';
 }
 
-/** A message of an MCP client that asks the robot for something. */
+/** A message of an MCP client that asks the robot for something else than to stop. */
 function submits(message: unknown): boolean {
-  const { method, params } = (message ?? {}) as { method?: unknown; params?: { name?: unknown } | null };
-  return method === 'tools/call' && params?.name === 'run_submit';
+  const { method, params } = fieldsOf(message);
+  const { name, arguments: intent } = fieldsOf(params);
+  return method === 'tools/call' && name === 'run_submit' && !saysStop('/v1/intents', intent);
 }
 
 /**

@@ -45,6 +45,9 @@ const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.star
 const pose = { header: { frame_id: 'map' }, pose: { position: { x: 1, y: 0, z: 0 } } };
 const goalTo = (action: string) => ({ action, type: 'nav2_msgs/action/NavigateToPose', goal: { pose } });
 
+const TRANSITION = { node: '/bt_navigator', transition: 'activate' };
+const LIGHT = { service: '/light', type: 'std_srvs/srv/SetBool', request: { data: true } };
+
 describe('a policy that forbids motion: the base', () => {
   let robot: ForbiddenRobot;
   let keys: KeySpace;
@@ -92,16 +95,8 @@ describe('a policy that forbids motion: the base', () => {
       '/v1/ros/params',
       { node: '/controller_server', values: { max_speed: { kind: 'double', value: 9 } } },
     ],
-    [
-      'HTTP: service of a ROS node',
-      '/v1/ros/services/call',
-      { service: '/light', type: 'std_srvs/srv/SetBool', request: { data: true } },
-    ],
-    [
-      'HTTP: transition of a managed ROS node',
-      '/v1/ros/lifecycle',
-      { node: '/bt_navigator', transition: 'activate' },
-    ],
+    ['HTTP: service of a ROS node', '/v1/ros/services/call', LIGHT],
+    ['HTTP: transition of a managed ROS node', '/v1/ros/lifecycle', TRANSITION],
   ])('%s', async (way, path, body) => {
     tried.add(way);
     await robot.stands(way, () => robot.refusal(path, body));

@@ -78,6 +78,12 @@ it('knows of each POST route of the API whether it may start a motion', async ()
   expect(posts.toSorted()).toEqual(known.toSorted());
 });
 
+/** A message of an MCP client. */
+const submit = (intent: object) => ({
+  method: 'tools/call',
+  params: { name: 'run_submit', arguments: intent },
+});
+
 describe('the API after its process was frozen', () => {
   it('refuses what begins a motion, by whatever route it comes, for a moment', async () => {
     const clock = await start();
@@ -116,6 +122,12 @@ describe('the API after its process was frozen', () => {
       [`/v1/sessions/${RUN}/steer`, { text: 'stop at the door' }],
       ['/v1/intents', { type: 'maze/find_exit', params: { words: 'stop' } }],
       ['/v1/webhooks/shop/orders', { text: 'stop' }],
+      ['/mcp', submit({ type: 'maze/find_exit' })],
+      ['/mcp', submit({ type: 'maze/find_exit', params: { words: 'stop' } })],
+      [
+        '/mcp',
+        [submit({ type: 'robot/chat', params: { words: 'stop' } }), submit({ type: 'maze/find_exit' })],
+      ],
       ['/a2a', { method: 'SendMessage' }],
       ['/a2a', { method: 'SendMessage', params: { message: { parts: [{ text: 'stop' }, { data: {} }] } } }],
       ['/a2a', { method: 'message/stream' }],
@@ -165,6 +177,7 @@ describe('the API after its process was frozen', () => {
       ['/a2a', { method: 'SendMessage', params: { message: { parts: [{ text: 'stop' }] } } }],
       ['/a2a', { method: 'message/send', params: { message: { parts: [{ kind: 'text', text: 'Stop!' }] } } }],
       ['/a2a/http/message:send', { message: { parts: [{ text: 'stop' }] } }],
+      ['/mcp', submit({ type: 'robot/chat', params: { words: 'Stop!' } })],
     ] as const)
       expect(await code(path, body)).not.toContain('command.expired');
     expect(await code('/v1/lease/return', { lease_id: 1 })).toBe('200');

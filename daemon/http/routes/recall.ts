@@ -3,6 +3,7 @@ import {
   EdgeError,
   type FoundText,
   METHODS,
+  PerMinute,
   RECALL_KINDS,
   RECALL_LIMITS,
   type RecallAsker,
@@ -12,7 +13,6 @@ import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { OWNER } from '../access.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import { PerMinute } from '../per-minute.ts';
 import { CancelBody, errors, NoQuery, RunParams } from '../schemas.ts';
 
 /** Longest wait for a rebuilt index; the work continues after that. */
@@ -91,10 +91,10 @@ const StatusView = Type.Object({
 
 /** Texts that are found again: what was said, noted, decided and written, by words and by meaning. */
 export function recallRoutes(app: FastifyInstance, { bus, clock }: HttpPorts): void {
-  const guests = new PerMinute(clock, RECALL_LIMITS.GUEST_PER_MINUTE);
+  const guests = new PerMinute(clock);
   /** Throws `quota.exceeded`. */
   const count = ({ all, tenant }: RecallAsker) => {
-    const s = all ? 0 : guests.take(tenant);
+    const s = all ? 0 : guests.take(tenant, RECALL_LIMITS.GUEST_PER_MINUTE);
     if (s === 0) return;
     throw new EdgeError('quota.exceeded', {
       ...{ operation: 'recall', subject: tenant },

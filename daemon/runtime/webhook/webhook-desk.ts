@@ -10,6 +10,7 @@ import {
   LIMITS,
   type ModelMessage,
   type NewEvent,
+  PerMinute,
   type PolicyContext,
   parseJson,
   type Submitted,
@@ -55,7 +56,6 @@ const MODEL_MS = 60_000;
 const TOKENS = 512;
 /** Repeated refusals are reported at most once per this interval, milliseconds. */
 const REPORT_MS = 10_000;
-const MINUTE_MS = 60_000;
 
 const SYSTEM = `Another system sent a message to a robot. Choose the function that does exactly what the message asks for, with parameters from the message.
 Leave out parameters that the message does not give. If no function does exactly that, call ${NONE}.
@@ -72,13 +72,13 @@ export class WebhookDesk implements WebhooksApi {
     string,
     { readonly body: Uint8Array; readonly answer: Promise<WebhookAnswer> }
   >();
-  /** Times of messages within the last minute, by name. */
-  readonly #times = new Map<string, number[]>();
+  readonly #messages: PerMinute;
   #refused = 0;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: WebhookParts) {
     this.#parts = parts;
+    this.#messages = new PerMinute(parts.clock);
   }
 
   async receive(message: WebhookMessage): Promise<WebhookAnswer> {
@@ -186,18 +186,13 @@ export class WebhookDesk implements WebhooksApi {
 
   /** Only messages with a right signature count: others cannot use the limit up. */
   #refuseBeyond({ name, perMinute }: WebhookRights): void {
-    const now = this.#parts.clock.monotonicMs();
-    const times = (this.#times.get(name) ?? []).filter((time) => now - time < MINUTE_MS);
-    this.#times.set(name, times);
-    if (times.length < perMinute) {
-      times.push(now);
-      return;
-    }
+    const waitS = this.#messages.take(name, perMinute);
+    if (waitS === 0) return;
     throw new EdgeError('run.limit', {
       operation: 'receive webhook',
       subject: name,
-      message: `${times.length} messages came within a minute, at most ${perMinute} may`,
-      hint: 'send it again later, under the same id; or set per_minute in [[apps.webhooks]]',
+      message: `${perMinute} messages came within a minute: no more may`,
+      hint: `send it again in ${waitS} s, under the same id; or set per_minute in [[apps.webhooks]]`,
       retryable: true,
     });
   }
