@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MOVES } from '../../daemon/http/thaw-guard.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -11,7 +12,8 @@ async function start(): Promise<ManualClock> {
   const clock = new ManualClock();
   const call = async () => ({ kind: 'answer', body: {} }) as const;
   const a2a = { call, card: async () => ({}) };
-  rig = await startRig({}, { clock, a2a, control: {} as never, approvals: {} as never });
+  const mcp = async (_raw: unknown, answer: ServerResponse) => void answer.end('{}');
+  rig = await startRig({}, { clock, a2a, mcp, control: {} as never, approvals: {} as never });
   answerAll(rig);
   return clock;
 }
