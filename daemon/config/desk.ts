@@ -77,7 +77,7 @@ export function makeConfigDesk({ config, file, dataDir }: Settings, parts: DeskP
     running = (body as ConfigChange).config as Config;
     void taking.tell();
   });
-  void taking.tell();
+  taking.resume();
   return {
     async view() {
       const { read, fault } = await now();

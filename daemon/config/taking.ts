@@ -72,14 +72,23 @@ export class Taking implements Pick<ConfigApi, 'taking' | 'take' | 'settle'> {
   }
 
   async settle(keep: boolean, by: string): Promise<ConfigTrialEnd> {
-    const { dataDir, reload } = this.#parts;
+    const { dataDir } = this.#parts;
     const trial = openTrial(dataDir);
     const outcome = keep ? 'kept' : 'put_back';
     const end = trial && endTrial(dataDir, trial.id, { outcome, reason: `${by} asked for it` });
     if (!end) throw noTrial();
     await this.tell();
-    if (end.outcome === 'put_back') this.#soon(reload);
+    if (end.outcome === 'put_back') this.#reloadSoon();
     return end;
+  }
+
+  /**
+   * After a start of this cell. A trial may be open whose reload was never asked for, since the cell was killed before: the daemon
+   * measures the time of a trial from its reload on.
+   */
+  resume(): void {
+    if (openTrial(this.#parts.dataDir)) this.#reloadSoon();
+    void this.tell();
   }
 
   /** Writes into the event log how the last trial ended, where that is not there yet. */
@@ -122,21 +131,24 @@ export class Taking implements Pick<ConfigApi, 'taking' | 'take' | 'settle'> {
     beginTrial(dataDir, trial, text);
     // A log that cannot take it is no reason to leave the file unread.
     await append([
-      { kind: 'config.trial', payload: { state: 'taken', by, keys: listed(keys), reason: `${file}` } },
+      {
+        kind: 'config.trial',
+        payload: { state: 'taken', by, keys: listed(keys), reason: file.slice(0, 512) },
+      },
     ]).catch(() => {});
-    this.#soon(() => {
-      try {
-        this.#parts.reload();
-      } catch (error) {
-        const reason = `the daemon could not be asked to read it: ${(error as Error).message}`;
-        endTrial(dataDir, trial.id, { outcome: 'put_back', reason: reason.slice(0, 512) });
-      }
-    });
+    this.#reloadSoon();
     return this.#viewOf(trial);
   }
 
-  #soon(work: () => void): void {
-    this.#parts.clock.after(CONFIG_LIMITS.RELOAD_AFTER_MS, work);
+  /** After the answer. A daemon that cannot be asked is gone: its next start ends the trial. */
+  #reloadSoon(): void {
+    this.#parts.clock.after(CONFIG_LIMITS.RELOAD_AFTER_MS, () => {
+      try {
+        this.#parts.reload();
+      } catch {
+        // This cell ends with its daemon.
+      }
+    });
   }
 
   #viewOf({ by, keys, endsAtMs }: Trial) {

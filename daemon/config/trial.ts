@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
 import type { ConfigTrialEnd } from '../../contract/ports/config.ts';
@@ -33,7 +33,21 @@ export const digestOf = (text: string): string => createHash('sha256').update(te
 
 /** The text of a file, `undefined` without a file. */
 export function textAt(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (!found) return undefined;
+  try {
+    // A pipe would hold up the whole process.
+    if (!found.isFile()) throw new Error('it is not a file');
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new EdgeError('config.unreadable', {
+      operation: 'read configuration',
+      subject: file,
+      message: `${file}: ${(cause as Error).message}`,
+      hint: 'give the daemon the right to read its file',
+      cause,
+    });
+  }
 }
 
 export function openTrial(dataDir: string): Trial | undefined {

@@ -18,7 +18,7 @@ export function serveBags(
   player: BagPlayer,
   onAdopted: (segment: EventPayload<'segment.sealed'>) => void,
   /** Throws `robot.preempted` for what was wanted before the last stop. */
-  wanted?: (operation: string, subject: string, wantedAtMs: number) => void,
+  wanted: (operation: string, subject: string, wantedAtMs: number) => void,
 ): void {
   const { bagPlay, bagPlayState, bagPlayStop, bagPlayControl, bagAdopt } = METHODS.execution;
   bus.handle(bagPlay, async (options, from, madeAtMs, wantedAtMs) => {
@@ -42,7 +42,7 @@ export function serveBags(
   });
   bus.handle(bagPlayControl, async ({ id, by, ...order }, _from, _madeAtMs, wantedAtMs) => {
     // A pause is a stop, and is taken however old it is.
-    if (order.action !== 'pause') wanted?.(`${order.action} play`, id, wantedAtMs);
+    if (order.action !== 'pause') wanted(`${order.action} play`, id, wantedAtMs);
     const moved = player.drives(id);
     const state = player.control(id, order);
     if (moved && order.action === 'pause') note(id, 'was paused', by);

@@ -33,7 +33,7 @@ export type RosParts = {
   /** The lease for a goal that moves, for as long as it runs; rejects where the robot may not be moved now. */
   hold?(from: CellName, wantedAtMs?: number): Promise<LeaseHold>;
   /** Throws `robot.preempted` for what was wanted before the last stop. */
-  wanted?(operation: string, subject: string, wantedAtMs: number): void;
+  wanted(operation: string, subject: string, wantedAtMs: number): void;
   readonly record?: RecordGoals | undefined;
   /** Judges goals and calls; absent: their types alone decide. */
   readonly calls?: DoorCalls;
@@ -71,7 +71,7 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
     checkRosValue(request, '/request');
     api();
     calls.call(service, type);
-    parts.wanted?.('call a service', service, wantedAtMs);
+    parts.wanted('call a service', service, wantedAtMs);
     return plainValue(await api().services.call(service, type, request, { timeoutMs }));
   });
   bus.handle(methods.rosGoalSend, async (request, from, madeAtMs, wantedAtMs) => {
@@ -101,7 +101,7 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
   bus.handle(methods.rosParams, async ({ node, names, set, timeoutMs }, _from, _madeAtMs, wantedAtMs) => {
     const { parameters } = api();
     checkRosValue(set, '/values');
-    if (set) parts.wanted?.('set parameters', node, wantedAtMs);
+    if (set) parts.wanted('set parameters', node, wantedAtMs);
     if (set) return { refused: definedOnly(await parameters.set(node, set, { timeoutMs })) };
     if (names) return { values: plainValue(await parameters.get(node, names, { timeoutMs })) };
     return { names: await parameters.list(node, { timeoutMs }) };
@@ -109,7 +109,7 @@ export function serveRos({ bus, clock, report, emit }: CellContext, parts: RosPa
   bus.handle(methods.rosLifecycle, async ({ node, transition, timeoutMs }, _from, _madeAtMs, wantedAtMs) => {
     const { lifecycle } = api();
     if (transition === undefined) return { state: await lifecycle.state(node, { timeoutMs }) };
-    parts.wanted?.('change a managed node', node, wantedAtMs);
+    parts.wanted('change a managed node', node, wantedAtMs);
     return { state: await lifecycle.change(node, transition, { timeoutMs }) };
   });
   return goals;

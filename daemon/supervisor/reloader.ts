@@ -15,6 +15,9 @@ import type { Settings } from '../settings.ts';
 import { planReload, type ReloadPlan } from './reload-plan.ts';
 import type { Notifier, Report, Supervisor } from './supervisor.ts';
 
+/** A former configuration that could not be written is tried again after this time, milliseconds. */
+const PUT_BACK_AGAIN_MS = 10_000;
+
 /** What came of reading the configuration again; `run/reload.json` holds the last one. */
 export type Reloaded =
   | ({ readonly ok: true; readonly number: number; readonly failed: readonly CellName[] } & ReloadPlan)
@@ -82,6 +85,8 @@ export class Reloader {
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'put back', 'configuration').toBody();
       report('error', 'daemon', 'the former configuration could not be put back', { error, reason });
+      // A disk may have room again.
+      this.#trial = this.#parts.clock.after(PUT_BACK_AGAIN_MS, () => this.#putBack(id, why));
       return;
     }
     if (!end) return;

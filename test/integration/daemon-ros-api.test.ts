@@ -42,8 +42,11 @@ it('calls, goals, parameters, states and frames, and what discovery records', as
   const { api } = daemon;
   await node.line((line: { ready?: boolean }) => line.ready === true, 60_000);
   const cli = (...args: string[]) => {
-    const { status, stdout, stderr } = auraison(args, { AURAISON_DAEMON_DATA_DIR: daemon.dataDir });
-    return { status, stderr, text: stdout };
+    const once = () => auraison(args, { AURAISON_DAEMON_DATA_DIR: daemon.dataDir });
+    let said = once();
+    // A host that held the daemon up for a moment makes it refuse what may be old, and ask for it again.
+    for (let i = 0; i < 20 && said.stderr.includes('stood still a moment ago'); i++) said = once();
+    return { status: said.status, stderr: said.stderr, text: said.stdout };
   };
 
   const call = { service: '/peer/add', type: 'example_interfaces/srv/AddTwoInts' };
@@ -71,7 +74,7 @@ it('calls, goals, parameters, states and frames, and what discovery records', as
   expect([added.status, JSON.parse(added.text)]).toEqual([0, { sum: '42' }]);
   const fibonacci = ['/peer/count', 'example_interfaces/action/Fibonacci'];
   const counted = cli('ros', 'send-goal', ...fibonacci, '{"order": 6}', '--feedback', '--json');
-  expect(counted.status).toBe(0);
+  expect(counted.status, counted.stderr).toBe(0);
   expect(JSON.parse(counted.text)).toMatchObject({
     state: 'succeeded',
     result: { sequence: [0, 1, 1, 2, 3, 5, 8] },

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -210,6 +211,33 @@ describe('a configuration that is taken', () => {
     expect(endFormerTrial(folder)).toBeUndefined();
   });
 
+  it('is gone again in time where the cell of the API was killed before the daemon was asked to read it', async () => {
+    await daemon().take();
+    // The next cell finds the trial and has the daemon read the file.
+    const next = daemon(null);
+    await next.settled();
+    expect(text()).toBe(TAKEN);
+    next.clock.advance(30_000);
+    await next.settled();
+    expect(text()).toBe(ALLOWED);
+    expect(next.states()).toEqual([['config.trial', 'put_back']]);
+  });
+
+  it('is put back later where the former file cannot be written at first', async () => {
+    const { clock, settled, take } = daemon();
+    await take();
+    await settled();
+    const blocked = `${file}.${process.pid}.tmp`;
+    mkdirSync(blocked);
+    clock.advance(30_000);
+    await settled();
+    expect(text()).toBe(TAKEN);
+    rmSync(blocked, { recursive: true });
+    clock.advance(10_000);
+    await settled();
+    expect(text()).toBe(ALLOWED);
+  });
+
   it('stays where a person changed the file meanwhile', async () => {
     const rig = daemon();
     await rig.take();
@@ -271,6 +299,14 @@ describe('no configuration is taken', () => {
     const { take } = daemon();
     const both = await Promise.allSettled([take(), take('"2 s"')]);
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('where the file is a pipe, which is not opened', async () => {
+    const { api } = daemon();
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+    const set = [{ key: 'recorder.sync_interval', value: '"1 s"' }];
+    await expect(api.check({ set })).rejects.toMatchObject({ code: 'config.unreadable' });
   });
 
   it('where the file cannot be written: it stays, and no trial is left', async () => {

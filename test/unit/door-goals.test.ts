@@ -61,6 +61,7 @@ describe('goals and calls of the ROS API', () => {
     const goals = serveRos({ clock: rig.clock, bus: rig.bus, report: () => {} } as unknown as CellContext, {
       api: { actions, services } as unknown as RosApi,
       qosEvents: () => [],
+      wanted: () => {},
       bus: new SampleBus({ clock: rig.clock, ledger: new Ledger() }),
       ...{ admit: rig.desk.admit, calls: rig.desk.calls },
       hold: (from) => holdLease(rig.actuation, `goal ${sent.length}`, from, 'ros-goals'),

@@ -80,7 +80,7 @@ function robot() {
     );
   };
   serveRos({ clock, bus: rig.bus, report: () => {} } as unknown as CellContext, {
-    ...{ api, qosEvents: () => [], calls: rig.desk.calls },
+    ...{ api, qosEvents: () => [], calls: rig.desk.calls, wanted: () => {} },
     bus: new SampleBus({ clock, ledger: new Ledger() }),
     hold: (from) => holdLease(rig.actuation, 'goal', from, 'ros-goals'),
     record: (actions, origin) => goals.over(actions, () => origin),

@@ -21,7 +21,12 @@ function desk() {
     parameters: { set: async () => sent('set') },
   } as unknown as RosApi;
   const context = { name: 'execution', clock, bus, report: () => {} } as unknown as CellContext;
-  serveRos(context, { api, qosEvents: () => [], bus: new SampleBus({ clock, ledger: new Ledger() }) });
+  serveRos(context, {
+    api,
+    qosEvents: () => [],
+    wanted: () => {},
+    bus: new SampleBus({ clock, ledger: new Ledger() }),
+  });
   const ask = (method: string, body: unknown) => bus.request('execution', method, body, 1_000);
   return { ask, reached };
 }

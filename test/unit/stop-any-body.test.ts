@@ -64,7 +64,12 @@ function served() {
       return { play_id: id };
     },
   };
-  serveBags(context, player as never, () => {});
+  serveBags(
+    context,
+    player as never,
+    () => {},
+    () => {},
+  );
   const goal = {
     goalId: 'a1',
     result: new Promise(() => {}),
@@ -73,6 +78,7 @@ function served() {
   serveRos(context, {
     api: { actions: { send: async () => goal } } as unknown as RosApi,
     qosEvents: () => [],
+    wanted: () => {},
     calls: { goal: () => 'harmless' } as unknown as DoorCalls,
     bus: new SampleBus({ clock: rig.clock, ledger: new Ledger() }),
   });

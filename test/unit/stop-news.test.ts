@@ -12,6 +12,7 @@ import {
   TOPICS,
 } from '../../contract/index.ts';
 import { ArmService } from '../../daemon/execution/arm-service.ts';
+import { serveBags } from '../../daemon/execution/bag-requests.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
 import { serveControllers } from '../../daemon/execution/controllers/controller-requests.ts';
 import { type DoorCalls, holdLease } from '../../daemon/execution/door/index.ts';
@@ -92,6 +93,21 @@ async function cell() {
       },
     },
   };
+  const play = {
+    ...{ play_id: '4', path: '/bag', to: 'bus', state: 'playing', messages: 1, published: 1 },
+    ...{ position_s: 1, duration_s: 1, rate: 1, loops: 0, withheld: [], reason: '' },
+  };
+  const control = () => {
+    started.push('play');
+    return play;
+  };
+  const player = { drives: () => false, control };
+  serveBags(
+    context,
+    player as never,
+    () => {},
+    (...order) => actuation.news.check(...order),
+  );
   serveRos(context, {
     api: { actions, ...setUp } as unknown as RosApi,
     qosEvents: () => [],
@@ -119,7 +135,7 @@ const WAYS: Readonly<Record<string, (made: Cell) => unknown>> = {
   'the stop file': ({ dir }) => writeFileSync(join(dir, 'estop'), 'smoke'),
 };
 /** What moves the robot, as a caller asks for it. */
-const SET_UP = ['service', 'parameters', 'transition'];
+const SET_UP = ['service', 'parameters', 'transition', 'play'];
 const MOTIONS: readonly (readonly [method: string, body: object])[] = [
   [
     execution.robotNavigate,
@@ -132,6 +148,7 @@ const MOTIONS: readonly (readonly [method: string, body: object])[] = [
   [execution.rosCall, { service: '/a', type: 'a_msgs/srv/A', request: {}, timeoutMs: 1_000 }],
   [execution.rosParams, { node: '/a', set: { v: { kind: 'double', value: 1 } }, timeoutMs: 1_000 }],
   [execution.rosLifecycle, { node: '/a', transition: 'activate', timeoutMs: 1_000 }],
+  [execution.bagPlayControl, { id: '4', action: 'resume' }],
   [execution.leaseTake, { role: 'teleoperation', holder: 'ada' }],
 ];
 

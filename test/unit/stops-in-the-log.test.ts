@@ -44,11 +44,17 @@ async function moving() {
     ...{ current: () => '4', drives: (id: string) => id === '4' },
     ...{ stop: async () => PLAY, control: () => PLAY },
   };
-  serveBags(context, player as never, () => {});
+  serveBags(
+    context,
+    player as never,
+    () => {},
+    () => {},
+  );
   const goal = { goalId: 'a1', result: new Promise(() => {}), cancel: async () => true };
   serveRos(context, {
     api: { actions: { send: async () => goal } } as unknown as RosApi,
     qosEvents: () => [],
+    wanted: () => {},
     calls: { goal: () => 'moves' } as unknown as DoorCalls,
     bus: new SampleBus({ clock: rig.clock, ledger: new Ledger() }),
   });

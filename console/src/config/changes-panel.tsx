@@ -1,6 +1,6 @@
+import type { ConfigEdit, ConfigTaking } from '../../../contract/ports/config.ts';
 import { useMayNot } from '../lib/me.ts';
 import { CheckResult, isBad, stateText, useCheck } from './check-result.tsx';
-import type { ConfigEdit, ConfigTaking } from './config-rows.ts';
 
 export type ChangesProps = {
   readonly edits: readonly ConfigEdit[];

@@ -1,7 +1,8 @@
 import { useRef, useState } from 'react';
+import type { ConfigTaking } from '../../../contract/ports/config.ts';
 import { useMayNot } from '../lib/me.ts';
 import { CheckResult, isBad, stateText, useCheck } from './check-result.tsx';
-import { type ConfigTaking, lineAt } from './config-rows.ts';
+import { lineAt } from './config-rows.ts';
 
 const TEXT_MAX = 65_536;
 

@@ -1,40 +1,16 @@
 import { useEffect, useRef, useState } from 'react';
+import type { ConfigDraft, ConfigTaking, ConfigTextCheck } from '../../../contract/ports/config.ts';
 import { send } from '../lib/api.ts';
 import { queries } from '../lib/polled.ts';
-import type { ConfigEdit, ConfigTaking } from './config-rows.ts';
 
-export type Check = {
-  readonly ok: boolean;
-  readonly faults: readonly {
-    readonly line?: number;
-    readonly key: string;
-    readonly value: string;
-    readonly expected: string;
-  }[];
-  readonly more: boolean;
-  readonly warnings: readonly string[];
-  readonly seen: string;
-  readonly differences: readonly {
-    readonly key: string;
-    readonly before?: string;
-    readonly after?: string;
-  }[];
-  readonly plan: {
-    readonly restart: readonly string[];
-    readonly live: readonly string[];
-    readonly later: readonly string[];
-  };
-};
-/** A whole text, or single keys. */
-export type Body = { readonly text: string } | { readonly set: readonly ConfigEdit[] };
 export type CheckState<Draft> =
   | { readonly at: 'idle' }
   | { readonly at: 'asked' }
-  | { readonly at: 'done'; readonly check: Check; readonly draft: Draft }
+  | { readonly at: 'done'; readonly check: ConfigTextCheck; readonly draft: Draft }
   | { readonly at: 'failed'; readonly why: string };
 
 /** Asks the robot about a draft; an answer to one that was asked before is dropped. */
-export function useCheck<Draft>(bodyOf: (draft: Draft) => Body) {
+export function useCheck<Draft>(bodyOf: (draft: Draft) => ConfigDraft) {
   const [state, setState] = useState<CheckState<Draft>>({ at: 'idle' });
   const asked = useRef(0);
   // A page that is left takes no answer.
@@ -45,7 +21,7 @@ export function useCheck<Draft>(bodyOf: (draft: Draft) => Body) {
       if (asked.current === own) setState(next);
     };
     show({ at: 'asked' });
-    send<Check>('/v1/config/check', bodyOf(draft)).then(
+    send<ConfigTextCheck>('/v1/config/check', bodyOf(draft)).then(
       (found) => show({ at: 'done', check: found, draft }),
       (error: Error) => show({ at: 'failed', why: error.message }),
     );
@@ -60,8 +36,8 @@ export function useCheck<Draft>(bodyOf: (draft: Draft) => Body) {
 export type ResultProps = {
   /** Start of the ids of this result. */
   readonly name: string;
-  readonly check: Check;
-  readonly body: Body;
+  readonly check: ConfigTextCheck;
+  readonly body: ConfigDraft;
   readonly stale: boolean;
   readonly goTo?: (line: number) => void;
   readonly file: string | undefined;
@@ -87,7 +63,7 @@ export function CheckResult({ name, check, body, stale, goTo, file, taking, onTa
 }
 
 type FaultProps = Pick<ResultProps, 'name'> &
-  Pick<Check, 'faults'> & { readonly goTo: ResultProps['goTo'] | undefined };
+  Pick<ConfigTextCheck, 'faults'> & { readonly goTo: ResultProps['goTo'] | undefined };
 
 function Faults({ name, faults, goTo }: FaultProps) {
   if (faults.length === 0) return null;
@@ -108,7 +84,10 @@ function Faults({ name, faults, goTo }: FaultProps) {
   );
 }
 
-function Differences({ name, differences }: Pick<ResultProps, 'name'> & Pick<Check, 'differences'>) {
+function Differences({
+  name,
+  differences,
+}: Pick<ResultProps, 'name'> & Pick<ConfigTextCheck, 'differences'>) {
   if (differences.length === 0) return null;
   return (
     <>
@@ -147,7 +126,7 @@ function Differences({ name, differences }: Pick<ResultProps, 'name'> & Pick<Che
   );
 }
 
-function Plan({ plan }: Pick<Check, 'plan'>) {
+function Plan({ plan }: Pick<ConfigTextCheck, 'plan'>) {
   const list = (names: readonly string[]) => names.join(', ');
   const said = [
     plan.restart.length > 0 ? `A reload restarts ${list(plan.restart)}.` : '',

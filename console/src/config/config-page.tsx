@@ -1,10 +1,11 @@
 /** The configuration in force with the source of each value; changes and whole texts, checked, compared and taken. */
 import { useMemo, useState } from 'react';
+import type { ConfigEdit } from '../../../contract/ports/config.ts';
 import { usePolled } from '../lib/polled.ts';
 import type { PageProps } from '../pages.tsx';
 import { ChangesPanel } from './changes-panel.tsx';
 import { CheckPanel } from './check-panel.tsx';
-import { type ConfigEdit, type ConfigView, narrowed, rowsOf, type Shown } from './config-rows.ts';
+import { type ConfigView, narrowed, rowsOf, type Shown } from './config-rows.ts';
 import { TrialBar } from './trial-bar.tsx';
 import '../see/see.css';
 import './config.css';

@@ -1,48 +1,12 @@
 /** Rows of the configuration as the page shows them, narrowed down by words. Pure. */
+import type {
+  ConfigView as ConfigInForce,
+  ConfigKeyView,
+  ConfigTaking,
+} from '../../../contract/ports/config.ts';
 
-export type ConfigKey = {
-  readonly key: string;
-  readonly value: string;
-  readonly source: 'file' | 'environment' | 'default';
-  readonly line?: number;
-  readonly variable?: string;
-  readonly kind: string;
-  readonly about: string;
-  readonly pending?: string;
-};
-export type ConfigRow = {
-  readonly name: string;
-  readonly line?: number;
-  readonly values: Readonly<Record<string, string>>;
-};
-export type ConfigTrial = {
-  readonly by: string;
-  readonly keys: readonly string[];
-  readonly ends_in_ms: number;
-};
-/** Whether this robot takes a configuration from here, the one on trial, and how the last trial ended. */
-export type ConfigTaking = {
-  readonly allowed: boolean;
-  readonly reason: string;
-  readonly trial?: ConfigTrial;
-  readonly last?: {
-    readonly by: string;
-    readonly keys: readonly string[];
-    readonly outcome: 'kept' | 'put_back';
-    readonly reason: string;
-  };
-};
-export type ConfigView = {
-  readonly taking: ConfigTaking;
-  readonly file?: string;
-  readonly file_fault?: string;
-  readonly sections: readonly { readonly name: string; readonly keys: readonly ConfigKey[] }[];
-  readonly lists: readonly {
-    readonly name: string;
-    readonly pending: boolean;
-    readonly rows: readonly ConfigRow[];
-  }[];
-};
+/** What `GET /v1/config` answers. */
+export type ConfigView = ConfigInForce & { readonly taking: ConfigTaking };
 
 export type Shown = {
   /** `recorder.sync_interval`, or `models[local].url`. */
@@ -55,8 +19,6 @@ export type Shown = {
   /** A single key that a change can set; absent: rows of lists, and what the environment decides. */
   readonly canSet?: true;
 };
-/** `value` as in TOML; absent: the default. What the robot takes as `set`. */
-export type ConfigEdit = { readonly key: string; readonly value?: string };
 
 /** Every value by its path, in the order of the configuration. */
 export function rowsOf({ sections, lists }: ConfigView): readonly Shown[] {
@@ -100,7 +62,7 @@ export function narrowed(rows: readonly Shown[], words: string, onlySet: boolean
   });
 }
 
-function fromOf({ source, line, variable }: ConfigKey): string {
+function fromOf({ source, line, variable }: ConfigKeyView): string {
   if (source === 'environment') return variable ?? source;
   return source === 'file' && line !== undefined ? `line ${line}` : source;
 }

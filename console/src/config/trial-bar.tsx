@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'react';
+import type { ConfigTaking } from '../../../contract/ports/config.ts';
 import { send } from '../lib/api.ts';
 import { useMayNot } from '../lib/me.ts';
 import { queries } from '../lib/polled.ts';
-import type { ConfigTaking } from './config-rows.ts';
 
 /** The configuration on trial with the time left, and how the last trial ended. */
 export function TrialBar({ taking, asOf }: { taking: ConfigTaking | undefined; asOf: Date | undefined }) {
