@@ -84,8 +84,11 @@ async function gone(pids: readonly number[]): Promise<void> {
 describe('SIGTERM during a run', () => {
   it('ends everything in order: robot stopped, segments sealed, logs whole, nobody left, exit code 0', async () => {
     const { it } = await driving();
-    const family = descendants(it.child.pid).map(({ pid }) => pid);
-    expect(family.length).toBeGreaterThanOrEqual(5);
+    const children = descendants(it.child.pid);
+    const family = children.map(({ pid }) => pid);
+    // The engine of the lake may be beside them: it comes when it is used and goes when it is not.
+    for (const part of ['sim/host', 'auraison-execution', 'auraison-memory', 'auraison-runtime'])
+      expect(children.filter(({ command }) => command.includes(part)), part).toHaveLength(1);
     const begin = performance.now();
     expect(await it.stop()).toBe(0);
     const tookMs = performance.now() - begin;
