@@ -88,7 +88,10 @@ describe('SIGTERM during a run', () => {
     const family = children.map(({ pid }) => pid);
     // The engine of the lake may be beside them: it comes when it is used and goes when it is not.
     for (const part of ['sim/host', 'auraison-execution', 'auraison-memory', 'auraison-runtime'])
-      expect(children.filter(({ command }) => command.includes(part)), part).toHaveLength(1);
+      expect(
+        children.filter(({ command }) => command.includes(part)),
+        part,
+      ).toHaveLength(1);
     const begin = performance.now();
     expect(await it.stop()).toBe(0);
     const tookMs = performance.now() - begin;
