@@ -67,6 +67,7 @@ export * from './sandbox-limits.ts';
 export type * from './schedule.ts';
 export type * from './skill.ts';
 export * from './stop-robot.ts';
+export * from './stop-tools.ts';
 export * from './stop-words.ts';
 export * from './takeover.ts';
 export type * from './time.ts';

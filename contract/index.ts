@@ -60,6 +60,7 @@ export type * from './schedule.ts';
 export * from './schema-kit.ts';
 export * from './skill.ts';
 export * from './stop-robot.ts';
+export * from './stop-tools.ts';
 export * from './stop-words.ts';
 export * from './takeover.ts';
 export * from './time.ts';

@@ -22,6 +22,9 @@ const Attended = Type.Boolean({
   description: 'a person talks with the agent of the run: after each answer it waits for the next message',
 });
 
+/** Priority of an intent that names none. */
+export const NORMAL_PRIORITY = 5;
+
 /** An immutable request from a person, a schedule, a robot node or central. It opens a run. */
 export const Intent = Type.Object(
   {

@@ -23,6 +23,16 @@ export function recallModelDirs(dataDir: string, env: Env): readonly [string, st
   return [dataDir, cacheDirOf(env)];
 }
 
+/** Where keys of models are kept that were given to `auraison models add`. */
+export function credentialsDir(dataDir: string): string {
+  return join(dataDir, 'credentials');
+}
+
+/** Logins at providers, as `auraison models login` makes them. */
+export function loginsFile(dataDir: string): string {
+  return join(credentialsDir(dataDir), 'logins.json');
+}
+
 /** The first configuration file that is named or usual; undefined means defaults only. */
 export function configFileOf(
   flag: string | undefined,

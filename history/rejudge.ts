@@ -16,7 +16,7 @@ const DIFFERENCES_MAX = 1_000;
 
 /**
  * Judges what the log holds since a time again, under other policies, until `late` says that it is. Reads, and
- * changes nothing. What the policies of a package forbade is not judged: the set that judges does not hold them.
+ * changes nothing. `judge` asks the policies of packages too, as the daemon does.
  */
 export async function rejudge(
   readers: Iterable<EventReader>,
@@ -33,7 +33,7 @@ export async function rejudge(
       for (const event of events) {
         if (toMs(fromWireTime(event.ts)) < sinceMs) continue;
         const request = requestOf(event);
-        if (!request || ofPackage(event)) {
+        if (!request) {
           counts.not_judged++;
           continue;
         }
@@ -52,11 +52,6 @@ export function requestOf({ payload }: AgentEvent<'policy.decided'>): PolicyRequ
   const request = payload.request as PolicyRequest | undefined;
   const whole = request?.principal && request.resource && request.facts && request.about && request.entities;
   return whole ? request : undefined;
-}
-
-/** Older logs have only the ids: that of a package is `APP/policies/FILE#ID`, that of the site has no folder. */
-function ofPackage({ payload: { app, determining = [] } }: AgentEvent<'policy.decided'>): boolean {
-  return app !== undefined || determining.some((id) => /^[^#]*\//.test(id));
 }
 
 function differenceOf(

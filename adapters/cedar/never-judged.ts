@@ -1,7 +1,11 @@
+import { STOP_TOOLS } from '../../contract/core.ts';
 import type { PolicyFile } from './policy-text.ts';
 
 /** Tools that only stop: they are called without a question to the policies. */
-const NAMED = /\bTool\s*::\s*"(robot\.stop|run\.cancel)"/g;
+const NAMED = new RegExp(
+  `\\bTool\\s*::\\s*"(${STOP_TOOLS.map((name) => name.replace('.', '\\.')).join('|')})"`,
+  'g',
+);
 
 /**
  * What a person should know of policies that name a tool which is never judged: that has no effect. One text for each

@@ -12,9 +12,9 @@ import type { ParsedPolicy, PolicyFile } from './policy-text.ts';
 import { loadCedarNow } from './wasm.ts';
 
 /** What nothing of a package forbids is left to the site. */
-const REST: PolicyFile = { file: 'rest', text: 'permit (principal, action, resource);' };
+export const REST: PolicyFile = { file: 'rest', text: 'permit (principal, action, resource);' };
 /** Who answers a question, and which data leaves, is the concern of the site. */
-const POINTS: ReadonlySet<HookQuestion['point']> = new Set(['intent', 'tool', 'model']);
+export const POINTS: ReadonlySet<HookQuestion['point']> = new Set(['intent', 'tool', 'model']);
 
 /** Sets of packages that are kept parsed; the one that was asked longest ago is closed for another. */
 const JUDGES_MAX = 64;

@@ -4,25 +4,13 @@ import {
   type HookDecision,
   type HookQuestion,
   type PolicyHook,
-  type PolicyRequest,
   type PolicyView,
   toMs,
   toWireTime,
 } from '../../contract/core.ts';
-import { resourceOf } from './cedar-request.ts';
 import { checkAside, type PolicyCheck } from './policy-check.ts';
-import {
-  closedPolicySet,
-  entitiesOf,
-  openPolicySet,
-  type PolicySet,
-  type PolicySource,
-} from './policy-set.ts';
-
-/** Roles and grant under which a context acts now, or why it does not. */
-export type Standing =
-  | { readonly ok: true; readonly roles: readonly string[]; readonly grant?: string }
-  | { readonly ok: false; readonly reason: string };
+import { type BaseSpeeds, policyRequest, type Standing } from './policy-request.ts';
+import { closedPolicySet, openPolicySet, type PolicySet, type PolicySource } from './policy-set.ts';
 
 export type PolicyBookParts = {
   readonly robot: string;
@@ -32,8 +20,7 @@ export type PolicyBookParts = {
   /** Where the policies are parsed and checked; absent: many of them in a thread of their own. */
   readonly check?: PolicyCheck;
   readonly standing: (context: HookQuestion['context']) => Standing;
-  /** The fastest that the gate lets the base drive (m/s) and turn (rad/s): a fact of every motion of the base. */
-  readonly base?: { readonly speedMax: number; readonly turnMax: number };
+  readonly base?: BaseSpeeds;
   /**
    * Where the last good policies are kept over restarts; `read` answers undefined where none of this folder are kept.
    * With it a fault at the start is survived.
@@ -139,43 +126,11 @@ export class PolicyBook implements PolicyHook {
     const standing = this.#parts.standing(question.context);
     if (!standing.ok)
       return { decision: 'deny', code: 'lease.lost', reason: standing.reason, policySha256: this.sha256 };
-    const request = this.request(question, standing);
+    const { robot, clock, base } = this.#parts;
+    const facts = { robot, tsMs: toMs(clock.now()), base, set: this.#held };
+    const request = policyRequest(question, standing, facts);
     const verdict = this.#held.judge.judge(request);
     return { ...verdict, policySha256: this.sha256, request };
-  }
-
-  /** The question as it is judged and logged. */
-  request(
-    { point, subject, context, facts, about = {} }: HookQuestion,
-    standing: Standing & { ok: true },
-  ): PolicyRequest {
-    const { tenant, principal, origin } = context;
-    const roles = [...new Set(standing.roles)].sort();
-    const resource = resourceOf(point, subject);
-    const grant = standing.grant === undefined ? {} : { grant: standing.grant };
-    const asking = { tenant, id: principal, roles, origin, ...grant };
-    return {
-      point,
-      principal: asking,
-      resource,
-      robot: this.#parts.robot,
-      ts_ms: toMs(this.#parts.clock.now()),
-      about,
-      facts: this.#withSpeed(facts),
-      entities: entitiesOf(this.#held, { principal: asking, resource }),
-    };
-  }
-
-  /** Adds the fastest possible speed of a motion, so that policies can limit it although no caller gives it. */
-  #withSpeed(facts: HookQuestion['facts']): HookQuestion['facts'] {
-    const { base } = this.#parts;
-    const motion = facts['motion'];
-    if (!base || (motion !== 'navigate' && motion !== 'drive' && motion !== 'spin')) return facts;
-    return {
-      ...facts,
-      ...(motion === 'spin' ? {} : { speed_m_s: base.speedMax }),
-      ...(motion === 'drive' ? {} : { turn_rad_s: base.turnMax }),
-    };
   }
 }
 

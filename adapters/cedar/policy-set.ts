@@ -101,13 +101,16 @@ export function entitiesOf(
   ]);
 }
 
-/** Judges questions of the log or of a test with the entities of this set, as the daemon would ask them now. */
-export function judgeWithEntities(set: PolicySet): PolicyJudge {
+/**
+ * Judges questions of the log or of a test with the entities of this set, as the daemon would ask them now. `judge`:
+ * asked in the place of the set alone, for example with packages.
+ */
+export function judgeWithEntities(set: PolicySet, judge: PolicyJudge = set.judge): PolicyJudge {
   return {
     sha256: set.judge.sha256,
     judge: (request) => {
       try {
-        return set.judge.judge({ ...request, entities: entitiesOf(set, request) });
+        return judge.judge({ ...request, entities: entitiesOf(set, request) });
       } catch (thrown) {
         return { decision: 'deny', reason: (thrown as Error).message.slice(0, 512), determining: [] };
       }

@@ -7,6 +7,7 @@ import {
   type ExtensionTool,
   type ExtensionView,
   LIMITS,
+  STOP_TOOLS,
   type Tool,
   type ToolScope,
   withDeadline,
@@ -19,7 +20,7 @@ import { Registrations } from './registrations.ts';
 import { contextOf, type OpenSession, owner, type SessionDoor, scope } from './session-scope.ts';
 
 /** What only ends motion, by the names that models see. */
-const STOP_TOOLS: ReadonlySet<string> = new Set(['robot_stop', 'run_cancel']);
+const STOPS: ReadonlySet<string> = new Set(STOP_TOOLS.map((name) => name.replace('.', '_')));
 
 export type ExtensionParts = {
   readonly app: string;
@@ -100,7 +101,7 @@ export class LoadedExtension {
     for (const [event, handlers] of this.#registered.hooks)
       door.on(event, async (body: ExtensionEventBody) =>
         // Nothing holds up a stop. Extensions learn of it by its result.
-        event === 'tool_call' && STOP_TOOLS.has(String(body['toolName']))
+        event === 'tool_call' && STOPS.has(String(body['toolName']))
           ? undefined
           : await this.#hook(event, [...handlers], withEffect(event, body, session), session),
       );

@@ -1,18 +1,10 @@
 import type { Command } from 'commander';
-import {
-  judgeWithEntities,
-  neverJudged,
-  openPolicySet,
-  type PolicySource,
-  readPolicySource,
-} from '../../adapters/cedar/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import {
   type AgentEvent,
   EdgeError,
   type EventReader,
   type GrantView,
-  type PolicyJudge,
   type PolicyView,
   type QuotaView,
 } from '../../contract/core.ts';
@@ -55,26 +47,46 @@ export function addPolicyCommands(program: Command): void {
     );
   policy
     .command('check')
-    .description('read and check policy files without a daemon')
+    .description(
+      'read and check policies of the site and of packages without a daemon; exit code 1 for a fault',
+    )
     .option('--policy <folder>', 'folder instead of policy.dir')
     .addHelpText('after', '\nExample:\n  auraison policy check --policy policies/')
     .action(
       action(async ({ settings, out }, options: { policy?: string }) => {
-        const { policy_sha256, warnings } = await checked(settings, options.policy);
-        out.result({ policy_sha256, warnings }, () =>
-          [...warnings.map((warning) => `warning: ${warning}`), `fine: ${policy_sha256}`].join('\n'),
+        const { judge, warnings, packages, refused } = await lawOf(settings, options.policy);
+        const view = {
+          policy_sha256: judge.sha256,
+          warnings,
+          packages: packages.map(({ name, policies = [] }) => ({
+            app: name,
+            files: policies.map(({ file }) => file),
+          })),
+          refused: refused.map(({ name, folder, reason }) => ({ app: name, folder, reason })),
+        };
+        out.result(view, () =>
+          [
+            ...view.warnings.map((warning) => `warning: ${warning}`),
+            ...view.packages.map(({ app, files }) => `package ${app}: ${files.join(', ')}`),
+            ...view.refused.map(
+              ({ app, folder, reason }) => `NOT TAKEN: package ${app} (${folder}): ${reason}`,
+            ),
+            `${refused.length === 0 ? 'fine' : 'the site is fine'}: ${view.policy_sha256}`,
+          ].join('\n'),
         );
-        return 0;
+        return refused.length === 0 ? 0 : 1;
       }),
     );
   policy
     .command('test <file>')
-    .description('judge the cases of a TOML or JSON file; exit code 1 when one is not as expected')
+    .description(
+      'judge cases of a TOML or JSON file as the daemon would; exit code 1 when one is not as expected',
+    )
     .option('--policy <folder>', 'folder instead of policy.dir')
     .addHelpText('after', '\nExample:\n  auraison policy test cases.toml --policy policies/')
     .action(
       action(async ({ settings, out }, file: string, options: { policy?: string }) => {
-        const results = runCases(file, await judgeOf(settings, options.policy), settings.config.daemon.name);
+        const results = runCases(file, (await lawOf(settings, options.policy)).decide);
         const wrong = results.filter(({ ok }) => !ok).length;
         out.result(results, () =>
           [
@@ -118,7 +130,7 @@ export function addPolicyCommands(program: Command): void {
     )
     .action(
       action(async ({ settings, out }, options: { since: string; policy?: string }) => {
-        const judge = await judgeOf(settings, options.policy);
+        const { judge } = await lawOf(settings, options.policy);
         const since = sinceMs(options.since);
         const readers = openLogs(settings);
         try {
@@ -191,20 +203,10 @@ export function addPolicyCommands(program: Command): void {
   addEvalCommand(policy);
 }
 
-async function judgeOf(settings: Settings, folder: string | undefined): Promise<PolicyJudge> {
-  return judgeWithEntities(await openPolicySet(sourceOf(settings, folder)));
-}
-
-async function checked(settings: Settings, folder: string | undefined) {
-  const source = sourceOf(settings, folder);
-  const { sha256 } = judgeWithEntities(await openPolicySet(source));
-  return { policy_sha256: sha256, warnings: neverJudged(source.policies) };
-}
-
-/** Uses the loader of the daemon, including entities, so the daemon accepts exactly the same files. */
-function sourceOf({ config }: Settings, folder: string | undefined): PolicySource {
-  const { dir, files } = config.policy;
-  return readPolicySource(folder ?? dir, folder === undefined ? files : []);
+/** Reads what the daemon would, with its own loader; only the commands that judge load Cedar. */
+async function lawOf(settings: Settings, folder: string | undefined) {
+  const { openLaw } = await import('../../daemon/compose/policy-law.ts');
+  return await openLaw(settings, folder);
 }
 
 function openLogs({ dataDir }: Settings): EventReader[] {

@@ -1,7 +1,7 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { EdgeError } from '../../contract/core.ts';
-import { loginsFile } from '../../daemon/compose/models.ts';
 import type { TomlKeys } from '../../daemon/config/toml-edit.ts';
+import { loginsFile } from '../../daemon/paths.ts';
 import { readSecret } from '../../daemon/secrets.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import type { Output } from '../output.ts';

@@ -2,7 +2,7 @@ import { chownSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
 import { EdgeError } from '../../contract/core.ts';
-import { credentialsDir } from '../../daemon/compose/models.ts';
+import { credentialsDir } from '../../daemon/paths.ts';
 import { readSecret } from '../../daemon/secrets.ts';
 import type { Ask } from './terminal.ts';
 

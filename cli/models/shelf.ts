@@ -1,8 +1,8 @@
 import { EdgeError } from '../../contract/core.ts';
 import { nobodyListens } from '../../daemon/client/api-client.ts';
-import { loginsFile } from '../../daemon/compose/models.ts';
 import type { ModelRow } from '../../daemon/config/models.ts';
 import { moveRowFirst, removeRow, removeTable } from '../../daemon/config/toml-edit.ts';
+import { loginsFile } from '../../daemon/paths.ts';
 import type { CommandContext } from '../context.ts';
 import { configFile, edited, rowOf, save } from './config-file.ts';
 import { announce } from './daemon-news.ts';

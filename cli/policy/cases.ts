@@ -1,12 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { resourceOf } from '../../adapters/cedar/cedar-request.ts';
-import {
-  EdgeError,
-  type HookPoint,
-  type PolicyJudge,
-  type PolicyRequest,
-  type PolicyVerdict,
-} from '../../contract/core.ts';
+import { EdgeError, type PolicyContext, type PolicyVerdict } from '../../contract/core.ts';
+import type { PolicyLaw } from '../../daemon/compose/policy-law.ts';
 import { tomlOf } from '../../daemon/config.ts';
 
 export type CaseResult = {
@@ -16,81 +10,117 @@ export type CaseResult = {
   readonly found: PolicyVerdict;
 };
 
-const POINTS = ['intent', 'tool', 'model', 'egress', 'approval'];
-const DECISIONS = ['allow', 'deny', 'needs_approval'];
-const KEYS = [
-  'name',
-  'point',
-  'subject',
-  'principal',
-  'tenant',
-  'roles',
-  'origin',
-  'grant',
-  'facts',
-  'about',
-  'time',
-  'expect',
-  'by',
+type Decide = PolicyLaw['decide'];
+type PolicyCase = Parameters<Decide>[0];
+
+const POINTS = ['intent', 'tool', 'model', 'egress', 'approval'] as const;
+const DECISIONS = ['allow', 'deny', 'needs_approval'] as const;
+const ORIGINS: readonly PolicyContext['origin'][] = [
+  ...(['api', 'cli', 'schedule', 'ros', 'zenoh', 'central', 'run', 'mcp', 'webhook', 'a2a'] as const),
 ];
 
-/** Judges the cases of a TOML or JSON file (`[[case]]`). Throws `schema.invalid` with the case that is wrong. */
-export function runCases(file: string, judge: PolicyJudge, robot: string): readonly CaseResult[] {
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isTable = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const oneOf = (names: readonly string[]) => ({
+  is: (value: unknown) => names.includes(value as string),
+  what: `one of ${names.join(', ')}`,
+});
+const name = { is: (value: unknown) => isText(value) && value !== '', what: 'a name, as text' };
+
+type Key = { readonly is: (value: unknown) => boolean; readonly what: string; readonly needed?: boolean };
+
+/** The keys of a case, and what each may hold. */
+const KEYS: Readonly<Record<string, Key>> = {
+  name,
+  point: { ...oneOf(POINTS), needed: true },
+  subject: { ...name, needed: true },
+  principal: name,
+  tenant: name,
+  roles: {
+    is: (value) => Array.isArray(value) && value.every(isText),
+    what: 'a list of names, for example ["operator"]',
+  },
+  origin: oneOf(ORIGINS),
+  grant: name,
+  app: name,
+  facts: { is: isTable, what: 'a table' },
+  about: { is: (value) => isTable(value) && Object.values(value).every(isText), what: 'a table of texts' },
+  time: {
+    is: (value) => value instanceof Date || (isText(value) && Number.isFinite(Date.parse(value))),
+    what: 'a date and time',
+  },
+  expect: { ...oneOf(DECISIONS), needed: true },
+  by: name,
+};
+
+/** Judges the cases of a TOML or JSON file (`[[case]]`). Throws `schema.invalid` with the case and the key that is wrong. */
+export function runCases(file: string, decide: Decide): readonly CaseResult[] {
   return readCases(file).map((row, index) => {
-    const { name, request, expected, by } = caseOf(row, `${file}: case ${index + 1}`, robot);
-    const found = judge.judge(request);
-    const ok =
-      found.decision === expected && (by === undefined || found.determining.some((id) => id.endsWith(by)));
+    const where = `${file}: case ${index + 1}`;
+    const { name: title, time, expect, by, ...one } = caseOf(row, where);
+    const found = decided(decide, one, time === undefined ? 0 : new Date(time).getTime(), where);
     return {
-      name: name ?? `${request.point} ${request.resource.id}`,
-      ok,
-      expected: by ? `${expected} by ${by}` : expected,
+      name: title ?? `${one.point} ${one.subject}`,
+      ok:
+        found.decision === expect && (by === undefined || found.determining.some((id) => isOrEndsIn(id, by))),
+      expected: by === undefined ? expect : `${expect} by ${by}`,
       found,
     };
   });
 }
 
+/** `by` is the id of a policy, whole or as it stands in its file: `light` of `crane/policies/own.cedar#light`. */
+function isOrEndsIn(id: string, by: string): boolean {
+  return id === by || id.endsWith(`#${by}`) || id.endsWith(`/${by}`);
+}
+
+function decided(decide: Decide, one: PolicyCase, tsMs: number, where: string): PolicyVerdict {
+  try {
+    return decide(one, tsMs);
+  } catch (thrown) {
+    throw wrong(where, EdgeError.from(thrown, 'schema.invalid', 'policy test', where).message);
+  }
+}
+
 function readCases(file: string): readonly unknown[] {
-  const text = readFileSync(file, 'utf8');
-  const value = (file.endsWith('.json') ? JSON.parse(text) : tomlOf(text)) as { case?: unknown };
-  const rows = Array.isArray(value) ? value : value.case;
+  const value = parsed(file);
+  const rows = Array.isArray(value) ? value : isTable(value) ? value['case'] : undefined;
   if (Array.isArray(rows) && rows.length > 0) return rows;
   throw wrong(file, 'a list of [[case]] expected');
 }
 
-function caseOf(row: unknown, where: string, robot: string) {
-  const given = (row ?? {}) as Record<string, unknown>;
-  const stranger = Object.keys(given).find((key) => !KEYS.includes(key));
-  if (stranger !== undefined) throw wrong(where, `only the keys ${KEYS.join(', ')}, not "${stranger}"`);
-  const { point, subject, principal = 'operator', tenant = 'local', roles = [], origin = 'api' } = given;
-  const { grant, facts = {}, about = {}, time, expect, name, by } = given;
-  if (!POINTS.includes(point as string)) throw wrong(where, `point = one of ${POINTS.join(', ')}`);
-  if (typeof subject !== 'string') throw wrong(where, 'subject = "name"');
-  if (!DECISIONS.includes(expect as string)) throw wrong(where, `expect = one of ${DECISIONS.join(', ')}`);
-  const ms = time === undefined ? 0 : Date.parse(String(time));
-  if (!Number.isFinite(ms)) throw wrong(where, 'time = a date and time');
-  const request: PolicyRequest = {
-    point: point as HookPoint,
-    principal: {
-      tenant: tenant as string,
-      id: principal as string,
-      roles: roles as string[],
-      origin: origin as PolicyRequest['principal']['origin'],
-      ...(grant === undefined ? {} : { grant: grant as string }),
-    },
-    resource: resourceOf(point as HookPoint, subject),
-    robot,
-    ts_ms: ms,
-    about: about as Record<string, string>,
-    facts: facts as Record<string, unknown>,
-    entities: [],
-  };
-  return {
-    name: name as string | undefined,
-    request,
-    expected: expect as string,
-    by: by as string | undefined,
-  };
+function parsed(file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (thrown) {
+    throw wrong(file, `cannot be read: ${(thrown as Error).message}`);
+  }
+  try {
+    return file.endsWith('.json') ? JSON.parse(text) : tomlOf(text);
+  } catch (thrown) {
+    throw wrong(file, (thrown as Error).message.split('\n')[0]!);
+  }
+}
+
+type Row = PolicyCase & {
+  readonly name?: string;
+  readonly time?: string | Date;
+  readonly expect: (typeof DECISIONS)[number];
+  readonly by?: string;
+};
+
+function caseOf(row: unknown, where: string): Row {
+  if (!isTable(row)) throw wrong(where, 'a table expected');
+  const stranger = Object.keys(row).find((key) => !Object.hasOwn(KEYS, key));
+  if (stranger !== undefined)
+    throw wrong(where, `only the keys ${Object.keys(KEYS).join(', ')}, not "${stranger}"`);
+  for (const [key, { is, what, needed = false }] of Object.entries(KEYS)) {
+    const value = row[key];
+    if (value === undefined ? needed : !is(value)) throw wrong(where, `${key} = ${what}`);
+  }
+  return { facts: {}, about: {}, ...row } as Row;
 }
 
 function wrong(subject: string, message: string): EdgeError {

@@ -10,15 +10,18 @@ export type MotionFacts = { readonly motion: string; readonly frame: string } & 
 >;
 
 /** Actions that let the robot move without being a motion, by their names in policies. */
+export const JUDGED_ACTIONS = [
+  'robot.teleoperate',
+  'controller.run',
+  'ros.goal',
+  'ros.call',
+  'ros.params',
+  'ros.lifecycle',
+  'bag.play',
+] as const;
+
 export type JudgedAction = {
-  readonly tool:
-    | 'robot.teleoperate'
-    | 'controller.run'
-    | 'ros.goal'
-    | 'ros.call'
-    | 'ros.params'
-    | 'ros.lifecycle'
-    | 'bag.play';
+  readonly tool: (typeof JUDGED_ACTIONS)[number];
   readonly facts: Readonly<Record<string, unknown>>;
   /** The motion that is asked for by it, judged by its own name too. */
   readonly motion?: { readonly tool: string; readonly facts: Readonly<Record<string, unknown>> };

@@ -69,10 +69,7 @@ export type Rejudged = {
   readonly judged: number;
   readonly same: number;
   readonly different: number;
-  /**
-   * Decisions whose question is not in the log: of other hooks, of older versions, too large to keep; and
-   * those of packages.
-   */
+  /** Decisions whose question is not in the log: of other hooks, of older versions, too large to keep. */
   readonly not_judged: number;
   /** False if the time limit came before the end of the log. */
   readonly whole: boolean;

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
   checkAside,
@@ -11,13 +10,11 @@ import { openEventReader } from '../../adapters/event-log/index.ts';
 import {
   type Application,
   type CellContext,
-  EdgeError,
   type HookQuestion,
   type PolicyHook,
-  parseJson,
   TOPICS,
 } from '../../contract/core.ts';
-import type { Who } from '../http/caller.ts';
+import { readGrants, readPublicKey } from '../grant-files.ts';
 import { Governance } from '../runtime/governance/governance.ts';
 import { GrantBook } from '../runtime/governance/grant-book.ts';
 import { grantKey } from '../runtime/governance/grant-signature.ts';
@@ -25,7 +22,6 @@ import { LatestTime } from '../runtime/governance/latest-time.ts';
 import { QuotaBook } from '../runtime/governance/quota-book.ts';
 import { QuotaHook } from '../runtime/governance/quota-hook.ts';
 import { SpentElsewhere } from '../runtime/governance/spent-elsewhere.ts';
-import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { makeRejudge } from './rejudge.ts';
 
@@ -36,8 +32,6 @@ export type ComposedGovernance = {
 
 /** What helps against a broken policy or entity file. */
 const FIX = 'fix the file, run `auraison policy check`, then `auraison policy reload`';
-/** A grant is a few hundred bytes. */
-const GRANT_BYTES_MAX = 16 * 1024;
 
 /**
  * Policies, quotas and grants of the runtime cell. Throws `config.invalid` for keys and quotas; broken policy files
@@ -54,7 +48,10 @@ export async function makeGovernance(
   const { policy } = config;
   const time = new LatestTime(clock);
   const keys = new Map(
-    policy.grant_keys.map((path) => [basename(path).replace(/\.[^.]*$/, ''), grantKey(readKey(path), path)]),
+    policy.grant_keys.map((path) => [
+      basename(path).replace(/\.[^.]*$/, ''),
+      grantKey(readPublicKey(path), path),
+    ]),
   );
   const grants = new GrantBook({
     ...{ robot: config.daemon.name, clock, time, keys: () => keys },
@@ -95,57 +92,4 @@ export async function makeGovernance(
   bus.onBroadcast(TOPICS.configChanged, () => void governance.reload().catch(() => {}));
   const rules = new SiteAndPackages(policies, appOf, checkAside(clock));
   return { hooks: policy.quotas.length === 0 ? [rules] : [rules, new QuotaHook(quotas)], governance };
-}
-
-/** Who shows which token. Throws `config.invalid` where a file cannot be read or two have the same token. */
-export function principalsOf({ config }: Settings): readonly { readonly token: string; readonly who: Who }[] {
-  const found = config.policy.principals.map(({ name, tenant, roles, tokenFile }) => ({
-    token: readSecret(tokenFile, `policy.principals: ${name}`, process.env)!,
-    who: { principal: name, tenant, roles: [...roles] },
-  }));
-  const tokens = new Set(found.map(({ token }) => token));
-  if (tokens.size === found.length) return found;
-  throw new EdgeError('config.invalid', {
-    operation: 'read tokens',
-    subject: 'policy.principals',
-    message: 'two principals have the same token',
-  });
-}
-
-function readKey(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new EdgeError('config.invalid', {
-      operation: 'read key',
-      subject: path,
-      message: (cause as Error).message,
-      cause,
-    });
-  }
-}
-
-function readGrants(folder: string, report: CellContext['report']): readonly unknown[] {
-  if (folder === '') return [];
-  const names =
-    attempt(folder, report, () => readdirSync(folder).filter((name) => name.endsWith('.json'))) ?? [];
-  return names.sort().flatMap((name) => {
-    const path = join(folder, name);
-    const grant = attempt(path, report, () => {
-      const bytes = readFileSync(path);
-      if (bytes.byteLength > GRANT_BYTES_MAX)
-        throw new Error(`${bytes.byteLength} bytes, at most ${GRANT_BYTES_MAX}`);
-      return parseJson(bytes.toString('utf8')) as unknown;
-    });
-    return grant === undefined ? [] : [grant];
-  });
-}
-
-function attempt<T>(path: string, report: CellContext['report'], work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (thrown) {
-    report('warn', 'a grant could not be read', { path, error: (thrown as Error).message });
-    return undefined;
-  }
 }

@@ -2,9 +2,14 @@ import { openEventReader } from '../../adapters/event-log/index.ts';
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
 import type { McpEndpoint, RobotMcpPorts } from '../../adapters/mcp/server/index.ts';
 import type { Sandboxes } from '../../adapters/sandbox/index.ts';
-import { type CellContext, type PolicyContext, type PolicyHook, stopRobot } from '../../contract/core.ts';
+import {
+  type CellContext,
+  mcpCaller,
+  type PolicyContext,
+  type PolicyHook,
+  stopRobot,
+} from '../../contract/core.ts';
 import type { McpServerRow } from '../config/mcp.ts';
-import { OPERATOR } from '../http/caller.ts';
 import type { HttpPorts } from '../http/http-ports.ts';
 import type { ApprovalDesk } from '../runtime/governance/approval-desk.ts';
 import { motionFactsOf } from '../runtime/law/motion-law.ts';
@@ -172,16 +177,4 @@ export function makeRobotMcp(
 /** Callers with the same key share an endpoint, which judges all of them alike. */
 export function endpointKey({ tenant, principal, roles }: PolicyContext): string {
   return JSON.stringify([tenant, principal, [...new Set(roles)].sort()]);
-}
-
-/**
- * In whose name an MCP client acts: the principal that authenticated, as through any other way in; that it came by
- * MCP is the origin. With the token of the robot the roles are those of the configuration; others keep those of their
- * roles that the configuration lets through. No grants.
- */
-export function mcpCaller(caller: PolicyContext, allowed: readonly string[]): PolicyContext {
-  const { tenant, principal, roles } = caller;
-  const robot = principal === OPERATOR.principal && tenant === OPERATOR.tenant;
-  if (robot) return { tenant, principal, roles: [...allowed], origin: 'mcp' };
-  return { tenant, principal, roles: roles.filter((role) => allowed.includes(role)), origin: 'mcp' };
 }

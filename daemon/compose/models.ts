@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import {
   type Application,
   type BlobStore,
@@ -11,13 +10,14 @@ import {
   type IdSource,
   type LanguageModel,
   type MissingModels,
-  type ModelInfo,
   missingModels,
   type PolicyHook,
   TOPICS,
 } from '../../contract/core.ts';
+import { isLocalModel, modelInfo, modelUrl } from '../config/model-facts.ts';
 import type { ModelRow } from '../config/models.ts';
 import type { Config } from '../config.ts';
+import { loginsFile } from '../paths.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { EngineShelf } from '../runtime/models/engine-shelf.ts';
 import { LiveModels, type ModelsPlan } from '../runtime/models/live-models.ts';
@@ -119,23 +119,14 @@ export async function modelSpec(
   dataDir: string,
 ): Promise<ModelSpec> {
   const model = row.kind === 'pi' ? await piModel(row, clock, dataDir) : await openAiModel(row, clock);
-  const url = row.kind === 'pi' ? row.url || `${row.provider}:` : row.url;
   const { kind, concurrency: places, queue: queueMs, wake } = row;
-  return { model, kind, url, places, queueMs, wake, local: isLocal(row) };
-}
-
-/** Whether it takes its processors from the control loops of this robot. */
-function isLocal({ local, url }: ModelRow): boolean {
-  if (local !== 'auto') return local === 'yes';
-  if (!URL.canParse(url)) return false;
-  const { hostname } = new URL(url);
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+  return { model, kind, url: modelUrl(row), places, queueMs, wake, local: isLocalModel(row) };
 }
 
 async function openAiModel(row: ModelRow, clock: CellContext['clock']): Promise<LanguageModel> {
   const { OpenAiModel } = await import('../../adapters/vllm/index.ts');
   return new OpenAiModel({
-    info: infoOf(row),
+    info: modelInfo(row),
     url: row.url,
     apiKey: keyOf(row),
     jsonMode: row.json_mode,
@@ -157,7 +148,7 @@ async function openAiModel(row: ModelRow, clock: CellContext['clock']): Promise<
 async function piModel(row: ModelRow, clock: CellContext['clock'], dataDir: string): Promise<LanguageModel> {
   const { PiProviderModel } = await import('../../adapters/pi/provider-model.ts');
   return new PiProviderModel({
-    info: infoOf(row),
+    info: modelInfo(row),
     provider: row.provider,
     apiKey: keyOf(row),
     env: Object.fromEntries(row.provider_env.map((entry) => splitOnce(entry))),
@@ -174,16 +165,6 @@ function splitOnce(entry: string): [string, string] {
   return [entry.slice(0, at), entry.slice(at + 1)];
 }
 
-/** Logins at providers, as `auraison models login` makes them. */
-export function loginsFile(dataDir: string): string {
-  return join(credentialsDir(dataDir), 'logins.json');
-}
-
-/** Where keys of models are kept that were given to `auraison models add`. */
-export function credentialsDir(dataDir: string): string {
-  return join(dataDir, 'credentials');
-}
-
 function keyOf({ api_key_file: file, name }: ModelRow): string | undefined {
   return readSecret(file, `models.${name}.api_key_file`, process.env);
 }
@@ -193,10 +174,5 @@ export function missingFor(
   { harness, agent }: Pick<Application, 'harness' | 'agent'>,
   { models }: Pick<Config, 'models'>,
 ): MissingModels | undefined {
-  return harness === 'pi' ? missingModels(agent?.need, models.map(infoOf)) : undefined;
-}
-
-function infoOf(row: ModelRow): ModelInfo {
-  const { name, model: modelId, vision, tools, context, latency, cost_in: costIn, cost_out: costOut } = row;
-  return { name, modelId, vision, tools, context, latency, costIn, costOut };
+  return harness === 'pi' ? missingModels(agent?.need, models.map(modelInfo)) : undefined;
 }

@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import {
+  appOfQuestions,
   closedPolicySet,
   judgeWithEntities,
+  judgeWithPackages,
   openPolicySet,
   type PolicySource,
 } from '../../adapters/cedar/index.ts';
@@ -10,6 +12,7 @@ import type { Clock, Rejudged, RejudgeRequest } from '../../contract/core.ts';
 import { rejudge } from '../../history/rejudge.ts';
 import { ForkedReplayApi } from '../runtime/replay/forked-replay.ts';
 import type { Settings } from '../settings.ts';
+import { usableApps } from './package-reader.ts';
 
 /** The text of the policies that judge again: those of the caller, or those in force. */
 export type RejudgePolicies =
@@ -39,16 +42,16 @@ export function makeRejudge(
 
 /** The history of runs and of data that left, under other policies; as far as it comes in time. */
 export async function rejudgeHere(
-  { dataDir }: Pick<Settings, 'dataDir'>,
+  settings: Settings,
   clock: Clock,
   sinceMs: number,
   by: RejudgePolicies,
 ): Promise<Rejudged> {
   const end = clock.monotonicMs() + REJUDGE_MS;
-  const judge = await judgeOf(by);
+  const judge = await judgeOf(settings, by);
   const readers = (['runtime', 'link'] as const).flatMap((cell) => {
     try {
-      return [openEventReader(dataDir, cell)];
+      return [openEventReader(settings.dataDir, cell)];
     } catch {
       return []; // no log of this cell yet
     }
@@ -60,13 +63,19 @@ export async function rejudgeHere(
   }
 }
 
-/** Policies of a caller judge with the entities that each question holds, those in force with their own. */
-async function judgeOf(by: RejudgePolicies) {
-  if (by.of === 'robot')
-    return judgeWithEntities(by.source ? await openPolicySet(by.source) : closedPolicySet());
+/**
+ * Policies of a caller judge with the entities that each question holds, those in force with their own. Packages are
+ * asked as they are on disk.
+ */
+async function judgeOf(settings: Settings, by: RejudgePolicies) {
+  const appOf = appOfQuestions(usableApps(settings));
+  if (by.of === 'robot') {
+    const set = by.source ? await openPolicySet(by.source) : closedPolicySet();
+    return judgeWithEntities(set, judgeWithPackages(set.judge, appOf));
+  }
   const { judge } = await openPolicySet({
     policies: by.policies,
     entities: { file: 'entities.json', text: '' },
   });
-  return judge;
+  return judgeWithPackages(judge, appOf);
 }

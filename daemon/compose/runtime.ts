@@ -13,6 +13,7 @@ import {
   toMs,
 } from '../../contract/core.ts';
 import { leaveStopFile } from '../../io/stop-file.ts';
+import { principalsOf } from '../config/people.ts';
 import { sandboxWarnings } from '../config/sandboxes.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
@@ -42,7 +43,7 @@ import { configDeskOf } from './config-desk.ts';
 
 import { foresightHarnesses, makeForesight } from './cosmos.ts';
 import { extensionFolders, harnessParts, makeExtensions } from './extensions.ts';
-import { makeGovernance, principalsOf } from './governance.ts';
+import { makeGovernance } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeModels } from './models.ts';
 import { piHarnesses, warmUp } from './pi.ts';
@@ -305,7 +306,7 @@ async function authOf(settings: Settings): Promise<HttpAuth> {
   const { config, dataDir } = settings;
   if (config.api.auth === 'none') return { kind: 'none' };
   const configured = readSecret(config.api.token_file, 'api.token_file', process.env);
-  const principals = principalsOf(settings);
+  const principals = principalsOf(config);
   if (configured !== undefined) return { kind: 'token', token: configured, principals };
   const secrets = new FileSecrets(dataDir, String(process.pid));
   return {

@@ -1,11 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { EdgeError, type PolicyContext } from '../../contract/index.ts';
-
-/** Somebody with a token. */
-export type Who = { readonly principal: string; readonly tenant: string; readonly roles: readonly string[] };
-
-/** The holder of the token of the robot itself. */
-export const OPERATOR: Who = { principal: 'operator', tenant: 'local', roles: ['operator'] };
+import { EdgeError, type PolicyContext, type Who } from '../../contract/index.ts';
 
 const known = new WeakMap<object, Who>();
 const GRANT = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;

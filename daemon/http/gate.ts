@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
-import { EdgeError } from '../../contract/index.ts';
-import { OPERATOR, type Who } from './caller.ts';
+import { EdgeError, OPERATOR, type Who } from '../../contract/index.ts';
 import type { HttpAuth } from './http-ports.ts';
 
 export type Caller = {

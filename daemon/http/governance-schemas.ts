@@ -112,7 +112,7 @@ export const RejudgedSchema = Type.Object(
     judged: Type.Integer(),
     same: Type.Integer(),
     different: Type.Integer(),
-    not_judged: Type.Integer({ description: 'their question is not in the log, or a package decided' }),
+    not_judged: Type.Integer({ description: 'their question is not in the log' }),
     whole: Type.Boolean({ description: 'false: the time was over before the end of the log' }),
     differences: Type.Array(
       Type.Object(

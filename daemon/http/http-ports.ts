@@ -34,8 +34,8 @@ import type {
   SkillShelf,
   TelemetryStats,
   WebhooksApi,
+  Who,
 } from '../../contract/index.ts';
-import type { Who } from './caller.ts';
 
 /** An open segment of a recording. The stream closes it; so does `close`. */
 export type SegmentBytes = {

@@ -1,4 +1,9 @@
-import type { AgentEvent, CellBus, Clock, Robot, Tool } from '../../contract/index.ts';
+import type { AgentEvent, CellBus, Clock, Robot, Tool, ToolSpec } from '../../contract/index.ts';
+import { branchTool } from './control/branch-tool.ts';
+import type { Branches } from './control/branches.ts';
+import { loopToolsOf, type Rounds } from './control/rounds.ts';
+import { subRunTools } from './control/sub-run-tools.ts';
+import type { SubRuns } from './control/sub-runs.ts';
 import { factsTool } from './planning/facts-tool.ts';
 import type { ArmProxy } from './robot/arm-proxy.ts';
 import { armTools } from './tools/arm-tools.ts';
@@ -39,4 +44,12 @@ export function houseTools(parts: HouseParts): readonly Tool[] {
     permissionTool(),
     skillTool(shelfOf),
   ];
+}
+
+/** What each tool of a run is. Nothing stands behind them: they are read, and cannot be called. */
+export function houseSpecs(): readonly ToolSpec[] {
+  const nothing = {} as HouseParts & SubRuns & Branches & Rounds;
+  return [...houseTools(nothing), ...subRunTools(nothing), branchTool(nothing), ...loopToolsOf(nothing)].map(
+    ({ spec }) => spec,
+  );
 }

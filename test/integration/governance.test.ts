@@ -1,7 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Approval, PolicyView, RunDetails, Submitted } from '../../contract/index.ts';
+import type {
+  AgentEvent,
+  Approval,
+  PolicyRequest,
+  PolicyView,
+  RunDetails,
+  Submitted,
+} from '../../contract/index.ts';
 import { allEvents, auraisonAsync, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 
 /** Policies, people with tokens of their own and questions to them, on a whole daemon and its command line. */
@@ -128,19 +135,36 @@ describe('a robot with policies', () => {
     expect(again.status).toBe(1);
     expect(report.different).toBeGreaterThan(0);
     expect(report.differences[0]!.would.determining).toEqual(['site.cedar#nobody']);
-    const cases = join(directory.path, 'cases.toml');
-    writeFileSync(
-      cases,
-      '[[case]]\npoint = "tool"\nsubject = "robot.stop"\nroles = ["operator"]\nexpect = "deny"\nby = "nobody"\n',
-    );
-    expect(await cli(['policy', 'test', cases])).toMatchObject({
-      status: 0,
-      stdout: expect.stringContaining('1 of 1'),
+  });
+
+  it('decides cases of its log by `policy test` as it decided them', async () => {
+    const decided = (await allEvents(daemon.api, '&kind=policy.decided')) as AgentEvent<'policy.decided'>[];
+    const rows = decided.flatMap(({ payload }) => {
+      const { point, decision, determining, request } = payload;
+      const { principal, facts, about } = request as unknown as PolicyRequest;
+      // Other hooks judge too, and the facts of a motion are more than the arguments of its call.
+      if (payload.hook !== 'cedar' || facts['motion'] !== undefined) return [];
+      const { id, tenant, roles, origin } = principal;
+      const by = determining?.[0]?.split('#')[1];
+      return [
+        {
+          ...{ point, subject: payload.subject, principal: id, tenant, roles, origin, facts, about },
+          ...{ expect: decision, ...(by === undefined ? {} : { by }) },
+        },
+      ];
     });
-    writeFileSync(cases, '[[case]]\npoint = "tool"\nsubject = "robot.stop"\nexpect = "allow"\n');
-    expect(await cli(['policy', 'test', cases])).toMatchObject({
-      status: 1,
-      stdout: expect.stringContaining('FAIL'),
-    });
+    expect(new Set(rows.map(({ point }) => point))).toEqual(new Set(['intent', 'tool', 'approval']));
+    writeFileSync(join(policies, 'site.cedar'), POLICY);
+    const cases = join(directory.path, 'cases.json');
+    writeFileSync(cases, JSON.stringify(rows));
+    const all = await cli(['policy', 'test', cases]);
+    expect([all.status, all.stderr, all.stdout.trim().split('\n').at(-1)]).toEqual([
+      0,
+      '',
+      `${rows.length} of ${rows.length} as expected`,
+    ]);
+    writeFileSync(cases, JSON.stringify([{ ...rows[0], expect: 'deny' }]));
+    const wrong = await cli(['policy', 'test', cases]);
+    expect([wrong.status, wrong.stdout]).toEqual([1, expect.stringContaining('FAIL')]);
   });
 });

@@ -1,10 +1,5 @@
-import type { Tool } from '../../contract/index.ts';
-import { branchTool } from '../../daemon/runtime/control/branch-tool.ts';
-import type { Branches } from '../../daemon/runtime/control/branches.ts';
-import { loopToolsOf, type Rounds } from '../../daemon/runtime/control/rounds.ts';
-import { subRunTools } from '../../daemon/runtime/control/sub-run-tools.ts';
-import type { SubRuns } from '../../daemon/runtime/control/sub-runs.ts';
-import { houseSpecs } from './house.ts';
+import type { ToolSpec } from '../../contract/index.ts';
+import { houseSpecs } from '../../daemon/runtime/house-tools.ts';
 
 type Schema = {
   readonly type?: string;
@@ -29,11 +24,11 @@ export function withTable(document: string): string {
   const begin = document.indexOf(BEGIN);
   const end = document.indexOf(END);
   if (begin < 0 || end < begin) throw new Error('docs/tools.md has lost its marks');
-  return `${document.slice(0, begin + BEGIN.length)}\n\n${table([...houseSpecs(), ...subRunTools({} as SubRuns), branchTool({} as Branches), ...loopToolsOf({} as Rounds)])}\n\n${document.slice(end)}`;
+  return `${document.slice(0, begin + BEGIN.length)}\n\n${table(houseSpecs())}\n\n${document.slice(end)}`;
 }
 
-function table(tools: readonly Tool[]): string {
-  const rows = tools.map(({ spec }) => [
+function table(tools: readonly ToolSpec[]): string {
+  const rows = tools.map((spec) => [
     `\`${spec.name}\``,
     spec.effect,
     spec.replay,
@@ -52,7 +47,7 @@ function table(tools: readonly Tool[]): string {
   return [overview.join('\n'), ...tools.map(section)].join('\n\n');
 }
 
-function section({ spec }: Tool): string {
+function section(spec: ToolSpec): string {
   const fields = (spec.input as unknown as Schema).anyOf ?? [spec.input as unknown as Schema];
   const lists = fields.map((one) => lines(one, '').join('\n')).filter((text) => text !== '');
   return [`### ${spec.name}`, spec.description, lists.join('\n\nor\n\n')]

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openPolicySet, PolicyBook } from '../../adapters/cedar/index.ts';
-import type { AgentEvent, EventReader, PolicyContext } from '../../contract/index.ts';
-import { mcpCaller } from '../../daemon/compose/mcp.ts';
+import { type AgentEvent, type EventReader, mcpCaller, type PolicyContext } from '../../contract/index.ts';
 import { rejudge } from '../../history/rejudge.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { type AskFirst, rigOf, waiting } from '../support/approval-rig.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { PolicyContext } from '../../contract/index.ts';
-import { endpointKey, mcpCaller } from '../../daemon/compose/mcp.ts';
+import { mcpCaller, type PolicyContext } from '../../contract/index.ts';
+import { endpointKey } from '../../daemon/compose/mcp.ts';
 
 const who = (principal: string, tenant: string, roles: string[]): PolicyContext => ({
   tenant,

@@ -140,7 +140,7 @@ describe('a broken policy or entity file', () => {
     const cases = join(folder, 'cases.toml');
     writeFileSync(
       cases,
-      '[[case]]\npoint = "tool"\nsubject = "robot.navigate"\nroles = ["pilots"]\nabout = { effect = "actuate" }\nexpect = "allow"\n',
+      '[[case]]\npoint = "tool"\nsubject = "robot.navigate"\nroles = ["pilots"]\nfacts = { x = 1.0, y = 1.0 }\nexpect = "allow"\n',
     );
     const cli = (...args: string[]) =>
       spawnSync(process.execPath, ['cli/main.ts', '--config', config, 'policy', ...args], {

@@ -4,6 +4,7 @@ import {
   type Clock,
   checker,
   EdgeError,
+  isStopTool,
   LIMITS,
   parseJson,
   type ToolAnswer,
@@ -76,9 +77,6 @@ function toolView({ name, title, description, input, readOnly, destructive }: Ro
   };
 }
 
-/** Tools that only stop. */
-const STOPS: ReadonlySet<string> = new Set(['robot.stop', 'run.cancel']);
-
 /** Failures of a tool are data for the model that called it: they never break the session. */
 async function callTool(
   tool: RobotTool,
@@ -90,7 +88,7 @@ async function callTool(
   try {
     const size = Buffer.byteLength(JSON.stringify(args));
     // A stop is never refused because of its arguments.
-    if (size > LIMITS.TOOL_ARGS_BYTES_MAX && !STOPS.has(tool.subject))
+    if (size > LIMITS.TOOL_ARGS_BYTES_MAX && !isStopTool(tool.subject))
       throw invalid(tool.name, `/: ${size} bytes, at most ${LIMITS.TOOL_ARGS_BYTES_MAX}`);
     const fault = tool.checkedElsewhere ? undefined : compile(tool.input).fault(args);
     if (fault !== undefined) throw invalid(tool.name, fault);

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type A2aApi, EdgeError, LIMITS, parseJson } from '../../../contract/index.ts';
+import { type A2aApi, EdgeError, LIMITS, OPERATOR, parseJson } from '../../../contract/index.ts';
 import { cancelIn } from '../../../formats/a2a-cancel.ts';
-import { callerOf, isKnown, OPERATOR } from '../caller.ts';
+import { callerOf, isKnown } from '../caller.ts';
 import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { type BodyEnd, readBody } from '../read-body.ts';

@@ -1,4 +1,4 @@
-import { CALL_NOT_MADE, EdgeError, type NewEvent } from '../../../contract/index.ts';
+import { CALL_NOT_MADE, EdgeError, isStopTool, type NewEvent } from '../../../contract/index.ts';
 import type { CallView, RunView } from '../runs/run-view.ts';
 import type { Answered, Ask } from './tool-gate-parts.ts';
 
@@ -53,5 +53,5 @@ export function goesOn({ replay, effect }: Ask, { aborted, reason }: AbortSignal
 
 /** The built-in tools that only stop. Tools of applications and servers have other names. */
 export function isStop({ tool }: Pick<Ask, 'tool'>): boolean {
-  return tool === 'robot.stop' || tool === 'run.cancel';
+  return isStopTool(tool);
 }

@@ -14,6 +14,7 @@ import {
   intentRequestChecker,
   LIMITS,
   type NewEvent,
+  NORMAL_PRIORITY,
   type PolicyContext,
 } from '../../../contract/index.ts';
 import type { PolicyGate, Verdict } from '../law/policy-gate.ts';
@@ -33,8 +34,6 @@ export type Judged =
 /** A checked request and the application that serves it; nothing was decided yet. */
 export type Admitted = { readonly intent: Intent; readonly app: Application };
 
-/** Priority of an intent that names none. */
-const NORMAL_PRIORITY = 5;
 /** Envelope of a request around its params. */
 const ENVELOPE_BYTES_MAX = 16 * 1024;
 

@@ -9,6 +9,7 @@ import {
   type RuntimeApi,
   type ScheduleSpec,
   type ScheduleView,
+  schedulePrincipal,
   type Timer,
   type TimeTable,
   toMs,
@@ -129,7 +130,8 @@ export class ScheduleRunner {
     const later = eachEvent(this.#parts.reader, { kinds: ['intent.accepted'] }, { after: seq });
     for (const event of later) {
       const { policy_ctx, idempotency_key } = event.payload.intent;
-      if (policy_ctx.principal === principalOf(spec) && idempotency_key === due_ns) return event.run_id;
+      if (policy_ctx.principal === schedulePrincipal(spec.name) && idempotency_key === due_ns)
+        return event.run_id;
     }
     return undefined;
   }
@@ -186,7 +188,7 @@ export class ScheduleRunner {
     const due_ns = wireOf(dueMs);
     standing.wanted = this.#parts.runtime.stops.now();
     const overlaps = action === 'run' && spec.overlap === 'skip';
-    const busy = overlaps ? unfinishedRuns(this.#parts.runtime, principalOf(spec))[0] : undefined;
+    const busy = overlaps ? unfinishedRuns(this.#parts.runtime, schedulePrincipal(spec.name))[0] : undefined;
     if (action === 'skipped' || busy !== undefined) {
       const why = busy === undefined ? reason : `run ${busy.run.run_id} of an earlier time has not ended`;
       return await this.#write(standing, { due_ns, action: 'skipped', missed, reason: why });
@@ -259,7 +261,7 @@ export class ScheduleRunner {
   #context(spec: ScheduleSpec) {
     return {
       tenant: this.#parts.tenant,
-      principal: principalOf(spec),
+      principal: schedulePrincipal(spec.name),
       roles: [...spec.roles],
       origin: 'schedule' as const,
     };
@@ -296,10 +298,6 @@ function fresh(one: Schedule): Standing {
     retryMs: -Infinity,
     unanswered: new UnansweredTries(),
   };
-}
-
-function principalOf({ name }: ScheduleSpec): string {
-  return `schedule/${name}`;
 }
 
 function specText({ cron, timeZone }: ScheduleSpec): string {

@@ -1,0 +1,296 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { openEventLog } from '../../adapters/event-log/index.ts';
+import { runCases } from '../../cli/policy/cases.ts';
+import type { NewEvent, PolicyRequest } from '../../contract/index.ts';
+import { openLaw } from '../../daemon/compose/policy-law.ts';
+import { rejudgeHere } from '../../daemon/compose/rejudge.ts';
+import { loadSettings } from '../../daemon/settings.ts';
+
+/** Cases, checks and rejudging of policies see what the daemon of the same configuration sees. */
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'cases-'));
+  mkdirSync(join(dir, 'policies'));
+  mkdirSync(join(dir, 'apps', 'crane', 'policies'), { recursive: true });
+  write('lena.token', 'token-of-lena');
+  write('config.toml', CONFIG());
+  write('policies/site.cedar', SITE);
+  write('apps/crane/app.toml', MANIFEST);
+  write('apps/crane/flow.yaml', FLOW);
+  write('apps/crane/policies/own.cedar', LIGHT);
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const write = (file: string, text: string) => writeFileSync(join(dir, file), text, { mode: 0o600 });
+
+const CONFIG = () => `[daemon]
+name = "tb1"
+data_dir = "${dir}/data"
+[robot]
+speed_max = "0.4 m/s"
+[policy]
+dir = "${dir}/policies"
+[[policy.principals]]
+name = "lena"
+tenant = "lab"
+roles = ["lead"]
+token_file = "${dir}/lena.token"
+[mcp]
+roles = ["guest"]
+[apps]
+dirs = ["${dir}/apps"]
+[[models]]
+name = "big"
+url = "https://models.example/v1"
+model = "big-70b"
+cost_out = 3.0
+`;
+const SITE = `@id("operators") permit (principal in Auraison::Role::"operator", action, resource);
+@id("guests") permit (principal in Auraison::Role::"guest", action == Auraison::Action::"tool", resource);
+@id("leads") permit (principal in Auraison::Role::"lead", action == Auraison::Action::"intent", resource);
+@id("models") permit (principal, action == Auraison::Action::"model", resource);
+@id("slow") @reason("too fast") forbid (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"robot.maneuver")
+when { context.numbers.hasTag("speed_m_s") && context.numbers.getTag("speed_m_s").greaterThan(decimal("0.3")) };
+@id("hall") @reason("outside of the hall") forbid (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"robot.navigate")
+when { context.numbers.hasTag("x_max_m") && context.numbers.getTag("x_max_m").greaterThan(decimal("10.0")) };
+@id("still") forbid (principal, action == Auraison::Action::"tool", resource) when { resource.effect == "actuate" && context.origin == "mcp" };
+@id("dear") forbid (principal, action == Auraison::Action::"model", resource) when { context.numbers.hasTag("cost_out") && context.numbers.getTag("cost_out").greaterThan(decimal("2.0")) };
+`;
+const MANIFEST = `name = "crane"
+version = "1.0.0"
+description = "Lifts"
+harness = "flow"
+tools = ["lab.lift"]
+[[intents]]
+type = "crane/go"
+description = "Go"
+[intents.params.properties.kg]
+type = "number"
+`;
+const FLOW =
+  'steps:\n  - id: lift\n    tool: lab.lift\n    args: { kg: "{/params/kg}" }\n  - id: done\n    end: succeeded\n    reason: lifted\n';
+const LIGHT = `@id("light") @reason("too heavy for this gripper")
+forbid (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"lab.lift")
+when { context.numbers.hasTag("kg") && context.numbers.getTag("kg").greaterThan(decimal("5.0")) };
+@id("stops") forbid (principal, action, resource == Auraison::Tool::"robot.stop");
+`;
+const settings = () => loadSettings(join(dir, 'config.toml'), {});
+
+async function judged(rows: string) {
+  write('cases.toml', rows);
+  const { decide } = await openLaw(settings());
+  return runCases(join(dir, 'cases.toml'), decide);
+}
+const one = async (keys: string) => {
+  const [first] = await judged(`[[case]]\n${keys}\n`);
+  return [
+    first!.found.decision,
+    first!.found.determining[0]?.split('#')[1] ?? first!.found.reason,
+    first!.ok,
+  ];
+};
+
+describe('a case is judged as the daemon would judge it', () => {
+  it.each([
+    [
+      'a stop is never judged',
+      'point = "tool"\nsubject = "robot.stop"\nroles = ["nothing"]\nexpect = "allow"',
+      'allow',
+      /never judged/,
+    ],
+    [
+      'without a name it is the operator',
+      'point = "tool"\nsubject = "robot.state"\nexpect = "allow"',
+      'allow',
+      /^operators$/,
+    ],
+    [
+      'roles alone are those of somebody',
+      'point = "tool"\nsubject = "robot.state"\nroles = ["cook"]\nexpect = "deny"',
+      'deny',
+      /no policy permits it/,
+    ],
+    [
+      'a principal of the configuration has its roles and tenant',
+      'point = "intent"\nsubject = "crane/go"\nprincipal = "lena"\nexpect = "allow"',
+      'allow',
+      /^leads$/,
+    ],
+    [
+      'a motion has the facts of a motion',
+      'point = "tool"\nsubject = "robot.navigate"\nfacts = { x = 3.0, y = 1.0, via = [{ x = 12.0, y = 1.0, yaw = 0.0 }] }\nexpect = "deny"\nby = "hall"',
+      'deny',
+      /^hall$/,
+    ],
+    [
+      'a motion has the speed of the gate',
+      'point = "tool"\nsubject = "robot.maneuver"\nfacts = { kind = "drive", distance_m = 1.0 }\nexpect = "deny"\nby = "slow"',
+      'deny',
+      /^slow$/,
+    ],
+    [
+      'a tool has its effect',
+      'point = "tool"\nsubject = "robot.navigate"\norigin = "mcp"\nfacts = { x = 3.0, y = 1.0 }\nexpect = "deny"',
+      'deny',
+      /^still$/,
+    ],
+    [
+      'MCP brings the roles of the configuration',
+      'point = "tool"\nsubject = "robot.state"\norigin = "mcp"\nexpect = "allow"',
+      'allow',
+      /^guests$/,
+    ],
+    ['a model has its price', 'point = "model"\nsubject = "big"\nexpect = "deny"', 'deny', /^dear$/],
+    [
+      'the roles of a grant are added',
+      'point = "tool"\nsubject = "robot.state"\nprincipal = "lena"\ngrant = "g1"\nroles = ["operator"]\nexpect = "allow"',
+      'allow',
+      /^operators$/,
+    ],
+    [
+      'the package of its run is asked',
+      'point = "tool"\nsubject = "lab.lift"\napp = "crane"\nfacts = { kg = 7 }\nabout = { effect = "write" }\nexpect = "deny"\nby = "light"',
+      'deny',
+      /^light$/,
+    ],
+    [
+      'the package of its intent is asked',
+      'point = "tool"\nsubject = "lab.lift"\nfacts = { kg = 7 }\nabout = { effect = "write", intent = "crane/go" }\nexpect = "deny"',
+      'deny',
+      /^light$/,
+    ],
+    [
+      'the package of another is not',
+      'point = "tool"\nsubject = "lab.lift"\nfacts = { kg = 7 }\nabout = { effect = "write" }\nexpect = "allow"',
+      'allow',
+      /^operators$/,
+    ],
+    [
+      'an action has its effect',
+      'point = "tool"\nsubject = "robot.teleoperate"\nfacts = { motion = "teleoperate" }\nexpect = "allow"',
+      'allow',
+      /^operators$/,
+    ],
+  ])('%s', async (_what, keys, decision, by) => {
+    expect(await one(keys)).toEqual([decision, expect.stringMatching(by), true]);
+  });
+
+  it.each([
+    [
+      'other roles than its own',
+      'point = "intent"\nsubject = "crane/go"\nprincipal = "lena"\nroles = ["operator"]\nexpect = "allow"',
+      /lena has roles lead by the configuration, not roles operator/,
+    ],
+    [
+      'another effect',
+      'point = "tool"\nsubject = "robot.navigate"\nfacts = { x = 1.0, y = 1.0 }\nabout = { effect = "read" }\nexpect = "allow"',
+      /effect is "actuate" here, not "read"/,
+    ],
+    [
+      'arguments that the tool refuses',
+      'point = "tool"\nsubject = "robot.navigate"\nfacts = { x_m = 1.0 }\nexpect = "allow"',
+      /no arguments of robot\.navigate: /,
+    ],
+    [
+      'a tool that is not known',
+      'point = "tool"\nsubject = "lab.lift"\nexpect = "allow"',
+      /effect of lab\.lift is not known/,
+    ],
+    [
+      'an application that is not there',
+      'point = "tool"\nsubject = "robot.state"\napp = "cran"\nexpect = "allow"',
+      /cran is no application/,
+    ],
+    [
+      'another price',
+      'point = "model"\nsubject = "big"\nfacts = { cost_out = 1.0 }\nexpect = "allow"',
+      /cost_out is 3 here, not 1/,
+    ],
+    ['a strange key', 'point = "tool"\nsubject = "a.b"\nexpects = "deny"\nexpect = "deny"', /not "expects"/],
+    [
+      'roles that are a text',
+      'point = "tool"\nsubject = "a.b"\nroles = "operator"\nexpect = "deny"',
+      /roles = a list/,
+    ],
+    [
+      'an unknown origin',
+      'point = "tool"\nsubject = "a.b"\norigin = "moon"\nexpect = "deny"',
+      /origin = one of/,
+    ],
+    ['no expectation', 'point = "tool"\nsubject = "robot.state"', /expect = one of/],
+  ])('a case with %s is refused with its number', async (_what, keys, words) => {
+    await expect(judged(`[[case]]\n${keys}\n`)).rejects.toMatchObject({
+      code: 'schema.invalid',
+      message: expect.stringMatching(words),
+    });
+    await expect(judged(`[[case]]\n${keys}\n`)).rejects.toThrow(/cases\.toml: case 1: /);
+  });
+
+  it('a policy is named whole: the end of another id is not enough', async () => {
+    const [, , ok] = await one('point = "tool"\nsubject = "robot.state"\nexpect = "allow"\nby = "ators"');
+    expect(ok).toBe(false);
+  });
+});
+
+describe('the check of policies', () => {
+  it('names packages, what is never judged in them, and those that are not taken', async () => {
+    const law = await openLaw(settings());
+    expect(law.packages.map(({ name }) => name)).toEqual(['crane']);
+    expect(law.warnings).toEqual([
+      expect.stringMatching(/^crane\/policies\/own\.cedar:4: names robot\.stop, which is never judged/),
+    ]);
+    expect(law.refused).toEqual([]);
+    write('apps/crane/policies/own.cedar', 'permit (principal, action, resource);');
+    expect((await openLaw(settings())).refused).toMatchObject([
+      { name: 'crane', reason: expect.stringContaining('permits something') },
+    ]);
+  });
+});
+
+describe('the history is judged again with the policies of packages', () => {
+  const decided = (facts: object, decision: 'allow' | 'deny', app?: string): NewEvent => {
+    const request: PolicyRequest = {
+      point: 'tool',
+      principal: { tenant: 'local', id: 'operator', roles: ['operator'], origin: 'api' },
+      resource: { type: 'Tool', id: 'lab.lift', parents: [{ type: 'Group', id: 'lab' }] },
+      ...{ robot: 'tb1', ts_ms: 0, about: { effect: 'write', intent: 'crane/go' }, facts: { ...facts } },
+      entities: [],
+    };
+    return {
+      kind: 'policy.decided',
+      payload: {
+        ...{ hook: 'cedar', point: 'tool', subject: 'lab.lift', decision, reason: 'r', duration_us: 1 },
+        request,
+        ...(app === undefined ? {} : { app }),
+      },
+    } as NewEvent;
+  };
+
+  it.each([
+    ['by those in force', { of: 'robot' as const, source: undefined }, 2],
+    [
+      'by those of a caller',
+      {
+        of: 'caller' as const,
+        policies: [{ file: 'a.cedar', text: 'permit (principal, action, resource);' }],
+      },
+      1,
+    ],
+  ])('%s', async (_what, by, different) => {
+    const clock = new SystemClock();
+    const log = await openEventLog(join(dir, 'data'), 'runtime', clock);
+    // The package forbade the first; the second would be forbidden by it now.
+    await log.append([
+      decided({ kg: 7 }, 'deny', 'crane'),
+      decided({ kg: 8 }, 'allow'),
+      decided({ kg: 1 }, 'allow'),
+    ]);
+    await log.close();
+    const report = await rejudgeHere(settings(), clock, 0, by);
+    expect(report).toMatchObject({ judged: 3, not_judged: 0, different });
+  });
+});
