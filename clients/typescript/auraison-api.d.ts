@@ -5137,7 +5137,7 @@ export interface components {
             judged: number;
             same: number;
             different: number;
-            /** @description their question is not in the log, or a package decided */
+            /** @description their question is not in the log */
             not_judged: number;
             /** @description false: the time was over before the end of the log */
             whole: boolean;
