@@ -210,6 +210,11 @@ describe('a case is judged as the daemon would judge it', () => {
       'point = "model"\nsubject = "big"\nfacts = { cost_out = 1.0 }\nexpect = "allow"',
       /cost_out is 3 here, not 1/,
     ],
+    [
+      'a name that the configuration does not have',
+      'point = "tool"\nsubject = "robot.state"\nprincipal = "lenna"\nexpect = "deny"',
+      /no roles to lenna/,
+    ],
     ['a strange key', 'point = "tool"\nsubject = "a.b"\nexpects = "deny"\nexpect = "deny"', /not "expects"/],
     [
       'roles that are a text',

@@ -84,6 +84,8 @@ export function caseQuestion(one: PolicyCase, world: CaseWorld): CaseQuestion {
 function whoAsks(one: PolicyCase, world: CaseWorld): Pick<CaseQuestion, 'context' | 'standing'> {
   const { grant } = one;
   const known = personOf(one, world);
+  if (!known && one.roles === undefined)
+    throw wrong('principal', `the configuration gives no roles to ${one.principal}: add roles = [ … ]`);
   const origin = one.origin ?? known?.origin ?? 'api';
   const tenant = one.tenant ?? known?.tenant ?? OPERATOR.tenant;
   const principal = known?.principal ?? one.principal ?? SOMEBODY;
