@@ -15,7 +15,7 @@ import type { GlobalOptions } from '../context.ts';
 import { failWith, makeOutput } from '../output.ts';
 import { addConfigSetCommands } from './config-set.ts';
 
-/** `auraison config`: these but `set` run before any configuration is trusted, so they do not use `action`. */
+/** `auraison config`: these run before any configuration is trusted, so they do not use `action`. */
 export function addConfigCommands(program: Command): void {
   const config = program.command('config').description('check, show and set the configuration');
   config

@@ -16,8 +16,8 @@ export function textOfDraft(source: string, draft: ConfigDraft): string {
 }
 
 function edited(source: string, edit: ConfigEdit): string {
-  const [table, key] = pathOf(edit.key);
   const expected = tablesOf(source, edit.key);
+  const [table, key] = strayOf(edit, expected) ?? pathOf(edit.key);
   let text: string;
   if (edit.value === undefined) {
     text = removeKey(source, table, key);
@@ -45,6 +45,14 @@ function pathOf(path: string): readonly [string, string] {
   const keys = Object.hasOwn(CONFIG_SPEC, table) ? CONFIG_SPEC[table as keyof typeof CONFIG_SPEC] : {};
   if (more.length === 0 && Object.hasOwn(keys, key)) return [table, key];
   throw refused(path, 'no single key has this name', 'auraison config show lists all keys');
+}
+
+/** A key of the file that the daemon does not know can be removed: a slip of the pen. */
+function strayOf({ key: path, value }: ConfigEdit, tables: Tables): readonly [string, string] | undefined {
+  const [, table = '', key = ''] = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/.exec(path) ?? [];
+  const body = Object.hasOwn(tables, table) ? tables[table] : undefined;
+  const isThere = typeof body === 'object' && !Array.isArray(body) && Object.hasOwn(body, key);
+  return value === undefined && isThere ? [table, key] : undefined;
 }
 
 function tomlValue(path: string, text: string): unknown {
