@@ -85,6 +85,13 @@ const OF_CELLS: Readonly<Record<CellName, EventDomain>> = {
   link: 'memory',
 };
 
+/** Kinds whose events may be of a domain; `domainOf` says of one event whether it is. */
+export function kindsOfDomain(domain: EventDomain): readonly EventKind[] {
+  return (Object.keys(DOMAINS) as EventKind[]).filter((kind) =>
+    [domain, 'of its cell'].includes(DOMAINS[kind]),
+  );
+}
+
 /** What an event is about: its kind says so, and its cell where the kind is about that cell. */
 export function domainOf({ kind, cell }: { readonly kind: EventKind; readonly cell: CellName }): EventDomain {
   const found = DOMAINS[kind];

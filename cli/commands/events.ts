@@ -1,11 +1,11 @@
-import type { Command } from 'commander';
-import { type AgentEvent, EdgeError } from '../../contract/core.ts';
+import { type Command, Option } from 'commander';
+import { type AgentEvent, EdgeError, EVENT_DOMAINS } from '../../contract/core.ts';
 import { type ApiClient, isAway } from '../../daemon/client/api-client.ts';
 import { clean } from '../chat/text.ts';
 import { action } from '../context.ts';
 import { toJson } from '../output.ts';
 
-type EventsOptions = { follow?: boolean; run?: string; kind?: string; after?: string };
+type EventsOptions = { follow?: boolean; run?: string; kind?: string; domain?: string; after?: string };
 
 export function addEventsCommand(program: Command): void {
   program
@@ -16,10 +16,11 @@ export function addEventsCommand(program: Command): void {
     .option('--follow', 'continue with new events')
     .option('--run <run>', 'only of this run')
     .option('--kind <kind>', 'only of this kind, for example run.phase')
+    .addOption(new Option('--domain <domain>', 'only about this').choices([...EVENT_DOMAINS]))
     .option('--after <cursor>', 'continue after this cursor (the id of an earlier event)')
     .addHelpText(
       'after',
-      '\nExamples:\n  auraison events --kind run.phase\n  auraison events --follow --json | jq .kind',
+      '\nExamples:\n  auraison events --kind run.phase\n  auraison events --domain governance\n  auraison events --follow --json | jq .kind',
     )
     .action(
       action(async ({ api, out }, options: EventsOptions) => {
@@ -28,6 +29,7 @@ export function addEventsCommand(program: Command): void {
         const query = new URLSearchParams({ follow: String(options.follow === true) });
         if (options.run) query.set('run', options.run);
         if (options.kind) query.set('kind', options.kind);
+        if (options.domain) query.set('domain', options.domain);
         if (options.follow) await follow(api, `/v1/events?${query}`, options.after, print, out.note);
         else await readOnce(api, `/v1/events?${query}`, options.after, print);
         return 0;

@@ -7009,6 +7009,8 @@ export interface operations {
             query?: {
                 /** @description only these kinds */
                 kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "config.trial" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "recall.answered" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
+                /** @description only events about this: `domain` of the lake */
+                domain?: "execution" | "orchestration" | "memory" | "governance";
                 /** @description true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for */
                 follow?: boolean;
                 /** @description id of the last event received; as the header Last-Event-ID */
@@ -7059,6 +7061,8 @@ export interface operations {
             query?: {
                 /** @description only these kinds */
                 kind?: ("intent.accepted" | "intent.refused" | "run.queued" | "run.started" | "run.phase" | "run.status" | "run.message" | "session.entry" | "run.finished" | "policy.decided" | "tool.called" | "tool.returned" | "tools.offered" | "robot.observed" | "model.called" | "model.returned" | "model.state" | "approval.requested" | "approval.answered" | "question.asked" | "question.answered" | "grant.state" | "config.trial" | "schedule.fired" | "webhook.received" | "app.state" | "extension.state" | "controller.state" | "control.chunk" | "plan.made" | "plan.step_started" | "plan.step_ended" | "plan.replanned" | "models.shed" | "engine.state" | "cell.started" | "cell.stopped" | "cell.degraded" | "cell.recovered" | "clock.quality" | "segment.opened" | "segment.sealed" | "losses.recorded" | "segment.evicted" | "log.cut" | "recall.answered" | "blobs.evicted" | "clip.requested" | "clip.recorded" | "episode.started" | "episode.ended" | "episode.discarded" | "episode.relabelled" | "recording.annotated" | "route.state" | "lease.granted" | "lease.released" | "motion.ended" | "safety.stopped" | "estop.engaged" | "estop.released" | "gate.limited" | "command.refused" | "link.receipt" | "link.state")[];
+                /** @description only events about this: `domain` of the lake */
+                domain?: "execution" | "orchestration" | "memory" | "governance";
                 /** @description true (default): server-sent events, without an end; false: up to now, as NDJSON or what Accept asks for */
                 follow?: boolean;
                 /** @description id of the last event received; as the header Last-Event-ID */

@@ -1,6 +1,7 @@
 import {
   CELL_NAMES,
   ErrorBody,
+  EVENT_DOMAINS,
   EVENT_KINDS,
   Intent,
   LIMITS,
@@ -35,6 +36,9 @@ export const RunsQuery = Type.Object(
 const streamQuery = {
   kind: Type.Optional(
     Type.Array(Type.Enum(EVENT_KINDS), { maxItems: EVENT_KINDS.length, description: 'only these kinds' }),
+  ),
+  domain: Type.Optional(
+    Type.Enum([...EVENT_DOMAINS], { description: 'only events about this: `domain` of the lake' }),
   ),
   follow: Type.Optional(
     Type.Boolean({

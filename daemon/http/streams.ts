@@ -1,5 +1,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CELL_NAMES, EdgeError, type EventKind, LIMITS, type ReadFilter } from '../../contract/index.ts';
+import {
+  type AgentEvent,
+  CELL_NAMES,
+  domainOf,
+  EdgeError,
+  type EventDomain,
+  type EventKind,
+  kindsOfDomain,
+  LIMITS,
+  type ReadFilter,
+} from '../../contract/index.ts';
 import { type Cursor, parseCursor, START, vector } from './event-cursor.ts';
 import { EventMerge } from './event-merge.ts';
 import { type StreamEnd, type StreamSink, streamEvents } from './event-stream.ts';
@@ -9,6 +19,7 @@ import type { Metrics } from './metrics.ts';
 
 export type StreamRequest = {
   readonly kind?: readonly EventKind[];
+  readonly domain?: EventDomain;
   readonly follow?: boolean;
   readonly cursor?: string;
   readonly since?: 'start' | 'recent' | 'now';
@@ -49,7 +60,8 @@ export class Streams {
     const format = messages ? 'sse' : 'ndjson';
     const last = this.#logs.lastSeqs();
     const from = this.#from(request, wanted, last);
-    const { run, kind: kinds, endWithRun } = wanted;
+    const { run, endWithRun } = wanted;
+    const kinds = kindsOf(wanted);
     // The end of the run is the end of its stream, whatever kinds are shown.
     const read = endWithRun && kinds && !kinds.includes(END) ? [...kinds, END] : kinds;
     const filter: ReadFilter = {
@@ -78,7 +90,7 @@ export class Streams {
         format,
         follow,
         ...(endWithRun ? { last: (event) => event.kind === END } : {}),
-        ...(kinds ? { shown: (event) => kinds.includes(event.kind) } : {}),
+        ...(kinds ? { shown: (event) => kinds.includes(event.kind) && isOfDomain(event, wanted) } : {}),
       });
     } catch (error) {
       this.#ports.report('error', 'event stream failed', {
@@ -117,7 +129,7 @@ export class Streams {
     const text = typeof header === 'string' && header !== '' ? header : wanted.cursor;
     if (text === undefined) {
       if (wanted.since === 'recent') {
-        const back = wanted.kind ? LIMITS.STREAM_RECENT_OF_KIND : LIMITS.STREAM_RECENT;
+        const back = kindsOf(wanted) ? LIMITS.STREAM_RECENT_OF_KIND : LIMITS.STREAM_RECENT;
         return vector((cell) => Math.max(0, last[cell] - back));
       }
       return wanted.since === 'now' ? last : START;
@@ -135,6 +147,17 @@ export class Streams {
     }
     return cursor;
   }
+}
+
+/** The kinds to read; undefined: all of them. */
+function kindsOf({ kind, domain }: StreamRequest): readonly EventKind[] | undefined {
+  if (domain === undefined) return kind;
+  const ofDomain = kindsOfDomain(domain);
+  return kind ? ofDomain.filter((one) => kind.includes(one)) : ofDomain;
+}
+
+function isOfDomain(event: AgentEvent, { domain }: StreamRequest): boolean {
+  return domain === undefined || domainOf(event) === domain;
 }
 
 function headers(format: 'sse' | 'ndjson', requestId: string): Record<string, string> {

@@ -112,6 +112,13 @@ describe('event streams', () => {
     expect(await lines(`/v1/events?follow=false&run=${other}`)).toHaveLength(1);
     expect(await lines(`/v1/runs/${RUN_ID}/events?follow=false`)).toHaveLength(40);
     expect((await rig.get('/v1/events?kind=run.nonsense')).status).toBe(400);
+    // About a cell it is of the domain of that cell.
+    expect(await lines('/v1/events?follow=false&domain=execution')).toMatchObject([{ kind: 'cell.stopped' }]);
+    expect(await lines('/v1/events?follow=false&domain=memory')).toEqual([]);
+    expect(await lines('/v1/events?follow=false&domain=orchestration')).toHaveLength(41);
+    expect(await lines('/v1/events?follow=false&domain=execution&kind=run.phase')).toEqual([]);
+    expect(await lines(`/v1/runs/${RUN_ID}/events?follow=false&domain=orchestration`)).toHaveLength(40);
+    expect((await rig.get('/v1/events?domain=weather')).status).toBe(400);
   });
 
   it('ends with the run and sends a late comer home', async () => {
