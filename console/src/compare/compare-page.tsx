@@ -4,6 +4,7 @@ import { goTo } from '../lib/address.ts';
 import { duration, timeOf } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
 import { nameOf } from '../lib/run-name.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 import type { RunDetails } from '../lib/views.ts';
 import type { PageProps } from '../pages.tsx';
 import { classesOf, type RunDiff, shownRows } from './diff-rows.ts';
@@ -86,15 +87,7 @@ function Difference({ a, b }: { a: string; b: string }) {
         </div>
       )}
       {diff && (
-        // biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields
-        <div
-          ref={table}
-          className="scroll"
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-          tabIndex={0}
-          role="group"
-          aria-label="runs side by side"
-        >
+        <ScrollFrame ref={table} label="runs side by side">
           <table className="many diff">
             <thead>
               <tr>
@@ -132,7 +125,7 @@ function Difference({ a, b }: { a: string; b: string }) {
               )}
             </tbody>
           </table>
-        </div>
+        </ScrollFrame>
       )}
       {diff && diff.timing.length > 0 && (
         <>

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'react';
 import type { ConfigDraft, ConfigTaking, ConfigTextCheck } from '../../../contract/ports/config.ts';
 import { send } from '../lib/api.ts';
 import { queries } from '../lib/polled.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 
 export type CheckState<Draft> =
   | { readonly at: 'idle' }
@@ -90,39 +91,28 @@ function Differences({
 }: Pick<ResultProps, 'name'> & Pick<ConfigTextCheck, 'differences'>) {
   if (differences.length === 0) return null;
   return (
-    <>
-      {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
-      <div
-        className="scroll"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-        tabIndex={0}
-        role="group"
-        aria-label="table of differences"
-      >
-        <table className="many config-values">
-          <thead>
-            <tr>
-              <th scope="col">key</th>
-              <th scope="col">in force</th>
-              <th scope="col">after it</th>
+    <ScrollFrame label="table of differences">
+      <table className="many config-values">
+        <thead>
+          <tr>
+            <th scope="col">key</th>
+            <th scope="col">in force</th>
+            <th scope="col">after it</th>
+          </tr>
+        </thead>
+        <tbody id={`${name}-differences`}>
+          {differences.map(({ key, before, after }) => (
+            <tr key={key}>
+              <th scope="row">{key}</th>
+              <td>
+                {before === undefined ? <span className="soft">is not there</span> : <del>{before}</del>}
+              </td>
+              <td>{after === undefined ? <span className="soft">is not there</span> : <ins>{after}</ins>}</td>
             </tr>
-          </thead>
-          <tbody id={`${name}-differences`}>
-            {differences.map(({ key, before, after }) => (
-              <tr key={key}>
-                <th scope="row">{key}</th>
-                <td>
-                  {before === undefined ? <span className="soft">is not there</span> : <del>{before}</del>}
-                </td>
-                <td>
-                  {after === undefined ? <span className="soft">is not there</span> : <ins>{after}</ins>}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </>
+          ))}
+        </tbody>
+      </table>
+    </ScrollFrame>
   );
 }
 

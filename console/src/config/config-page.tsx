@@ -2,6 +2,7 @@
 import { useMemo, useState } from 'react';
 import type { ConfigEdit } from '../../../contract/ports/config.ts';
 import { usePolled } from '../lib/polled.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 import type { PageProps } from '../pages.tsx';
 import { ChangesPanel } from './changes-panel.tsx';
 import { CheckPanel } from './check-panel.tsx';
@@ -73,36 +74,25 @@ type TableProps = {
 
 function ValueTable({ shown, old, edit }: TableProps) {
   return (
-    <>
-      {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
-      <div
-        id="config-table"
-        className={old ? 'scroll old' : 'scroll'}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-        tabIndex={0}
-        role="group"
-        aria-label="table of values"
-        hidden={shown.length === 0}
-      >
-        <table className="many config-values">
-          <thead>
-            <tr>
-              {['key', 'value', 'from', 'meaning'].map((head) => (
-                <th key={head} scope="col">
-                  {head}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody id="config-rows">
-            {shown.map((one, i) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: two rows of a list may have one name.
-              <Row key={`${one.path} ${i}`} one={one} edit={edit} />
+    <ScrollFrame id="config-table" label="table of values" old={old} hidden={shown.length === 0}>
+      <table className="many config-values">
+        <thead>
+          <tr>
+            {['key', 'value', 'from', 'meaning'].map((head) => (
+              <th key={head} scope="col">
+                {head}
+              </th>
             ))}
-          </tbody>
-        </table>
-      </div>
-    </>
+          </tr>
+        </thead>
+        <tbody id="config-rows">
+          {shown.map((one, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: two rows of a list may have one name.
+            <Row key={`${one.path} ${i}`} one={one} edit={edit} />
+          ))}
+        </tbody>
+      </table>
+    </ScrollFrame>
   );
 }
 

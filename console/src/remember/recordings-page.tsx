@@ -1,6 +1,7 @@
 /** Recordings on the time, the newest first, and one of them opened. */
 import { bytes, count, duration } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 import type { PageProps } from '../pages.tsx';
 import { bagHrefOf, bagViewOf, PANELS } from './bag-address.ts';
 import { type Recording, readRecordings } from './bag-data.ts';
@@ -41,15 +42,7 @@ function AllRecordings() {
             ? 'No sealed recording yet: a segment is sealed when it is full, and when the daemon stops.'
             : ''}
       </p>
-      {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
-      <div
-        className={old ? 'scroll old' : 'scroll'}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-        tabIndex={0}
-        role="group"
-        aria-label="table of recordings"
-        hidden={all.length === 0}
-      >
+      <ScrollFrame label="table of recordings" old={old} hidden={all.length === 0}>
         <table className="many recordings">
           <thead>
             <tr>
@@ -66,7 +59,7 @@ function AllRecordings() {
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollFrame>
     </section>
   );
 }

@@ -3,6 +3,7 @@ import { memo, useState } from 'react';
 import { read } from '../lib/api.ts';
 import { bytes, count, duration, number } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 import {
   type Balance,
   dropsText,
@@ -188,16 +189,7 @@ function Table(props: {
   children: React.ReactNode;
 }) {
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields
-    <div
-      id={`${props.id}-table`}
-      className="scroll"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-      tabIndex={0}
-      role="group"
-      aria-label={props.name}
-      hidden={props.isEmpty}
-    >
+    <ScrollFrame id={`${props.id}-table`} label={props.name} hidden={props.isEmpty}>
       <table className="many">
         <thead>
           <tr>
@@ -210,7 +202,7 @@ function Table(props: {
         </thead>
         <tbody id={props.id}>{props.children}</tbody>
       </table>
-    </div>
+    </ScrollFrame>
   );
 }
 

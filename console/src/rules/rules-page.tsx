@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { clockTime, count, timeOf } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
 import { nameOf } from '../lib/run-name.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 import type { RunDetails } from '../lib/views.ts';
 import type { PageProps } from '../pages.tsx';
 import { type Decision, decisionOf, narrowed, type PolicyView, type Rule, rulesWith } from './rules-book.ts';
@@ -97,59 +98,48 @@ function DecisionTable(props: {
 }) {
   const { decisions, names, old } = props;
   return (
-    <>
-      {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
-      <div
-        id="decisions-table"
-        className={old ? 'scroll old' : 'scroll'}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-        tabIndex={0}
-        role="group"
-        aria-label="table of decisions"
-        hidden={decisions.length === 0}
-      >
-        <table className="many">
-          <thead>
-            <tr>
-              {['decision', 'of', 'why', 'who', 'rules', 'run', 'time'].map((head) => (
-                <th key={head} scope="col">
-                  {head}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody id="decisions">
-            {decisions.map((one) => (
-              <tr key={one.key}>
-                <th scope="row" className={LOOKS[one.decision]}>
-                  {WORDS[one.decision] ?? one.decision}
-                </th>
-                <td className="reason">
-                  {one.point} {one.subject}
-                  {one.facts !== '' && one.facts !== '{}' && <code className="facts">{one.facts}</code>}
-                </td>
-                <td className="reason">
-                  {one.hook}: {one.reason}
-                  {one.before && <p className="soft">by policies that were in force before</p>}
-                </td>
-                <td>{one.who}</td>
-                <td className="reason">{one.rules.join(', ')}</td>
-                <td>
-                  {one.runId !== undefined && (
-                    <a href={`#/runs/${one.runId}`} title={one.runId}>
-                      {names.get(one.runId) ?? 'an older run'}
-                    </a>
-                  )}
-                </td>
-                <td className="figure" title={timeOf(one.ts).toLocaleString()}>
-                  {clockTime(one.ts)}
-                </td>
-              </tr>
+    <ScrollFrame id="decisions-table" label="table of decisions" old={old} hidden={decisions.length === 0}>
+      <table className="many">
+        <thead>
+          <tr>
+            {['decision', 'of', 'why', 'who', 'rules', 'run', 'time'].map((head) => (
+              <th key={head} scope="col">
+                {head}
+              </th>
             ))}
-          </tbody>
-        </table>
-      </div>
-    </>
+          </tr>
+        </thead>
+        <tbody id="decisions">
+          {decisions.map((one) => (
+            <tr key={one.key}>
+              <th scope="row" className={LOOKS[one.decision]}>
+                {WORDS[one.decision] ?? one.decision}
+              </th>
+              <td className="reason">
+                {one.point} {one.subject}
+                {one.facts !== '' && one.facts !== '{}' && <code className="facts">{one.facts}</code>}
+              </td>
+              <td className="reason">
+                {one.hook}: {one.reason}
+                {one.before && <p className="soft">by policies that were in force before</p>}
+              </td>
+              <td>{one.who}</td>
+              <td className="reason">{one.rules.join(', ')}</td>
+              <td>
+                {one.runId !== undefined && (
+                  <a href={`#/runs/${one.runId}`} title={one.runId}>
+                    {names.get(one.runId) ?? 'an older run'}
+                  </a>
+                )}
+              </td>
+              <td className="figure" title={timeOf(one.ts).toLocaleString()}>
+                {clockTime(one.ts)}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </ScrollFrame>
   );
 }
 

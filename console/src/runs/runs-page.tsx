@@ -2,6 +2,7 @@
 import { between, duration, timeOf } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
 import { nameOf } from '../lib/run-name.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 import type { RunDetails } from '../lib/views.ts';
 import type { PageProps } from '../pages.tsx';
 import { lookOf } from './run-look.ts';
@@ -33,16 +34,7 @@ function AllRuns() {
       <p id="runs-note" role="status" className={error ? 'bad' : ''}>
         {note}
       </p>
-      {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
-      <div
-        id="runs-table"
-        className={old ? 'scroll old' : 'scroll'}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-        tabIndex={0}
-        role="group"
-        aria-label="table of runs"
-        hidden={newest.length === 0}
-      >
+      <ScrollFrame id="runs-table" label="table of runs" old={old} hidden={newest.length === 0}>
         <table className="many">
           <thead>
             <tr>
@@ -73,7 +65,7 @@ function AllRuns() {
             })}
           </tbody>
         </table>
-      </div>
+      </ScrollFrame>
     </section>
   );
 }

@@ -2,6 +2,7 @@
 import { useState } from 'react';
 import { count, duration } from '../lib/format.ts';
 import { usePolled } from '../lib/polled.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 import { type Span, type TraceRow, ticksOf, traceRows } from './trace-rows.ts';
 
 /** A trace is folded from the log by a process of its own: it is asked for seldom while a run is active. */
@@ -50,16 +51,7 @@ export function Trace({ path, finished }: { path: string; finished: boolean }) {
           </li>
         ))}
       </ul>
-      {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
-      <div
-        id="trace-table"
-        className="scroll"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-        tabIndex={0}
-        role="group"
-        aria-label="waterfall of spans"
-        hidden={rows.length === 0}
-      >
+      <ScrollFrame id="trace-table" label="waterfall of spans" hidden={rows.length === 0}>
         <table className="trace">
           <thead>
             <tr>
@@ -81,7 +73,7 @@ export function Trace({ path, finished }: { path: string; finished: boolean }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollFrame>
       {left > 0 && (
         <button id="trace-more" type="button" onClick={() => setRowsMax(rowsMax + ROWS_STEP)}>
           {`Show ${count(Math.min(ROWS_STEP, left))} more of ${count(rows.length)}`}

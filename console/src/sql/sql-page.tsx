@@ -1,6 +1,7 @@
 /** One read-only statement on the lakehouse: written with completion, run, shown as table and chart, saved as CSV. */
 import { useEffect, useRef, useState } from 'react';
 import { count, duration } from '../lib/format.ts';
+import { ScrollFrame } from '../lib/scroll-frame.tsx';
 import type { PageProps } from '../pages.tsx';
 import '../see/see.css';
 import { ask, readCatalogue } from './answer.ts';
@@ -122,14 +123,7 @@ function stateText(state: State): string {
 function RowsTable({ columns, rows }: Pick<Answer, 'columns' | 'rows'>) {
   return (
     <>
-      {/* biome-ignore lint/a11y/useSemanticElements: a frame that scrolls, not a set of fields */}
-      <div
-        className="scroll"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
-        tabIndex={0}
-        role="group"
-        aria-label="table of rows"
-      >
+      <ScrollFrame label="table of rows">
         <table className="many sql-rows">
           <thead>
             <tr>
@@ -153,7 +147,7 @@ function RowsTable({ columns, rows }: Pick<Answer, 'columns' | 'rows'>) {
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollFrame>
       {rows.length > DRAWN && (
         <p>{`The table shows ${count(DRAWN)} of ${count(rows.length)} rows; the chart and the CSV have all.`}</p>
       )}

@@ -1,4 +1,5 @@
 import { useMemo, useState } from 'react';
+import { ScrollFrame } from '../../lib/scroll-frame.tsx';
 import type { Channel } from '../link/sample.ts';
 import { useEvery, useSamples } from '../link/use-live.ts';
 import { timeText } from '../plots/time-text.ts';
@@ -41,8 +42,7 @@ export function LogPanel({ channels }: { channels: ReadonlyMap<string, Channel> 
           onChange={(event) => setFilter(event.target.value)}
         />
       </div>
-      {/* biome-ignore-start lint/a11y: what scrolls is reached by keyboard; a group with a table, not with fields. */}
-      <div className="scroll log" role="group" tabIndex={0} aria-label="lines of the log, newest first">
+      <ScrollFrame label="lines of the log, newest first" className="log">
         <table>
           <tbody>
             {lines.map(({ n, timeS, level, name, text }) => (
@@ -55,8 +55,7 @@ export function LogPanel({ channels }: { channels: ReadonlyMap<string, Channel> 
             ))}
           </tbody>
         </table>
-      </div>
-      {/* biome-ignore-end lint/a11y: the table ends here. */}
+      </ScrollFrame>
       {lines.length === 0 && (
         <p className="soft">No line since this page was opened{filter === '' ? '' : ' has this text'}.</p>
       )}

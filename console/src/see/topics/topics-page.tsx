@@ -1,6 +1,7 @@
 /** All topics with their rates, one of them as a tree, diagnostics and the log. `#/topics/TOPIC` shows a message. */
 import { useMemo, useState } from 'react';
 import { bytes, number } from '../../lib/format.ts';
+import { ScrollFrame } from '../../lib/scroll-frame.tsx';
 import type { PageProps } from '../../pages.tsx';
 import { LinkNote } from '../link/link-note.tsx';
 import { useEvery, useLink, useSamples } from '../link/use-live.ts';
@@ -53,8 +54,7 @@ export default function TopicsPage({ argument }: PageProps) {
             measure images and clouds too
           </label>
         </div>
-        {/* biome-ignore-start lint/a11y: what scrolls is reached by keyboard; a group with a table, not with fields. */}
-        <div className="scroll topics" role="group" tabIndex={0} aria-label="table of topics">
+        <ScrollFrame label="table of topics" className="topics">
           <table className={live.state === 'live' ? 'many' : 'many old'}>
             <thead>
               <tr>
@@ -89,8 +89,7 @@ export default function TopicsPage({ argument }: PageProps) {
               })}
             </tbody>
           </table>
-        </div>
-        {/* biome-ignore-end lint/a11y: the table ends here. */}
+        </ScrollFrame>
         <p className="soft">
           {found.length > ROWS_MAX
             ? `${ROWS_MAX} of ${found.length} topics are shown and measured: filter to see others`

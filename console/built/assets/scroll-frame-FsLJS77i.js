@@ -1,0 +1,1 @@
+import{_ as e}from"./api-BHp2rlIJ.js";var t=e();function n({label:e,className:n,old:r=!1,children:i,...a}){return(0,t.jsx)(`div`,{...a,className:[`scroll`,n,r&&`old`].filter(Boolean).join(` `),tabIndex:0,role:`group`,"aria-label":e,children:i})}export{n as t};
