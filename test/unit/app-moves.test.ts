@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { type Application, type FlowDefinition, mayMove, type Tool } from '../../contract/index.ts';
+import { appMoves } from '../../daemon/runtime/gate/app-moves.ts';
+import { plainTool, withTools } from '../support/stop-scope-rig.ts';
+
+const HOUSE: readonly Tool[] = [
+  ...[plainTool('robot.state', 'read'), plainTool('robot.maneuver', 'actuate')],
+  ...[plainTool('robot.stop', 'actuate'), plainTool('memory.note', 'write'), plainTool('memory.recall', 'read')],
+  ...[plainTool('run.spawn', 'write'), plainTool('run.finish', 'write'), plainTool('mcp.files.read', 'read')],
+];
+const OPENS = new Set(['run.spawn']);
+const moves = (app: Application, house = HOUSE) => appMoves(app, house, OPENS);
+const flow = (tools: readonly string[], byTools?: true): FlowDefinition => ({
+  ...{ name: 'f', start: 'a', stepsMax: 1, begin: () => ({}), states: {}, tools },
+  ...(byTools ? { byTools } : {}),
+});
+const plain = (more: Partial<Application>): Application => {
+  const { agent: _, ...rest } = withTools('a', []);
+  return { ...rest, ...more };
+};
+
+describe('whether a call moves the robot', () => {
+  it.each([
+    ['read', false],
+    ['write', false],
+    ['actuate', true],
+    ['shake', true],
+    [undefined, true],
+  ])('by its effect %s: %s', (effect, expected) => {
+    expect(mayMove({ effect })).toBe(expected);
+  });
+});
+
+describe('whether runs of an application may move the robot', () => {
+  it.each<[string, Application, boolean]>([
+    ['an agent that reads, writes and stops', withTools('a', ['robot.state', 'memory.*', 'robot.stop']), false],
+    ['an agent without tools', withTools('a', []), false],
+    ['an agent that moves', withTools('a', ['robot.state', 'robot.maneuver']), true],
+    ['a pattern with a motion in it', withTools('a', ['robot.*']), true],
+    ['a tool that is not known', withTools('a', ['robot.fly']), true],
+    ['a pattern without a tool', withTools('a', ['world.*']), true],
+    ['a pattern of tools that may still come', withTools('a', ['mcp.*']), true],
+    ['every tool', withTools('a', ['*']), true],
+    ['a tool of a server that is there', withTools('a', ['mcp.files.read']), false],
+    ['an agent that asks for other runs', withTools('a', ['run.spawn']), true],
+    ['an agent that only ends its run', withTools('a', ['run.finish']), false],
+    ['a tool of its own that moves', withTools('a', ['a.push'], { tools: [plainTool('a.push', 'actuate')] }), true],
+    ['a tool of its own of an unknown kind', withTools('a', ['a.do'], { tools: [plainTool('a.do', 'do')] }), true],
+    ['a tool of its own that reads', withTools('a', ['a.look'], { tools: [plainTool('a.look', 'read')] }), false],
+    ['a flow of steps that read', plain({ harness: 'flow', flow: flow(['robot.state'], true) }), false],
+    ['a flow of steps that move', plain({ harness: 'flow', flow: flow(['robot.maneuver'], true) }), true],
+    ['a flow of code, which has the robot', plain({ harness: 'flow', flow: flow(['robot.state']) }), true],
+    ['an agent with a flow that carries on', withTools('a', ['robot.state'], { flow: flow(['robot.state']) }), true],
+    ['what has neither agent nor flow', plain({ harness: 'flow' }), true],
+    [
+      'an agent elsewhere',
+      plain({
+        harness: 'remote',
+        remote: {
+          ...{ runtime: 'r', agent: 'a', tools: ['robot.state'] },
+          ...{ prompt: () => '', lost: 'fail', waitMs: 1 },
+        },
+      }),
+      true,
+    ],
+    ['an outer loop', withTools('a', ['robot.state'], { loop: {} as never }), true],
+    ['foresight', withTools('a', ['robot.state'], { foresight: {} as never }), true],
+  ])('%s', (_, app, expected) => {
+    expect(moves(app)).toBe(expected);
+  });
+
+  it('counts the tools of its extensions, which it has without naming them', () => {
+    const push = plainTool('ext.push', 'actuate');
+    const extension: Tool = { ...push, spec: { ...push.spec, origin: 'extension' } };
+    expect(moves(withTools('a', ['robot.state']), [...HOUSE, extension])).toBe(true);
+  });
+});
