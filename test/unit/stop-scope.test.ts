@@ -308,9 +308,9 @@ describe('a run that another run asks for before a stop of an agent', () => {
       rig.cell
         .runs({ status: 'running' })
         .filter(({ app }) => app === 'reader' || app === 'mover')
-        .map(({ app, intent }) => `${app} of ${intent.idempotency_key === undefined ? '' : 'a run'}`);
+        .map(({ app, run }) => `${app} of ${rig.cell.run(run.parent_run_id!).app}`);
     await rig.until(() => running().length > 0, 'one runs');
     // That of the run that stopped the robot is not opened, and no child that moves is, whose ever it is.
-    expect(running()).toEqual(['reader of a run']);
+    expect(running()).toEqual(['reader of other']);
   });
 });

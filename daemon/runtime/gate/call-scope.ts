@@ -1,4 +1,4 @@
-import type { Wanted } from '../../../contract/index.ts';
+import { mayMove, type Wanted } from '../../../contract/index.ts';
 import { preempted } from '../law/preempted.ts';
 import type { CallScope } from '../trace/trace-scope.ts';
 import { isStop } from './call-records.ts';
@@ -26,6 +26,6 @@ export function refusePreempted(
   wanted: Wanted | undefined,
 ): void {
   // In a replay the record says what came of it.
-  if (instead || !stops || !wanted || ask.effect !== 'actuate' || isStop(ask)) return;
+  if (instead || !stops || !wanted || !mayMove(ask) || isStop(ask)) return;
   if (stops.since(wanted)) throw preempted('call', ask.tool);
 }

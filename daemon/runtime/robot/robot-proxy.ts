@@ -79,12 +79,14 @@ export class RobotProxy implements Robot {
   }
 
   async stop(reason: string): Promise<void> {
-    await this.#stop(this.#run === undefined ? { reason, role: 'agent' } : { reason, run: this.#run });
+    if (this.#run === undefined) return await this.stopEverything(reason);
+    await this.#stop({ reason, run: this.#run });
   }
 
   /** Everything that moves is to stand, whatever moves it. */
   async stopEverything(reason: string): Promise<void> {
-    await this.#stop({ reason, role: 'agent' });
+    const agentOf = this.#run ?? currentCall()?.runId;
+    await this.#stop({ reason, role: 'agent', ...(agentOf === undefined ? {} : { agentOf }) });
   }
 
   async #stop(body: StopRequest): Promise<void> {
