@@ -269,7 +269,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
   }
 
   moves(type: string): boolean {
-    return this.#appMoves(this.apps.serving().find(({ intents }) => intents.some((one) => one.type === type)));
+    return this.#appMoves(
+      this.apps.serving().find(({ intents }) => intents.some((one) => one.type === type)),
+    );
   }
 
   async #open(request: unknown, admitted: Admitted, opening: Opening): Promise<Submitted> {
@@ -316,7 +318,8 @@ export class RuntimeCell implements Cell, RuntimeApi {
       const view = this.#view(runId);
       this.#scheduler.add(view);
       // No stop could cancel it while policies and the log were asked.
-      if (this.stops.since(wanted, asked)) await this.cancel(runId, 'the robot was stopped after it was asked for');
+      if (this.stops.since(wanted, asked))
+        await this.cancel(runId, 'the robot was stopped after it was asked for');
       return { intent, run: view.state, duplicate: false };
     } finally {
       this.#governance?.endIntent(admitted.intent.intent_id);

@@ -5,8 +5,8 @@ import {
   IdSource,
   type PolicyHook,
   type RunContext,
-  type Tool,
   TOPICS,
+  type Tool,
   Type,
 } from '../../contract/index.ts';
 import { Actuation } from '../../daemon/execution/actuation.ts';

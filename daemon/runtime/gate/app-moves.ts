@@ -14,7 +14,9 @@ export function appMoves(app: Application, house: readonly Tool[], opens: Readon
   const named = [...(agent?.tools ?? []), ...(flow?.tools ?? [])];
   const isKnown = (name: string) => !mayGrow(name) && tools.some((one) => matches(name, one.name));
   if (!named.every(isKnown)) return true;
-  return tools.some(({ name, effect }) => opens.has(name) || (mayMove({ effect }) && !isStop({ tool: name })));
+  return tools.some(
+    ({ name, effect }) => opens.has(name) || (mayMove({ effect }) && !isStop({ tool: name })),
+  );
 }
 
 /** A pattern that may match more tools before the run starts. */
