@@ -52,7 +52,10 @@ export class StopNews {
     }
   }
 
-  /** For what moves: throws `robot.preempted` where it was wanted before the last order to stop, whose ever that was. Undefined: it is wanted now. */
+  /**
+   * For what moves. Throws `robot.preempted` where it was wanted before the last order to stop, also that of an agent.
+   * Undefined: it is wanted now.
+   */
   check(operation: string, subject: string, wantedAtMs: number | undefined): void {
     if (wantedAtMs === undefined || wantedAtMs >= this.#lastMs) return;
     throw new EdgeError('robot.preempted', {
