@@ -13,6 +13,7 @@ import type { Ask } from '../../daemon/runtime/gate/tool-gate-parts.ts';
 import { Stops } from '../../daemon/runtime/stop-count.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { packageApp } from '../support/package-app.ts';
 import { plainTool, withTools } from '../support/stop-scope-rig.ts';
 
 const HOUSE: readonly Tool[] = [
@@ -103,6 +104,36 @@ describe('whether runs of an application may move the robot', () => {
     ['foresight', withTools('a', ['robot.state'], { foresight: {} as never }), true],
   ])('%s', (_, app, expected) => {
     expect(moves(app)).toBe(expected);
+  });
+
+  const packed = (file: string, text: string, tools: string) =>
+    packageApp({
+      'app.toml': `name = "lab"
+version = "1.0.0"
+description = "Does something"
+harness = "flow"
+tools = [${tools}]
+[[intents]]
+type = "lab/go"
+description = "Go"
+`,
+      [file]: text,
+    });
+  const steps = (tool: string) => `steps:\n  - { id: a, tool: ${tool} }\n  - { id: b, end: succeeded }\n`;
+  const tree = (leaf: string) =>
+    `<root BTCPP_format="4"><BehaviorTree ID="m"><Sequence>${leaf}</Sequence></BehaviorTree></root>`;
+
+  it.each([
+    ['flow.yaml', steps('robot.state'), '"robot.state"', false],
+    ['flow.yaml', steps('robot.maneuver'), '"robot.*"', true],
+    ['flow.yaml', 'steps:\n  - { id: a, run: other/go }\n  - { id: b, end: succeeded }\n', '"run.*"', true],
+    ['flow.xml', tree('<robot.state/>'), '"robot.state"', false],
+    ['flow.xml', tree('<Spin spin_dist="1"/>'), '"robot.maneuver"', true],
+  ])('of a package with %s %j', (file, text, tools, expected) => {
+    const delegate = plainTool('run.delegate', 'write');
+    expect(appMoves(packed(file, text, tools), [...HOUSE, delegate], new Set(['run.delegate']))).toBe(
+      expected,
+    );
   });
 
   it('counts the tools of its extensions, which it has without naming them', () => {
