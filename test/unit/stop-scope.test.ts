@@ -2,9 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { OrderDesk } from '../../central-link/order-desk.ts';
 import { type LinkOrder, METHODS, type RunContext, stopRobot, TOPICS } from '../../contract/index.ts';
 import { forever } from '../support/agent-app.ts';
+import { packageApp } from '../support/package-app.ts';
 import { call, codeOf, plainTool, stopScope, withTools } from '../support/stop-scope-rig.ts';
 
 const { execution } = METHODS;
+
+/** One application is known not to move the robot, the other may. */
+const READER = withTools('reader', ['robot.state', 'memory.note', 'robot.stop']);
+const MOVER = withTools('mover', ['robot.state', 'robot.maneuver']);
+const NOTE = { tools: [plainTool('memory.note', 'write')] };
 
 /** The agent of a run that stops the robot when it is asked to. */
 function stopper() {
@@ -158,6 +164,29 @@ describe('a stop that the agent of a run asks for', () => {
 });
 
 describe('a stop of a person', () => {
+  it('as an intent that a flow carries out counts for all, as if it came by the API', async () => {
+    const flow = packageApp({
+      'app.toml': `name = "moves"
+version = "1.0.0"
+description = "Single moves"
+harness = "flow"
+tools = ["robot.stop"]
+[[intents]]
+type = "moves/stop"
+description = "Stop"
+`,
+      'flow.yaml': 'steps:\n  - { id: stop, tool: robot.stop }\n  - { id: done, end: succeeded }\n',
+    });
+    const { rig, told, ...made } = await stopScope([flow, READER], { reader: forever }, NOTE);
+    const before = rig.clock.monotonicMs();
+    await rig.clock.advance(1);
+    await made.submit('moves/stop');
+    await rig.until(() => rig.of('run.finished').length > 0, 'it stopped');
+    expect(told.length).toBeGreaterThan(0);
+    for (const one of told) expect(one).not.toHaveProperty('run');
+    expect(await codeOf(made.submit('reader/go', before))).toBe('robot.preempted');
+  });
+
   it('ends both runs, with all that waits in them', async () => {
     const made = await twoRuns();
     const { rig } = made;
@@ -171,16 +200,12 @@ describe('a stop of a person', () => {
   });
 });
 
-/** One application is known not to move the robot, the other may. */
-const READER = withTools('reader', ['robot.state', 'memory.note', 'robot.stop']);
-const MOVER = withTools('mover', ['robot.state', 'robot.maneuver']);
-
 async function intents() {
   const { work, stop } = stopper();
   const made = await stopScope(
     [withTools('stopper', ['robot.*']), READER, MOVER],
     { stopper: work, reader: forever, mover: forever },
-    { tools: [plainTool('memory.note', 'write')] },
+    NOTE,
   );
   const { rig } = made;
   const { run } = await made.submit('stopper/go');
@@ -274,7 +299,7 @@ async function parents() {
   const made = await stopScope(
     [withTools('other', ['run.*']), withTools('own', ['run.*', 'robot.*']), READER, MOVER],
     { other: asks('other'), own: asks('own'), reader: forever, mover: forever },
-    { tools: [plainTool('memory.note', 'write')] },
+    NOTE,
   );
   const { rig } = made;
   for (const type of ['other/go', 'own/go']) await made.submit(type);

@@ -6,14 +6,14 @@ import type { Ask, ToolGateParts } from './tool-gate-parts.ts';
 
 /** What the work of a call knows of it. `ends` aborts with the call. */
 export function scopeOf(
-  { runId, waitForRobot }: Pick<ToolGateParts, 'runId' | 'waitForRobot'>,
+  { runId, agentOf, waitForRobot }: Pick<ToolGateParts, 'runId' | 'agentOf' | 'waitForRobot'>,
   traceparent: string,
   ends: AbortSignal,
   wanted: Wanted | undefined,
 ): CallScope {
   const both = (signal: AbortSignal | undefined) => (signal ? AbortSignal.any([ends, signal]) : ends);
   return {
-    ...{ traceparent, runId },
+    ...{ traceparent, runId, agentOf },
     ...(wanted === undefined ? {} : { wantedAtMs: wanted.atMs }),
     waitForRobot: waitForRobot && ((refusal, signal) => waitForRobot(refusal, both(signal))),
   };
