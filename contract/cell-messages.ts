@@ -129,8 +129,11 @@ export const TOPICS = {
   policyChanged: 'policy.changed',
 } as const;
 
-/** `atMs`: when the order reached the execution cell, by `Clock.monotonicMs`. */
-export type StopNews = { readonly atMs: number };
+/**
+ * `atMs`: when the order reached the execution cell, by `Clock.monotonicMs`. `run`: the run whose agent gave it; of what was
+ * wanted before, by others than this run, it refuses only what moves. Absent: it refuses all of it.
+ */
+export type StopNews = { readonly atMs: number; readonly run?: string };
 
 /** `config` is the whole configuration as the daemon read it; each cell knows its own part of it. */
 export type ConfigChange = { readonly sections: readonly string[]; readonly config: unknown };

@@ -32,6 +32,7 @@ export * from './link-objects.ts';
 export * from './link-orders.ts';
 export * from './link-wire.ts';
 export * from './look-limits.ts';
+export * from './may-move.ts';
 export * from './model-need.ts';
 export * from './model-trial.ts';
 export * from './motion/index.ts';

@@ -137,6 +137,8 @@ export const StopRequest = ask({
   run: Type.Optional(text),
   role: Type.Optional(LeaseRole),
   by: Type.Optional(Type.String({ maxLength: 128, description: 'principal that asked for it' })),
+  /** Of the rank `agent`: the run whose agent asked. Of other runs the stop then refuses only what moves. */
+  agentOf: Type.Optional(text),
 });
 
 /** The answer to a stop: facts for the caller besides success. */

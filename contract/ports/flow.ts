@@ -106,6 +106,8 @@ export interface FlowDefinition<F extends Facts = Facts, P = Readonly<Record<str
    * name is an error when the flow is loaded, or a warning where the tool may still appear.
    */
   readonly tools?: readonly string[];
+  /** True: its states have an effect by these tools alone. Absent: they are code, which has the robot too. */
+  readonly byTools?: true;
   /** States that may be entered in one run; beyond it the run fails: it loops. */
   readonly stepsMax: number;
   /** What the flow knows before its first state. Pure. */

@@ -45,7 +45,18 @@ export type Submitted = {
 /** Since when something is wanted, by `Clock.monotonicMs`; `stops`: how many stops were noted in this process by then. */
 export type Wanted = { readonly atMs: number; readonly stops?: number };
 
-/** Stops of the robot, by whatever way: what was wanted before a stop does not start after it. */
+/** What is asked for, where a stop may have come since. */
+export type Asked = {
+  /** Whether it may move the robot; unknown: true. Called only where that decides. */
+  moves(): boolean;
+  /** The run that asks for it; absent: it is not a run. */
+  readonly run?: string | undefined;
+};
+
+/**
+ * Stops of the robot, by whatever way: what was wanted before a stop does not start after it. The stop of an agent counts
+ * for its own run, and of all others for what moves.
+ */
 export type StopCount = {
   /** How many were noted here; those that come another way are not among them. */
   readonly count: number;
@@ -53,8 +64,8 @@ export type StopCount = {
   note(): void;
   /** For what is wanted now. */
   now(): Wanted;
-  /** Whether the robot was ordered to stop since. */
-  since(wanted: Wanted): boolean;
+  /** Whether the robot was ordered to stop since, by an order that counts for what is `asked`; absent: it moves. */
+  since(wanted: Wanted, asked?: Asked): boolean;
 };
 
 /**
@@ -87,4 +98,6 @@ export interface RuntimeApi {
    */
   decisions(runId: string): AsyncIterable<string>;
   status(): RuntimeStatus;
+  /** Whether a run of this type of intent may move the robot, as its application and its tools are known; unknown: true. */
+  moves(type: string): boolean;
 }

@@ -8,7 +8,7 @@ import type { ModelRouter } from '../runtime/models/model-router.ts';
 import type { RuntimeCell } from '../runtime/runtime-cell.ts';
 
 export type ChatsParts = {
-  readonly runtime: Pick<RuntimeCell, 'append' | 'submit' | 'apps' | 'status' | 'cancel' | 'stops'>;
+  readonly runtime: Pick<RuntimeCell, 'append' | 'submit' | 'apps' | 'status' | 'cancel' | 'stops' | 'moves'>;
   readonly models: ModelRouter;
   readonly ids: IdSource;
   readonly places: readonly NamedPlace[];
@@ -32,6 +32,7 @@ export function makeChats(
       ...{ clock, ids, chat: desk, places, stops: runtime.stops },
       apps: () => runtime.apps.serving(),
       submit: (request, who) => runtime.submit(request, who),
+      moves: (type) => runtime.moves(type),
       stop: async (reason, by) => {
         const { result } = await stopAnswer(stopRobot({ bus, clock, runtime }, reason, by));
         return { confirmed: result?.confirmed !== false, warnings: result?.warnings ?? [] };

@@ -250,12 +250,13 @@ export class Actuation {
 
   /**
    * Stops everything that moves. `role` is the rank of the caller. A lease that it may not end stays with its
-   * holder, whose next command moves the robot again. `by`: the principal that asked, for the log. Rejects where it was not confirmed that the robot stands.
+   * holder, whose next command moves the robot again. `by`: the principal that asked, for the log. `run`: the run
+   * whose agent asked. Rejects where it was not confirmed that the robot stands.
    */
-  async stop(reason: string, role: LeaseRole = 'teleoperation', by?: string): Promise<void> {
+  async stop(reason: string, role: LeaseRole = 'teleoperation', by?: string, run?: string): Promise<void> {
     this.#dismiss(role);
     this.noteStop(reason, by);
-    await this.#whileStopping(() => this.#stopAll(reasonWith(reason, by), 'stop'));
+    await this.#whileStopping(() => this.#stopAll(reasonWith(reason, by), 'stop'), run);
   }
 
   /** Stops the motions of this run for which `isOf` is true. Motions of others continue. `by` and rejects as `stop`. */
@@ -366,11 +367,11 @@ export class Actuation {
     if (failed) throw failed.reason;
   }
 
-  async #whileStopping(stop: () => Promise<void>): Promise<void> {
+  async #whileStopping(stop: () => Promise<void>, run?: string): Promise<void> {
     this.#stopsUnderWay++;
     for (const listen of this.#stopListeners) listen();
     const stopped = stop();
-    this.news.ordered();
+    this.news.ordered(run);
     try {
       await stopped;
     } finally {

@@ -70,12 +70,14 @@ export function parseCancel(body: unknown): { motionId: string; reason: string; 
 
 /** Never throws: what does not fit is left out, for a stop does not fail on how it was asked for. */
 export function parseStop(body: unknown): StopRequest {
-  const { reason, run, role, by } = fieldsOf(body);
+  const { reason, run, role, by, agentOf } = fieldsOf(body);
   return {
     reason: reasonOf(reason, 'stop'),
     ...(typeof run === 'string' && run !== '' ? { run } : {}),
     ...(ROLES.includes(role as LeaseRole) ? { role: role as LeaseRole } : {}),
     ...(principalOf(by) === undefined ? {} : { by: principalOf(by)! }),
+    // A stop of any other rank counts for all.
+    ...(role === 'agent' && typeof agentOf === 'string' && agentOf !== '' ? { agentOf } : {}),
   };
 }
 

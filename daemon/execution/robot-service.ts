@@ -51,8 +51,10 @@ export class RobotService {
       actuation.cancel(motionId, reason, by);
     });
     bus.handle(methods.robotStop, async (body) => {
-      const { reason, run, role, by } = parseStop(body);
-      await (run === undefined ? actuation.stop(reason, role, by) : actuation.stopRun(run, reason, { by }));
+      const { reason, run, role, by, agentOf } = parseStop(body);
+      await (run === undefined
+        ? actuation.stop(reason, role, by, agentOf)
+        : actuation.stopRun(run, reason, { by }));
       return stopWarnings(this.#parts.hasRobot ?? true);
     });
   }

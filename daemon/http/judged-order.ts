@@ -38,6 +38,7 @@ export async function judgedOrder<T>(
     await judge();
     if (isGone || reply.raw.destroyed)
       throw new EdgeError('run.cancelled', { ...what, message: 'the caller hung up before it started' });
+    // It may move the robot: every stop counts, also that of an agent.
     if (stops.since(wanted))
       throw new EdgeError('robot.preempted', {
         ...{ ...what, message: 'the robot was stopped after this was asked for' },

@@ -25,6 +25,7 @@ import { RunControl } from './control/run-control.ts';
 import { subRunTools } from './control/sub-run-tools.ts';
 import { SubRuns } from './control/sub-runs.ts';
 import { refusedApps } from './flow/flow-tools-check.ts';
+import { appMoves } from './gate/app-moves.ts';
 import { toolsOf } from './gate/tool-names.ts';
 import { ApprovalDesk } from './governance/approval-desk.ts';
 import type { Governance } from './governance/governance.ts';
@@ -79,6 +80,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   readonly stops: Stops;
   readonly #hooks: PolicyGate;
   readonly #ids: IdSource;
+  readonly #appMoves: (app: Application | undefined) => boolean;
   #ready = false;
   /** Number of intents that are being judged, by application. */
   readonly #opening = new Map<string, number>();
@@ -134,14 +136,12 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const ofParts = { ...ofRuns, ids, append, add: (view: RunView) => scheduler.add(view) };
     const branches = new Branches(ofParts);
     const rounds = new Rounds({ ...ofParts, blobs: options.blobs, children });
-    const subRuns = [
-      ...subRunTools(children),
-      ...loopToolsOf(rounds),
-      branchTool(branches),
-      ...(loaded.has(PLANNER) ? planTools(children) : []),
-    ];
+    const forRuns = [...subRunTools(children), ...(loaded.has(PLANNER) ? planTools(children) : [])];
+    const subRuns = [...forRuns, ...loopToolsOf(rounds), branchTool(branches)];
+    const opens = new Set(forRuns.flatMap(({ spec }) => (spec.effect === 'read' ? [] : spec.name)));
     const house = (app: Application) => [...subRuns, ...(options.tools?.(app) ?? [])];
     const check = () => refusedApps(loaded.apps(), house, context.report);
+    this.#appMoves = (app) => !app || appMoves(app, house(app), opens);
     this.apps = new RuntimeApps({ loaded, desk: this.#desk, store: this.#store, check });
     this.control = new RunControl({
       ...ofRuns,
@@ -268,17 +268,24 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return { ready: this.#ready, runs, apps, ...more, phase, load: this.#scheduler.load() };
   }
 
+  moves(type: string): boolean {
+    return this.#appMoves(
+      this.apps.serving().find(({ intents }) => intents.some((one) => one.type === type)),
+    );
+  }
+
   async #open(request: unknown, admitted: Admitted, opening: Opening): Promise<Submitted> {
     const { name, harness, version, digest } = admitted.app;
     const now = this.stops.now();
     const wanted = { ...now, atMs: opening.wantedAtMs ?? now.atMs };
+    const asked = { moves: () => this.#appMoves(admitted.app), run: opening.parent };
     const judging = this.#opening.get(name) ?? 0;
     let key: string | undefined;
     try {
       const fault = this.apps.refused.get(name);
       if (fault) throw fault;
       this.#desk.refuseExpired(admitted.intent);
-      if (this.stops.since(wanted)) throw preempted('submit', admitted.intent.type);
+      if (this.stops.since(wanted, asked)) throw preempted('submit', admitted.intent.type);
       this.#scheduler.queue.reserve(name, judging);
       key = concurrencyKey(admitted);
     } catch (thrown) {
@@ -311,7 +318,8 @@ export class RuntimeCell implements Cell, RuntimeApi {
       const view = this.#view(runId);
       this.#scheduler.add(view);
       // No stop could cancel it while policies and the log were asked.
-      if (this.stops.since(wanted)) await this.cancel(runId, 'the robot was stopped after it was asked for');
+      if (this.stops.since(wanted, asked))
+        await this.cancel(runId, 'the robot was stopped after it was asked for');
       return { intent, run: view.state, duplicate: false };
     } finally {
       this.#governance?.endIntent(admitted.intent.intent_id);

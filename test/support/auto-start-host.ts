@@ -1,4 +1,4 @@
-import type { EventReader } from '../../contract/index.ts';
+import type { EventReader, Tool } from '../../contract/index.ts';
 import { AutoStart } from '../../daemon/runtime/schedule/auto-start.ts';
 import { newStart } from '../../daemon/settings.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
@@ -15,6 +15,7 @@ export class AutoStartHost {
   readonly #more: Partial<RigOptions>;
   /** What the mission does in the next life of the cell. */
   work: Work = async () => ({});
+  tools: readonly Tool[] = [];
   rig!: RuntimeRig;
   /** The most rows that were read of one run at a time. */
   rowsOfRun = 0;
@@ -49,7 +50,7 @@ export class AutoStartHost {
     const { apps = [agentApp('talk')], ...more } = this.#more;
     this.rig = new RuntimeRig({
       ...{ apps, robot: new FakeRobot({ cells: 4 }), disk, clock, ...more },
-      options: agents({ talk: work }),
+      options: { ...agents({ talk: work }), tools: () => this.tools },
     });
     const { cell, context } = this.rig;
     const told = { pid: 1, attempt: this.#attempt, reason: 'test', version: '1' };

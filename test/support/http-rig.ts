@@ -10,6 +10,7 @@ import {
   type RunDetails,
   type RunFilter,
   type RuntimeApi,
+  type StopNews,
 } from '../../contract/index.ts';
 import type { HttpConfig, HttpPorts } from '../../daemon/http/http-ports.ts';
 import { HttpServer } from '../../daemon/http/http-server.ts';
@@ -58,7 +59,13 @@ function details(status: RunDetails['run']['status']): RunDetails {
 
 /** A runtime that opens one run and obeys; strict about requests like the real one. */
 export class TinyRuntime implements RuntimeApi {
-  readonly stops = new Stops(new SystemClock());
+  /** News of a stop that came by another way than this server. */
+  hears!: (news: StopNews) => void;
+  readonly stops = new Stops(new SystemClock(), {
+    onBroadcast: (_topic, listen) => {
+      this.hears = (news) => listen(news, 'execution');
+    },
+  });
   status_: RunDetails['run']['status'] = 'running';
   calls: unknown[] = [];
   fault: unknown;
@@ -98,6 +105,10 @@ export class TinyRuntime implements RuntimeApi {
   status() {
     if (this.fault) throw this.fault;
     return { ready: true, runs: [details(this.status_).run], apps: ['maze'], phase: { [RUN_ID]: 'explore' } };
+  }
+
+  moves() {
+    return true;
   }
 
   #known(runId: string): void {

@@ -15,6 +15,7 @@ import {
 } from '../../contract/index.ts';
 import { ScheduleRunner } from '../../daemon/runtime/schedule/schedule-runner.ts';
 import { Stops } from '../../daemon/runtime/stop-count.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
 import type { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog, type MemoryLogDisk } from '../fakes/memory-event-log.ts';
 
@@ -45,7 +46,11 @@ export class ScheduleLife {
   /** Appends left before the power goes; whether the last of them is still written. */
   cut: { left: number; written: boolean } | undefined;
   dead = false;
+  /** For news of stops. */
+  readonly bus: FakeBus;
   readonly stops: Stops;
+  /** Whether what its intents open may move the robot. */
+  moves = true;
   /** Intents that reached the runtime. */
   submitted = 0;
   /** What the runtime says to the next intents. */
@@ -56,17 +61,21 @@ export class ScheduleLife {
   constructor(clock: ManualClock, disk: MemoryLogDisk, specs: readonly ScheduleSpec[]) {
     disk.writer = undefined;
     this.#clock = clock;
-    this.stops = new Stops(clock);
+    this.bus = new FakeBus(clock);
+    this.stops = new Stops(clock, this.bus);
     this.#disk = disk;
     this.#log = new MemoryEventLog({ cell: 'runtime', clock, disk, random: randomBytes });
     this.#ids = new IdSource(() => toMs(clock.now()), randomBytes);
-    const runtime = { submit: this.#submit.bind(this), runs: this.#runs.bind(this), stops: this.stops };
+    const moves = () => this.moves;
+    const runtime = {
+      ...{ submit: this.#submit.bind(this), runs: this.#runs.bind(this), stops: this.stops, moves },
+    };
     this.runner = new ScheduleRunner(
       {
         robot: 'r1',
         tenant: 'local',
         clock,
-        runtime: runtime as Pick<RuntimeApi, 'submit' | 'runs' | 'stops'>,
+        runtime: runtime as Pick<RuntimeApi, 'submit' | 'runs' | 'stops' | 'moves'>,
         reader: this.#log.reader(),
         append: (events) => this.#append(events),
         report: () => {},

@@ -4,11 +4,13 @@ import {
   type EdgeError,
   type PolicyContext,
   type Submitted,
+  TOPICS,
   Type,
 } from '../../contract/index.ts';
 import { AskDesk } from '../../daemon/runtime/chat/ask-desk.ts';
 import { isRelative } from '../../daemon/runtime/chat/ask-prompt.ts';
 import { Stops } from '../../daemon/runtime/stop-count.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { uuid } from '../support/tiny-log.ts';
 
@@ -49,7 +51,8 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
   const submitted: { request: unknown; who: PolicyContext }[] = [];
   let asked: { tools?: readonly { name: string }[] } = {};
   const stops: string[] = [];
-  const count = new Stops(clock);
+  const bus = new FakeBus(clock);
+  const count = new Stops(clock, bus);
   let next = 1;
   const desk = new AskDesk({
     clock,
@@ -57,6 +60,7 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
     apps: () => apps,
     places: [],
     stops: count,
+    moves: (type) => type !== 'post/count',
     stop: async (reason) => {
       count.note();
       stops.push(reason);
@@ -79,7 +83,11 @@ function rig(name: string | undefined, args: string | object = {}, apps: readonl
       return { duplicate: false } as Submitted;
     },
   });
-  return { desk, clock, submitted, stops, asked: () => asked, stopped: () => count.note() };
+  const agentStops = async () => {
+    bus.tell(TOPICS.robotStopped, { atMs: clock.monotonicMs() + 1, run: 'r' });
+    await clock.advance(2);
+  };
+  return { desk, clock, submitted, stops, asked: () => asked, stopped: () => count.note(), agentStops };
 }
 
 type Made = ReturnType<typeof rig>;
@@ -234,6 +242,7 @@ describe('words that need no model', () => {
   it.each([
     ['an order to stop in words', ({ desk }: Made) => desk.plan('stop', WHO)],
     ['another stop', async ({ stopped }: Made) => stopped()],
+    ['a stop of the agent of a run', ({ agentStops }: Made) => agentStops()],
   ])('does nothing after %s that was asked for before it', async (_, stop) => {
     const made = rig('robot__drive', { metres: 0.5 });
     const { desk, submitted } = made;
@@ -247,6 +256,26 @@ describe('words that need no model', () => {
     const after = await desk.plan('half a metre forward', WHO);
     await desk.confirm(after.ask_id, WHO);
     expect(submitted).toHaveLength(1);
+  });
+
+  it('does what moves nothing after the stop of an agent, and not after the stop of a person', async () => {
+    const { desk, submitted, stopped, agentStops } = rig('post__count', { most: 3 });
+    const shown = await desk.plan('count the letters', WHO);
+    const chosen = desk.plan('count the letters', WHO);
+    await agentStops();
+    for (const plan of [shown, await chosen]) await desk.confirm(plan.ask_id, WHO);
+    expect(submitted).toHaveLength(2);
+    stopped();
+    for (const plan of [shown, await chosen])
+      await expect(desk.confirm(plan.ask_id, WHO)).rejects.toMatchObject({ code: 'intent.expired' });
+    expect(submitted).toHaveLength(2);
+  });
+
+  it('gives the general agent nothing that was asked for before the stop of an agent', async () => {
+    const { desk, agentStops } = rig('none_fits');
+    const chosen = desk.plan('how are you?', WHO);
+    await agentStops();
+    await expect(chosen).rejects.toMatchObject({ code: 'robot.preempted' });
   });
 
   it.each(['Stop!', 'halt'])(

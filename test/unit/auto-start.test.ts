@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { EdgeError, type PolicyHook, pause } from '../../contract/index.ts';
+import { EdgeError, type PolicyHook, pause, TOPICS } from '../../contract/index.ts';
 import type { ManualClock } from '../fakes/manual-clock.ts';
 import { agentApp, forever } from '../support/agent-app.ts';
 import { AutoStartHost as Host } from '../support/auto-start-host.ts';
 import { PERSON } from '../support/runtime-rig.ts';
+import { plainTool, withTools } from '../support/stop-scope-rig.ts';
 
 const FULL = new EdgeError('log.failed', { operation: 'append', subject: 'disk', message: 'disk full' });
 
@@ -185,6 +186,24 @@ describe('runs.auto_start', () => {
       state: 'ended',
       reason: 'the robot was stopped before it started',
     });
+  });
+
+  it.each([
+    ['an agent that reads', 'the agent of a run', ['robot.state'], ['succeeded']],
+    ['an agent that moves', 'the agent of a run', ['robot.*'], []],
+    ['an agent that reads', 'a person', ['robot.state'], []],
+  ])('of %s, after a stop of %s', async (_, who, tools, missions) => {
+    const apps = [withTools('talk', tools)];
+    const host: Host = new Host({ apps, hooks: [lateHook(3, 'allow', () => host.clock)] });
+    host.tools = [plainTool('robot.state', 'read'), plainTool('robot.maneuver', 'actuate')];
+    await host.daemon();
+    await host.send();
+    expect(host.start.view()).toMatchObject({ state: 'waiting' });
+    const run = who === 'a person' ? {} : { run: 'r' };
+    host.rig.bus.tell(TOPICS.robotStopped, { atMs: host.clock.monotonicMs(), ...run });
+    await host.passing(120_000);
+    expect(host.missions).toEqual(missions);
+    expect(host.start.view()?.state).toBe(missions.length > 0 ? undefined : 'ended');
   });
 
   it('stays denied where the hook that was late denies in the end', async () => {

@@ -86,6 +86,24 @@ it.each(WAYS)('a stop while the policies are asked is not followed by %s', async
   }
 });
 
+it.each(WAYS)(
+  'a stop of the agent of a run while the policies are asked is not followed by %s',
+  async (path, body) => {
+    const { rig, judging, judged, asked } = await rigThatJudges();
+    try {
+      const order = rig.post(path, body);
+      await judging;
+      rig.runtime.hears({ atMs: rig.runtime.stops.now().atMs + 1, run: 'r' });
+      judged();
+      const answer = await order;
+      expect([answer.status, await answer.json()]).toMatchObject([409, { code: 'robot.preempted' }]);
+      expect(asked).toEqual([]);
+    } finally {
+      await rig.stop();
+    }
+  },
+);
+
 /** Of those that end by themselves, or by a call that needs their name: which call that is. */
 const ENDS: Readonly<Record<string, readonly [method: string, body: object]>> = {
   '/v1/robot/navigate': [execution.robotCancel, { reason: 'the caller hung up' }],

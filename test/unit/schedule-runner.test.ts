@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EdgeError, NS_PER_MS, type ScheduleSpec } from '../../contract/index.ts';
+import { EdgeError, NS_PER_MS, type ScheduleSpec, TOPICS } from '../../contract/index.ts';
 import { jitterOf } from '../../daemon/runtime/schedule/decide-due.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryLogDisk } from '../fakes/memory-event-log.ts';
@@ -187,6 +187,25 @@ describe('an intent that is refused', () => {
     });
     await pass(clock, HOUR);
     expect(intentsOf(disk)).toHaveLength(1);
+  });
+
+  it.each([
+    ['reads', 'the agent of a run', 1],
+    ['moves', 'the agent of a run', 0],
+    ['reads', 'a person', 0],
+  ])('for lack of an answer of a policy, and %s, after a stop of %s', async (what, who, opened) => {
+    const clock = clockAt(START);
+    const disk = new MemoryLogDisk();
+    const life = await begin(clock, disk);
+    life.moves = what === 'moves';
+    life.refusal = new EdgeError('policy.denied', { operation: 'x', subject: 'x', retryable: true });
+    await pass(clock, 31 * MINUTE);
+    life.refusal = undefined;
+    const run = who === 'a person' ? {} : { run: 'r' };
+    life.bus.tell(TOPICS.robotStopped, { atMs: clock.monotonicMs(), ...run });
+    await pass(clock, 20 * MINUTE);
+    expect(intentsOf(disk)).toHaveLength(opened);
+    expect(firedOf(disk).at(-1)).toMatchObject({ action: opened === 1 ? 'run' : 'skipped' });
   });
 
   it('for lack of an answer of a policy is put again after growing pauses, ten times', async () => {

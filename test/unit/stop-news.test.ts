@@ -127,7 +127,8 @@ type Cell = Awaited<ReturnType<typeof cell>>;
 /** Every way to stop the robot, as it reaches the execution cell. */
 const WAYS: Readonly<Record<string, (made: Cell) => unknown>> = {
   'the API': ({ rig }) => rig.ask(execution.robotStop, { reason: 'x', by: 'ada' }),
-  'the tool of an agent': ({ rig }) => rig.ask(execution.robotStop, { reason: 'x', role: 'agent' }),
+  'the tool of an agent': ({ rig }) =>
+    rig.ask(execution.robotStop, { reason: 'x', role: 'agent', agentOf: 'r' }),
   'a stop of the arm': ({ rig }) => rig.ask(execution.armStop, { reason: 'x' }),
   'the emergency stop': ({ rig }) => rig.ask(execution.estopEngage, { source: 'api', by: 'ada' }),
   'a ROS topic': ({ rig }) => rig.desk.observe(pressed),

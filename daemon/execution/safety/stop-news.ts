@@ -14,6 +14,8 @@ export class StopNews {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #bus: Pick<CellBus, 'broadcast' | 'onBroadcast'>;
   #lastMs = -Infinity;
+  /** The last that counts for all, and the last of an agent where that is later; in their order. */
+  #last: readonly News[] = [];
 
   constructor({
     clock,
@@ -25,18 +27,24 @@ export class StopNews {
     this.#clock = clock;
     this.#bus = bus;
     // A cell that was away has not heard of it: what was asked for before does not start in it either.
-    bus.onBroadcast(TOPICS.cellState, () => this.#tell());
+    bus.onBroadcast(TOPICS.cellState, () => {
+      for (const news of this.#last) this.#tell(news);
+    });
   }
 
-  /** The robot is ordered to stop now. Never throws. */
-  ordered(): void {
+  /**
+   * The robot is ordered to stop now. `agentOf`: by the agent of this run; of what others asked for before, it then refuses
+   * only what moves. Never throws.
+   */
+  ordered(agentOf?: string): void {
     this.#lastMs = this.#clock.monotonicMs();
-    this.#tell();
+    const news: News = { atMs: this.#lastMs, ...(agentOf === undefined ? {} : { run: agentOf }) };
+    this.#last =
+      agentOf === undefined ? [news] : [...this.#last.filter(({ run }) => run === undefined), news];
+    this.#tell(news);
   }
 
-  #tell(): void {
-    if (this.#lastMs === -Infinity) return;
-    const news: News = { atMs: this.#lastMs };
+  #tell(news: News): void {
     try {
       this.#bus.broadcast(TOPICS.robotStopped, news);
     } catch {
@@ -44,7 +52,10 @@ export class StopNews {
     }
   }
 
-  /** Throws `robot.preempted` for what was wanted before the last order to stop. Undefined: it is wanted now. */
+  /**
+   * For what moves. Throws `robot.preempted` where it was wanted before the last order to stop, also that of an agent.
+   * Undefined: it is wanted now.
+   */
   check(operation: string, subject: string, wantedAtMs: number | undefined): void {
     if (wantedAtMs === undefined || wantedAtMs >= this.#lastMs) return;
     throw new EdgeError('robot.preempted', {

@@ -294,7 +294,7 @@ export class ActiveRun {
     return new ToolGate({
       runId: this.#runId,
       intent: view.intent,
-      ...{ clock, ids, hooks, stops },
+      ...{ clock, ids, hooks, stops, agentOf: robot.agentOf },
       journal: new ToolJournal(view.calls),
       signal: this.#abort.signal,
       emit: (events) => this.#end.note(events, (now) => this.#append(now)),

@@ -71,4 +71,6 @@ export type RobotOfRun = Robot & {
   lastTime(): Nanoseconds | undefined;
   /** Stops everything that moves. `stop` only ends the motions of this run. Absent: both are the same. */
   stopEverything?(reason: string): Promise<void>;
+  /** The run, where an agent decides in it: see `StopNews.run`. */
+  readonly agentOf?: string | undefined;
 };

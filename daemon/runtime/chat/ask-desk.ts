@@ -32,6 +32,8 @@ export type AskParts = {
   /** Places of the map that have names. */
   readonly places: readonly NamedPlace[];
   readonly stops: Pick<StopCount, 'now' | 'since'>;
+  /** Whether a run of this type of intent may move the robot; unknown: true. */
+  readonly moves: (type: string) => boolean;
   /** Stops the robot and every run. Rejects where the order may not have reached the robot. */
   readonly stop: (reason: string, by: string) => Promise<Stopped>;
 };
@@ -87,8 +89,9 @@ export class AskDesk implements AskApi {
     if (found.length === 0) {
       const wanted = stops.now();
       const chosen = await this.#chosen(words, who, signal);
-      if (stops.since(wanted)) throw preempted('ask', words);
-      return this.#kept(chosen, words, who);
+      // What was thought meanwhile counts, unless it would move the robot.
+      if (this.#isStopped(wanted, chosen)) throw preempted('ask', words);
+      return this.#kept(chosen, words, who, wanted);
     }
     const plans = found.map((one) => this.#kept(said(one), words, who));
     if (plans.length === 1) return plans[0]!;
@@ -96,20 +99,20 @@ export class AskDesk implements AskApi {
     return { ask_id: ids.next<string>(), words, kind: 'unclear', reason, candidates: plans };
   }
 
+  #isStopped(wanted: Wanted, { intent: { type } }: Pick<AskIntent, 'intent'>): boolean {
+    const { stops, moves } = this.#parts;
+    return stops.since(wanted, { moves: () => moves(type) });
+  }
+
   /** Remembered until it is confirmed, or for its time. */
-  #kept(chosen: Chosen, words: string, who: PolicyContext): AskIntent {
-    const { clock, ids, stops } = this.#parts;
+  #kept(chosen: Chosen, words: string, who: PolicyContext, wanted = this.#parts.stops.now()): AskIntent {
+    const { clock, ids } = this.#parts;
     const plan: AskIntent = {
       ...{ ask_id: ids.next<string>(), words, ...chosen },
       expires_ts: toWireTime(clock.now() + BigInt(PLAN_MS) * 1_000_000n),
     };
     if (this.#waiting.size >= PLANS_MAX) this.#waiting.delete(this.#waiting.keys().next().value!);
-    this.#waiting.set(plan.ask_id, {
-      plan,
-      who,
-      untilMs: clock.monotonicMs() + PLAN_MS,
-      wanted: stops.now(),
-    });
+    this.#waiting.set(plan.ask_id, { plan, who, untilMs: clock.monotonicMs() + PLAN_MS, wanted });
     return plan;
   }
 
@@ -155,8 +158,9 @@ export class AskDesk implements AskApi {
   async confirm(askId: string, who: PolicyContext): Promise<Submitted> {
     const known = this.#waiting.get(askId);
     const theirs = known?.who.tenant === who.tenant && known.who.principal === who.principal;
-    const { clock, stops } = this.#parts;
-    if (!known || !theirs || clock.monotonicMs() > known.untilMs || stops.since(known.wanted))
+    const { clock } = this.#parts;
+    const isOver = !known || clock.monotonicMs() > known.untilMs || this.#isStopped(known.wanted, known.plan);
+    if (isOver || !theirs)
       throw new EdgeError('intent.expired', {
         operation: 'confirm',
         subject: askId.slice(0, 64),

@@ -16,6 +16,7 @@ import { deadlineOf } from '../runs/run-deadline.ts';
 import type { Opening } from '../runs/run-opening.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { RunView } from '../runs/run-view.ts';
+import { currentCall } from '../trace/trace-scope.ts';
 
 /** A request of a run for another run. The child gets at most what is left of the parent's budget. */
 export type ChildRequest = {
@@ -85,7 +86,12 @@ export class SubRuns {
       ...(traceparent === undefined ? {} : { traceparent }),
     };
     const context: PolicyContext = { ...policy_ctx, origin: 'run' };
-    const { run } = await this.#parts.submit(request, context, { parent: parentId, budget });
+    // Since its call was made: the policies took their time with that too.
+    const wantedAtMs = currentCall()?.wantedAtMs;
+    const { run } = await this.#parts.submit(request, context, {
+      ...{ parent: parentId, budget },
+      ...(wantedAtMs === undefined ? {} : { wantedAtMs }),
+    });
     return store.get(run.run_id)!;
   }
 

@@ -1,8 +1,6 @@
 import { type Application, type CellContext, EdgeError, type Tool } from '../../../contract/index.ts';
-import { matches, toolsOf } from '../gate/tool-names.ts';
+import { groupOf, LATER, matches, toolsOf } from '../gate/tool-names.ts';
 
-/** Groups of tools that come after the load, or with a configuration: extensions, MCP servers, plans, foresight. */
-const LATER: ReadonlySet<string> = new Set(['ext', 'mcp', 'plan', 'world']);
 const HINT_MAX = 512;
 
 /** Applications by name that take no intents for what their flow lacks, each with the reason. The others work. */
@@ -59,8 +57,4 @@ export function flowToolsFault(
     message: `flow ${flow.name}: no tool of ${app.name} is called ${wrong.join(', ')}${why}`,
     hint: `tools: ${(near.length > 0 ? near : all).join(', ')}`.slice(0, HINT_MAX),
   });
-}
-
-function groupOf(name: string): string {
-  return name.split('.')[0]!;
 }

@@ -92,6 +92,8 @@ export type ToolGateParts = {
   readonly stopRobot: (reason: string) => Promise<void>;
   /** Stops everything that moves, for the tool `robot.stop`. Absent: `stopRobot` is used. */
   readonly stopEverything?: (reason: string) => Promise<void>;
+  /** The run, where an agent decides in it: see `StopNews.run`. */
+  readonly agentOf?: string | undefined;
   /** Where people can be asked. Absent: calls that need an approval are refused. */
   readonly approvals?: RunApprovals | undefined;
   /**

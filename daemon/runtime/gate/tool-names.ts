@@ -1,5 +1,8 @@
 import type { Application, Tool } from '../../../contract/index.ts';
 
+/** Groups of tools that come after the load, or with a configuration: extensions, MCP servers, plans, foresight. */
+export const LATER: ReadonlySet<string> = new Set(['ext', 'mcp', 'plan', 'world']);
+
 /** What a foreign agent may do outside of the robot is never granted by a pattern: the application names it. */
 const NAMED_ONLY = 'agent.permission';
 
@@ -29,6 +32,10 @@ export function toolsOf(
   const byName = new Map<string, Tool>();
   for (const tool of chosen) if (!byName.has(tool.spec.name)) byName.set(tool.spec.name, tool);
   return [...byName.values()];
+}
+
+export function groupOf(name: string): string {
+  return name.split('.')[0]!;
 }
 
 /** `robot.*` is every tool of that group, `*` every tool. */

@@ -47,6 +47,7 @@ export function compileFlow(file: FlowFile, parts: CompileParts): CompiledFlow {
     name: parts.name,
     start: file.steps[0]!.id,
     tools: [...new Set(lists.flatMap(({ steps }) => steps.flatMap((step) => toolOf(step) ?? [])))],
+    byTools: true,
     stepsMax: file.steps_max ?? STEPS_MAX,
     begin: (_params, type) => ({ steps: {}, counts: {}, ...(byIntent && type ? { intent: { type } } : {}) }),
     states: Object.fromEntries(lists.flatMap((list) => compiler.states(list))),

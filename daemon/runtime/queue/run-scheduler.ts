@@ -219,7 +219,7 @@ export class RunScheduler {
     const spent = (): RunView => store.get(runId) ?? view;
     const run = new ActiveRun({
       ...parts,
-      robot: parts.robot.of(runId),
+      robot: parts.robot.of(runId, app.harness !== 'flow'),
       view,
       app,
       harness,

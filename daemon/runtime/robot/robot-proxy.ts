@@ -40,19 +40,22 @@ export class RobotProxy implements Robot {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #run: string | undefined;
+  /** The run, where it is that of an agent: its order to stop refuses of other runs only what moves. */
+  readonly agentOf: string | undefined;
   #lastTime: Nanoseconds | undefined;
 
   /** `run`: whose motions a stop ends; without it a stop is for everything that moves. */
-  constructor(bus: CellBus, clock: Clock, ids: IdSource, run?: string) {
+  constructor(bus: CellBus, clock: Clock, ids: IdSource, run?: string, agentOf?: string) {
     this.#bus = bus;
     this.#clock = clock;
     this.#ids = ids;
     this.#run = run;
+    this.agentOf = agentOf;
   }
 
-  /** The same robot for one run. */
-  of(run: string): RobotProxy {
-    return new RobotProxy(this.#bus, this.#clock, this.#ids, run);
+  /** The same robot for one run. `isAgent`: an agent decides in it. */
+  of(run: string, isAgent = false): RobotProxy {
+    return new RobotProxy(this.#bus, this.#clock, this.#ids, run, isAgent ? run : undefined);
   }
 
   /** Robot time of the newest answer; undefined before the first. */
@@ -79,12 +82,14 @@ export class RobotProxy implements Robot {
   }
 
   async stop(reason: string): Promise<void> {
-    await this.#stop(this.#run === undefined ? { reason, role: 'agent' } : { reason, run: this.#run });
+    if (this.#run === undefined) return await this.stopEverything(reason);
+    await this.#stop({ reason, run: this.#run });
   }
 
   /** Everything that moves is to stand, whatever moves it. */
   async stopEverything(reason: string): Promise<void> {
-    await this.#stop({ reason, role: 'agent' });
+    const agentOf = this.agentOf ?? currentCall()?.agentOf;
+    await this.#stop({ reason, role: 'agent', ...(agentOf === undefined ? {} : { agentOf }) });
   }
 
   async #stop(body: StopRequest): Promise<void> {

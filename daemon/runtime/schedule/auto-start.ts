@@ -14,7 +14,7 @@ export type AutoStartParts = StartRecordParts & {
   /** The name of this start. */
   readonly start: string;
   readonly clock: Clock;
-  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs' | 'stops'>;
+  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs' | 'stops' | 'moves'>;
   report(level: 'info' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void;
 };
 
@@ -78,7 +78,7 @@ export class AutoStart {
       // Before the log is read: it shows what is over by now.
       if (unfinishedRuns(runtime, robot).some(({ intent }) => intent.type === type)) return false;
       if ((await this.#record.isSettled(() => this.#stopped)) || this.#stopped) return true;
-      if (runtime.stops.since(this.#wanted))
+      if (runtime.stops.since(this.#wanted, { moves: () => runtime.moves(type) }))
         throw new EdgeError('robot.preempted', {
           ...{ operation: 'submit', subject: type, message: 'the robot was stopped before it started' },
           hint: 'send the intent yourself: auraison intent send',

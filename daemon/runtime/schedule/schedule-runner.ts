@@ -28,7 +28,7 @@ export type ScheduleParts = {
   readonly robot: string;
   readonly tenant: string;
   readonly clock: Clock;
-  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs' | 'stops'>;
+  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs' | 'stops' | 'moves'>;
   readonly reader: EventReader;
   /** Resolves when they are durable. */
   append(events: readonly NewEvent[]): Promise<readonly AgentEvent[]>;
@@ -200,13 +200,13 @@ export class ScheduleRunner {
 
   /**
    * True when the time is settled. A power cut, a log that refuses or a policy that gives no answer may have kept it until
-   * its run is no longer wanted; after a stop it never is.
+   * its run is no longer wanted; after a stop that counts for it, it never is.
    */
   async #settle(standing: Standing, fired: Fired): Promise<boolean> {
     const { spec, book } = standing;
     const { clock, robot, runtime } = this.#parts;
     const { due_ns } = fired;
-    const isStopped = runtime.stops.since(standing.wanted);
+    const isStopped = runtime.stops.since(standing.wanted, { moves: () => runtime.moves(spec.intent) });
     const late = lateness(spec, toMs(fromWireTime(due_ns)), toMs(clock.now()), robot);
     if (!isStopped && (late === undefined || spec.missed !== 'skip'))
       return await this.#open(standing, fired);

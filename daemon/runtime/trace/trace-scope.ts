@@ -6,6 +6,8 @@ export type CallScope = {
   /** W3C trace context of the call. */
   readonly traceparent: string;
   readonly runId?: string;
+  /** The run, where an agent decides in it: see `StopNews.run`. */
+  readonly agentOf?: string | undefined;
   /** When the call was made, by the clock of the host; later where a paused run continued since. */
   readonly wantedAtMs?: number;
   /**

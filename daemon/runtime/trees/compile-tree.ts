@@ -56,7 +56,7 @@ function flowOf(root: TreeNode, { name, defaults, deadlineMs, tools }: TreeParts
     (tool) => tool === PARALLEL_TOOL || tools.some((own) => matches(own, tool)),
   );
   return {
-    ...{ name, start, tools: used, stepsMax: STEPS_MAX },
+    ...{ name, start, tools: used, byTools: true, stepsMax: STEPS_MAX },
     begin: (params) => ({ bb: JSON.parse(JSON.stringify({ ...defaults, ...params })), mem: {} }),
     states: reachable(start, all),
   };
