@@ -93,10 +93,7 @@ export class BrokenStops {
   #takes(server: Server, error: ClientError, socket: Socket): boolean {
     const line = this.#lines.get(socket);
     if (!line || socket.destroyed) return false;
-    if (line.isTaken) {
-      if (socket.readableEnded) line.more?.();
-      return true;
-    }
+    if (line.isTaken) return true;
     // It is engaged already, and its body is broken: the route answers.
     if (line.newest?.isStop === true) {
       line.newest.response.shouldKeepAlive = false;
@@ -112,17 +109,26 @@ export class BrokenStops {
   #whenWhole(socket: Socket, line: Line, done: () => void): void {
     const { tape } = line;
     const isOver = () => tape.isFull || socket.readableEnded || rawStopOf(tape.bytes)?.isWhole === true;
-    if (isOver()) return done();
-    const finish = () => {
+    if (isOver()) {
+      done();
+      return;
+    }
+    const leave = () => {
       timer.cancel();
       line.more = undefined;
+      socket.off('close', leave).off('end', finish);
+    };
+    const finish = () => {
+      leave();
       done();
     };
     const timer: Timer = this.#clock.after(LIMITS.STOP_BODY_MS, finish);
     line.more = () => {
       if (isOver()) finish();
     };
-    socket.once('close', () => timer.cancel());
+    socket.once('close', leave);
+    // Before the server closes its side too.
+    socket.prependOnceListener('end', finish);
   }
 
   #engage(server: Server, socket: Socket, line: Line, { code = 'unknown' }: ClientError): void {

@@ -96,7 +96,7 @@ const ODD: readonly (readonly [string, string])[] = [
   ['a list as Content-Length', press('Content-Length: 18, 18') + BODY],
   [
     'Transfer-Encoding and Content-Length',
-    press('Transfer-Encoding: chunked', 'Content-Length: 18') + '12\r\n{"reason":"smoke"}\r\n0\r\n\r\n',
+    `${press('Transfer-Encoding: chunked', 'Content-Length: 18')}12\r\n${BODY}\r\n0\r\n\r\n`,
   ],
   ['Content-Length and Transfer-Encoding', press('Content-Length: 18', 'Transfer-Encoding: chunked') + BODY],
   ['a transfer coding that is unknown', press('Transfer-Encoding: smoke') + BODY],
@@ -126,7 +126,7 @@ const ODD: readonly (readonly [string, string])[] = [
 const TAKEN: readonly (readonly [string, string])[] = [
   ['a content coding that is unknown', press('Content-Encoding: smoke', 'Connection: close')],
   ['a content coding that is not there', press('Content-Encoding: gzip', 'Connection: close')],
-  ['a transfer coding in front of chunks', press('Transfer-Encoding: gzip, chunked') + '0\r\n\r\n'],
+  ['a transfer coding in front of chunks', `${press('Transfer-Encoding: gzip, chunked')}0\r\n\r\n`],
   ['a type that is no type', press('Content-Type: ;;;', 'Connection: close')],
   ['a slash at the end', to('/v1/estop/')],
   ['slashes at the end', to('/v1/estop///')],
@@ -175,15 +175,17 @@ describe('an emergency stop over HTTP is engaged', () => {
     expect(orders).toHaveLength(1);
   });
 
-  it('where its client closes its side at once, and within the head', async () => {
+  it.each([
+    ['after the head', press(BROKEN)],
+    ['within a broken head', press(BROKEN).slice(0, -2)],
+    ['within a head', press().slice(0, -2)],
+    ['within the name of a header', press().slice(0, -9)],
+    ['within a body', press('Content-Length: 18')],
+  ])('where its client closes its side %s', async (_when, request) => {
     const orders = await start();
-    for (const request of [press(BROKEN), press(BROKEN).slice(0, -2), press().slice(0, -2)]) {
-      const socket = await open();
-      const text = whole(socket);
-      socket.end(request);
-      expect(codesOf(await text)).toEqual([200]);
-    }
-    expect(orders).toHaveLength(3);
+    (await open()).end(request);
+    // Such a client may be answered or not: Node closes its own side as well.
+    await expect.poll(() => orders.length).toBe(1);
   });
 
   it('says what was wrong, and by which program it was pressed', async () => {
@@ -423,7 +425,7 @@ describe('other connections', () => {
       codesOf(await exchange(lines('GET /health HTTP/1.1', HOST, 'Expect: smoke', 'Connection: close', ''))),
     ).toEqual([417]);
     expect(codesOf(await exchange(lines('GET /health HTTP/1.1', 'Connection: close', '')))).toEqual([400]);
-    expect(codesOf(await exchange(to('/v1/runs/', 'GET')))).toEqual([404]);
+    expect(codesOf(await exchange(to('/v1/me/', 'GET')))).toEqual([404]);
     expect(codesOf(await exchange(to('/v1/estop/', 'GET')))).toEqual([404]);
   });
 
