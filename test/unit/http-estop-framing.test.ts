@@ -53,6 +53,7 @@ function whole(socket: Socket): Promise<string> {
     const pieces: Buffer[] = [];
     socket.on('data', (piece) => pieces.push(piece));
     socket.once('close', () => resolve(Buffer.concat(pieces).toString('latin1')));
+    socket.resume();
   });
 }
 
@@ -176,6 +177,24 @@ describe('an emergency stop over HTTP is engaged', () => {
   });
 
   it.each([
+    ['its end', `${PAD}\r\n\r\n`],
+    ['more than is read of it', 'x'.repeat(LIMITS.STOP_HEAD_BYTES_MAX)],
+  ])('once, as soon as %s is there', async (_what, rest) => {
+    // Its time never goes by.
+    const orders = await start({}, { clock: new ManualClock() });
+    const socket = await open();
+    const text = whole(socket);
+    socket.write(press(BROKEN).slice(0, -2));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(orders).toEqual([]);
+    socket.write(rest);
+    await expect.poll(() => orders.length).toBe(1);
+    socket.end(press(BROKEN));
+    expect(codesOf(await text)).toEqual([200]);
+    expect(orders).toHaveLength(1);
+  });
+
+  it.each([
     ['after the head', press(BROKEN)],
     ['within a broken head', press(BROKEN).slice(0, -2)],
     ['within a head', press().slice(0, -2)],
@@ -186,6 +205,20 @@ describe('an emergency stop over HTTP is engaged', () => {
     (await open()).end(request);
     // Such a client may be answered or not: Node closes its own side as well.
     await expect.poll(() => orders.length).toBe(1);
+  });
+
+  it('so that a client that goes on sending for a while finds the answer', async () => {
+    await start();
+    const socket = await open();
+    const failed = once(socket, 'error').then(([error]) => String(error));
+    socket.pause();
+    socket.write(press(BROKEN));
+    for (let i = 0; i < 40; i++) {
+      socket.write(Buffer.alloc(65_536, 'x'));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const text = await Promise.race([whole(socket), failed]);
+    expect(codesOf(text)).toEqual([200]);
   });
 
   it('says what was wrong, and by which program it was pressed', async () => {
@@ -331,6 +364,11 @@ describe('a broken request that engages nothing', () => {
       broken('POST /v1/estop HTTP/1.1', HOST, 'Authorization: Bearer wrong', AUTH),
       401,
     ],
+    [
+      'with a wrong token and a broken chunk',
+      `${press('Transfer-Encoding: chunked').replace(TOKEN, 'wrong')}smoke\r\n`,
+      401,
+    ],
     ['with a token in its body', `${broken('POST /v1/estop HTTP/1.1', HOST)}${lines(AUTH, '')}`, 401],
     ['of another page', broken('POST /v1/estop HTTP/1.1', HOST, AUTH, 'Origin: http://evil.example'), 403],
     [
@@ -378,6 +416,25 @@ describe('a broken request that engages nothing', () => {
     expect(orders).toEqual([]);
   });
 
+  it('within a head that comes behind chunks', async () => {
+    const orders = await start();
+    const chunked = lines('POST /v1/runs HTTP/1.1', HOST, AUTH, 'Transfer-Encoding: chunked', '');
+    await exchange(chunked, '0\r\n\r\nGET / HTTP/1.1\r\nX-Pad: ', press(BROKEN));
+    expect(orders).toEqual([]);
+  });
+
+  it.each([
+    ['its token', lines('POST /v1/estop HTTP/1.1', HOST) + AUTH],
+    ['the name of its host', lines('POST /v1/estop HTTP/1.1', AUTH) + HOST],
+  ])('that ends within %s', async (_what, request) => {
+    const orders = await start();
+    const socket = await open();
+    const text = whole(socket);
+    socket.end(request);
+    expect(codesOf(await text)).toEqual([403]);
+    expect(orders).toEqual([]);
+  });
+
   it('of a page, of which the end is not seen, where no token is asked for', async () => {
     const orders = await start({ auth: { kind: 'none' } });
     const long = `POST /v1/estop?${'x'.repeat(200_000)}`;
@@ -406,6 +463,16 @@ describe('over a unix socket', () => {
     const orders = await started();
     expect(codesOf(await exchange(request))).toEqual([code]);
     expect(orders).toHaveLength(code === 200 ? 1 : 0);
+  });
+
+  it('a path that breaks off engages nothing', async () => {
+    const orders = await started({ auth: { kind: 'none' } });
+    const socket = await open();
+    const text = whole(socket);
+    // It may be the path of a release.
+    socket.end('POST /v1/estop');
+    expect(codesOf(await text)).toEqual([400]);
+    expect(orders).toEqual([]);
   });
 
   it('a head whose end is not seen engages where no token is asked for', async () => {
