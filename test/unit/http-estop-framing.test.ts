@@ -1,90 +1,25 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LIMITS, METHODS } from '../../contract/index.ts';
-import type { HttpConfig, HttpPorts } from '../../daemon/http/http-ports.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
-import { answerAll } from '../support/http-answers.ts';
-import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
+import {
+  AUTH,
+  BODY,
+  BROKEN,
+  codesOf,
+  endEstopRigs,
+  HOST,
+  lines,
+  PAD,
+  press,
+  startEstopRig,
+  to,
+  whole,
+} from '../support/estop-rig.ts';
+import { TOKEN } from '../support/http-rig.ts';
 
-/** A stop does not fail on how its request is framed. Nothing else is let in by that. */
-let rig: Rig;
-const sockets: Socket[] = [];
-const folders: string[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await rig?.stop();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
-type Order = { readonly reason: string; readonly by: string; readonly source: string };
-
-async function start(config: Partial<HttpConfig> = {}, ports: Partial<HttpPorts> = {}): Promise<Order[]> {
-  rig = await startRig(config, ports);
-  answerAll(rig);
-  const orders: Order[] = [];
-  const { estopEngage, estopRelease } = METHODS.execution;
-  rig.answers.set(estopEngage, async (body) => {
-    orders.push(body as Order);
-    return { engaged: true, since_ns: '1', ...(body as object) };
-  });
-  rig.answers.set(estopRelease, async () => {
-    throw new Error('nothing in these tests releases');
-  });
-  return orders;
-}
-
-async function open(): Promise<Socket> {
-  const socket = rig.url.startsWith('unix:')
-    ? connect(rig.url.slice('unix:'.length))
-    : connect(Number(new URL(rig.url).port), '127.0.0.1');
-  sockets.push(socket);
-  socket.on('error', () => {});
-  await once(socket, 'connect');
-  return socket;
-}
-
-/** Everything until the server closes the connection. */
-function whole(socket: Socket): Promise<string> {
-  return new Promise((resolve) => {
-    const pieces: Buffer[] = [];
-    socket.on('data', (piece) => pieces.push(piece));
-    socket.once('close', () => resolve(Buffer.concat(pieces).toString('latin1')));
-    socket.resume();
-  });
-}
-
-const turns = async () => {
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
-};
-
-/** All that comes back for these pieces, each of which is a packet of its own. */
-async function exchange(...pieces: readonly (string | Buffer)[]): Promise<string> {
-  const socket = await open();
-  const text = whole(socket);
-  for (const piece of pieces) {
-    socket.write(piece);
-    // Until it is sent, and read on the other side.
-    await new Promise((resolve) => setTimeout(resolve, pieces.length > 1 ? 5 : 0));
-  }
-  return await text;
-}
-
-const codesOf = (text: string) => [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => Number(code));
-const lines = (...all: readonly string[]) => `${all.join('\r\n')}\r\n`;
-const HOST = 'Host: 127.0.0.1';
-const AUTH = `Authorization: Bearer ${TOKEN}`;
-const press = (...more: readonly string[]) =>
-  lines('POST /v1/estop HTTP/1.1', HOST, AUTH, 'Content-Type: application/json', ...more, '');
-const to = (target: string, method = 'POST') =>
-  lines(`${method} ${target} HTTP/1.1`, HOST, AUTH, 'Connection: close', '');
-const PAD = `X-Pad: ${'x'.repeat(40_000)}`;
-const BODY = '{"reason":"smoke"}';
-/** Refused by the parser, whatever else is in the head. */
-const BROKEN = 'Content-Length: x';
+/** A stop does not fail on how its request is framed. */
+afterEach(endEstopRigs);
 
 /** What the parser refuses, or a server may. */
 const ODD: readonly (readonly [string, string])[] = [
@@ -140,7 +75,7 @@ const TAKEN: readonly (readonly [string, string])[] = [
 
 describe('an emergency stop over HTTP is engaged', () => {
   it.each(ODD)('with %s', async (_what, request) => {
-    const orders = await start();
+    const { orders, rig, exchange } = await startEstopRig();
     const text = await exchange(request);
     expect(codesOf(text)).toEqual([200]);
     expect(text).toContain('"engaged":true');
@@ -150,7 +85,7 @@ describe('an emergency stop over HTTP is engaged', () => {
   });
 
   it.each(TAKEN)('with %s', async (_what, request) => {
-    const orders = await start();
+    const { orders, open } = await startEstopRig();
     const socket = await open();
     const [first] = (await Promise.all([once(socket, 'data'), socket.write(request)]))[0] as [Buffer];
     expect(codesOf(String(first))).toEqual([200]);
@@ -171,7 +106,7 @@ describe('an emergency stop over HTTP is engaged', () => {
     ['that never ends', [press(BROKEN).slice(0, -2)]],
     ['whose headers are larger than all that is read', [press(BROKEN).slice(0, -2), 'x'.repeat(400_000)]],
   ])('where its head is broken and comes %s', async (_what, pieces) => {
-    const orders = await start();
+    const { orders, exchange } = await startEstopRig();
     expect(codesOf(await exchange(...pieces))).toEqual([200]);
     expect(orders).toHaveLength(1);
   });
@@ -181,7 +116,7 @@ describe('an emergency stop over HTTP is engaged', () => {
     ['more than is read of it', 'x'.repeat(LIMITS.STOP_HEAD_BYTES_MAX)],
   ])('once, as soon as %s is there', async (_what, rest) => {
     // Its time never goes by.
-    const orders = await start({}, { clock: new ManualClock() });
+    const { orders, open } = await startEstopRig({}, { clock: new ManualClock() });
     const socket = await open();
     const text = whole(socket);
     socket.write(press(BROKEN).slice(0, -2));
@@ -201,14 +136,14 @@ describe('an emergency stop over HTTP is engaged', () => {
     ['within the name of a header', press().slice(0, -9)],
     ['within a body', press('Content-Length: 18')],
   ])('where its client closes its side %s', async (_when, request) => {
-    const orders = await start();
+    const { orders, open } = await startEstopRig();
     (await open()).end(request);
     // Such a client may be answered or not: Node closes its own side as well.
     await expect.poll(() => orders.length).toBe(1);
   });
 
   it('so that a client that goes on sending for a while finds the answer', async () => {
-    await start();
+    const { open } = await startEstopRig();
     const socket = await open();
     const failed = once(socket, 'error').then(([error]) => String(error));
     socket.pause();
@@ -222,7 +157,7 @@ describe('an emergency stop over HTTP is engaged', () => {
   });
 
   it('says what was wrong, and by which program it was pressed', async () => {
-    const orders = await start();
+    const { orders, rig, exchange } = await startEstopRig();
     const text = await exchange(press('X-Auraison-Origin: console', 'X-Request-Id: panel-7', BROKEN) + BODY);
     expect(text).toMatch(/"warnings":\["the request was broken \(HPE_INVALID_CONTENT_LENGTH\)/);
     expect(text).toContain('x-request-id: panel-7');
@@ -234,7 +169,7 @@ describe('an emergency stop over HTTP is engaged', () => {
 
   it('in the name of the one whose token it is, whatever its rights are', async () => {
     const who = { principal: 'visitor', tenant: 'elsewhere', roles: [] };
-    const orders = await start({
+    const { orders, exchange } = await startEstopRig({
       auth: { kind: 'token', token: 'another', principals: [{ token: TOKEN, who }] },
     });
     expect(codesOf(await exchange(press(BROKEN)))).toEqual([200]);
@@ -242,7 +177,7 @@ describe('an emergency stop over HTTP is engaged', () => {
   });
 
   it('as the next request of a connection: after an answer, after a body, after chunks, and before an answer', async () => {
-    const orders = await start();
+    const { orders, exchange } = await startEstopRig();
     const get = to('/v1/runs', 'GET').replace('Connection: close\r\n', '');
     const said = '{"reason":"one"}';
     const chunks = '10\r\n{"reason":"two"}\r\n0\r\n\r\n';
@@ -267,7 +202,7 @@ describe('an emergency stop over HTTP is engaged', () => {
   });
 
   it('although an answer before it never comes, and the order of the answers stays', async () => {
-    const orders = await start();
+    const { orders, rig, exchange } = await startEstopRig();
     const late = Promise.withResolvers<object>();
     rig.answers.set(METHODS.memory.query, () => late.promise);
     const sql = '{"sql":"select 1"}';
@@ -280,7 +215,7 @@ describe('an emergency stop over HTTP is engaged', () => {
   });
 
   it('although a chunk of its body is broken', async () => {
-    const orders = await start();
+    const { orders, exchange } = await startEstopRig();
     for (const pieces of [
       [`${press('Transfer-Encoding: chunked')}smoke\r\n`],
       [press('Transfer-Encoding: chunked'), '3\r\n{"r\r\n', 'zz\r\n'],
@@ -300,13 +235,13 @@ describe('a body that was announced', () => {
     ['by an expectation', press('Content-Length: 18', 'Expect: 100-continue'), BODY],
   ])('%s is not waited for; its reason counts when it comes', async (_how, head, body) => {
     // Its time never goes by.
-    const orders = await start({}, { clock: new ManualClock() });
+    const { orders, open } = await startEstopRig({}, { clock: new ManualClock() });
     const socket = await open();
     const text: string[] = [];
     socket.on('data', (piece) => text.push(String(piece)));
     socket.write(head);
     await expect.poll(() => orders.map(({ reason }) => reason)).toEqual(['']);
-    await turns();
+    await new Promise((resolve) => setImmediate(resolve));
     expect(text.join('')).not.toContain('HTTP/1.1 200');
     socket.write(body);
     await expect.poll(() => text.join('')).toContain('HTTP/1.1 200');
@@ -315,7 +250,7 @@ describe('a body that was announced', () => {
 
   it('and is never sent: the answer comes in time', async () => {
     const clock = new ManualClock();
-    const orders = await start({}, { clock });
+    const { orders, open } = await startEstopRig({}, { clock });
     const socket = await open();
     const text = whole(socket);
     socket.write(press('Content-Length: 18'));
@@ -327,186 +262,8 @@ describe('a body that was announced', () => {
   });
 
   it('and came with its head is one order', async () => {
-    const orders = await start();
+    const { orders, exchange } = await startEstopRig();
     await exchange(press('Content-Length: 18', 'Connection: close') + BODY);
     expect(orders.map(({ reason }) => reason)).toEqual(['smoke']);
-  });
-});
-
-describe('a broken request that engages nothing', () => {
-  const broken = (...all: readonly string[]) => lines(...all, BROKEN, '');
-  it.each<[string, string, number]>([
-    ['of another path', broken('POST /v1/robot/stop HTTP/1.1', HOST, AUTH), 400],
-    ['of a path that starts like it', broken('POST /v1/estopped HTTP/1.1', HOST, AUTH), 400],
-    ['of a path that has it in its query', broken('POST /v1/runs?/v1/estop HTTP/1.1', HOST, AUTH), 400],
-    ['of a path that has it at its end', broken('POST /x/v1/estop HTTP/1.1', HOST, AUTH), 400],
-    ['of a release', broken('POST /v1/estop/release HTTP/1.1', HOST, AUTH), 400],
-    ['of a release with slashes', broken('POST //v1/estop//release/ HTTP/1.1', HOST, AUTH), 400],
-    ['that looks', broken('GET /v1/estop HTTP/1.1', HOST, AUTH), 400],
-    ['of a method in small letters', broken('post /v1/estop HTTP/1.1', HOST, AUTH), 400],
-    ['of a method that puts', broken('PUT /v1/estop HTTP/1.1', HOST, AUTH), 400],
-    ['whose path breaks off', 'POST /v1/estop\u0000/release HTTP/1.1\r\n', 400],
-    ['with a wrong token', broken('POST /v1/estop HTTP/1.1', HOST, 'Authorization: Bearer wrong'), 401],
-    ['without a token', broken('POST /v1/estop HTTP/1.1', HOST), 401],
-    [
-      'with a token in a header of another name',
-      broken('POST /v1/estop HTTP/1.1', HOST, `X-Authorization: Bearer ${TOKEN}`),
-      401,
-    ],
-    [
-      'with a token in a header that is badly written',
-      broken('POST /v1/estop HTTP/1.1', HOST, `Authorization : Bearer ${TOKEN}`),
-      401,
-    ],
-    ['with a token that goes on', lines('POST /v1/estop HTTP/1.1', HOST, `${AUTH}\u0000`, ''), 401],
-    [
-      'with a wrong token in front of the right one',
-      broken('POST /v1/estop HTTP/1.1', HOST, 'Authorization: Bearer wrong', AUTH),
-      401,
-    ],
-    [
-      'with a wrong token and a broken chunk',
-      `${press('Transfer-Encoding: chunked').replace(TOKEN, 'wrong')}smoke\r\n`,
-      401,
-    ],
-    ['with a token in its body', `${broken('POST /v1/estop HTTP/1.1', HOST)}${lines(AUTH, '')}`, 401],
-    ['of another page', broken('POST /v1/estop HTTP/1.1', HOST, AUTH, 'Origin: http://evil.example'), 403],
-    [
-      'of another page whose origin is badly written',
-      broken('POST /v1/estop HTTP/1.1', HOST, AUTH, ' origin : http://evil.example'),
-      403,
-    ],
-    [
-      'of another page that names this one first',
-      broken(
-        'POST /v1/estop HTTP/1.1',
-        HOST,
-        AUTH,
-        'Origin: http://127.0.0.1',
-        'Origin: http://evil.example',
-      ),
-      403,
-    ],
-    [
-      'of another page, with headers that are too large in front of that',
-      lines('POST /v1/estop HTTP/1.1', HOST, AUTH, PAD, 'Origin: http://evil.example', ''),
-      403,
-    ],
-    ['for another host', broken('POST /v1/estop HTTP/1.1', 'Host: evil.example', AUTH), 403],
-    ['for no host', broken('POST /v1/estop HTTP/1.1', AUTH), 403],
-  ])('%s', async (_what, request, code) => {
-    const orders = await start();
-    expect(codesOf(await exchange(request))).toEqual([code]);
-    expect(orders).toEqual([]);
-    expect(rig.runtime.stops.count).toBe(0);
-    expect((await rig.get('/health')).status).toBe(200);
-  });
-
-  it.each<[string, (inner: string) => readonly string[]]>([
-    ['with its length', (inner) => [`POST /v1/runs HTTP/1.1`, `Content-Length: ${inner.length}`]],
-    ['that is broken', () => ['POST /v1/runs HTTP/1.1', 'Transfer-Encoding: chunked']],
-    ['with a broken length', () => ['POST /v1/runs HTTP/1.1', BROKEN]],
-  ])('within a body %s', async (_what, head) => {
-    const orders = await start();
-    const inner = press(BROKEN);
-    const outer = lines(...head(inner), HOST, AUTH, '');
-    await exchange(outer, inner, 'GET / HTTP/7.7\r\n\r\n');
-    await exchange(outer + inner, 'GET / HTTP/7.7\r\n\r\n');
-    await exchange(outer + inner.slice(0, 90), inner.slice(90), 'GET / HTTP/7.7\r\n\r\n');
-    expect(orders).toEqual([]);
-  });
-
-  it('within a head that comes behind chunks', async () => {
-    const orders = await start();
-    const chunked = lines('POST /v1/runs HTTP/1.1', HOST, AUTH, 'Transfer-Encoding: chunked', '');
-    await exchange(chunked, '0\r\n\r\nGET / HTTP/1.1\r\nX-Pad: ', press(BROKEN));
-    expect(orders).toEqual([]);
-  });
-
-  it.each([
-    ['its token', lines('POST /v1/estop HTTP/1.1', HOST) + AUTH],
-    ['the name of its host', lines('POST /v1/estop HTTP/1.1', AUTH) + HOST],
-  ])('that ends within %s', async (_what, request) => {
-    const orders = await start();
-    const socket = await open();
-    const text = whole(socket);
-    socket.end(request);
-    expect(codesOf(await text)).toEqual([403]);
-    expect(orders).toEqual([]);
-  });
-
-  it('of a page, of which the end is not seen, where no token is asked for', async () => {
-    const orders = await start({ auth: { kind: 'none' } });
-    const long = `POST /v1/estop?${'x'.repeat(200_000)}`;
-    expect(codesOf(await exchange(long))).toEqual([403]);
-    expect(codesOf(await exchange(lines(`${long.slice(0, 20_000)} HTTP/1.1`, HOST)))).toEqual([403]);
-    expect(orders).toEqual([]);
-    // One that is whole, and is of no other page.
-    expect(codesOf(await exchange(lines(`${long.slice(0, 20_000)} HTTP/1.1`, HOST, '')))).toEqual([200]);
-    expect(orders).toHaveLength(1);
-  });
-});
-
-describe('over a unix socket', () => {
-  const started = async (config: Partial<HttpConfig> = {}) => {
-    const folder = mkdtempSync(join(tmpdir(), 'estop-'));
-    folders.push(folder);
-    return await start({ socketPath: join(folder, 's'), ...config });
-  };
-
-  it.each([
-    ['a broken head without a host', lines('POST /v1/estop HTTP/1.1', AUTH, BROKEN, ''), 200],
-    ['no host', lines('POST /v1/estop HTTP/1.1', AUTH, 'Connection: close', ''), 200],
-    ['a broken head of any origin', press('Origin: http://evil.example', BROKEN), 200],
-    ['a broken head and no token', lines('POST /v1/estop HTTP/1.1', BROKEN, ''), 401],
-  ])('%s is judged as there', async (_what, request, code) => {
-    const orders = await started();
-    expect(codesOf(await exchange(request))).toEqual([code]);
-    expect(orders).toHaveLength(code === 200 ? 1 : 0);
-  });
-
-  it('a path that breaks off engages nothing', async () => {
-    const orders = await started({ auth: { kind: 'none' } });
-    const socket = await open();
-    const text = whole(socket);
-    // It may be the path of a release.
-    socket.end('POST /v1/estop');
-    expect(codesOf(await text)).toEqual([400]);
-    expect(orders).toEqual([]);
-  });
-
-  it('a head whose end is not seen engages where no token is asked for', async () => {
-    const orders = await started({ auth: { kind: 'none' } });
-    expect(codesOf(await exchange(lines('POST /v1/estop HTTP/1.1', BROKEN)))).toEqual([200]);
-    expect(orders).toHaveLength(1);
-  });
-});
-
-describe('other connections', () => {
-  it('are answered as before where they are broken', async () => {
-    await start();
-    const text = await exchange(lines('POST /v1/intents HTTP/1.1', HOST, AUTH, PAD, ''));
-    expect(codesOf(text)).toEqual([431]);
-    expect(codesOf(await exchange('smoke\r\n\r\n'))).toEqual([400]);
-    expect(
-      codesOf(await exchange(lines('GET /health HTTP/1.1', HOST, 'Expect: smoke', 'Connection: close', ''))),
-    ).toEqual([417]);
-    expect(codesOf(await exchange(lines('GET /health HTTP/1.1', 'Connection: close', '')))).toEqual([400]);
-    expect(codesOf(await exchange(to('/v1/me/', 'GET')))).toEqual([404]);
-    expect(codesOf(await exchange(to('/v1/estop/', 'GET')))).toEqual([404]);
-  });
-
-  it('give the stop its place where all are taken by requests in progress', async () => {
-    const orders = await start();
-    const never = Promise.withResolvers<object>();
-    rig.answers.set(METHODS.memory.query, () => never.promise);
-    const sql = '{"sql":"select 1"}';
-    const query = press(`Content-Length: ${sql.length}`).replace('/v1/estop', '/v1/query') + sql;
-    for (let i = 0; i < LIMITS.API_CONNECTIONS_MAX; i += 64)
-      await Promise.all(Array.from({ length: 64 }, async () => (await open()).write(query)));
-    await expect.poll(async () => (await rig.get('/v1/runs')).status, { timeout: 20_000 }).toBe(503);
-    expect(codesOf(await exchange(press(BROKEN)))).toEqual([200]);
-    expect(orders).toHaveLength(1);
-    never.resolve({ columns: [], rows: [], truncated: false });
   });
 });

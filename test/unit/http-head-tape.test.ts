@@ -34,7 +34,7 @@ function request(random: Random): string {
   const chunk = (text: string) => (text === '' ? '' : `${text.length.toString(16)}\r\n${text}\r\n`);
   return random.one([
     `GET /${inner.replace(/\s/g, '')} HTTP/1.1\r\nHost: a\r\n\r\n`,
-    `\r\n${head}Content-Length: ${inner.length}\r\n\r\n${inner}`,
+    `\r\n\r\n${head}Content-Length: ${inner.length}\r\n\r\n${inner}`,
     `${head}Transfer-Encoding: chunked\r\n\r\n${chunk(inner)}${chunk(STOP)}0\r\n\r\n`,
     `${head}Transfer-Encoding: chunked\r\n\r\n${chunk(inner)}0\r\nX-Trailer: a\r\n\r\n`,
   ]);
