@@ -11,7 +11,7 @@ type Line = {
   readonly hear: (chunk: Buffer) => void;
   /** The newest answer of this connection that is not given yet, and whether it is to an emergency stop. */
   newest?: { readonly response: ServerResponse; readonly isStop: boolean } | undefined;
-  /** What the parser refused is taken for an emergency stop: no answer of the parser goes out any more. */
+  /** What the parser refused is taken for an emergency stop, which its route answers. */
   isTaken: boolean;
   /** More of a head has come that was not whole. */
   more?: (() => void) | undefined;
@@ -79,7 +79,7 @@ export class BrokenStops {
 
   #parsed(request: IncomingMessage, response: ServerResponse): void {
     const line = this.#lines.get(request.socket);
-    // One of ours was not parsed.
+    // One that was made here was not parsed.
     if (!line || faults.has(request)) return;
     line.tape.taken(request);
     const newest = { response, isStop: meansStop(request.method, request.url) };

@@ -14,7 +14,7 @@ export function meansStop(method: string | undefined, target: string | undefined
 export type RawStop = {
   /** Those headers that its route looks at. */
   readonly headers: IncomingHttpHeaders;
-  /** False: the head goes on, or broke off. */
+  /** False: the head has more, or broke off. */
   readonly isWhole: boolean;
 };
 
@@ -33,11 +33,11 @@ export function rawStopOf(bytes: Uint8Array): RawStop | undefined {
     .toString('latin1')
     .replace(/^[\r\n]+/, '');
   const [, target = '', after] = REQUEST.exec(text) ?? [];
-  // A path that breaks off may go on.
+  // A path that breaks off may be longer.
   if (!meansStop('POST', target) || (after === '' && !/[?#]/.test(target))) return undefined;
   const end = text.search(/\r?\n\r?\n/);
   const lines = (end < 0 ? text : text.slice(0, end)).split(/\r\n|\r|\n/).slice(1);
-  // The last line may go on.
+  // The last line may be longer.
   if (end < 0) lines.pop();
   const headers: IncomingHttpHeaders = {};
   const origins: string[] = [];
