@@ -106,6 +106,8 @@ export const LIMITS = {
   STOP_BODY_BYTES_MAX: 16 * 1024,
   STOP_BODY_MS: 100,
   STOP_REASON_CHARS_MAX: 512,
+  /** So much is read of the head of an emergency stop that the HTTP parser refused: bytes. */
+  STOP_HEAD_BYTES_MAX: 128 * 1024,
   /** A client that takes nothing of an answer for this long is cut; longer than a stream waits, milliseconds. */
   API_STALLED_MS: 33_000,
   /** A client that has not sent its headers by then is cut, milliseconds. */

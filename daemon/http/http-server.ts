@@ -8,6 +8,7 @@ import Fastify, {
 import { EdgeError, LIMITS } from '../../contract/index.ts';
 import { urlOf } from '../../io/listen.ts';
 import { checkAccess } from './access.ts';
+import { BrokenStops } from './broken-stops.ts';
 import { callerOf, isOperator, setCaller } from './caller.ts';
 import { CellsView } from './cells-view.ts';
 import { Connections } from './connections.ts';
@@ -20,6 +21,7 @@ import { LogReaders } from './log-readers.ts';
 import { Methods } from './methods.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
+import { ESTOP_PATH, meansStop } from './raw-head.ts';
 import { a2aRoutes } from './routes/a2a.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { appRoutes } from './routes/apps.ts';
@@ -189,7 +191,11 @@ export class HttpServer {
         const given = request.headers['x-request-id'];
         return typeof given === 'string' && REQUEST_ID.test(given) ? given : this.#ports.requestId();
       },
+      // A stop does not fail on how its path is written.
+      rewriteUrl: ({ method, url }) => (meansStop(method, url) ? ESTOP_PATH : (url ?? '')),
       http: {
+        // Who reaches a unix socket is asked for no host.
+        requireHostHeader: this.#config.socketPath === undefined,
         ...{ headersTimeout: LIMITS.API_HEADERS_MS, connectionsCheckingInterval: 1_000 },
         shouldUpgradeCallback: (request) =>
           isLiveUpgrade(request) || (this.#runtimes !== undefined && isRuntimeUpgrade(request)),
@@ -202,6 +208,7 @@ export class HttpServer {
     app.addContentTypeParser('application/json', { parseAs: 'string' }, jsonBody(app));
     app.server.maxConnections = LIMITS.API_SOCKETS_MAX;
     app.server.on('connection', (socket) => this.#connections.opened(socket));
+    new BrokenStops(this.#ports.clock, this.#connections).watch(app.server);
     this.#runtimes?.watch(app.server);
     this.#live.watch(app.server);
     app.setReplySerializer(toJson);

@@ -143,16 +143,18 @@ export function auraison(
   return { status, stdout, stderr };
 }
 
-/** The same without blocking, so that several may run at once. */
+/** The same without blocking, so that several may run at once. `started` has the process of the command. */
 export function auraisonAsync(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  started: (pid: number) => void = () => {},
 ): Promise<CliResult> {
   return new Promise((resolve) => {
     const child = spawn(AURAISON, [...args], {
       env: { ...OWN_PORT, ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    if (child.pid !== undefined) started(child.pid);
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (data) => (stdout += data));

@@ -235,4 +235,23 @@ describe('the emergency stop', () => {
     await rig.ask(execution.estopEngage, { source: 'console', by: 'vera' });
     expect(rig.stops).toHaveLength(2);
   });
+
+  it('takes its reason later from the one who engaged it, and from no one else', async () => {
+    const dir = disk();
+    const rig = new Rig(dir);
+    const reasons = () =>
+      rig.events.flatMap((one) => (one.kind === 'estop.engaged' ? [one.payload.reason] : []));
+    await rig.ask(execution.estopEngage, { source: 'api', by: 'vera', reason: '' });
+    await rig.ask(execution.estopEngage, { source: 'api', by: 'max', reason: 'mine' });
+    await rig.ask(execution.estopEngage, { source: 'cli', by: 'vera', reason: 'another' });
+    expect(rig.desk.latch.state.reason).toBe('');
+    const { since_ns } = rig.desk.latch.state;
+    await rig.ask(execution.estopEngage, { source: 'api', by: 'vera', reason: 'smoke' });
+    await rig.ask(execution.estopEngage, { source: 'api', by: 'vera', reason: 'fire' });
+    expect(rig.desk.latch.state).toMatchObject({ by: 'vera', source: 'api', reason: 'smoke', since_ns });
+    expect(reasons()).toEqual(['', 'smoke']);
+    expect(rig.told).toHaveLength(1);
+    // It lasts with the reason.
+    expect(new Rig(dir).desk.latch.state).toEqual(rig.desk.latch.state);
+  });
 });

@@ -67,8 +67,12 @@ export class EmergencyStopper implements EmergencyStop {
     // By the clock, so that it rises across restarts; by one where the clock was set back.
     const id = BigInt(since_ns) > this.#newest.id ? BigInt(since_ns) : this.#newest.id + 1n;
     this.#newest = { id, from: `${told.by} (${source})` };
-    if (latch.engaged) latch.set({ ...latch.state, press: String(id) });
-    else {
+    if (latch.engaged) {
+      // The one who stopped the robot says why, a moment later.
+      const explains = told.reason !== '' && isUnexplained(latch.state, told);
+      latch.set({ ...latch.state, ...(explains ? told : {}), press: String(id) });
+      if (explains) note({ kind: 'estop.engaged', payload: told });
+    } else {
       latch.set({ engaged: true, since_ns, ...told, press: String(id) });
       note({ kind: 'estop.engaged', payload: told });
       this.#deps.tell(latch.state);
@@ -167,6 +171,10 @@ export class EmergencyStopper implements EmergencyStop {
     this.#writing = written.catch(() => {});
     return written;
   }
+}
+
+function isUnexplained(state: EStopState, { source, by }: Pick<EStopState, 'source' | 'by'>): boolean {
+  return state.reason === '' && state.source === source && state.by === by;
 }
 
 /** For the log: one line, and never empty where somebody is meant. */

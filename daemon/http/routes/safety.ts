@@ -13,6 +13,7 @@ import {
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { rolesOf } from '../access.ts';
 import { askExecution } from '../ask-execution.ts';
+import { framingFault } from '../broken-stops.ts';
 import { callerOf, principalOf } from '../caller.ts';
 import type { Connections } from '../connections.ts';
 import { endUnheard } from '../end-unheard.ts';
@@ -204,14 +205,18 @@ export function safetyRoutes(
       // Here, before the body is read: no body is refused, of any content and type.
       onRequest: async (request, reply) => {
         ports.runtime.stops.note();
-        const { reason, warnings, unread } = await readStopOrder(request.raw, ports.clock);
+        // A body that is not here yet is not waited for. Its reason is said when it comes.
+        const before = request.raw.complete ? undefined : engage(order(request));
+        before?.catch(() => {});
+        const { reason, unread, warnings: read } = await readStopOrder(request.raw, ports.clock);
+        const warnings = [framingFault(request.raw), ...read].filter((one) => one !== undefined);
         if (warnings.length > 0)
           ports.report('warn', 'an emergency stop came with faults', { request: request.id, warnings });
         if (unread) {
           connections.linger(request.raw);
           void reply.header('connection', 'close');
         }
-        const answer = await engage(order(request, reason));
+        const answer = await (before && reason === '' ? before : engage(order(request, reason)));
         const all = [...warnings, ...(answer.warnings ?? [])];
         return reply.send(all.length === 0 ? answer : { ...answer, warnings: all });
       },

@@ -4,6 +4,9 @@ import type { Verdict } from './judge.ts';
 import { MOTION_WORDS } from './motions.ts';
 import { cellsOf, type Trial, trialOf } from './trial.ts';
 
+/** `allowanceMs`: what a busy host added to the bound of this trial. Counts of an older version do not say it. */
+export type Worst = { readonly restMs: number; readonly boundMs: number; readonly allowanceMs?: number };
+
 /** What is said of one fault and one robot, over all trials. */
 export type Row = {
   readonly fault: FaultSpec;
@@ -11,8 +14,8 @@ export type Row = {
   trials: number;
   /** Those in which nothing moved when the fault came: they prove less. */
   unmoved: number;
-  /** Share of the bound that was used by the slowest trial; undefined: nothing was bounded. */
-  worst: { restMs: number; boundMs: number } | undefined;
+  /** Of the trial that used most of its bound; undefined: nothing was bounded. */
+  worst: Worst | undefined;
   lateCommands: number;
   takeoversLost: number;
   restedTooLate: number;
@@ -156,14 +159,18 @@ function add(rows: Map<string, Row>, trial: Trial, { verdict, moved, hostLateMs 
   row.collisions += fault.id === 'lidar.blind' ? verdict.collisions : 0;
   const { restMs } = bound;
   if (restMs !== undefined && restMs > 0 && verdict.restMs !== undefined && fault.id !== 'takeover')
-    row.worst = slower(row.worst, { restMs: verdict.restMs, boundMs: restMs });
+    row.worst = slower(row.worst, {
+      restMs: verdict.restMs,
+      boundMs: restMs,
+      allowanceMs: hostLateMs,
+    });
 }
 
 function countWay({ ways }: Row, motion: Motion, trials: number): void {
   ways[motion] = (ways[motion] ?? 0) + trials;
 }
 
-function slower(a: Row['worst'], b: Row['worst']): Row['worst'] {
+function slower(a: Worst | undefined, b: Worst | undefined): Worst | undefined {
   if (!a || !b) return a ?? b;
   return b.restMs / b.boundMs > a.restMs / a.boundMs ? b : a;
 }

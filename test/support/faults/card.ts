@@ -1,5 +1,5 @@
 import { BOUNDS, type BoundKind } from './bounds.ts';
-import type { Row } from './campaign.ts';
+import type { Row, Worst } from './campaign.ts';
 import { FAULTS, type FaultSpec, type Motion } from './faults.ts';
 import { MOTION_WORDS } from './motions.ts';
 
@@ -58,10 +58,13 @@ export function faultCard({ rows, commands }: CardParts): string {
     '',
     'A daemon as it is shipped, with its processes, sockets and command line, on the clock of the host. `base` is the base in',
     'its maze, `arm` the arm at its table, `ros` a base on a real DDS that keeps to its last command for ever, `ros_zenoh` such a',
-    'base on rmw_zenoh, with the bounds of `ros`. Programs by the Python client are processes of their own. What this host',
-    `let the threads of the daemon wait for a processor is added to the bound: up to ${number(Math.round(Math.max(0, ...of('real').map(({ hostLateMs }) => hostLateMs))))} ms, of all threads together. On a quiet host it is next to nothing.`,
+    'base on rmw_zenoh, with the bounds of `ros`. Programs by the Python client are processes of their own.',
     '',
-    ...table(of('real')),
+    'What this host let the threads of the daemon wait for a processor, of all threads together, is its allowance: a robot has',
+    'to be at rest by its bound and the allowance of the same trial. The table has the trial that used most of its bound, with',
+    `the allowance of that trial. The largest of any trial was ${number(Math.round(Math.max(0, ...of('real').map(({ hostLateMs }) => hostLateMs))))} ms. On a quiet host it is next to nothing.`,
+    '',
+    ...table(of('real'), true),
     '',
     ...waysTable(of('real')),
     '## Bounds',
@@ -119,16 +122,24 @@ function waysTable(rows: readonly Row[]): readonly string[] {
   ];
 }
 
-function table(rows: readonly Row[]): readonly string[] {
+/** `hasHost`: the clock is that of a host, which may be busy. */
+function table(rows: readonly Row[], hasHost = false): readonly string[] {
+  const added = hasHost ? ' allowance of the host |' : '';
   return [
-    '| fault | what | robot | bound | trials | slowest to rest, and its bound | commands after the bound | takeovers lost |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    `| fault | what | robot | bound | trials | slowest to rest, and its bound |${added} commands after the bound | takeovers lost |`,
+    `| --- | --- | --- | --- | --- | --- |${hasHost ? ' --- |' : ''} --- | --- |`,
     ...rows.map(({ fault, robot, trials, worst, lateCommands, takeoversLost }) => {
       const rest = worst ? `${Math.round(worst.restMs)} of ${worst.boundMs} ms` : '';
+      const host = hasHost ? ` ${worst ? allowance(worst) : ''} |` : '';
       const bounds = typeof fault.bound === 'function' ? boundsOf(fault) : fault.bound;
-      return `| \`${fault.id}\` | ${fault.what} | ${robot} | ${bounds} | ${trials} | ${rest} | ${lateCommands} | ${takeoversLost} |`;
+      return `| \`${fault.id}\` | ${fault.what} | ${robot} | ${bounds} | ${trials} | ${rest} |${host} ${lateCommands} | ${takeoversLost} |`;
     }),
   ];
+}
+
+/** Rounded up, as what was measured is rounded to the next. */
+function allowance({ allowanceMs }: Worst): string {
+  return allowanceMs === undefined ? 'not kept' : `${Math.ceil(allowanceMs)} ms`;
 }
 
 function boundsOf({ bound, motions }: FaultSpec): string {
@@ -143,6 +154,15 @@ function boundCell(kind: BoundKind, robot: Row['robot']): string {
 
 const sum = (rows: readonly Row[], of: (row: Row) => number) => rows.reduce((all, row) => all + of(row), 0);
 const number = (value: number) => value.toLocaleString('en-US');
+
+/** Lines of a card whose robot was slower to rest than its bound and the allowance of the host allow. */
+export function linesTooSlow(card: string): readonly string[] {
+  return card.split('\n').filter((line) => {
+    const [, restMs, boundMs, allowanceMs = '0'] =
+      /\| (\d+) of (\d+) ms \|(?: (\d+) ms \|)?/.exec(line) ?? [];
+    return restMs !== undefined && Number(restMs) > Number(boundMs) + Number(allowanceMs);
+  });
+}
 
 /** Faults and robots that a card has lines for. */
 export function linesOf(card: string): readonly string[] {

@@ -326,8 +326,8 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   },
   { id: 'daemon.stop.api', what: 'POST /v1/robot/stop', pace: real, motions: ALSO_RUNS, bound: 'stopped' },
   {
-    ...{ id: 'daemon.estop.api', what: 'POST /v1/estop: no body, a broken one, one of 20 kB, another type' },
-    ...{ pace: real, motions: STOPPED, bound: 'cut at once' },
+    ...{ id: 'daemon.estop.api', pace: real, motions: STOPPED, bound: 'cut at once' },
+    what: 'POST /v1/estop: no body, a broken one, one of 20 kB, one that never comes, another type, broken framing',
   },
   {
     ...{ id: 'daemon.estop.file', what: 'the file of the emergency stop', pace: real, motions: DRIVES },
@@ -342,8 +342,8 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
     ...{ motions: { base: ['mission', 'zenoh', 'spin', 'teleop'] }, bound: 'cut at once' },
   },
   {
-    ...{ id: 'daemon.estop.cli', what: 'auraison estop, from the return of the command on', pace: real },
-    ...{ motions: { base: ['mission', 'spin'], ros: ['spin'] }, bound: 'cut at once' },
+    ...{ id: 'daemon.estop.cli', what: 'auraison estop, from pressing return on', pace: real },
+    ...{ motions: { base: ['mission', 'spin'], ros: ['spin'] }, bound: 'cut by file' },
   },
 ];
 

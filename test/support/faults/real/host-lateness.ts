@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { descendants } from '../../processes.ts';
 
 /**
@@ -34,4 +34,29 @@ export class HostLateness {
     }
     return waits;
   }
+}
+
+/** How often a command is looked at until it has left its file, milliseconds. */
+const LOOK_MS = 5;
+
+/**
+ * The same of a command, until the file lies there that is its deed: what it does then does not count. The result says how
+ * long it had to wait, milliseconds.
+ */
+export function waitOfCommand(pid: number, file: string): () => number {
+  let waitedNs = 0;
+  const look = () => {
+    try {
+      waitedNs = Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]);
+      if (!existsSync(file)) return;
+    } catch {
+      // It has ended, or this kernel does not count.
+    }
+    clearInterval(timer);
+  };
+  const timer = setInterval(look, LOOK_MS);
+  return () => {
+    clearInterval(timer);
+    return waitedNs / 1e6;
+  };
 }

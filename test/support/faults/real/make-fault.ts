@@ -1,9 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LeaseView } from '../../../../contract/index.ts';
 import { auraisonAsync, until } from '../../daemon.ts';
 import { descendants, isRosHost, simHostPid } from '../../processes.ts';
 import { boundOf } from '../bounds.ts';
+import { waitOfCommand } from './host-lateness.ts';
+import { PRESSES, pressApi } from './press-api.ts';
 import { ROBOT_NAME, wait } from './real-stage.ts';
 import type { Made, RealTrial } from './real-trials.ts';
 import { hostMs } from './sim-record.ts';
@@ -47,25 +49,8 @@ async function freeze(pid: number, { trial }: RealTrial): Promise<void> {
 
 /** A request as no client of ours would make it. */
 async function estopWith({ trial, stage }: RealTrial): Promise<Made> {
-  const { daemon } = stage;
-  const bodies: readonly [string, string | undefined][] = [
-    ['application/json', undefined],
-    ['application/json', '{"reason": "a child'],
-    ['application/json', JSON.stringify({ reason: 'x'.repeat(20_000) })],
-    ['application/json', JSON.stringify({ reason: 7, unknown: [null] })],
-    ['text/plain', 'stop!'],
-    ['image/png', '\u0000\u0001'],
-  ];
-  const [type, body] = trial.random.pick(bodies);
-  const token = readFileSync(join(daemon.dataDir, 'token'), 'utf8').trim();
-  const headers = { authorization: `Bearer ${token}`, 'content-type': type };
   const fromMs = hostMs();
-  const response = await fetch(new URL('/v1/estop', daemon.api.url), {
-    ...{ method: 'POST', headers },
-    ...(body === undefined ? {} : { body }),
-  });
-  if (!response.ok)
-    throw new Error(`the emergency stop was refused: ${response.status} ${await response.text()}`);
+  await pressApi(stage.daemon, trial.random.pick(PRESSES));
   return { fromMs };
 }
 
@@ -177,8 +162,14 @@ const FAULTS: Readonly<Record<string, Make>> = {
     return { fromMs };
   },
   'daemon.estop.cli': async ({ stage }) => {
-    const { status } = await auraisonAsync(['estop', '--data-dir', stage.daemon.dataDir]);
+    const { dataDir } = stage.daemon;
+    let waited = () => 0;
+    const fromMs = hostMs();
+    const pressed = auraisonAsync(['estop', '--data-dir', dataDir], {}, (pid) => {
+      waited = waitOfCommand(pid, join(dataDir, 'estop'));
+    });
+    const { status } = await pressed;
     if (status !== 0) throw new Error(`auraison estop ended with ${status}`);
-    return { fromMs: hostMs() };
+    return { fromMs, hostLateMs: waited() };
   },
 };

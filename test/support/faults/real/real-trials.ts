@@ -23,6 +23,8 @@ export type RealTrial = {
 export type Made = {
   /** From when the bound counts. */
   readonly fromMs: number;
+  /** What the host let the one who made it wait, milliseconds. */
+  readonly hostLateMs?: number;
   /** Of a takeover: from the grant on. */
   readonly taken?: Claim['taken'];
   /** Nothing is judged after it: then the daemon may go on by itself. */
@@ -46,12 +48,12 @@ export class RealTrials {
       await wait(trial.afterMs);
       const lateness = new HostLateness(stage.daemon.child.pid);
       const made = await makeFault({ trial, stage, mover });
-      const { fromMs, taken, untilMs = Infinity, endsDaemon = false } = made;
+      const { fromMs, hostLateMs = 0, taken, untilMs = Infinity, endsDaemon = false } = made;
       isGone = endsDaemon;
       const { commandsMs, restMs } = trial.bound;
       await wait(Math.max(0, fromMs + (restMs ?? 2_000) + TAIL_MS - hostMs()));
       // A busy host needs longer, and is watched for longer.
-      const slackMs = lateness.ms;
+      const slackMs = lateness.ms + hostLateMs;
       await wait(Math.min(slackMs, 10_000));
       const verdict = judge(stage.facts, stage.record(), {
         ...{ faultAtMs: fromMs, endMs: Math.min(untilMs, hostMs()), slackMs },
