@@ -14,6 +14,11 @@ export class HostLateness {
     this.#before = this.#waits();
   }
 
+  /** What was before counts for nothing. */
+  restart(): void {
+    this.#before = this.#waits();
+  }
+
   get ms(): number {
     let total = 0;
     for (const [task, ns] of this.#waits()) total += ns - (this.#before.get(task) ?? 0);

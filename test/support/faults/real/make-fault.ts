@@ -81,13 +81,14 @@ const FAULTS: Readonly<Record<string, Make>> = {
     return { fromMs };
   },
   'daemon.robot.freeze': async (all) => {
-    const { stage, mover } = all;
+    const { stage, mover, lateness } = all;
     const pid = simHostPid(stage.daemon.child.pid)!;
     setTimeout(() => {
       mover.end();
       stage.daemon.api.post('/v1/robot/stop', {}).catch(() => {});
     }, 100);
     await freeze(pid, all);
+    lateness.restart();
     return { fromMs: hostMs() };
   },
   'daemon.ros-host.kill': async ({ stage, mover }) => {
@@ -152,8 +153,9 @@ const FAULTS: Readonly<Record<string, Make>> = {
     writeFileSync(join(stage.daemon.dataDir, 'estop'), 'by hand\n');
     return { fromMs };
   },
-  'daemon.estop.topic': async ({ stage }) => {
+  'daemon.estop.topic': async ({ stage, lateness }) => {
     await stage.peer!('ros_estop.py', '/emergency_stop').line<{ said: boolean }>((line) => line.said, 60_000);
+    lateness.restart();
     return { fromMs: hostMs() };
   },
   'daemon.estop.key': async ({ stage }) => {

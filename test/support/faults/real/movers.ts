@@ -1,4 +1,10 @@
-import { isFinished, type LeaseView, type RunDetails, type Submitted } from '../../../../contract/index.ts';
+import {
+  isFinished,
+  type LeaseView,
+  LIMITS,
+  type RunDetails,
+  type Submitted,
+} from '../../../../contract/index.ts';
 import { until } from '../../daemon.ts';
 import { simHostPid } from '../../processes.ts';
 import type { Trial } from '../trial.ts';
@@ -127,6 +133,9 @@ let sign = 1;
 /** A person with a lease of 1.5 s, who turns to the left and renews it while the hand is there. */
 async function steering({ daemon, facts }: RealStage): Promise<Mover> {
   const { api } = daemon;
+  const hasJoints = facts.commands === 'positions';
+  // The stop before this trial does not take a key that stayed down. Joints have no zero: for them only a pause counts.
+  if (hasJoints) await wait(LIMITS.NEW_PRESS_MS + 100);
   const lease = await api.post<LeaseView>('/v1/lease', { ttl_ms: 1_500 });
   let goes = true;
   const again = async (path: string, body: () => object, ms: number) => {
@@ -137,8 +146,9 @@ async function steering({ daemon, facts }: RealStage): Promise<Mover> {
     }
   };
   const id = { lease_id: lease.lease_id };
+  if (!hasJoints) await api.post('/v1/teleop', { ...id, twist: { linear: 0, angular: 0 } });
   const wants = () =>
-    facts.commands === 'positions'
+    hasJoints
       ? { joints: { joint_1: 0.6 * Math.sin(performance.now() / 700), joint_4: 0.4 } }
       : { twist: { linear: 0, angular: 0.6 } };
   void again('/v1/teleop', () => ({ ...id, ...wants() }), 60);

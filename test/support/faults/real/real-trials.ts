@@ -17,6 +17,8 @@ export type RealTrial = {
   readonly trial: Trial;
   readonly stage: RealStage;
   readonly mover: Mover;
+  /** Counts from before the fault. One that takes its time to be made starts it again where its bound starts. */
+  readonly lateness: Pick<HostLateness, 'restart'>;
 };
 
 /** What a fault says of itself once it was made. */
@@ -47,7 +49,7 @@ export class RealTrials {
       const moved = await untilMoving(stage);
       await wait(trial.afterMs);
       const lateness = new HostLateness(stage.daemon.child.pid);
-      const made = await makeFault({ trial, stage, mover });
+      const made = await makeFault({ trial, stage, mover, lateness });
       const { fromMs, hostLateMs = 0, taken, untilMs = Infinity, endsDaemon = false } = made;
       isGone = endsDaemon;
       const { commandsMs, restMs } = trial.bound;
