@@ -283,3 +283,23 @@ it('a key or a lock that cannot be read is a line of the list, and the other pac
     ['installed', 'bad', expect.stringContaining('lock.json is damaged')],
   ]);
 });
+
+it('says of each wrong key of app.toml what it is, all at once', () => {
+  const text = template('flow')['app.toml']!.replace('"0.1.0"', '"0.2"').replace('"10 min"', '"10 m"');
+  expect(faultsOf({ 'app.toml': text })).toEqual([
+    'app.toml:2: version: is no semantic version, for example 0.1.0, found "0.2"',
+    expect.stringMatching(
+      /^app\.toml:\d+: deadline: is no time with its unit \(ms, s, min, h\), .*found "10 m"$/,
+    ),
+  ]);
+});
+
+it('says what is missing beside what is wrong', () => {
+  const text = template('flow')
+    ['app.toml']!.replace('"0.1.0"', '"0.2"')
+    .replace(/^description = .*$/m, '');
+  expect(faultsOf({ 'app.toml': text }).toSorted()).toEqual([
+    'app.toml: description: missing',
+    'app.toml:2: version: is no semantic version, for example 0.1.0, found "0.2"',
+  ]);
+});

@@ -68,9 +68,9 @@ describe('auraison estop release', () => {
 
 describe('what auraison estop says', () => {
   const engaged = {
-    ...{ engaged: true, since_ns: '1700000000000000000', source: 'api', by: 'vera', reason: 'smoke' },
-    press: '1700000000000000000',
-  } as const;
+    ...({ engaged: true, source: 'api', by: 'vera', reason: 'smoke' } as const),
+    ...{ since_ns: '1700000000000000000', press: '1700000000000000000' },
+  };
   const free = { engaged: false, since_ns: '', source: '', by: '', reason: '' } as never;
 
   it('names the way to release it', () => {
