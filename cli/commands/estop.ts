@@ -233,7 +233,7 @@ export function releaseText(seen: EStopState | undefined, now: EStopState, remov
   const of = removed === undefined ? '' : `${removed} is removed; `;
   const text = stateText(now);
   if (now.engaged) return `${of}${text}`;
-  return seen?.engaged ? `${of}released: ${text} any more, and nothing starts to move by it` : `${of}${text}`;
+  return seen?.engaged ? `${of}released: now ${text}; nothing starts to move by it` : `${of}${text}`;
 }
 
 /** Whether it is engaged, by whom, and how it is released. */

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -302,4 +302,12 @@ it('says what is missing beside what is wrong', () => {
     'app.toml: description: missing',
     'app.toml:2: version: is no semantic version, for example 0.1.0, found "0.2"',
   ]);
+});
+
+it('the outer loop of docs/write-an-app.md is one that a package may have', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/write-an-app.md'), 'utf8');
+  const [, loop = ''] = /### Outer loop\n+```toml\n([\s\S]*?)```/.exec(page) ?? [];
+  expect(loop).toContain('[[loop.check]]');
+  const app = template('flow')['app.toml']!.replace('tools = [', 'tools = ["mcp.lab.*", ');
+  expect(faultsOf({ 'app.toml': `${app}\n${loop}` })).toEqual([]);
 });

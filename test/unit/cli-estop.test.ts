@@ -80,9 +80,7 @@ describe('what auraison estop says', () => {
   });
 
   it('tells a release from a stop that was not engaged', () => {
-    expect(releaseText(engaged, free)).toBe(
-      'released: not engaged any more, and nothing starts to move by it',
-    );
+    expect(releaseText(engaged, free)).toBe('released: now not engaged; nothing starts to move by it');
     expect(releaseText(free, free)).toBe('not engaged');
     expect(releaseText(undefined, free)).toBe('not engaged');
     expect(releaseText(engaged, free, '/d/estop')).toMatch(/^\/d\/estop is removed; released: /);
