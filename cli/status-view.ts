@@ -82,3 +82,8 @@ export type Status = {
   >;
   readonly link: Part<LinkStatus>;
 };
+
+/** Whether it is an arm without a base that could be missed, such as one on a table. */
+export function isArmAlone({ arm, connected, pose }: Extract<Status['robot'], { available: true }>): boolean {
+  return arm?.connected === true && !connected && pose === undefined;
+}

@@ -28,9 +28,14 @@ function sweep(path: string): Promise<void> {
 }
 
 /** A pipe at standard input belongs to the parent process; when it ends, the parent is gone. */
-function onOrphaned(end: () => void): void {
+function hasParent(): boolean {
   const input = fstatSync(0);
-  if (!input.isFIFO() && !input.isSocket()) return;
+  return input.isFIFO() || input.isSocket();
+}
+
+/** Ctrl-C at a terminal, and its closing, reach parent and child at once: the parent decides when the robot goes. */
+function obeyParent(end: () => void): void {
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   process.stdin.on('end', end);
   process.stdin.on('error', end);
   process.stdin.resume();
@@ -60,8 +65,8 @@ async function serve(args: HostArguments, socket: string): Promise<void> {
     process.exit(0);
   };
   process.once('SIGTERM', end);
-  process.once('SIGINT', end);
-  onOrphaned(end);
+  if (hasParent()) obeyParent(end);
+  else process.once('SIGINT', end);
   await sweep(socket);
   // The robot obeys every client that connects, so only this user may.
   process.umask(0o077);

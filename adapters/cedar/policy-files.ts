@@ -16,7 +16,7 @@ export function readPolicySource(folder: string, files: readonly string[]): Poli
   const paths = [...files];
   let entities = { file: ENTITIES, text: '' };
   if (folder !== '') {
-    const names = attempt(folder, () => readdirSync(folder).sort());
+    const names = attempt(folder, () => namesIn(folder));
     paths.push(...names.filter((name) => name.endsWith('.cedar')).map((name) => join(folder, name)));
     if (names.includes(ENTITIES))
       entities = { file: ENTITIES, text: readText(join(folder, ENTITIES), ENTITY_BYTES_MAX) };
@@ -33,6 +33,15 @@ export function readPolicySource(folder: string, files: readonly string[]): Poli
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw unreadable(twice, `two policy files have the name ${twice}`);
   return { policies, entities };
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    throw unreadable(folder, `there is no folder ${folder}`, cause);
+  }
 }
 
 function readText(path: string, bytesMax: number): string {

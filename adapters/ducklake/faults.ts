@@ -3,6 +3,8 @@ import { EdgeError } from '../../contract/core.ts';
 /** Characters of a message of the engine. */
 const MESSAGE_MAX = 4_096;
 const OUT_OF_MEMORY = /out of memory/i;
+/** What the engine says of a statement that cannot be answered as it is written. */
+const WRONG_STATEMENT = /^(Catalog|Binder|Parser|Syntax|Conversion|Out of Range) Error/;
 
 export function isOutOfMemory(thrown: unknown): boolean {
   return thrown instanceof EdgeError && OUT_OF_MEMORY.test(thrown.message);
@@ -17,7 +19,12 @@ export function lakeFailed(thrown: unknown, operation: string, subject: string):
   const hint = /no space left|disk is full|ENOSPC/i.test(message)
     ? 'the disk is full: free some space; the projection then continues automatically'
     : '';
-  return new EdgeError('lake.failed', { operation, subject, message, hint, cause: thrown });
+  // Asked again, a wrong statement is as wrong; a projection may yet make what it lacks.
+  const isWrong = operation === 'lake.query' && WRONG_STATEMENT.test(message);
+  return new EdgeError('lake.failed', {
+    ...{ operation, subject, message, hint, cause: thrown },
+    ...(isWrong ? { retryable: false } : {}),
+  });
 }
 
 export function lakeUnavailable(path: string, message: string, hint: string, cause?: unknown): EdgeError {

@@ -199,7 +199,7 @@ function missing(path: string, cause: Error): EdgeError {
     operation: 'run ffmpeg',
     subject: path,
     message: `${path} cannot be run: ${cause.message}`,
-    hint: 'install ffmpeg (Debian: apt-get install ffmpeg), or set its path with dataset.ffmpeg or --ffmpeg',
+    hint: 'install ffmpeg (Debian: apt-get install ffmpeg), or set its path with dataset.ffmpeg or --ffmpeg; an export goes without images by --no-cameras',
     cause,
   });
 }

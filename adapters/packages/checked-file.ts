@@ -1,8 +1,10 @@
 import type { AppFault } from '../../contract/apps/index.ts';
-import type { Checker } from '../../contract/core.ts';
-import { knownKeys, nearest } from './known-keys.ts';
+import { type Checker, checker } from '../../contract/check.ts';
+import type { TSchema } from '../../contract/schema-kit.ts';
+import { knownKeys, meaningOf, nearest } from './known-keys.ts';
 
 const FAULTS_MAX = 20;
+const PATTERN = 'must match pattern';
 
 /** A text as its parser gives it. */
 export type Parsed =
@@ -13,19 +15,39 @@ export type Checked<T> =
   | { readonly ok: true; readonly value: T; lineOf(path: readonly string[]): number | undefined }
   | { readonly ok: false; readonly faults: readonly AppFault[] };
 
-/** What a file holds, or every unknown key and the first other fault, each with its line and what to do. */
-export function checkFile<T>(file: string, parsed: Parsed, checker: Checker<T>): Checked<T> {
+/** What a file holds, or every unknown key and the first other fault of each key, with its line and what to do. */
+export function checkFile<T>(file: string, parsed: Parsed, whole: Checker<T>): Checked<T> {
   if (!parsed.ok) return { ok: false, faults: [faultAt(file, parsed.line, undefined, parsed.problem)] };
   const { value, lineOf } = parsed;
   const rest = structuredClone(value);
-  const strangers = strangersIn(rest, checker.schema, []).slice(0, FAULTS_MAX);
+  const strangers = strangersIn(rest, whole.schema, []).slice(0, FAULTS_MAX);
   const faults = strangers.map(({ path, problem }) => faultAt(file, lineOf(path), keyOf(path), problem));
-  const fault = checker.fault(rest);
-  if (fault !== undefined) {
+  for (const fault of faultsOf(whole, rest)) {
     const { path, words } = split(fault);
-    faults.push(faultAt(file, lineOf(path), keyOf(path), words));
+    const meaning = words.startsWith(PATTERN) ? meaningOf(whole.schema, path) : undefined;
+    // What the key is says more to a person than the pattern that it has to match.
+    const problem = meaning === undefined ? words : words.replace(/^.*(?=, found )/s, `is no ${meaning}`);
+    faults.push(faultAt(file, lineOf(path), keyOf(path), problem));
   }
   return faults.length > 0 ? { ok: false, faults } : { ok: true, value: value as T, lineOf };
+}
+
+/** One of each key at the top, those that are missing too; else the one of the whole. */
+function faultsOf(whole: Checker<unknown>, value: unknown): readonly string[] {
+  const fault = whole.fault(value);
+  if (fault === undefined) return [];
+  const { properties = {}, required = [] } = whole.schema as {
+    readonly properties?: Readonly<Record<string, TSchema>>;
+    readonly required?: readonly string[];
+  };
+  const given = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const missing = required.filter((key) => !Object.hasOwn(given, key)).map((key) => `/${key}: missing`);
+  const wrong = Object.entries(properties).flatMap(([key, schema]) => {
+    const found = Object.hasOwn(given, key) ? checker(schema).fault(given[key]) : undefined;
+    return found === undefined ? [] : [`/${key}${found.replace(/^\/: /, ': ')}`];
+  });
+  const all = [...missing, ...wrong];
+  return all.length > 0 ? all : [fault];
 }
 
 /** Takes every unknown key out, and says which it was. What may have any keys is left as it is. */

@@ -1,4 +1,5 @@
 type Schema = {
+  readonly description?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly patternProperties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
@@ -7,13 +8,23 @@ type Schema = {
 
 /** Names that may stand at a place of a value, by its schema; undefined: any. */
 export function knownKeys(schema: unknown, path: readonly string[]): readonly string[] | undefined {
+  const here = partAt(schema, path);
+  return here?.properties && Object.keys(here.properties);
+}
+
+/** What stands at a place of a value, in words of its schema; undefined: it says none. */
+export function meaningOf(schema: unknown, path: readonly string[]): string | undefined {
+  return partAt(schema, path)?.description;
+}
+
+function partAt(schema: unknown, path: readonly string[]): Schema | undefined {
   let here = schema as Schema | undefined;
   for (const part of path) {
     const within: Schema | undefined = here?.items ?? here?.anyOf?.find(({ items }) => items)?.items;
     const any = Object.values(here?.patternProperties ?? {})[0];
     here = /^\d+$/.test(part) ? within : (here?.properties?.[part] ?? any);
   }
-  return here?.properties && Object.keys(here.properties);
+  return here;
 }
 
 /** The known name that was probably meant; undefined: none is near. */

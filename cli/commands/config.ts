@@ -58,9 +58,13 @@ async function check(
     const where = file ?? '(defaults)';
     const found = readConfig(source, where, process.env);
     const { config } = found;
+    const at = { source, file: where };
     // Values that are wrong say nothing about the host.
-    const faults =
-      found.faults.length > 0 || fileOnly ? found.faults : await onThisHost(config, { source, file: where });
+    const isForHost = found.faults.length === 0 && !fileOnly;
+    const faults = [
+      ...(isForHost ? await onThisHost(config, at) : found.faults),
+      ...(config.schedules.length > 0 ? await timeFaults(config, at) : []),
+    ];
     const warnings = found.faults.length > 0 ? [] : sandboxWarnings(config);
     const value = { ok: faults.length === 0, file: file ?? null, faults, warnings, config };
     for (const warning of warnings) out.note(`warning: ${warning}`);
@@ -82,6 +86,15 @@ async function onThisHost(config: Config, at: { source: string; file: string }):
   const { contentFaults } = await import('../../daemon/compose/content-faults.ts');
   const known = new Set(faults.map(({ key }) => key));
   return [...faults, ...(await contentFaults(config, at)).filter(({ key }) => !known.has(key))];
+}
+
+/** Schedules whose times cannot be read. The library for them is loaded only here. */
+async function timeFaults(
+  config: Config,
+  at: { source: string; file: string },
+): Promise<readonly ConfigFault[]> {
+  const { cronFaults } = await import('../cron-faults.ts');
+  return cronFaults(config, at);
 }
 
 function read(file: string): string {

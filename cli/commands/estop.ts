@@ -45,7 +45,7 @@ export function addEstopCommands(program: Command): void {
         const release = () =>
           api.post<EStopState>('/v1/estop/release', { reason, ...press }, ENGAGE_MS, ORIGIN);
         const state = await (removed ? withoutFile(file, release) : release());
-        out.result(state, () => `${removed ? `${file} is removed; ` : ''}${stateText(state)}`);
+        out.result(state, () => releaseText(seen, state, removed ? file : undefined));
         return state.engaged ? 1 : 0;
       }),
     );
@@ -228,8 +228,17 @@ function stopFile(dataDir: string): string {
   return join(dataDir, 'estop');
 }
 
-function stateText({ engaged, by, source, reason, since_ns }: EStopState): string {
+/** What a release did: what was engaged before it, what is now, and the file that it removed. */
+export function releaseText(seen: EStopState | undefined, now: EStopState, removed?: string): string {
+  const of = removed === undefined ? '' : `${removed} is removed; `;
+  const text = stateText(now);
+  if (now.engaged) return `${of}${text}`;
+  return seen?.engaged ? `${of}released: now ${text}; nothing starts to move by it` : `${of}${text}`;
+}
+
+/** Whether it is engaged, by whom, and how it is released. */
+export function stateText({ engaged, by, source, reason, since_ns }: EStopState): string {
   if (!engaged) return 'not engaged';
   const since = /^\d+$/.test(since_ns) ? new Date(Number(BigInt(since_ns) / 1_000_000n)).toISOString() : '';
-  return `ENGAGED by ${by} (${source}) since ${since}${reason === '' ? '' : `: ${reason}`}`;
+  return `ENGAGED by ${by} (${source}) since ${since}${reason === '' ? '' : `: ${reason}`}\n  a person releases it: auraison estop release`;
 }

@@ -42,7 +42,10 @@ export function addIntentCommands(program: Command): void {
           );
           return 0;
         }
-        const details = await waitForRun(api, sent.run.run_id);
+        const { run_id, status } = sent.run;
+        if (!out.json)
+          out.note(`run ${run_id} ${status}; auraison watch shows it, Ctrl-C leaves it as it is`);
+        const details = await waitForRun(api, run_id);
         out.result(details, () => `run ${details.run.run_id} ${details.run.status}: ${details.reason}`);
         return details.run.status === 'succeeded' ? 0 : 1;
       }),

@@ -37,7 +37,11 @@ function schedulesText(schedules: readonly ScheduleView[]): string {
 }
 
 /** In the time zone of the schedule. */
-function inZone(ns: string, timeZone: string): string {
+export function inZone(ns: string, timeZone: string): string {
   const time = new Date(Number(BigInt(ns) / 1_000_000n));
-  return time.toLocaleString('sv-SE', { timeZone, timeZoneName: 'short' });
+  const two = '2-digit';
+  return time.toLocaleString('sv-SE', {
+    ...({ timeZone, timeZoneName: 'short', year: 'numeric', month: two, day: two } as const),
+    ...({ hour: two, minute: two, second: two } as const),
+  });
 }

@@ -5,7 +5,7 @@ import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { balanceText } from '../balance.ts';
 import { action } from '../context.ts';
 import { bytes, table } from '../output.ts';
-import type { Status } from '../status-view.ts';
+import { isArmAlone, type Status } from '../status-view.ts';
 
 export function addStatusCommand(program: Command): void {
   program
@@ -67,6 +67,12 @@ export function statusText(status: Status, url: string): string {
     '',
     ...partLines(status),
   ].join('\n');
+}
+
+function connection(robot: Extract<Status['robot'], { available: true }>): string {
+  const { connected, source } = robot;
+  if (connected || isArmAlone(robot)) return 'connected';
+  return `not connected${source.reason === '' ? '' : `: ${source.reason}`}`;
 }
 
 /** Battery, parts that report diagnostics, and the arm, where the robot has them. */
@@ -165,7 +171,8 @@ function partLines({
       const pose = r.pose
         ? `at (${r.pose.x.toFixed(2)}, ${r.pose.y.toFixed(2)}) m, ${((r.pose.yaw * 180) / Math.PI).toFixed(0)} deg`
         : 'not localised';
-      return `${r.source.kind} ${r.connected ? 'connected' : `not connected ${r.source.reason}`}, ${r.motion ?? ''}, ${pose}${partsOf(r)}${r.degraded.length > 0 ? `; degraded: ${r.degraded.join('; ')}` : ''}`;
+      const base = isArmAlone(r) ? 'no base heard' : `${r.motion ?? ''}, ${pose}`;
+      return `${r.source.kind} ${connection(r)}, ${base}${partsOf(r)}${r.degraded.length > 0 ? `; degraded: ${r.degraded.join('; ')}` : ''}`;
     }),
     line(
       'runs',

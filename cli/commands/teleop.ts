@@ -3,6 +3,7 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { type Clock, EdgeError, type LeaseView, pause } from '../../contract/core.ts';
 import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action, type CommandContext } from '../context.ts';
+import type { Status } from '../status-view.ts';
 import { jointsOf, type Motion, Stick } from '../teleop/stick.ts';
 import { engage } from './estop.ts';
 
@@ -60,9 +61,23 @@ export async function teleop(context: CommandContext, options: Options, keyboard
   } finally {
     await api.post('/v1/lease/return', { lease_id: id }).catch(() => {});
   }
-  out.result({ commands: sent }, () => `${sent} commands; the lease is given back`);
+  const waiting = await pausedRuns(api);
+  out.result({ commands: sent }, () =>
+    [`${sent} commands; the lease is given back`, ...waiting.map(waitingLine)].join('\n'),
+  );
   return code;
 }
+
+type Paused = { readonly run_id: string; readonly reason: string };
+
+/** Runs that were taken over stay paused until a person resumes them; none where the daemon does not say. */
+async function pausedRuns(api: ApiClient): Promise<readonly Paused[]> {
+  const status = await api.get<Partial<Status>>('/v1/status').catch(() => undefined);
+  return status?.runs?.available ? (status.runs.load?.paused ?? []) : [];
+}
+
+const waitingLine = ({ run_id, reason }: Paused) =>
+  `a run is paused, ${reason}: auraison runs resume ${run_id}`;
 
 /** Undefined: no fixed command, keys steer. */
 function givenOf({ linear, angular, joint }: Options): Motion | undefined {

@@ -109,7 +109,7 @@ Examples:
             ffmpeg: flags.ffmpeg ?? settings.config.dataset.ffmpeg,
           }),
         );
-        for (const { source, reason } of result.refused) out.note(`auraison: left out: ${source}: ${reason}`);
+        for (const refused of result.refused) out.note(`auraison: left out: ${leftOut(refused)}`);
         out.result(result, () => textOf(root, result));
         return result.cancelled ? 130 : result.refused.length > 0 ? 1 : 0;
       }),
@@ -227,4 +227,9 @@ function textOf(root: string, result: Awaited<ReturnType<typeof exportAll>>): st
     ...(refused.length > 0 ? [`${refused.length} recordings left out`] : []),
     ...(cancelled ? ['cancelled; export again to continue'] : []),
   ].join('\n');
+}
+
+/** Many a reason starts with its recording already. */
+export function leftOut({ source, reason }: { readonly source: string; readonly reason: string }): string {
+  return reason.startsWith(`${source}: `) ? reason : `${source}: ${reason}`;
 }

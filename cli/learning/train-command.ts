@@ -94,7 +94,7 @@ Examples:
           out.result(shelved, () =>
             [
               `${shelved.name} ${shelved.sha256.slice(0, 12)}${shelved.already ? ' (registered already)' : ''}, learned in ${shelved.seconds.toFixed(1)} s`,
-              `[[policies]] name = "${shelved.name}", path = "${shelved.path}", sha256 = "${shelved.sha256}"`,
+              policyRow(shelved),
             ].join('\n'),
           );
           return 0;
@@ -103,6 +103,14 @@ Examples:
         }
       }),
     );
+}
+
+/** The row of the configuration, as it is pasted there. */
+export function policyRow({ name, path, sha256 }: { name: string; path: string; sha256: string }): string {
+  const keys = Object.entries({ name, path, sha256 }).map(
+    ([key, value]) => `${key} = ${JSON.stringify(value)}`,
+  );
+  return ['[[policies]]', ...keys].join('\n');
 }
 
 function shown(value: unknown): string {

@@ -1,4 +1,4 @@
-import type { Status } from '../status-view.ts';
+import { isArmAlone, type Status } from '../status-view.ts';
 import type { Alert } from './view.ts';
 
 const BATTERY_LOW = 0.15;
@@ -34,7 +34,7 @@ function ofRobot(robot: Status['robot'], add: Add): void {
   const { estop, connected, source, battery, arm, degraded, health } = robot;
   if (estop?.engaged)
     add('bad', `emergency stop, engaged by ${estop.by || estop.source}${because(estop.reason)}`);
-  if (!connected) add('bad', `robot is not connected${because(source.reason)}`);
+  if (!connected && !isArmAlone(robot)) add('bad', `robot is not connected${because(source.reason)}`);
   if (arm && !arm.connected) add('warn', 'arm is not connected');
   if (battery !== undefined && battery < BATTERY_LOW) add('warn', `battery ${(100 * battery).toFixed(0)} %`);
   for (const reason of degraded) add('warn', `degraded: ${reason}`);

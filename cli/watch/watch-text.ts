@@ -1,3 +1,4 @@
+import { isArmAlone } from '../status-view.ts';
 import { type Line, type Look, type Piece, painted } from './painted.ts';
 import type { Alert, CallSeen, RunSeen, WatchView } from './view.ts';
 
@@ -62,10 +63,11 @@ function robotLines({ status }: WatchView): Line[] {
   const { robot } = status;
   if (!robot.available) return [named('robot', [{ text: `not available: ${robot.reason}`, look: 'bad' }])];
   const { connected, source, motion, pose, twist, battery, lease, arm, map_coverage } = robot;
-  const state = connected ? (motion ?? 'idle') : 'not connected';
+  const alone = isArmAlone(robot);
+  const state = connected ? (motion ?? 'idle') : alone ? 'connected, no base heard' : 'not connected';
   const lines = [
     named('robot', [
-      { text: state, look: connected ? 'bold' : 'bad' },
+      { text: state, look: connected || alone ? 'bold' : 'bad' },
       { text: ` (${source.kind})` },
       ...(battery === undefined ? [] : [{ text: `  battery ${(100 * battery).toFixed(0)} %` }]),
     ]),

@@ -27,7 +27,7 @@ const ENTRY = '^[a-z0-9][a-z0-9_.-]{0,63}$';
 /** A time with its unit: `"90 s"`. */
 export const Duration = Type.String({
   pattern: '^(0|[1-9][0-9]{0,6})(\\.[0-9]{1,3})? ?(ms|s|min|h)$',
-  description: 'a time with its unit, for example "90 s"',
+  description: 'time with its unit (ms, s, min, h), for example "90 s"',
 });
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000 };

@@ -100,7 +100,9 @@ function missing(command: string, cause: Error): EdgeError {
     operation: 'run trainer',
     subject: command,
     message: `${command} cannot be run: ${cause.message}`,
-    hint: 'install Python 3.11 or newer with venv (Debian: apt-get install python3-venv), or name one with dataset.python',
+    hint: /python[\d.]*$/.test(command)
+      ? 'install Python 3.11 or newer with venv (Debian: apt-get install python3-venv), or name one with dataset.python'
+      : 'name a program of this host: a path, or one on the PATH',
     cause,
   });
 }

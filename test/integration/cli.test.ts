@@ -131,6 +131,7 @@ describe('while the robot drives', () => {
     const hurry = ['--params', '{"max_duration_s": 1}', '--wait', '--data-dir', directory.path];
     const failed = await auraisonAsync(['intent', 'send', 'maze/find_exit', ...hurry]);
     expect(failed.stdout).toMatch(/^run \S+ failed: /);
+    expect(failed.stderr).toMatch(/^run \S+ queued; auraison watch shows it/);
     expect(failed.status).toBe(1);
     const { run } = await it.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
     await until(async () => {

@@ -11,7 +11,7 @@ export function signedHeaders(
   body: string,
   id: string,
   seconds: number,
-  secret = SECRET,
+  secret: string | Uint8Array = SECRET,
 ): Record<string, string> {
   const hmac = createHmac('sha256', secret).update(`${id}.${seconds}.${body}`).digest('base64');
   return { 'webhook-id': id, 'webhook-timestamp': `${seconds}`, 'webhook-signature': `v1,${hmac}` };

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -282,4 +282,32 @@ it('a key or a lock that cannot be read is a line of the list, and the other pac
     ['trusted_keys', 'bad', expect.stringContaining(`${join(root, 'nobody.pub')}`)],
     ['installed', 'bad', expect.stringContaining('lock.json is damaged')],
   ]);
+});
+
+it('says of each wrong key of app.toml what it is, all at once', () => {
+  const text = template('flow')['app.toml']!.replace('"0.1.0"', '"0.2"').replace('"10 min"', '"10 m"');
+  expect(faultsOf({ 'app.toml': text })).toEqual([
+    'app.toml:2: version: is no semantic version, for example 0.1.0, found "0.2"',
+    expect.stringMatching(
+      /^app\.toml:\d+: deadline: is no time with its unit \(ms, s, min, h\), .*found "10 m"$/,
+    ),
+  ]);
+});
+
+it('says what is missing beside what is wrong', () => {
+  const text = template('flow')
+    ['app.toml']!.replace('"0.1.0"', '"0.2"')
+    .replace(/^description = .*$/m, '');
+  expect(faultsOf({ 'app.toml': text }).toSorted()).toEqual([
+    'app.toml: description: missing',
+    'app.toml:2: version: is no semantic version, for example 0.1.0, found "0.2"',
+  ]);
+});
+
+it('the outer loop of docs/write-an-app.md is one that a package may have', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/write-an-app.md'), 'utf8');
+  const [, loop = ''] = /### Outer loop\n+```toml\n([\s\S]*?)```/.exec(page) ?? [];
+  expect(loop).toContain('[[loop.check]]');
+  const app = template('flow')['app.toml']!.replace('tools = [', 'tools = ["mcp.lab.*", ');
+  expect(faultsOf({ 'app.toml': `${app}\n${loop}` })).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkOlder, engage } from '../../cli/commands/estop.ts';
+import { checkOlder, engage, releaseText, stateText } from '../../cli/commands/estop.ts';
 import { type Keyboard, teleop } from '../../cli/commands/teleop.ts';
 import type { CommandContext } from '../../cli/context.ts';
 import { EdgeError, METHODS } from '../../contract/core.ts';
@@ -63,6 +63,28 @@ describe('auraison estop release', () => {
   it('is not for ever refused by times that are still to come: a clock was set back', () => {
     const nowMs = 1_000_000;
     expect(() => checkOlder(file(), pressedAt(nowMs + 5), nowMs - 500, nowMs)).not.toThrow();
+  });
+});
+
+describe('what auraison estop says', () => {
+  const engaged = {
+    ...({ engaged: true, source: 'api', by: 'vera', reason: 'smoke' } as const),
+    ...{ since_ns: '1700000000000000000', press: '1700000000000000000' },
+  };
+  const free = { engaged: false, since_ns: '', source: '', by: '', reason: '' } as never;
+
+  it('names the way to release it', () => {
+    expect(stateText(engaged)).toBe(
+      'ENGAGED by vera (api) since 2023-11-14T22:13:20.000Z: smoke\n  a person releases it: auraison estop release',
+    );
+  });
+
+  it('tells a release from a stop that was not engaged', () => {
+    expect(releaseText(engaged, free)).toBe('released: now not engaged; nothing starts to move by it');
+    expect(releaseText(free, free)).toBe('not engaged');
+    expect(releaseText(undefined, free)).toBe('not engaged');
+    expect(releaseText(engaged, free, '/d/estop')).toMatch(/^\/d\/estop is removed; released: /);
+    expect(releaseText(engaged, engaged)).toMatch(/^ENGAGED by vera/);
   });
 });
 

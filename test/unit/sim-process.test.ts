@@ -87,6 +87,34 @@ describe('the simulation as a process', () => {
     expect(await drive(22)).not.toBe(first);
   });
 
+  it('stays through the Ctrl-C of its parent, which reaches it too, and goes with the parent', async () => {
+    const child = host();
+    const made = robot();
+    let ticks = 0;
+    made.onTick(() => {
+      ticks++;
+      return undefined;
+    });
+    await made.open(
+      Object.values(SIM_TOPICS),
+      () => {},
+      () => {},
+    );
+    await until(() => ticks > 0, 'the robot to live');
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) {
+      child.kill(signal);
+      const before = ticks;
+      await until(
+        () => ticks > before + 20 || child.exitCode !== null,
+        `the robot to live on after ${signal}`,
+      );
+      expect([signal, child.exitCode, child.signalCode]).toEqual([signal, null, null]);
+    }
+    child.stdin!.end();
+    await gone(child);
+    expect(child.exitCode).toBe(0);
+  });
+
   it('killed without a word: its client says so, and finds the next one by itself', async () => {
     const first = host();
     const made = robot();
