@@ -21,7 +21,17 @@ import type { Rule } from './rule.ts';
 import { accessOf, around, bare, isUse, textOf } from './syntax.ts';
 
 /** Rooms that may touch real time: code that is not the daemon. */
-const FREE = ['test', 'bench', 'scripts', 'cli', 'bin', 'clients', 'console', 'daemon/client', 'vitest.config.ts'];
+const FREE = [
+  'test',
+  'bench',
+  'scripts',
+  'cli',
+  'bin',
+  'clients',
+  'console',
+  'daemon/client',
+  'vitest.config.ts',
+];
 /** Timers: no use of the name is anything else. */
 const TIMERS = ['setTimeout', 'setInterval'];
 /** Objects with a clock, chance or a timer in them: they are read by a property that is written out, and not by these. */

@@ -24,7 +24,12 @@ export function filesOf(place = '.'): readonly string[] {
 
 /** A file that a rule about sources holds for, in whatever ending it is written. */
 export function isSource(name: string): boolean {
-  return PROGRAM.test(name) && !DECLARATION.test(name) && !GENERATED.test(name);
+  return PROGRAM.test(name) && !isDeclaration(name) && !GENERATED.test(name);
+}
+
+/** A file of types alone, by its name. */
+export function isDeclaration(name: string): boolean {
+  return DECLARATION.test(name);
 }
 
 /** Name and text, or nothing where the file is deleted in the work tree and not yet in the index. */

@@ -99,7 +99,8 @@ function handsOf(inner: ReadonlySet<string>, fromInner: Hands): Hands {
       return of?.name === 'then' && hands(of.object) && !calls(it.arguments[0]);
     }
     if (isConditionalExpression(it)) return hands(it.whenTrue) || hands(it.whenFalse);
-    if (isBinaryExpression(it)) return CHOICES.includes(it.operatorToken.kind) && [it.left, it.right].some(hands);
+    if (isBinaryExpression(it))
+      return CHOICES.includes(it.operatorToken.kind) && [it.left, it.right].some(hands);
     if (isArrayLiteralExpression(it))
       return it.elements.some((one) => hands(isSpreadElement(one) ? one.expression : one));
     if (isObjectLiteralExpression(it)) return it.properties.some(handsIn);

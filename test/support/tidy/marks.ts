@@ -1,90 +1,147 @@
 import {
+  type CallExpression,
+  type ImportDeclaration,
   isArrowFunction,
   isCallExpression,
+  isComputedPropertyName,
   isFunctionExpression,
   isIdentifier,
   isImportDeclaration,
+  isNamedImports,
+  isNamespaceImport,
   isNumericLiteral,
   isObjectLiteralExpression,
   isPropertyAssignment,
   isShorthandPropertyAssignment,
   isSpreadAssignment,
-  isStringLiteral,
   isTaggedTemplateExpression,
+  isTypeOfExpression,
   type Node,
+  type ObjectLiteralExpression,
+  SyntaxKind,
 } from 'typescript/unstable/ast';
 import { SignatureKind } from 'typescript/unstable/sync';
 import { filesOf, Readings } from './declared.ts';
 import { roomOf } from './rooms.ts';
 import type { Rule } from './rule.ts';
-import { accessOf, bare, textOf } from './syntax.ts';
+import { accessOf, around, bare, isUse, textOf } from './syntax.ts';
 
 /** What leaves a test out, repeats it or turns its verdict round. */
 const MARKS = ['only', 'skip', 'todo', 'skipIf', 'runIf', 'fails', 'retry', 'repeats'];
+const TESTS = ['it', 'test', 'describe', 'suite'];
 const VITEST = /(?:^|\/)node_modules\/(?:@?vitest)\//;
 
 /** Marks of Vitest: on tests, on suites, in their options, in what a test is given. */
 export const TEST_MARKS: Rule = {
-  holdsFor: (name) => roomOf(name) === 'test' || /\.test\.[cm]?[jt]sx?$/.test(name) || name.startsWith('vitest.config'),
+  holdsFor: (name) =>
+    roomOf(name) === 'test' || /\.test\.[cm]?[jt]sx?$/.test(name) || name.startsWith('vitest.config'),
   hint: /\b(?:only|skip|todo|skipIf|runIf|fails|retry|repeats)\b|vitest|node:test/,
   look: ({ checker, note }) => {
     const readings = new Readings(MARKS, checker);
-    const objects: Node[] = [];
+    const objects: ObjectLiteralExpression[] = [];
+    /** Uses of what is imported from Vitest, and arguments of a test that are written elsewhere. */
+    const whole: Node[] = [];
     const options: Node[] = [];
+    const names = new Set<string>();
     return {
       node: (node) => {
         readings.look(node);
-        if (isObjectLiteralExpression(node) && markOf(node) !== undefined) objects.push(node);
-        else if (isCallExpression(node)) options.push(...optionsOf(node));
-        else if (isImportDeclaration(node) && textOf(node.moduleSpecifier) === 'node:test')
-          note(node, 'node:test');
+        if (isImportDeclaration(node)) {
+          const from = textOf(node.moduleSpecifier);
+          if (from === 'node:test') note(node, 'node:test');
+          else if (from === 'vitest') for (const name of testNames(node)) names.add(name);
+        } else if (isNamespaceImport(node)) {
+          if (textOf((node.parent.parent as ImportDeclaration).moduleSpecifier) === 'vitest')
+            note(node, 'vitest');
+        } else if (isObjectLiteralExpression(node)) {
+          if (markOf(node) !== undefined) objects.push(node);
+        } else if (isCallExpression(node)) options.push(...optionsOf(node, names));
+        else if (isIdentifier(node) && names.has(node.text) && isUse(node) && !isAsked(node))
+          whole.push(node);
       },
       end: () => {
+        const isVitest = (files: readonly string[]) => files.some((file) => VITEST.test(file));
+        const isTest = (node: Node) => rootOf(node, names) !== undefined;
         for (const { node, word, files } of readings.all())
-          if (files === undefined ? isOfTest(node) : files.some((file) => VITEST.test(file))) note(node, word);
+          if (isVitest(files) || (files.length === 0 && isTest(node))) note(node, word);
         for (const node of objects) {
           const word = markOf(node)!;
-          const type = checker.getContextualType(node as Parameters<typeof checker.getContextualType>[0]);
-          const files = type && filesOf(checker.getPropertyOfType(type, word));
-          if (files?.some((file) => VITEST.test(file))) note(node, word);
+          const type = checker.getContextualType(node);
+          if (type && isVitest(filesOf(checker.getPropertyOfType(type, word)))) note(node, word);
         }
+        // A variable of a test may have the same name.
+        const isImported = (node: Node) =>
+          checker
+            .getSymbolAtLocation(rootOf(node, names) ?? node)
+            ?.declarations.some(({ kind }) => kind === SyntaxKind.ImportSpecifier);
+        for (const node of whole) if (isImported(node)) note(node, 'alias');
         for (const node of options) {
           const type = checker.getTypeAtLocation(node);
-          if (!type || checker.getSignaturesOfType(type, SignatureKind.Call).length === 0) note(node, 'options');
+          const isBody = type && checker.getSignaturesOfType(type, SignatureKind.Call).length > 0;
+          if (!isBody && isImported(callAround(node).expression)) note(node, 'options');
         }
       },
     };
   },
 };
 
+/** The names under which a file has the tests and suites of Vitest. */
+function testNames({ importClause }: ImportDeclaration): string[] {
+  const bindings = importClause?.namedBindings;
+  if (bindings === undefined || !isNamedImports(bindings)) return [];
+  return bindings.elements
+    .filter(({ propertyName, name }) => TESTS.includes((propertyName ?? name).text))
+    .map(({ name }) => name.text);
+}
+
 /** A mark that an object literal has as a key. */
-function markOf(node: Node): string | undefined {
-  if (!isObjectLiteralExpression(node)) return undefined;
+function markOf(node: ObjectLiteralExpression): string | undefined {
   const keys = node.properties.flatMap((property) => {
     if (!isPropertyAssignment(property) && !isShorthandPropertyAssignment(property)) return [];
     const { name } = property;
-    return isIdentifier(name) || isStringLiteral(name) ? [name.text] : [];
+    return isIdentifier(name)
+      ? [name.text]
+      : (textOf(isComputedPropertyName(name) ? name.expression : name) ?? []);
   });
   return keys.find((key) => MARKS.includes(key));
 }
 
 /** Arguments of a test behind its name that are no body and not written out where they stand. */
-function optionsOf(node: Node): Node[] {
-  if (!isCallExpression(node) || !isOfTest(node.expression)) return [];
+function optionsOf(node: CallExpression, names: ReadonlySet<string>): Node[] {
+  if (rootOf(node.expression, names) === undefined) return [];
   return node.arguments.slice(1).flatMap((argument) => {
     const it = bare(argument);
     if (isArrowFunction(it) || isFunctionExpression(it) || isNumericLiteral(it)) return [];
-    if (isObjectLiteralExpression(it)) return it.properties.filter(isSpreadAssignment);
-    return [it];
+    if (!isObjectLiteralExpression(it)) return [it];
+    return it.properties.filter((property) => isSpreadAssignment(property) || isComputed(property));
   });
 }
 
-/** Whether an expression is `it`, `test`, `describe` or `suite`, with whatever was asked of it. */
-function isOfTest(node: Node): boolean {
+function isComputed(property: Node & { readonly name?: Node }): boolean {
+  const { name } = property;
+  return name !== undefined && isComputedPropertyName(name) && textOf(name.expression) === undefined;
+}
+
+/** The call that an argument, or a property of it, belongs to. */
+function callAround(node: Node): CallExpression {
+  let outer = node.parent;
+  while (!isCallExpression(outer)) outer = outer.parent;
+  return outer;
+}
+
+/** The `it`, `test`, `describe` or `suite` at the start of an expression, whatever was asked of it since. */
+function rootOf(node: Node, names: ReadonlySet<string>): Node | undefined {
   const it = bare(node);
-  if (isIdentifier(it)) return ['it', 'test', 'describe', 'suite'].includes(it.text);
-  if (isCallExpression(it)) return isOfTest(it.expression);
-  if (isTaggedTemplateExpression(it)) return isOfTest(it.tag);
+  if (isIdentifier(it)) return names.has(it.text) ? it : undefined;
+  if (isCallExpression(it)) return rootOf(it.expression, names);
+  if (isTaggedTemplateExpression(it)) return rootOf(it.tag, names);
   const access = accessOf(it);
-  return access !== undefined && isOfTest(access.object);
+  return access && rootOf(access.object, names);
+}
+
+/** Called, or asked for a property: everything else is a second name for it. */
+function isAsked(node: Node): boolean {
+  const outer = around(node);
+  if (isCallExpression(outer)) return bare(outer.expression) === node;
+  return accessOf(outer)?.object === node || isTaggedTemplateExpression(outer) || isTypeOfExpression(outer);
 }

@@ -1,5 +1,7 @@
 import {
+  type ImportClause,
   type ImportSpecifier,
+  isBindingElement,
   isIdentifier,
   isImportSpecifier,
   isNewExpression,
@@ -16,7 +18,8 @@ const inCell = (name: string) =>
 
 /** What reaches the robot, by the name of the method; and where such methods are declared. */
 const METHODS = ['call', 'send', 'put', 'set', 'change'];
-const DECLARED = /^(?:contract\/ports\/(?:ros-graph|key-space)\.ts$|adapters\/(?:ros|zenoh)\/|node_modules\/(?:@eclipse-zenoh|rclnodejs)\/)/;
+const DECLARED =
+  /^(?:contract\/ports\/(?:ros-graph|key-space)\.ts$|adapters\/(?:ros|zenoh)\/|node_modules\/(?:@eclipse-zenoh|rclnodejs)\/)/;
 /** Names that many things have: without a type they say nothing. */
 const COMMON = ['set', 'change'];
 
@@ -29,8 +32,8 @@ export const ROBOT_CALLS: Rule = {
     return {
       node: (node) => readings.look(node),
       end: () => {
-        for (const { node, word, files } of readings.all())
-          if (files === undefined ? !COMMON.includes(word) : files.some((file) => DECLARED.test(file)))
+        for (const { node, word, files, untyped } of readings.all())
+          if (files.some((file) => DECLARED.test(file)) || (untyped && !COMMON.includes(word)))
             note(node, word);
       },
     };
@@ -47,9 +50,9 @@ export const UNASKED_CALLS: Rule = {
       node: (node) => readings.look(node),
       end: () => {
         const all = readings.all();
-        const asks = all.filter(({ files }) => files?.includes('daemon/execution/door/door-calls.ts'));
+        const asks = all.filter(({ files }) => files.includes('daemon/execution/door/door-calls.ts'));
         for (const { node, files } of all) {
-          if (!files?.includes('contract/ports/ros-graph.ts')) continue;
+          if (!files.includes('contract/ports/ros-graph.ts')) continue;
           const inside = functionAround(node);
           const isAsked = asks.some(({ node: ask }) => ask.pos < node.pos && functionAround(ask) === inside);
           if (!isAsked) note(node, 'call');
@@ -86,10 +89,8 @@ export const SINKS_OUTSIDE: Rule = {
         if (!isIdentifier(node) && !isStringLiteral(node)) return;
         const word = node.text;
         if (word === 'SampleSink') note(node, word);
-        else if (isIdentifier(node) && isImportSpecifier(node.parent)) {
-          // Under its own name, what is imported is judged where it is used.
-          if (NAMES.includes(word) && isRenamed(node.parent, node)) note(node, word);
-        } else if (NAMES.includes(word) && !(SINKS.includes(word) && isBehindDoor(node))) note(node, word);
+        else if (!NAMES.includes(word) || isTaken(node)) return;
+        else if (!SINKS.includes(word) || !isBehindDoor(node)) note(node, word);
       },
       type: (node) => {
         if (isIdentifier(node) && node.text === 'SampleSink') note(node, node.text);
@@ -98,9 +99,17 @@ export const SINKS_OUTSIDE: Rule = {
   },
 };
 
-function isRenamed({ isTypeOnly, propertyName, parent }: ImportSpecifier, node: Node): boolean {
-  const isType = isTypeOnly || parent.parent.phaseModifier === SyntaxKind.TypeKeyword;
-  return !isType && propertyName === node;
+/** The name in an import: under its own name, what is imported is judged where it is used. */
+function isTaken(node: Node): boolean {
+  const { parent } = node;
+  if (isBindingElement(parent)) return parent.name === node && parent.propertyName === undefined;
+  if (!isImportSpecifier(parent)) return false;
+  return parent.propertyName !== node || isGoneImport(parent);
+}
+
+function isGoneImport({ isTypeOnly, parent }: ImportSpecifier): boolean {
+  const clause = parent.parent as ImportClause;
+  return isTypeOnly || clause.phaseModifier === SyntaxKind.TypeKeyword;
 }
 
 /** `new RobotSink(new RosSink(...))`. */

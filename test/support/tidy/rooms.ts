@@ -1,4 +1,5 @@
 import { dirname, join, normalize } from 'node:path';
+import type { Import } from './imports.ts';
 
 /** The room of a file: where the dependency rule draws its borders. */
 export function roomOf(name: string): string {
@@ -74,22 +75,44 @@ const EXPORTED: Readonly<Record<string, string>> = {
   'auraison-edge/package.json': 'package.json',
 };
 
+export function isPublic(specifier: string): boolean {
+  return Object.hasOwn(EXPORTED, specifier);
+}
+
 /** The file of this repository that a specifier names, from the root. Undefined: a package, or Node. */
 export function targetOf(from: string, specifier: string): string | undefined {
   if (specifier.startsWith('.')) return normalize(join(dirname(from), specifier));
   return EXPORTED[specifier];
 }
 
-/** Whether the arrow lets a file import another one. */
-export function mayImport(from: string, target: string): boolean {
+/** Whether the arrow lets a file import what a specifier names. Packages are a matter of other rules. */
+function mayImport(from: string, specifier: string): boolean {
+  const target = targetOf(from, specifier);
+  // Every room may know the contract by its public name; a package knows it by nothing else.
+  if (target === undefined || specifier === 'auraison-edge') return true;
   const [room, there] = [roomOf(from), roomOf(target)];
+  // Examples are programs of a user.
+  if (room === 'docs' && isPublic(specifier)) return true;
   if (isEntry(from) && there === 'adapters/clock') return true;
   // The entries of the daemon and of a cell: a clock, and what is composed.
   if (room === 'daemon' && isEntry(from) && there === 'daemon/compose') return true;
   if (forbidden(room, there)) return false;
   const may = allowed(room);
-  // Packages know the contract by its public name, wherever they lie.
   return there === room || may === undefined || may.includes(there) || there === 'package.json';
+}
+
+/** Names that Node would read in another way than `join` does: escapes, addresses, ways up in the middle. */
+const PLAIN = /^(?:node:)?[\w@.~/-]+$/;
+const UP = /[^./]\/(?:.*\/)?\.\.(?:\/|$)|^\//;
+
+/** Imports against the arrow, and imports whose name says not plainly where they lead, as `file: specifier`. */
+export function againstTheArrow(imports: readonly Import[]): string[] {
+  return imports
+    .filter(({ from, specifier }) => {
+      const isPlain = PLAIN.test(specifier) && !UP.test(specifier);
+      return (!isPlain && !isBeside(from)) || !mayImport(from, specifier);
+    })
+    .map(({ from, specifier }) => `${from}: ${specifier}`);
 }
 
 /** Programs beside the daemon: they load what they like, and no room hangs on them. */

@@ -112,10 +112,12 @@ export function isUse(node: Identifier): boolean {
     readonly name?: Node;
     readonly label?: Node;
     readonly propertyName?: Node;
+    readonly tagName?: Node;
   };
   if (isShorthandPropertyAssignment(parent)) return true;
   if (isImportSpecifier(parent)) return false;
-  if (isExportSpecifier(parent)) return (parent.propertyName ?? parent.name) === node && isExportedHere(parent);
+  if (isExportSpecifier(parent))
+    return (parent.propertyName ?? parent.name) === node && isExportedHere(parent);
   if (isBindingElement(parent)) return parent.initializer === node;
   return parent.name !== node && parent.label !== node && parent.tagName !== node;
 }
