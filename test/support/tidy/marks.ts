@@ -78,7 +78,8 @@ export const TEST_MARKS: Rule = {
         for (const node of options) {
           const type = checker.getTypeAtLocation(node);
           const isBody = type && checker.getSignaturesOfType(type, SignatureKind.Call).length > 0;
-          if (!isBody && isImported(callAround(node).expression)) note(node, 'options');
+          if (isBody || !isImported(callAround(node).expression)) continue;
+          note(node, (isObjectLiteralExpression(node) && markOf(node)) || 'options');
         }
       },
     };
@@ -106,13 +107,13 @@ function markOf(node: ObjectLiteralExpression): string | undefined {
   return keys.find((key) => MARKS.includes(key));
 }
 
-/** Arguments of a test behind its name that are no body and not written out where they stand. */
+/** Arguments of a test behind its name that are no body, and have a mark or are not written out where they stand. */
 function optionsOf(node: CallExpression, names: ReadonlySet<string>): Node[] {
   if (rootOf(node.expression, names) === undefined) return [];
   return node.arguments.slice(1).flatMap((argument) => {
     const it = bare(argument);
     if (isArrowFunction(it) || isFunctionExpression(it) || isNumericLiteral(it)) return [];
-    if (!isObjectLiteralExpression(it)) return [it];
+    if (!isObjectLiteralExpression(it) || markOf(it) !== undefined) return [it];
     return it.properties.filter((property) => isSpreadAssignment(property) || isComputed(property));
   });
 }

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SourceFile } from 'typescript/unstable/ast';
+import type { FileSystem } from 'typescript/unstable/fs';
 import { API, type Checker, type Project } from 'typescript/unstable/sync';
 import { ROOT } from './files.ts';
 
@@ -14,25 +16,20 @@ const MORE = { allowJs: true, jsx: 'react-jsx' };
 export class Parsed {
   readonly #api: API;
   readonly #project: Project;
+  readonly #folder: string;
 
   /** `texts`: files by their names from the root; a text stands in place of what the disk holds, or does not hold. */
   constructor(names: readonly string[], texts: ReadonlyMap<string, string> = new Map()) {
-    const config = join(ROOT, 'tsconfig.tidy.json');
-    const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as {
-      compilerOptions: object;
-    };
     const virtual = new Map([...texts].map(([name, text]) => [join(ROOT, name), text]));
-    virtual.set(
-      config,
-      JSON.stringify({ compilerOptions: { ...compilerOptions, ...MORE }, files: names, include: [] }),
-    );
-    this.#api = new API({
-      cwd: ROOT,
-      fs: {
-        readFile: (name) => virtual.get(name),
-        fileExists: (name) => virtual.has(name) || undefined,
-      },
-    });
+    this.#folder = mkdtempSync(join(tmpdir(), 'tidy-'));
+    const config = join(this.#folder, 'tsconfig.json');
+    writeFileSync(config, configOf(names));
+    const fs: FileSystem = {
+      readFile: (name) => virtual.get(name),
+      fileExists: (name) => virtual.has(name) || undefined,
+    };
+    // Each question to this process costs time: it is asked only where it knows more than the disk.
+    this.#api = new API({ cwd: ROOT, ...(virtual.size > 0 ? { fs } : {}) });
     const [project] = this.#api.updateSnapshot({ openProjects: [config] }).getProjects();
     if (project === undefined) throw new Error('the compiler opened no project');
     this.#project = project;
@@ -56,5 +53,17 @@ export class Parsed {
 
   close(): void {
     this.#api.close();
+    rmSync(this.#folder, { recursive: true });
   }
+}
+
+function configOf(names: readonly string[]): string {
+  const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as {
+    compilerOptions: object;
+  };
+  const typeRoots = [join(ROOT, 'node_modules', '@types')];
+  return JSON.stringify({
+    compilerOptions: { ...compilerOptions, ...MORE, typeRoots },
+    files: names.map((name) => join(ROOT, name)),
+  });
 }
