@@ -214,6 +214,10 @@ const HOLES: Readonly<Record<string, Cases>> = {
       ['test/unit/a.test.ts', `${VITEST}it.todo('a');`],
       ['test/unit/a.test.ts', `${VITEST}const { skip } = it;`],
       ['test/unit/a.test.ts', `${VITEST}const maybe = it;`],
+      ['test/unit/a.test.ts', `${VITEST}export const maybe = it.concurrent;`],
+      ['test/unit/a.test.ts', `${VITEST}const own = it.extend({ rig: 1 });`],
+      ['test/unit/a.test.ts', `${VITEST}const both = it.each([1, 2]);`],
+      ['test/unit/a.test.ts', `it('a', { retry: 3 }, () => {});\n${VITEST}`],
       ['test/unit/a.test.ts', `${VITEST}const word = process.argv[2] as 'skip';\nit[word]('a', () => {});`],
       ['test/unit/a.test.ts', `import { it as check } from 'vitest';\ncheck.skip('a', () => {});`],
       ['test/unit/a.test.ts', `import * as v from 'vitest';`],
@@ -241,6 +245,7 @@ const HOLES: Readonly<Record<string, Cases>> = {
       ['test/unit/a.test.ts', `${VITEST}it('a', () => {}, 60_000);`],
       ['test/unit/a.test.ts', `${VITEST}function body() {}\nit('a', body);`],
       ['test/unit/a.test.ts', `${VITEST}it.each([1])('skip %s', () => {});`],
+      ['test/unit/a.test.ts', `${VITEST}describe.each([1])('a', (n) => it.concurrent(\`\${n}\`, () => {}));`],
       [
         'test/unit/a.test.ts',
         `${VITEST}it('a', () => new Fake().skip(5));\nclass Fake {\n  skip(_ms: number) {}\n}`,

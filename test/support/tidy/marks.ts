@@ -36,27 +36,25 @@ export const TEST_MARKS: Rule = {
   holdsFor: (name) =>
     roomOf(name) === 'test' || /\.test\.[cm]?[jt]sx?$/.test(name) || name.startsWith('vitest.config'),
   hint: /\b(?:only|skip|todo|skipIf|runIf|fails|retry|repeats)\b|vitest|node:test/,
-  look: ({ checker, note }) => {
+  look: ({ tree, checker, note }) => {
     const readings = new Readings(MARKS, checker);
     const objects: ObjectLiteralExpression[] = [];
     /** Uses of what is imported from Vitest, and arguments of a test that are written elsewhere. */
     const whole: Node[] = [];
     const options: Node[] = [];
-    const names = new Set<string>();
+    const names = new Set(tree.statements.flatMap(testNames));
     return {
       node: (node) => {
         readings.look(node);
         if (isImportDeclaration(node)) {
-          const from = textOf(node.moduleSpecifier);
-          if (from === 'node:test') note(node, 'node:test');
-          else if (from === 'vitest') for (const name of testNames(node)) names.add(name);
+          if (textOf(node.moduleSpecifier) === 'node:test') note(node, 'node:test');
         } else if (isNamespaceImport(node)) {
           if (textOf((node.parent.parent as ImportDeclaration).moduleSpecifier) === 'vitest')
             note(node, 'vitest');
         } else if (isObjectLiteralExpression(node)) {
           if (markOf(node) !== undefined) objects.push(node);
         } else if (isCallExpression(node)) options.push(...optionsOf(node, names));
-        else if (isIdentifier(node) && names.has(node.text) && isUse(node) && !isAsked(node))
+        else if (isIdentifier(node) && names.has(node.text) && isUse(node) && !isCalled(node))
           whole.push(node);
       },
       end: () => {
@@ -87,8 +85,9 @@ export const TEST_MARKS: Rule = {
 };
 
 /** The names under which a file has the tests and suites of Vitest. */
-function testNames({ importClause }: ImportDeclaration): string[] {
-  const bindings = importClause?.namedBindings;
+function testNames(statement: Node): string[] {
+  if (!isImportDeclaration(statement) || textOf(statement.moduleSpecifier) !== 'vitest') return [];
+  const bindings = statement.importClause?.namedBindings;
   if (bindings === undefined || !isNamedImports(bindings)) return [];
   return bindings.elements
     .filter(({ propertyName, name }) => TESTS.includes((propertyName ?? name).text))
@@ -140,9 +139,29 @@ function rootOf(node: Node, names: ReadonlySet<string>): Node | undefined {
   return access && rootOf(access.object, names);
 }
 
-/** Called, or asked for a property: everything else is a second name for it. */
-function isAsked(node: Node): boolean {
-  const outer = around(node);
+/** What of a test gives another function to make tests with. */
+const MAKERS = ['each', 'for', 'skipIf', 'runIf', 'extend'];
+/** Where a test that was made may stand: it is kept nowhere. */
+const PLACES: readonly SyntaxKind[] = [
+  SyntaxKind.ExpressionStatement,
+  SyntaxKind.ArrowFunction,
+  SyntaxKind.ReturnStatement,
+  SyntaxKind.AwaitExpression,
+  SyntaxKind.VoidExpression,
+];
+
+/** Called where it stands, whatever was asked of it before. Everything else is a second name for it. */
+function isCalled(node: Node): boolean {
+  let top = node;
+  for (let outer = around(top); isOf(outer, top); outer = around(top)) top = outer;
+  if (!isCallExpression(top)) return isTypeOfExpression(around(top));
+  const last = accessOf(bare(top.expression))?.name;
+  return !MAKERS.includes(last ?? '') && PLACES.includes(around(top).kind);
+}
+
+/** Whether `outer` is a call, or a property, of `node`. */
+function isOf(outer: Node, node: Node): boolean {
   if (isCallExpression(outer)) return bare(outer.expression) === node;
-  return accessOf(outer)?.object === node || isTaggedTemplateExpression(outer) || isTypeOfExpression(outer);
+  if (isTaggedTemplateExpression(outer)) return bare(outer.tag) === node;
+  return accessOf(outer)?.object === node;
 }
