@@ -8,6 +8,7 @@ import { ROOT } from './files.ts';
 
 /** Options that are not those of the checkout: programs without types and pages count too. */
 const MORE = { allowJs: true, jsx: 'react-jsx' };
+const ALONE = { noResolve: true, noLib: true, types: [] };
 
 /**
  * Sources as the TypeScript compiler reads them, each once. The compiler runs as a process of its own (TypeScript 7 has
@@ -18,12 +19,19 @@ export class Parsed {
   readonly #project: Project;
   readonly #folder: string;
 
-  /** `texts`: files by their names from the root; a text stands in place of what the disk holds, or does not hold. */
-  constructor(names: readonly string[], texts: ReadonlyMap<string, string> = new Map()) {
+  /**
+   * `texts`: files by their names from the root; a text stands in place of what the disk holds, or does not hold.
+   * `alone`: nothing that they import is read, and they have no types; that is quicker.
+   */
+  constructor(
+    names: readonly string[],
+    texts: ReadonlyMap<string, string> = new Map(),
+    { alone = false }: { readonly alone?: boolean } = {},
+  ) {
     const virtual = new Map([...texts].map(([name, text]) => [join(ROOT, name), text]));
     this.#folder = mkdtempSync(join(tmpdir(), 'tidy-'));
     const config = join(this.#folder, 'tsconfig.json');
-    writeFileSync(config, configOf(names));
+    writeFileSync(config, configOf(names, alone));
     const fs: FileSystem = {
       readFile: (name) => virtual.get(name),
       fileExists: (name) => virtual.has(name) || undefined,
@@ -57,13 +65,13 @@ export class Parsed {
   }
 }
 
-function configOf(names: readonly string[]): string {
+function configOf(names: readonly string[], alone: boolean): string {
   const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as {
     compilerOptions: object;
   };
   const typeRoots = [join(ROOT, 'node_modules', '@types')];
   return JSON.stringify({
-    compilerOptions: { ...compilerOptions, ...MORE, typeRoots },
+    compilerOptions: { ...compilerOptions, ...MORE, typeRoots, ...(alone ? ALONE : {}) },
     files: names.map((name) => join(ROOT, name)),
   });
 }
