@@ -1,116 +1,26 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { lstatSync } from 'node:fs';
+import { dirname, join, matchesGlob, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import config from '../vitest.config.ts';
 import { outsidePaths } from './support/outside-paths.ts';
+import * as exceptions from './support/tidy/exceptions.ts';
+import { filesOf, isDeclaration, isSource, ROOT, readMaybe } from './support/tidy/files.ts';
+import { inspectFiles } from './support/tidy/inspect-files.ts';
+import { againstTheArrow, isBeside, isPublic, RUNTIME_ROOMS, roomOf } from './support/tidy/rooms.ts';
+import { type Finding, wordsOf } from './support/tidy/rule.ts';
 
-/** Style is a test: the dependency rule, one room per vendor, file sizes, banned calls, no machine paths. */
-const root = join(import.meta.dirname, '..');
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
-  cwd: root,
-  encoding: 'utf8',
-  maxBuffer: 1 << 26,
-})
-  .split('\n')
-  .filter((name) => name !== '');
-const sources = files.filter((name) => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'));
-const text = new Map(sources.flatMap((name) => readMaybe(name)));
-
-function readMaybe(name: string): [string, string][] {
-  try {
-    return [[name, readFileSync(join(root, name), 'utf8')]];
-  } catch {
-    return []; // deleted in the work tree, not yet in the index
-  }
-}
-
-/** The room of a file: where the dependency rule draws its borders. */
-function roomOf(name: string): string {
-  const [first, second] = name.split('/') as [string, string | undefined];
-  if (first === 'daemon') return /\.ts$/.test(second ?? '') ? 'daemon' : `daemon/${second}`;
-  if (first === 'adapters' || first === 'apps') return `${first}/${second}`;
-  return first;
-}
-
-const ROOT_ROOMS = ['daemon/compose', 'cli', 'bin', 'scripts', 'bench', 'test', 'vitest.config.ts'];
-const SUPERVISOR_ROOMS = ['daemon', 'daemon/cell', 'daemon/supervisor', 'daemon/config'];
-
-/** The rooms of the runtime, lowest first; `daemon/runtime/README.md` says what lives in each. */
-const RUNTIME_ROOMS = [
-  ...[
-    'phrases',
-    'runs',
-    'law',
-    'trace',
-    'governance',
-    'gate',
-    'robot',
-    'tools',
-    'flow',
-    'intents',
-    'attempt',
-    'loop',
-  ],
-  ...['remote', 'models', 'queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'trees'],
-  ...['packages', 'webhook', 'root'],
-];
-
-/** Cells: the execution cell, the runtime, the lake, the API, the link. */
-const CELLS = ['daemon/execution', 'daemon/runtime', 'daemon/memory', 'daemon/http', 'central-link'];
-
-/** What each room may import besides itself. `undefined`: anything. */
-function allowed(room: string): readonly string[] | undefined {
-  if (ROOT_ROOMS.includes(room)) return undefined;
-  if (room === 'contract') return [];
-  if (room === 'formats' || room === 'history') return ['contract'];
-  if (room === 'io') return ['contract', 'formats'];
-  // A package is copied to where it runs: it reaches nothing by a path.
-  if (room.startsWith('apps/')) return [];
-  if (room === 'sim') return ['contract', 'formats'];
-  // The client of the API starts a daemon as a process; it never loads one.
-  if (room === 'daemon/client') return ['contract', ...SUPERVISOR_ROOMS];
-  // The daemon's own frame: the supervisor, what a cell is, the configuration. Never a cell, never an adapter.
-  if (SUPERVISOR_ROOMS.includes(room)) return ['contract', 'io', ...SUPERVISOR_ROOMS];
-  return ['contract', 'formats', 'io', 'history'];
-}
-
-/** What a room of the composition never imports, whatever else it may. */
-function forbidden(room: string, target: string): boolean {
-  if (room === 'cli')
-    return (
-      CELLS.includes(target) || target.startsWith('apps/') || ['scripts', 'test', 'bench'].includes(target)
-    );
-  if (room === 'daemon/compose') return ['cli', 'bin', 'scripts', 'test', 'bench'].includes(target);
-  return false;
-}
-
-/** Entry files of processes and worker threads make their own clock: nobody is there to inject one. */
-function isEntry(name: string): boolean {
-  return /(?:^|\/)(?:host|main|[a-z-]+-main)\.ts$/.test(name);
-}
-
-type Import = { readonly from: string; readonly specifier: string; readonly typeOnly: boolean };
-
-function importsOf(name: string): Import[] {
-  const found: Import[] = [];
-  const pattern =
-    /(?:^|\n)\s*(import|export)(\s+type)?\s[^;'"]*?from\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s+['"]([^'"]+)['"]/g;
-  for (const match of (text.get(name) ?? '').matchAll(pattern)) {
-    found.push({
-      from: name,
-      specifier: (match[3] ?? match[4] ?? match[5])!,
-      typeOnly: match[2] !== undefined,
-    });
-  }
-  return found;
-}
-
-const imports = sources.flatMap(importsOf);
+/**
+ * Style is a test: the dependency rule, one room per vendor, file sizes, banned calls, no machine paths. What a rule
+ * looks for stands in `support/tidy`, what it lets be in `support/tidy/exceptions.ts`, and what it sees and what it
+ * accepts in `unit/tidy-holes.test.ts`.
+ */
+const files = filesOf();
+const text = new Map(files.filter(isSource).flatMap((name) => readMaybe(name)));
+const sources = [...text.keys()];
+const { imports, found } = inspectFiles(sources);
 const own = imports.filter((i) => i.specifier.startsWith('.'));
-/** Packages know the contract by its public name, wherever they lie. */
-const DOOR = 'auraison-edge';
 const vendors = imports.filter(
-  (i) => !i.specifier.startsWith('.') && !i.specifier.startsWith('node:') && i.specifier !== DOOR,
+  (i) => !i.specifier.startsWith('.') && !i.specifier.startsWith('node:') && !isPublic(i.specifier),
 );
 
 function packageOf(specifier: string): string {
@@ -118,21 +28,26 @@ function packageOf(specifier: string): string {
   return specifier.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0]!;
 }
 
+/** Findings as `file: word`, which have to be those of a list: no more, and no fewer. */
+function expectOnly(findings: readonly Finding[], listed: Readonly<Record<string, string>>): void {
+  expect(wordsOf(findings)).toEqual(Object.keys(listed));
+}
+
 describe('the dependency rule', () => {
   it('is kept by every import between rooms', () => {
-    const broken = own.flatMap(({ from, specifier }) => {
-      const target = roomOf(normalize(join(dirname(from), specifier)));
-      const room = roomOf(from);
-      const may = allowed(room);
-      if (isEntry(from) && target === 'adapters/clock') return [];
-      // The entries of the daemon and of a cell: a clock, and what is composed.
-      if (room === 'daemon' && isEntry(from) && target === 'daemon/compose') return [];
-      if (forbidden(room, target)) return [`${from} imports ${specifier} (${room} -> ${target})`];
-      return target === room || may === undefined || may.includes(target) || target === 'package.json'
-        ? []
-        : [`${from} imports ${specifier} (${room} -> ${target})`];
-    });
-    expect(broken).toEqual([]);
+    expect(againstTheArrow(imports)).toEqual(Object.keys(exceptions.STARTED));
+  });
+
+  it('is not passed by: what is loaded can be read in the source', () => {
+    expectOnly(
+      found.computed.filter(({ file }) => !isBeside(file)),
+      exceptions.COMPUTED_LOADS,
+    );
+    expectOnly(found.unseenLoads, exceptions.UNSEEN_LOADS);
+  });
+
+  it('is not passed by through the composition: it hands on no name of a cell or an application', () => {
+    expect(wordsOf(found.handedOn)).toEqual([]);
   });
 
   it('has one direction within the runtime: a room imports only rooms named before it', () => {
@@ -245,6 +160,16 @@ describe('files', () => {
   it('are erasable TypeScript with import endings', () => {
     const bare = own.filter((i) => !/\.(tsx?|css|json|node|mjs|js|cjs)$/.test(i.specifier));
     expect(bare).toEqual([]);
+    // Scripts run under any Node. Whatever else Node would run is written in the one language of the house.
+    const other = sources.filter(
+      (name) => !/\.ts$|^console\/.*\.tsx$|^scripts\/.*\.mjs$|^adapters\/zenoh\/zenoh-build\.mjs$/.test(name),
+    );
+    expect(other).toEqual([]);
+  });
+
+  it('are what they are called: no links, and no program under the name of a declaration', () => {
+    expect(sources.filter((name) => lstatSync(join(ROOT, name)).isSymbolicLink())).toEqual([]);
+    expect(imports.filter((i) => isDeclaration(i.specifier) && !i.typeOnly)).toEqual([]);
   });
 
   it('hold no path of one machine and no unfinished marks', () => {
@@ -301,97 +226,50 @@ describe('a clone with nothing beside it', () => {
 });
 
 describe('calls', () => {
-  const rooms = (name: string) => roomOf(name);
-  /** Places that may touch real time: the clock adapter, and code that is not the daemon. */
-  const timeIsFree = (name: string) =>
-    ['test', 'bench', 'scripts', 'cli', 'bin', 'clients', 'console', 'daemon/client'].includes(rooms(name)) ||
-    name.startsWith('adapters/clock/');
-
   it('read no clock and start no timer outside the clock adapter', () => {
-    const banned =
-      /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bset(?:Timeout|Interval)\(|\bMath\.random\(/;
-    expect(offenders(banned, (name) => !timeIsFree(name))).toEqual([]);
+    expectOnly(found.clocks, exceptions.CLOCKS);
   });
 
   it('print nothing outside the CLI', () => {
-    expect(
-      offenders(
-        /\bconsole\.\w+\(/,
-        (name) => !['test', 'bench', 'scripts', 'cli', 'bin', 'clients'].includes(rooms(name)),
-      ),
-    ).toEqual([]);
+    expect(wordsOf(found.prints)).toEqual([]);
+  });
+});
+
+describe('tests', () => {
+  it('are all run, once, and have to pass: what a host leaves out stands in one list', () => {
+    expectOnly(found.testMarks, exceptions.TEST_MARKS);
   });
 
-  it('skip no test and focus none', () => {
-    expect(
-      offenders(
-        /\b(?:it|test|describe)\.(?:only|skip|todo)\(/,
-        (name) => name.endsWith('.test.ts') && name !== 'test/tidy.test.ts',
-      ),
-    ).toEqual([]);
+  it('are not repeated or left out by an option of their runner', () => {
+    const runners = files.filter((name) =>
+      /^(?:scripts|\.ci)\/|^(?:package\.json|vitest\.config\.ts)$/.test(name),
+    );
+    const odd = runners
+      .flatMap((name) => readMaybe(name))
+      .filter(([, body]) => /--retry\b|allowOnly|passWithNoTests|testNamePattern/.test(body));
+    expect(odd.map(([name]) => name)).toEqual([]);
   });
 
-  function offenders(pattern: RegExp, where: (name: string) => boolean): string[] {
-    return sources
-      .filter(where)
-      .flatMap((name) =>
-        (text.get(name) ?? '')
-          .split('\n')
-          .flatMap((line, index) =>
-            pattern.test(stripComment(line)) && !line.includes('tidy: allowed')
-              ? [`${name}:${index + 1}: ${line.trim()}`]
-              : [],
-          ),
-      );
-  }
-
-  function stripComment(line: string): string {
-    return line.trimStart().startsWith('*') || line.trimStart().startsWith('/') ? '' : line;
-  }
+  it('lie where a project of the runner finds them', () => {
+    const places = config.test!.projects!.flatMap((project) => {
+      const { test } = project as { readonly test: { readonly include: readonly string[] } };
+      return test.include;
+    });
+    const lost = files
+      .filter((name) => /\.(?:test|spec)\.\w+$/.test(name))
+      .filter((name) => !places.some((place) => matchesGlob(name, place)));
+    expect(lost).toEqual([]);
+  });
 });
 
 describe('the door of the execution cell', () => {
-  const cell = sources.filter(
-    (name) => name.startsWith('daemon/execution/') || name.startsWith('daemon/compose/'),
-  );
-  /** Files outside the door whose code, comments aside, fits the pattern. */
-  const outside = (pattern: RegExp, except: readonly string[] = []) =>
-    cell.filter(
-      (name) =>
-        !name.startsWith('daemon/execution/door/') &&
-        !except.includes(name) &&
-        pattern.test((text.get(name) ?? '').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')),
-    );
-
-  it('is the only one that holds the sink of a robot: everything else has a path or a sink that takes permits', () => {
-    expect(outside(/\bSampleSink\b/)).toEqual([]);
-    // Where the adapters are made, each is put behind a RobotSink in the same expression.
-    const sinks = /new (?:RosSink|RosZenohSink|KeySpaceSink)\(/;
-    const makers = ['daemon/compose/ros-io.ts', 'daemon/compose/ros-zenoh.ts', 'daemon/compose/bag-play.ts'];
-    expect(outside(sinks, makers)).toEqual([]);
-    const bare = makers.filter((name) =>
-      /(?<!new RobotSink\()new (?:RosSink|RosZenohSink|KeySpaceSink)\(/.test(text.get(name)!),
-    );
-    expect(bare).toEqual([]);
+  it('is the only one that holds the sink of a robot, and that makes permits', () => {
+    // Everything else has a path, a sink that takes permits, or puts a sink behind one in the same expression.
+    expectOnly(found.sinks, exceptions.SINKS);
   });
 
-  it('is the only one that makes permits', () => {
-    expect(outside(/\bnew Permit\(|\bnew Door\(/, ['daemon/execution/safety/safety-desk.ts'])).toEqual([]);
-  });
-
-  it('is asked before goals and calls of others reach the ROS graph', () => {
-    const callers = outside(/\bservices\.call\(|\bactions\.send\(/);
-    // The last one records what others send.
-    const known = ['ros-goals.ts', 'ros-requests.ts', 'story/executed-goals.ts'];
-    expect(callers.toSorted()).toEqual(known.map((name) => `daemon/execution/${name}`));
-    expect(text.get('daemon/execution/ros-requests.ts')).toMatch(/calls\.call\([\s\S]*services\.call\(/);
-  });
-
-  it('is asked before a value goes to a key of Zenoh', () => {
-    // Beacons go under a name of our own, which no robot hears.
-    expect(outside(/\.put\(\s*(?:lane|`)/)).toEqual([
-      'daemon/execution/routes/beacons.ts',
-      'daemon/execution/routes/zenoh-outlet.ts',
-    ]);
+  it('is asked before goals, calls and values of others reach the ROS graph or a key of Zenoh', () => {
+    expectOnly(found.robotCalls, exceptions.ROBOT_CALLS);
+    expect(wordsOf(found.unaskedCalls)).toEqual([]);
   });
 });

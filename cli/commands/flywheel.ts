@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { PREFIX_MAX, type Progress, type Task } from '../../daemon/compose/flywheel/terms.ts';
+import type { FlywheelRequest } from '../../daemon/compose/flywheel/run-flywheel.ts';
+import { PREFIX_MAX } from '../../daemon/compose/flywheel/terms.ts';
 import type { GlobalOptions } from '../context.ts';
 import { failWith, makeOutput, type Output } from '../output.ts';
 
 type FlywheelFlags = GlobalOptions & {
-  task: Task;
+  task: FlywheelRequest['task'];
   demos: number;
   eval: number;
   rounds: number;
@@ -86,7 +87,7 @@ async function turn(flags: FlywheelFlags, out: Output): Promise<void> {
 }
 
 /** One line that changes on a terminal; elsewhere a line per stage. */
-function teller(out: Output): (progress: Progress) => void {
+function teller(out: Output): FlywheelRequest['tell'] {
   const live = process.stderr.isTTY === true && !out.json;
   return ({ stage, round, done, of, successes }) => {
     const good = successes === undefined ? '' : `, ${successes} succeeded`;

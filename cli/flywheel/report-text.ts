@@ -1,5 +1,7 @@
-import type { FlywheelReport } from '../../daemon/compose/flywheel/terms.ts';
+import type { runFlywheel } from '../../daemon/compose/flywheel/run-flywheel.ts';
 import { table } from '../output.ts';
+
+type FlywheelReport = Awaited<ReturnType<typeof runFlywheel>>;
 
 /** The result as a person reads it. */
 export function reportText(report: FlywheelReport): string {

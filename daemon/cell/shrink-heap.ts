@@ -25,7 +25,7 @@ type Collect = (options: { type: 'major'; flavor: 'last-resort'; execution: 'syn
  * gives the daemon a tenth of what it needs that is up to a second: what moves then stops when its lease runs out.
  */
 export function shrinkHeap(): void {
-  const { gc = foundGc() } = globalThis as { gc?: Collect };
+  const gc = globalThis.gc ?? foundGc();
   gc({ type: 'major', flavor: 'last-resort', execution: 'sync' });
 }
 
@@ -45,10 +45,10 @@ function foundGc(): Collect {
 /** Node keeps compiled code at the end of a process only: one that is killed would have kept nothing. */
 export function startIsOver(): void {
   flushCompileCache();
-  if (!ownCare) setTimeout(shrinkHeap, BETWEEN_MS).unref(); // tidy: allowed, there is no clock before there is a cell
+  if (!ownCare) setTimeout(shrinkHeap, BETWEEN_MS).unref();
 }
 
 // The control thread, which must not stand still when a robot drives, does it itself before it starts.
 const ownCare = /control-main\.(?:ts|mjs)$/.test(process.argv[1] ?? '');
 const place = (process.pid + threadId) % PLACES;
-setTimeout(startIsOver, AFTER_START_MS + place * PLACE_MS).unref(); // tidy: allowed, there is no clock before there is a cell
+setTimeout(startIsOver, AFTER_START_MS + place * PLACE_MS).unref();

@@ -1,54 +1,89 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { BEHAVIOUR } from '../support/tidy/behaviour.ts';
+import { filesOf, isSource, readMaybe } from '../support/tidy/files.ts';
+import { Parsed } from '../support/tidy/parsed.ts';
+import { inspect } from '../support/tidy/rule.ts';
 
 /** The composition root makes parts of each other and does nothing itself: what does something lives in a room. */
-const root = join(import.meta.dirname, '..', '..');
-const files = execFileSync(
-  'git',
-  ['ls-files', '--cached', '--others', '--exclude-standard', 'daemon/compose'],
-  {
-    cwd: root,
-    encoding: 'utf8',
+const texts = new Map(
+  filesOf('daemon/compose')
+    .filter(isSource)
+    .flatMap((name) => readMaybe(name)),
+);
+
+/** By a word: sources that have it, and sources that do not. */
+const EXAMPLES: Readonly<
+  Record<string, { readonly has: readonly string[]; readonly hasNot: readonly string[] }>
+> = {
+  class: {
+    has: ['class A {}', 'export default class {}', 'const a = class{};'],
+    hasNot: ['// class A {}', "const text = 'class A {}';", 'new A();'],
   },
-)
-  .split('\n')
-  .filter((name) => name.endsWith('.ts'))
-  .flatMap((name) => readMaybe(name));
+  timer: {
+    has: [
+      'setTimeout(() => {}, 5);',
+      'globalThis.setInterval(() => {}, 5);',
+      'const later = setImmediate;',
+      "globalThis['setTimeout'](() => {}, 5);",
+      "import { setTimeout as later } from 'node:timers/promises';",
+    ],
+    hasNot: ['clock.after(5);', '// setTimeout(() => {})', "const text = 'setTimeout()';"],
+  },
+  loop: {
+    has: [
+      'while (more()) run();',
+      'do run(); while (more());',
+      'for (;;) run();',
+      'for (const i = start(); more(i); ) run();',
+      'for (let one of all) run(one);',
+      'for (one of all) run(one);',
+    ],
+    hasNot: ['for (const one of all) run(one);', 'for (const key in all) run(key);', "'while (true)';"],
+  },
+  generator: {
+    has: ['function* a() {}', 'const a = { *b() {} };', 'const a = async function* () {};'],
+    hasNot: ['const a = 2 * b;', '/** yield */'],
+  },
+};
+const examples = Object.entries(EXAMPLES).flatMap(([word, { has, hasNot }], i) => [
+  ...has.map((source, n) => ({ word, source, seen: true, name: `daemon/compose/has-${i}-${n}.ts` })),
+  ...hasNot.map((source, n) => ({ word, source, seen: false, name: `daemon/compose/not-${i}-${n}.ts` })),
+]);
 
-function readMaybe(name: string): { readonly name: string; readonly lines: readonly string[] }[] {
-  try {
-    return [{ name, lines: readFileSync(join(root, name), 'utf8').trimEnd().split('\n') }];
-  } catch {
-    return []; // deleted in the work tree, not yet in the index
-  }
-}
+const names = [...texts.keys(), ...examples.map(({ name }) => name)];
+const parsed = new Parsed(names, new Map(examples.map(({ name, source }) => [name, source])), {
+  alone: true,
+});
+const { behaviour } = inspect(parsed, names, { behaviour: BEHAVIOUR });
+parsed.close();
 
-/** Lines of code, comments aside, that fit the pattern. */
-function found(pattern: RegExp): string[] {
-  return files.flatMap(({ name, lines }) =>
-    lines.flatMap((line, index) => {
-      const code = /^\s*(?:\*|\/)/.test(line) ? '' : line.replace(/\/\/.*$/, '');
-      return pattern.test(code) ? [`${name}:${index + 1}: ${line.trim()}`] : [];
-    }),
-  );
-}
+/** Places of the composition that have what the word says. */
+const found = (word: string) => behaviour.filter(({ file, what }) => what === word && texts.has(file));
 
 it('has no class', () => {
-  expect(found(/\bclass\s+\w+/)).toEqual([]);
+  expect(found('class')).toEqual([]);
 });
 
 it('starts no timer', () => {
-  expect(found(/\bset(?:Timeout|Interval|Immediate)\s*\(/)).toEqual([]);
+  expect(found('timer')).toEqual([]);
 });
 
 it('has no loop but one over things that are there', () => {
-  expect(found(/\bwhile\s*\(|\bdo\s*\{|\bfor\s*\((?!const\s)|\bfunction\s*\*|\byield\b/)).toEqual([]);
+  expect(found('loop')).toEqual([]);
+  expect(found('generator')).toEqual([]);
 });
 
 it('stays small', () => {
-  const count = files.reduce((sum, { lines }) => sum + lines.length, 0);
+  const count = [...texts.values()].reduce((sum, text) => sum + text.trimEnd().split('\n').length, 0);
   expect(count).toBeGreaterThan(1_000);
   expect(count).toBeLessThan(6_900);
+});
+
+describe.each(Object.keys(EXAMPLES))('a %s', (kind) => {
+  it.each(examples.filter(({ word }) => word === kind).map((one) => [one.source, one] as const))(
+    'is seen or not in %s',
+    (_source, { word, name, seen }) => {
+      expect(behaviour.some(({ file, what }) => file === name && what === word)).toBe(seen);
+    },
+  );
 });
