@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/schema';
 import { EdgeError } from './errors.ts';
+import { patternWords } from './schema-fault.ts';
 
 /**
  * A compiled schema. `parse` refuses what does not fit with an error that names the path; nothing is
@@ -90,6 +91,9 @@ function describe(fault: Fault, value: unknown): string {
   }
   const path = fault.instancePath === '' ? '/' : fault.instancePath;
   const allowed = fault.params['allowedValues'];
+  const pattern = fault.params['pattern'];
+  if (typeof pattern === 'string')
+    return `${path}: ${patternWords(pattern)}, found ${preview(at(value, fault.instancePath))}`;
   const detail = Array.isArray(allowed) ? ` (${allowed.map(String).join(', ')})` : '';
   return `${path}: ${fault.message}${detail}, found ${preview(at(value, fault.instancePath))}`;
 }

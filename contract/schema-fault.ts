@@ -1,3 +1,5 @@
+import { UUID_PATTERN } from './ids.ts';
+
 /** A JSON Schema as data, with the keywords of `FAULT_WORDS`. */
 export type PlainPart = Readonly<Record<string, unknown>>;
 
@@ -60,6 +62,13 @@ function visit(schema: PlainPart, value: unknown, path: string, found: Found): v
   }
 }
 
+/** What a text that does not match has to be: in words where the pattern has a name of its own. */
+export function patternWords(pattern: string): string {
+  return pattern === UUID_PATTERN
+    ? 'must be a whole UUID, as 0198c2f0-7d5e-7c3a-9b1e-2f6a8c4d0e15'
+    : `must match pattern "${pattern}"`;
+}
+
 /** Why a value is not of the type, or not among the choices. */
 function kindFault(schema: PlainPart, value: unknown): string | undefined {
   const { type, not, enum: choices } = schema;
@@ -111,7 +120,7 @@ function inText(schema: PlainPart, value: string, say: Say): void {
   const { pattern } = schema;
   bounds(schema, 'Length', [...value].length, 'characters', say);
   if (typeof pattern === 'string' && !new RegExp(pattern, 'u').test(value))
-    say(`must match pattern "${pattern}"`);
+    say(patternWords(pattern));
 }
 
 function inArray(schema: PlainPart, value: readonly unknown[], path: string, found: Found, say: Say): void {

@@ -73,6 +73,6 @@ function unfit(client: McpClient, path: string, why: string): EdgeError {
     operation: `add the robot to ${client.title}`,
     subject: path,
     message: `${path} ${why}; nothing was written`,
-    hint: `auraison mcp install ${client.name} --print shows the entry: paste it under "${client.key}"`,
+    hint: `auraison mcp install ${client.name} --print shows what belongs into the file`,
   });
 }
