@@ -3,7 +3,7 @@ export { CedarJudge } from './cedar-judge.ts';
 export { EntityFile } from './entity-file.ts';
 export { LastGoodPolicies } from './last-good.ts';
 export { neverJudged } from './never-judged.ts';
-export { appOfQuestions, judgeWithPackages } from './package-judge.ts';
+export { appOfQuestions, judgeWithPackages, packageJudge } from './package-judge.ts';
 export { checkPackagePolicies, packagePolicyFaults, SiteAndPackages } from './package-policies.ts';
 export { PolicyBook } from './policy-book.ts';
 export { checkAside } from './policy-check.ts';

@@ -4,6 +4,7 @@ import {
   judgeWithPackages,
   neverJudged,
   openPolicySet,
+  packageJudge,
   policyRequest,
   readPolicySource,
 } from '../../adapters/cedar/index.ts';
@@ -45,7 +46,8 @@ export async function openLaw(settings: Settings, folder?: string): Promise<Poli
   const shelf = makePackageShelf(settings, [], unreadRules(settings));
   shelf.read();
   const apps = shelf.apps.map(({ app }) => app);
-  const judge = judgeWithEntities(set, judgeWithPackages(set.judge, appOfQuestions(apps)));
+  const both = packageJudge(set.judge);
+  const judge = judgeWithEntities(set, judgeWithPackages(set.judge, appOfQuestions(apps), both));
   const packages = apps.filter(({ policies = [] }) => policies.length > 0);
   const world = worldOf(config, apps);
   const { speed_max: speedMax, turn_max: turnMax } = config.robot;
@@ -63,7 +65,7 @@ export async function openLaw(settings: Settings, folder?: string): Promise<Poli
       const { standing, app, ...question } = caseQuestion(one, world);
       const asked = { robot: world.robot, tsMs, base: { speedMax, turnMax }, set };
       const own = apps.find(({ name }) => name === app);
-      return judgeWithPackages(set.judge, () => own).judge(policyRequest(question, standing, asked));
+      return both.judge(policyRequest(question, standing, asked), own);
     },
   };
 }

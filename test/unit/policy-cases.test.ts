@@ -1,98 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { openEventLog } from '../../adapters/event-log/index.ts';
-import { runCases } from '../../cli/policy/cases.ts';
 import type { NewEvent, PolicyRequest } from '../../contract/index.ts';
-import { openLaw } from '../../daemon/compose/policy-law.ts';
 import { rejudgeHere } from '../../daemon/compose/rejudge.ts';
-import { loadSettings } from '../../daemon/settings.ts';
+import { policySite } from '../support/policy-site.ts';
 
 /** Cases, checks and rejudging of policies see what the daemon of the same configuration sees. */
-let dir: string;
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'cases-'));
-  mkdirSync(join(dir, 'policies'));
-  mkdirSync(join(dir, 'apps', 'crane', 'policies'), { recursive: true });
-  write('lena.token', 'token-of-lena');
-  write('config.toml', CONFIG());
-  write('policies/site.cedar', SITE);
-  write('apps/crane/app.toml', MANIFEST);
-  write('apps/crane/flow.yaml', FLOW);
-  write('apps/crane/policies/own.cedar', LIGHT);
-});
-afterEach(() => rmSync(dir, { recursive: true }));
-
-const write = (file: string, text: string) => writeFileSync(join(dir, file), text, { mode: 0o600 });
-
-const CONFIG = () => `[daemon]
-name = "tb1"
-data_dir = "${dir}/data"
-[robot]
-speed_max = "0.4 m/s"
-[policy]
-dir = "${dir}/policies"
-[[policy.principals]]
-name = "lena"
-tenant = "lab"
-roles = ["lead"]
-token_file = "${dir}/lena.token"
-[mcp]
-roles = ["guest"]
-[apps]
-dirs = ["${dir}/apps"]
-[[models]]
-name = "big"
-url = "https://models.example/v1"
-model = "big-70b"
-cost_out = 3.0
-`;
-const SITE = `@id("operators") permit (principal in Auraison::Role::"operator", action, resource);
-@id("guests") permit (principal in Auraison::Role::"guest", action == Auraison::Action::"tool", resource);
-@id("leads") permit (principal in Auraison::Role::"lead", action == Auraison::Action::"intent", resource);
-@id("models") permit (principal, action == Auraison::Action::"model", resource);
-@id("slow") @reason("too fast") forbid (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"robot.maneuver")
-when { context.numbers.hasTag("speed_m_s") && context.numbers.getTag("speed_m_s").greaterThan(decimal("0.3")) };
-@id("hall") @reason("outside of the hall") forbid (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"robot.navigate")
-when { context.numbers.hasTag("x_max_m") && context.numbers.getTag("x_max_m").greaterThan(decimal("10.0")) };
-@id("still") forbid (principal, action == Auraison::Action::"tool", resource) when { resource.effect == "actuate" && context.origin == "mcp" };
-@id("dear") forbid (principal, action == Auraison::Action::"model", resource) when { context.numbers.hasTag("cost_out") && context.numbers.getTag("cost_out").greaterThan(decimal("2.0")) };
-`;
-const MANIFEST = `name = "crane"
-version = "1.0.0"
-description = "Lifts"
-harness = "flow"
-tools = ["lab.lift"]
-[[intents]]
-type = "crane/go"
-description = "Go"
-[intents.params.properties.kg]
-type = "number"
-`;
-const FLOW =
-  'steps:\n  - id: lift\n    tool: lab.lift\n    args: { kg: "{/params/kg}" }\n  - id: done\n    end: succeeded\n    reason: lifted\n';
-const LIGHT = `@id("light") @reason("too heavy for this gripper")
-forbid (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"lab.lift")
-when { context.numbers.hasTag("kg") && context.numbers.getTag("kg").greaterThan(decimal("5.0")) };
-@id("stops") forbid (principal, action, resource == Auraison::Tool::"robot.stop");
-`;
-const settings = () => loadSettings(join(dir, 'config.toml'), {});
-
-async function judged(rows: string) {
-  write('cases.toml', rows);
-  const { decide } = await openLaw(settings());
-  return runCases(join(dir, 'cases.toml'), decide);
-}
-const one = async (keys: string) => {
-  const [first] = await judged(`[[case]]\n${keys}\n`);
-  return [
-    first!.found.decision,
-    first!.found.determining[0]?.split('#')[1] ?? first!.found.reason,
-    first!.ok,
-  ];
-};
+const site = policySite();
+const { judged, law: lawNow, one, settings, write } = site;
 
 describe('a case is judged as the daemon would judge it', () => {
   it.each([
@@ -243,14 +158,14 @@ describe('a case is judged as the daemon would judge it', () => {
 
 describe('the check of policies', () => {
   it('names packages, what is never judged in them, and those that are not taken', async () => {
-    const law = await openLaw(settings());
+    const law = await lawNow();
     expect(law.packages.map(({ name }) => name)).toEqual(['crane']);
     expect(law.warnings).toEqual([
       expect.stringMatching(/^crane\/policies\/own\.cedar:4: names robot\.stop, which is never judged/),
     ]);
     expect(law.refused).toEqual([]);
     write('apps/crane/policies/own.cedar', 'permit (principal, action, resource);');
-    expect((await openLaw(settings())).refused).toMatchObject([
+    expect((await lawNow()).refused).toMatchObject([
       { name: 'crane', reason: expect.stringContaining('permits something') },
     ]);
   });
@@ -287,7 +202,7 @@ describe('the history is judged again with the policies of packages', () => {
     ],
   ])('%s', async (_what, by, different) => {
     const clock = new SystemClock();
-    const log = await openEventLog(join(dir, 'data'), 'runtime', clock);
+    const log = await openEventLog(site.path('data'), 'runtime', clock);
     // The package forbade the first; the second would be forbidden by it now.
     await log.append([
       decided({ kg: 7 }, 'deny', 'crane'),
