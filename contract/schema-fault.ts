@@ -119,8 +119,7 @@ function inNumber(schema: PlainPart, value: number, say: Say): void {
 function inText(schema: PlainPart, value: string, say: Say): void {
   const { pattern } = schema;
   bounds(schema, 'Length', [...value].length, 'characters', say);
-  if (typeof pattern === 'string' && !new RegExp(pattern, 'u').test(value))
-    say(patternWords(pattern));
+  if (typeof pattern === 'string' && !new RegExp(pattern, 'u').test(value)) say(patternWords(pattern));
 }
 
 function inArray(schema: PlainPart, value: readonly unknown[], path: string, found: Found, say: Say): void {

@@ -62,7 +62,12 @@ export async function install(
   const { name } = options;
   const own: ServerEntry = client.key === 'servers' ? { type: 'stdio', ...entry } : entry;
   const about = { client: client.name, path, name, entry: own };
-  if (options.print) return { ...about, state: 'printed', next: `it belongs into ${path}; where that has "${client.key}" already, only "${name}" is added there` };
+  if (options.print)
+    return {
+      ...about,
+      state: 'printed',
+      next: `it belongs into ${path}; where that has "${client.key}" already, only "${name}" is added there`,
+    };
   const before = await textOf(path);
   if (options.remove) {
     const edited = before === undefined ? undefined : withoutServer(client, path, before, name);
