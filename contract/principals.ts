@@ -34,7 +34,8 @@ export function schedulePrincipal(name: string): string {
 /** A name that the configuration gives to somebody, with the roles that this one may come with. */
 export type KnownPerson = Omit<Who, 'roles'> & {
   readonly roles: readonly (readonly string[])[];
-  readonly origin?: PolicyContext['origin'];
+  /** Ways by which this one comes; the first is the usual one. */
+  readonly origins: readonly PolicyContext['origin'][];
 };
 
 /** Names of ways in: who had one as the name of a token would be taken for what it is not. */

@@ -12,13 +12,16 @@ import type { Application, AppView, PolicyJudge, PolicyVerdict } from '../../con
 import { modelFacts } from '../config/model-facts.ts';
 import { peopleOf } from '../config/people.ts';
 import type { Config } from '../config.ts';
+import { CHAT } from '../runtime/chat/chat-desk.ts';
 import { houseSpecs } from '../runtime/house-tools.ts';
 import {
   type CaseWorld,
   caseQuestion,
+  caseWorld,
   isNeverJudged,
   type PolicyCase,
 } from '../runtime/law/case-question.ts';
+import { plannerApp } from '../runtime/planning/planner-app.ts';
 import type { Settings } from '../settings.ts';
 import { makePackageShelf } from './package-reader.ts';
 import { unreadRules } from './shelf-rules.ts';
@@ -49,7 +52,7 @@ export async function openLaw(settings: Settings, folder?: string): Promise<Poli
   const both = packageJudge(set.judge);
   const judge = judgeWithEntities(set, judgeWithPackages(set.judge, appOfQuestions(apps), both));
   const packages = apps.filter(({ policies = [] }) => policies.length > 0);
-  const world = worldOf(config, apps);
+  const world = await worldOf(config, apps);
   const { speed_max: speedMax, turn_max: turnMax } = config.robot;
   return {
     ...{ judge, packages },
@@ -76,13 +79,13 @@ const NEVER_JUDGED: PolicyVerdict = {
   determining: [],
 };
 
-function worldOf(config: Config, apps: readonly Application[]): CaseWorld {
-  const { daemon, mcp, models } = config;
-  return {
-    ...{ robot: daemon.name, mcpRoles: mcp.roles, people: peopleOf(config) },
-    apps: new Set(apps.map(({ name }) => name)),
-    intents: new Map(apps.flatMap(({ name, intents }) => intents.map(({ type }) => [type, name] as const))),
-    tools: new Map(houseSpecs().map((spec) => [spec.name, spec])),
-    models: new Map(models.map((row) => [row.name, modelFacts(row)])),
-  };
+async function worldOf(config: Config, packages: readonly Application[]): Promise<CaseWorld> {
+  const { judgedSpecs } = await import('../../adapters/mcp/server/index.ts');
+  const tools = houseSpecs();
+  return caseWorld({
+    ...{ robot: config.daemon.name, mcpRoles: config.mcp.roles, people: peopleOf(config, packages) },
+    ...{ tools, mcpTools: judgedSpecs(tools), chat: CHAT },
+    models: new Map(config.models.map((row) => [row.name, modelFacts(row)])),
+    apps: [...packages, ...(config.planning.enabled ? [plannerApp(config.planning.subgoals)] : [])],
+  });
 }

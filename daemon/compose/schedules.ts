@@ -6,9 +6,9 @@ import {
   EdgeError,
   LIMITS,
   type RuntimeApi,
-  type ScheduleSpec,
   TOPICS,
 } from '../../contract/core.ts';
+import { schedulesOf } from '../config/people.ts';
 import { AutoStart } from '../runtime/schedule/auto-start.ts';
 import { type Schedule, type ScheduleParts, ScheduleRunner } from '../runtime/schedule/schedule-runner.ts';
 import type { Settings } from '../settings.ts';
@@ -30,7 +30,7 @@ export async function makeSchedules(
 ): Promise<Schedules> {
   const { clock, log, bus, report, name } = context;
   const read = async (now: readonly Application[]) => {
-    const specs = specsOf(config, now);
+    const specs = schedulesOf(config, now);
     const taken = specs.slice(0, LIMITS.SCHEDULES_MAX);
     for (const spec of specs.slice(LIMITS.SCHEDULES_MAX))
       report('error', `schedule ${spec.name} is left out: at most ${LIMITS.SCHEDULES_MAX} are kept`, {});
@@ -61,33 +61,18 @@ export async function makeSchedules(
     report,
   };
   const runner = new ScheduleRunner(parts, await read(apps));
-  let known = JSON.stringify(specsOf(config, apps));
+  let known = JSON.stringify(schedulesOf(config, apps));
   return {
     start: () => runner.start(),
     stop: () => runner.stop(),
     views: () => runner.views(),
     async takeApps(now) {
-      const wanted = JSON.stringify(specsOf(config, now));
+      const wanted = JSON.stringify(schedulesOf(config, now));
       if (wanted === known) return;
       known = wanted;
       await runner.take(await read(now));
     },
   };
-}
-
-/** Those of the configuration first: their names are taken. */
-function specsOf(
-  { schedules, apps: keys }: Settings['config'],
-  apps: readonly Application[],
-): ScheduleSpec[] {
-  if (!keys.schedules) return [...schedules];
-  const own = apps.flatMap((app) => app.schedules ?? []);
-  return [
-    ...schedules,
-    ...own
-      .filter(({ name }) => !schedules.some((one) => one.name === name))
-      .map((one) => ({ ...one, roles: keys.schedule_roles })),
-  ];
 }
 
 /** What gives the robot its intent at each start of the daemon; undefined where it is given none. */

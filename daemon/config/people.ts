@@ -1,8 +1,10 @@
 import {
+  type Application,
   EdgeError,
   type KnownPerson,
   OPERATOR,
   ROS_PRINCIPAL,
+  type ScheduleSpec,
   schedulePrincipal,
   type Who,
   ZENOH_PRINCIPAL,
@@ -27,23 +29,54 @@ export function principalsOf({
   });
 }
 
-/** Everybody to whom a configuration gives a name: its tokens, its ways in and its schedules. */
-export function peopleOf({
-  policy,
-  intents,
-  inference,
-  schedules,
-}: Pick<Config, 'policy' | 'intents' | 'inference' | 'schedules'>): readonly KnownPerson[] {
-  const { tenant } = intents;
+/** When the robot gives itself intents: those of the configuration first, their names are taken. */
+export function schedulesOf(
+  { schedules, apps: keys }: Pick<Config, 'schedules' | 'apps'>,
+  apps: readonly Application[],
+): ScheduleSpec[] {
+  if (!keys.schedules) return [...schedules];
+  const own = apps.flatMap((app) => app.schedules ?? []);
   return [
-    { ...OPERATOR, roles: [OPERATOR.roles] },
-    ...policy.principals.map(({ name, roles, ...row }) => ({
-      ...{ principal: name, tenant: row.tenant, roles: [roles] },
-    })),
-    { principal: ROS_PRINCIPAL, tenant, origin: 'ros', roles: [intents.ros_roles, inference.roles] },
-    { principal: ZENOH_PRINCIPAL, tenant, origin: 'zenoh', roles: [intents.zenoh_roles, inference.roles] },
-    ...schedules.map(({ name, roles }) => ({
-      ...{ principal: schedulePrincipal(name), tenant, origin: 'schedule' as const, roles: [roles] },
-    })),
+    ...schedules,
+    ...own
+      .filter(({ name }) => !schedules.some((one) => one.name === name))
+      .map((one) => ({ ...one, roles: keys.schedule_roles })),
   ];
+}
+
+/** Ways of who shows a token; runs that a run asks for act in the name of whose it is. */
+const BY_TOKEN = ['api', 'mcp', 'a2a', 'run'] as const;
+
+/** Everybody to whom a configuration gives a name: its tokens, its ways in, its schedules and the robot itself. */
+export function peopleOf(
+  config: Pick<Config, 'daemon' | 'policy' | 'intents' | 'inference' | 'schedules' | 'apps'>,
+  apps: readonly Application[],
+): readonly KnownPerson[] {
+  const { daemon, policy, intents, inference } = config;
+  const { tenant } = intents;
+  const robot = { principal: daemon.name, tenant: OPERATOR.tenant };
+  return [
+    { ...OPERATOR, roles: [OPERATOR.roles], origins: BY_TOKEN },
+    ...policy.principals.map(({ name, roles, ...row }) => ({
+      ...{ principal: name, tenant: row.tenant, roles: [roles], origins: BY_TOKEN },
+    })),
+    ...way(ROS_PRINCIPAL, tenant, 'ros', intents.ros_roles, inference.roles),
+    ...way(ZENOH_PRINCIPAL, tenant, 'zenoh', intents.zenoh_roles, inference.roles),
+    ...schedulesOf(config, apps).flatMap(({ name, roles }) =>
+      way(schedulePrincipal(name), tenant, 'schedule', roles),
+    ),
+    ...config.apps.webhooks.flatMap(({ name, roles }) => way(`webhook/${name}`, tenant, 'webhook', roles)),
+    // `runs.auto_start`, and data that leaves for central.
+    { ...robot, roles: [OPERATOR.roles], origins: ['schedule', 'run'] },
+    { ...robot, roles: [['robot']], origins: ['central'] },
+  ];
+}
+
+function way(
+  principal: string,
+  tenant: string,
+  origin: KnownPerson['origins'][number],
+  ...roles: KnownPerson['roles']
+): readonly KnownPerson[] {
+  return [{ principal, tenant, roles, origins: [origin, 'run'] }];
 }

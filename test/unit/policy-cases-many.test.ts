@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { CedarEngine, packageJudge } from '../../adapters/cedar/index.ts';
+import type { PolicyRequest } from '../../contract/index.ts';
 import { packageApp } from '../support/package-app.ts';
 import { policySite } from '../support/policy-site.ts';
 
@@ -38,11 +39,11 @@ it('a package whose policies are good one by one and not together denies, as the
     sha256: '',
     judge: () => ({ decision: 'allow', reason: 'permitted', determining: [] }),
   });
-  const request = {
+  const request: PolicyRequest = {
     ...{ point: 'tool', resource: { type: 'Tool', id: 'lab.lift', parents: [] } },
     principal: { tenant: 'local', id: 'operator', roles: ['operator'], origin: 'api' },
     ...{ robot: 'tb1', ts_ms: 0, about: {}, facts: {}, entities: [] },
-  } as const;
+  };
   expect(site.judge(request, broken)).toEqual({
     ...{ decision: 'deny', determining: [] },
     reason: expect.stringMatching(/^the policies of the package failed: .*own\.cedar/),

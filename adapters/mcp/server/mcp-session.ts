@@ -12,7 +12,7 @@ import {
 } from '../../../contract/index.ts';
 import type { TSchema } from '../../../contract/schema-kit.ts';
 import type { McpOffer } from './offer.ts';
-import type { RobotTool } from './robot-tools.ts';
+import { effectOf, RESOURCE_READ, type RobotTool } from './robot-tools.ts';
 import type { McpCall } from './server-ports.ts';
 
 type Sdk = typeof import('@modelcontextprotocol/server');
@@ -58,7 +58,7 @@ export function mcpSession(parts: SessionParts): Server {
   server.setRequestHandler('resources/read', async ({ params }, context) => {
     try {
       const call = callOf(context, parts);
-      await offer.judge('resources.read', { uri: params.uri }, call.signal, waiting(call), 'read');
+      await offer.judge(RESOURCE_READ, { uri: params.uri }, call.signal, waiting(call), 'read');
       return { contents: [await offer.read(params.uri)] };
     } catch (thrown) {
       return failed(thrown);
@@ -95,7 +95,7 @@ async function callTool(
     const plain = args as Record<string, unknown>;
     const call = callOf(context, parts);
     if (tool.judged)
-      await offer.judge(tool.subject, plain, call.signal, waiting(call), tool.readOnly ? 'read' : 'write');
+      await offer.judge(tool.subject, plain, call.signal, waiting(call), effectOf(tool.readOnly));
     const work = tool.run(plain, call);
     return resultOf(await withDeadline(clock, tool.deadlineMs, work, 'call', tool.name));
   } catch (thrown) {

@@ -26,8 +26,9 @@ export type ChatParts = {
 type Chat = Omit<ChatOpen, 'callId'>;
 
 /** As hooks see it: this is no intent and no application, and policies may speak of it. */
+export const CHAT = { app: 'inference', intent: 'inference/chat' } as const;
 const APP: Application = {
-  name: 'inference',
+  name: CHAT.app,
   version: '1',
   description: 'Calls of models from outside of any run',
   harness: 'remote',
@@ -128,7 +129,7 @@ export class ChatDesk implements ChatApi {
     const { ids } = this.#parts;
     const intent: Intent = {
       intent_id: ids.next(),
-      type: 'inference/chat',
+      type: CHAT.intent,
       params: {},
       policy_ctx: context,
       targets: [],
