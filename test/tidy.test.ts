@@ -167,6 +167,15 @@ describe('files', () => {
     expect(other).toEqual([]);
   });
 
+  it('are all seen: an import names a file that git knows, and no bundle', () => {
+    const known = new Set(files);
+    const unseen = own.filter(({ from, specifier }) => {
+      const target = normalize(join(dirname(from), specifier));
+      return !isBeside(from) && (!known.has(target) || target.startsWith('console/built/'));
+    });
+    expect(unseen).toEqual([]);
+  });
+
   it('are what they are called: no links, and no program under the name of a declaration', () => {
     expect(sources.filter((name) => lstatSync(join(ROOT, name)).isSymbolicLink())).toEqual([]);
     expect(imports.filter((i) => isDeclaration(i.specifier) && !i.typeOnly)).toEqual([]);

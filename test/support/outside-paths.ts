@@ -19,9 +19,7 @@ const PYTHON_PARENTS = /__file__\)(?:\.resolve\(\))?\.parents\[(\d+)\]/g;
 export function outsidePaths(name: string, text: string): string[] {
   const found: string[] = [];
   const note = (index: number, path: string) => {
-    const line = text.slice(0, index).split('\n').length;
-    const written = text.split('\n')[line - 1]!;
-    if (!written.includes('tidy: allowed')) found.push(`${name}:${line}: ${path}`);
+    found.push(`${name}:${text.slice(0, index).split('\n').length}: ${path}`);
   };
   const check = (patterns: readonly RegExp[], base: string) => {
     for (const pattern of patterns) {

@@ -1,13 +1,7 @@
 import {
-  type Identifier,
   isBinaryExpression,
   isBindingElement,
-  isCallExpression,
-  isExportDeclaration,
   isIdentifier,
-  isImportDeclaration,
-  isNamedExports,
-  isNamedImports,
   isNewExpression,
   isObjectBindingPattern,
   isSpreadElement,
@@ -16,6 +10,7 @@ import {
   type Node,
   SyntaxKind,
 } from 'typescript/unstable/ast';
+import { namesTaken, specifierOf } from './module-names.ts';
 import { roomOf } from './rooms.ts';
 import type { Rule } from './rule.ts';
 import { accessOf, around, bare, isUse, textOf } from './syntax.ts';
@@ -37,7 +32,7 @@ const TIMERS = ['setTimeout', 'setInterval'];
 /** Objects with a clock, chance or a timer in them: they are read by a property that is written out, and not by these. */
 const WITHOUT: Readonly<Record<string, readonly string[]>> = {
   Date: ['now'],
-  performance: ['now', 'timeOrigin'],
+  performance: ['now', 'timeOrigin', 'mark', 'measure'],
   Math: ['random'],
   AbortSignal: ['timeout'],
   process: ['hrtime', 'uptime'],
@@ -80,11 +75,8 @@ export const CLOCKS: Rule = {
       node: (node) => {
         if (isIdentifier(node)) {
           if (isUse(node) && !isTypeOfExpression(around(node))) judge(node, node.text);
-        } else if (isImportDeclaration(node) || isExportDeclaration(node)) {
-          if (!SOURCES.test(textOf(node.moduleSpecifier) ?? '')) return;
-          for (const word of namesOf(node)) if (!HARMLESS.includes(word)) note(node, word);
-        } else if (isCallExpression(node) && node.expression.kind === SyntaxKind.ImportKeyword) {
-          if (SOURCES.test(textOf(node.arguments[0]) ?? '')) note(node, '*');
+        } else if (SOURCES.test(textOf(specifierOf(node)) ?? '')) {
+          for (const word of namesTaken(node) ?? ['*']) if (!HARMLESS.includes(word)) note(node, word);
         }
       },
     };
@@ -131,28 +123,4 @@ function isTakenApart(outer: Node, without: readonly string[]): boolean {
     const key = element.propertyName ?? element.name;
     return key !== undefined && isIdentifier(key) && without.includes(key.text);
   });
-}
-
-/** The names that a declaration takes from its module, as the module calls them; `all of it` for the whole. */
-function namesOf(node: Node): string[] {
-  if (isImportDeclaration(node)) {
-    const clause = node.importClause;
-    if (clause === undefined) return [];
-    if (clause.phaseModifier === SyntaxKind.TypeKeyword) return [];
-    const bindings = clause.namedBindings;
-    const named =
-      bindings === undefined
-        ? []
-        : isNamedImports(bindings)
-          ? bindings.elements.filter(({ isTypeOnly }) => !isTypeOnly).map(sourceName)
-          : ['*'];
-    return clause.name === undefined ? named : ['*', ...named];
-  }
-  if (!isExportDeclaration(node) || node.isTypeOnly) return [];
-  const clause = node.exportClause;
-  return clause && isNamedExports(clause) ? clause.elements.map(sourceName) : ['*'];
-}
-
-function sourceName({ propertyName, name }: { readonly propertyName?: Node; readonly name: Node }): string {
-  return ((propertyName ?? name) as Identifier).text;
 }

@@ -8,8 +8,8 @@ export const ROOT = join(import.meta.dirname, '..', '..', '..');
 /** What Node, a bundler or the compiler takes for a program; declarations alone run nothing. */
 const PROGRAM = /\.[cm]?[jt]sx?$/;
 const DECLARATION = /\.d\.[cm]?ts$/;
-/** Written by programs: the bundler of the console, the generators of the contract. */
-const GENERATED = /^(?:console\/built|contract\/schema)\//;
+/** What the bundler makes of the console, for a browser. */
+const BUNDLED = /^console\/built\//;
 
 /** Everything that git knows or would take, below `place`; what is deleted in the work tree is not there. */
 export function filesOf(place = '.'): readonly string[] {
@@ -24,7 +24,7 @@ export function filesOf(place = '.'): readonly string[] {
 
 /** A file that a rule about sources holds for, in whatever ending it is written. */
 export function isSource(name: string): boolean {
-  return PROGRAM.test(name) && !isDeclaration(name) && !GENERATED.test(name);
+  return PROGRAM.test(name) && !isDeclaration(name) && !BUNDLED.test(name);
 }
 
 /** A file of types alone, by its name. */

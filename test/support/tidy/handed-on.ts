@@ -10,7 +10,6 @@ import {
   isExportAssignment,
   isExportDeclaration,
   isFunctionDeclaration,
-  isFunctionExpression,
   isIdentifier,
   isImportDeclaration,
   isNamedExports,
@@ -25,6 +24,7 @@ import {
   isTypeReferenceNode,
   isVariableStatement,
   type Node,
+  NodeFlags,
   type SourceFile,
   type Statement,
   SyntaxKind,
@@ -109,15 +109,15 @@ function handsOf(inner: ReadonlySet<string>, fromInner: Hands): Hands {
   const handsIn = (property: Node): boolean => {
     if (isPropertyAssignment(property)) return hands(property.initializer);
     if (isShorthandPropertyAssignment(property)) return hands(property.name);
-    return isSpreadAssignment(property) && hands(property.expression);
+    if (isSpreadAssignment(property)) return hands(property.expression);
+    return gives(property, hands);
   };
   return hands;
 }
 
 /** A function that gives back such a thing. */
 function gives(it: Node, hands: Hands): boolean {
-  if (!isArrowFunction(it) && !isFunctionExpression(it) && !isFunctionDeclaration(it)) return false;
-  const { body } = it;
+  const { body } = it as Node & { readonly body?: Node };
   if (body === undefined) return false;
   if (!isBlock(body)) return hands(body);
   let does = false;
@@ -136,6 +136,8 @@ function calls(callback: Expression | undefined): boolean {
 }
 
 function declares(statement: Statement, inner: ReadonlySet<string>, hands: Hands): boolean {
+  if (isVariableStatement(statement) && (statement.declarationList.flags & NodeFlags.Const) === 0)
+    return true;
   if (isVariableStatement(statement))
     return statement.declarationList.declarations.some(({ initializer }) => hands(initializer));
   if (isFunctionDeclaration(statement)) return gives(statement, hands);

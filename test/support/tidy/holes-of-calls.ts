@@ -146,6 +146,10 @@ export const HOLES_OF_CALLS: Readonly<Record<string, Cases>> = {
       ['daemon/execution/a.ts', `${ROS}export const a = (one: Pick<RosServices, 'call'>) => one.call;`],
       ['daemon/execution/a.ts', `${ROS}export const a = (ros: RosApi, key: 'call') => ros.services[key];`],
       ['daemon/execution/a.ts', `${ROS}export const a = (ros: RosApi) => ({ ...ros.services }).call;`],
+      [
+        'daemon/execution/a.ts',
+        `${ROS}export const a = (ros: RosApi) => {\n  const { serve, ...others } = ros.services;\n  return others.call;\n};`,
+      ],
       ['daemon/execution/a.ts', `${ROS}export const a = (ros: RosApi) => (ros.services as any).call;`],
       ['daemon/execution/a.ts', `${ROS}export const a = (ros: RosApi) => ros.actions?.send;`],
       ['daemon/execution/a.ts', `${ROS}export const a = (ros: RosApi) => ros.parameters.set;`],

@@ -34,6 +34,7 @@ export const HOLES_OF_LOADS: Readonly<Record<string, Cases>> = {
       ['daemon/http/a.ts', `import { a } from '/somewhere/a.ts';`],
       ['daemon/http/a.ts', `import { a } from 'data:text/javascript,export const a = 1';`],
       ['apps/maze/a.ts', `import { a } from '../../contract/index.ts';`],
+      ['cli/a.ts', `import { a } from '../vitest.config.ts';`],
     ],
     accepted: [
       ['daemon/http/a.ts', 'await import(`./b.ts`);'],
@@ -74,6 +75,11 @@ export const HOLES_OF_LOADS: Readonly<Record<string, Cases>> = {
       ['daemon/http/a.ts', `import { createRequire as of } from 'module';`],
       ['daemon/http/a.ts', `import * as modules from 'node:module';`],
       ['daemon/http/a.ts', `import Module from 'node:module';`],
+      ['daemon/http/a.ts', `export * from 'node:module';`],
+      ['daemon/http/a.ts', `const { register } = await import('node:module');`],
+      ['daemon/http/a.ts', `import { register } from 'node:module';`],
+      ['daemon/http/a.ts', `import modules = require('node:module');`],
+      ['daemon/http/a.ts', `import { runInThisContext } from 'node:vm';`],
       ['daemon/http/a.ts', `process.getBuiltinModule('node:fs');`],
       ['daemon/http/a.ts', `process['getBuiltinModule']('node:fs');`],
       ['daemon/http/a.ts', `process['getBuiltin' + 'Module']('node:fs');`],
@@ -111,6 +117,11 @@ export const HOLES_OF_LOADS: Readonly<Record<string, Cases>> = {
       ['daemon/compose/a.ts', `import { b } from '../runtime/b.ts';\nexport const all = { b, two: 2 };`],
       ['daemon/compose/a.ts', `import { b } from '../runtime/b.ts';\nexport const of = () => b;`],
       ['daemon/compose/a.ts', `import type { B } from '../runtime/b.ts';\nexport type C = B;`],
+      [
+        'daemon/compose/a.ts',
+        `import { b } from '../runtime/b.ts';\nexport const all = { get b() { return b; } };`,
+      ],
+      ['daemon/compose/a.ts', `import { b } from '../runtime/b.ts';\nexport let c: typeof b;\nc = b;`],
       ['daemon/compose/a.ts', `export const load = () => import('../runtime/b.ts');`],
       [
         'daemon/compose/a.ts',

@@ -1,11 +1,5 @@
-import {
-  isIdentifier,
-  isImportDeclaration,
-  isImportSpecifier,
-  isNamedImports,
-  type Node,
-  SyntaxKind,
-} from 'typescript/unstable/ast';
+import { isIdentifier, type Node, SyntaxKind } from 'typescript/unstable/ast';
+import { namesTaken, specifierOf } from './module-names.ts';
 import { isBeside } from './rooms.ts';
 import type { Rule } from './rule.ts';
 import { accessOf, isUse, textOf } from './syntax.ts';
@@ -23,11 +17,13 @@ const HARMLESS = [
   'stripTypeScriptTypes',
 ];
 const MODULE = /^(?:node:)?module$/;
+/** Runs text as code. */
+const VM = /^(?:node:)?vm$/;
 
 /** Ways to load code past the imports, in rooms that the arrow of dependency binds. */
 export const UNSEEN_LOADS: Rule = {
   holdsFor: (name) => !isBeside(name),
-  hint: /getBuiltinModule|createRequire|mainModule|registerHooks|dlopen|require|eval|Function|module|process\b/,
+  hint: /getBuiltinModule|createRequire|mainModule|registerHooks|dlopen|require|eval|Function|module|process\b|\bvm\b/,
   look: ({ note }) => ({
     node: (node) => {
       if (isIdentifier(node)) {
@@ -41,20 +37,20 @@ export const UNSEEN_LOADS: Rule = {
         const ofProcess = isIdentifier(object) && object.text === 'process';
         if (name === undefined ? ofProcess : key.kind !== SyntaxKind.StringLiteral && NAMES.includes(name))
           note(node, name ?? 'process');
-      } else if (isImportDeclaration(node)) {
-        const bindings = node.importClause?.namedBindings;
-        const whole = node.importClause?.name !== undefined || !bindings || !isNamedImports(bindings);
-        if (isOfModule(node) && whole) note(node, 'node:module');
-      } else if (isImportSpecifier(node) && !node.isTypeOnly && isOfModule(node.parent.parent.parent)) {
-        const word = (node.propertyName ?? node.name).text;
-        if (!HARMLESS.includes(word) && !NAMES.includes(word)) note(node, word);
-      }
+      } else if (node.kind === SyntaxKind.ExternalModuleReference) note(node, 'require');
+      else judgeModule(node, note);
     },
   }),
 };
 
-function isOfModule(declaration: Node): boolean {
-  if (!isImportDeclaration(declaration)) return false;
-  const isType = declaration.importClause?.phaseModifier === SyntaxKind.TypeKeyword;
-  return !isType && MODULE.test(textOf(declaration.moduleSpecifier) ?? '');
+/** Imports of the modules of Node that load modules, or run text. */
+function judgeModule(node: Node, note: (node: Node, what: string) => void): void {
+  const from = textOf(specifierOf(node));
+  if (from === undefined) return;
+  if (VM.test(from)) note(node, 'node:vm');
+  if (!MODULE.test(from)) return;
+  const names = namesTaken(node);
+  if (names === undefined) note(node, 'node:module');
+  // Those of the list above are seen where they stand.
+  for (const name of names ?? []) if (!HARMLESS.includes(name) && !NAMES.includes(name)) note(node, name);
 }
