@@ -11,8 +11,9 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import type { TSchema } from '../../../contract/schema-kit.ts';
+import { effectOf, RESOURCE_READ } from './judged-specs.ts';
 import type { McpOffer } from './offer.ts';
-import { effectOf, RESOURCE_READ, type RobotTool } from './robot-tools.ts';
+import type { RobotTool } from './robot-tools.ts';
 import type { McpCall } from './server-ports.ts';
 
 type Sdk = typeof import('@modelcontextprotocol/server');

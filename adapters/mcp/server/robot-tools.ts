@@ -7,7 +7,6 @@ import {
   type RunDetails,
   type Tool,
   type ToolAnswer,
-  type ToolSpec,
   toWireTime,
   withDeadline,
 } from '../../../contract/index.ts';
@@ -74,28 +73,6 @@ export function robotTools(ports: RobotMcpPorts): readonly RobotTool[] {
     ...recordings(ports),
     ...house.map((one) => houseTool(one, ports)),
   ];
-}
-
-/** What policies judge of those who come by MCP, outside of any run. Nothing stands behind it: it is read, and cannot be called. */
-export function judgedSpecs(
-  house: readonly ToolSpec[],
-): readonly Pick<ToolSpec, 'name' | 'effect' | 'input'>[] {
-  const nothing = { houseTools: () => house.map((spec) => ({ spec })) } as unknown as RobotMcpPorts;
-  const uri = Type.Object({ uri: Type.String() }, closed);
-  return [
-    ...robotTools(nothing)
-      .filter(({ judged }) => judged)
-      .map(({ subject, readOnly, input }) => ({ name: subject, effect: effectOf(readOnly), input })),
-    { name: RESOURCE_READ, effect: 'read', input: uri },
-  ];
-}
-
-/** As policies name the reading of a resource. */
-export const RESOURCE_READ = 'resources.read';
-
-/** Motions are asked for as intents: what is called here reads or writes. */
-export function effectOf(readOnly: boolean): 'read' | 'write' {
-  return readOnly ? 'read' : 'write';
 }
 
 function runTools({ runtime, clock, who, approvals }: RobotMcpPorts): RobotTool[] {

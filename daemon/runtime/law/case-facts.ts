@@ -145,7 +145,7 @@ export function factsOfModel(
 export function factsOfApproval({ subject, facts, about }: PolicyCase, tenant: string): CaseFacts {
   const at = subject.indexOf('/');
   if (at < 0) throw wrong('subject', 'what is approved, for example tool/robot.navigate or grant/g1');
-  if (about['requester'] === undefined) throw wrong('about', 'who asked for it: about = { requester = "…" }');
+  if (about['requester'] === undefined) throw wrong('about', 'the requester: about = { requester = "…" }');
   const known = { point: subject.slice(0, at), subject: subject.slice(at + 1) };
   return {
     facts: { decision: known.point === 'grant' ? 'revoke' : 'allow', ...facts },
