@@ -86,7 +86,7 @@ export const CLOCKS: Rule = {
 /** Words for a person, outside of the command line. */
 export const PRINTS: Rule = {
   holdsFor: (name) => !['test', 'bench', 'scripts', 'cli', 'bin', 'clients'].includes(roomOf(name)),
-  hint: /console|process\s*\.\s*_rawDebug/,
+  hint: /console|globalThis|global\b/,
   look: ({ note }) => ({
     node: (node) => {
       if (isIdentifier(node) && node.text === 'console' && isUse(node)) note(node, 'console');

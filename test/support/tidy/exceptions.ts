@@ -1,6 +1,6 @@
 /**
- * What the rules let be, as `file: word`, each with its reason. A place that is gone has to leave the list too, and a
- * listed file may do nothing but its words. Sorted.
+ * What the rules let be, as `file: word`, each with its reason; `(2)` where a file has two such places. A place that is
+ * gone has to leave the list too, and a listed file may do nothing but its words. Sorted.
  */
 type Exceptions = Readonly<Record<string, string>>;
 
@@ -14,7 +14,7 @@ export const STARTED: Exceptions = {
 export const COMPUTED_LOADS: Exceptions = {
   'adapters/extensions/load-module.ts: computed': 'an extension lies where the configuration says',
   'adapters/ros/host/preflight.ts: computed': 'rclnodejs lies in the ROS installation of the host',
-  'adapters/zenoh/native-loader.ts: computed': 'the native driver lies in one of several places',
+  'adapters/zenoh/native-loader.ts: computed (2)': 'the native driver lies in one of several places',
 };
 
 /** Ways to load code past the imports. */
@@ -32,9 +32,9 @@ export const UNSEEN_LOADS: Exceptions = {
 
 /** Clocks and timers outside of the adapter of the clock. */
 export const CLOCKS: Exceptions = {
-  'adapters/zenoh/zenoh-build.mjs: Date.now': 'shows progress of a build, before anything is installed',
+  'adapters/zenoh/zenoh-build.mjs: Date.now (2)': 'shows progress of a build, before anything is installed',
   'adapters/zenoh/zenoh-build.mjs: setInterval': 'shows progress of a build, before anything is installed',
-  'daemon/cell/shrink-heap.ts: setTimeout': 'there is no clock before there is a cell',
+  'daemon/cell/shrink-heap.ts: setTimeout (2)': 'there is no clock before there is a cell',
   'daemon/supervisor/sd-notify.ts: process.hrtime': 'systemd compares it with its own CLOCK_MONOTONIC',
   'io/attached/api-caller.ts: AbortSignal.timeout': 'the limit of one request over HTTP, held by `fetch`',
 };

@@ -19,7 +19,7 @@ const inCell = (name: string) =>
 /** What reaches the robot, by the name of the method; and where such methods are declared. */
 const METHODS = ['call', 'send', 'put', 'set', 'change'];
 const DECLARED =
-  /^(?:contract\/ports\/(?:ros-graph|key-space)\.ts$|adapters\/(?:ros|zenoh)\/|node_modules\/(?:@eclipse-zenoh|rclnodejs)\/)/;
+  /^(?:contract\/ports\/(?:ros-graph|key-space)\.ts$|adapters\/(?:ros|zenoh)\/|(?:.*\/)?node_modules\/(?:@eclipse-zenoh|rclnodejs)\/)/;
 /** Names that many things have: without a type they say nothing. */
 const COMMON = ['set', 'change'];
 

@@ -80,3 +80,9 @@ function walk(node: Node, inProgram: Visitors, inTypes: Visitors): void {
 export function wordsOf(findings: readonly Finding[]): readonly string[] {
   return [...new Set(findings.map(({ file, what }) => `${file}: ${what}`))].sort();
 }
+
+/** The same where a list says how many there are: `file: word`, or `file: word (2)`. */
+export function countsOf(findings: readonly Finding[]): readonly string[] {
+  const groups = Map.groupBy(findings, ({ file, what }) => `${file}: ${what}`);
+  return [...groups].map(([word, { length }]) => (length === 1 ? word : `${word} (${length})`)).sort();
+}
