@@ -86,7 +86,7 @@ describe('a case is judged as the daemon would judge it', () => {
     ],
     [
       'an action has its effect',
-      'point = "tool"\nsubject = "robot.teleoperate"\nfacts = { motion = "teleoperate" }\nexpect = "allow"',
+      'point = "tool"\nsubject = "robot.teleoperate"\nfacts = { role = "teleoperation" }\nexpect = "allow"',
       'allow',
       /^operators$/,
     ],
