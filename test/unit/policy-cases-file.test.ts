@@ -54,15 +54,10 @@ describe('a file of cases', () => {
   });
 
   it('takes names that objects have, and texts that Cedar has to hold', async () => {
-    const row = {
-      point: 'intent',
-      subject: 'crane/go',
-      expect: 'deny',
-      principal: 'x',
-      roles: ['__proto__'],
-    };
-    const facts = JSON.parse('{"params": {"__proto__": {"kg": 1}, "constructor": "🤖", "kg": 2}}');
-    const [first] = await judged(JSON.stringify([{ ...row, facts, about }]), 'cases.json');
+    const row = { point: 'tool', subject: 'lab.lift', about: { effect: 'write' }, expect: 'deny' };
+    const facts = JSON.parse('{"__proto__": {"kg": 1}, "constructor": "🤖", "kg": 2}');
+    const who = { principal: 'x', roles: ['__proto__'] };
+    const [first] = await judged(JSON.stringify([{ ...row, ...who, facts }]), 'cases.json');
     expect(first).toMatchObject({ ok: true, found: { reason: 'no policy permits it' } });
     await expect(
       judged('[{"point":"tool","subject":"a.b","expect":"deny","__proto__":{}}]', 'cases.json'),
