@@ -46,13 +46,14 @@ export async function openLaw(settings: Settings, folder?: string): Promise<Poli
   const { dir, files } = config.policy;
   const source = readPolicySource(folder ?? dir, folder === undefined ? files : []);
   const set = await openPolicySet(source);
-  const shelf = makePackageShelf(settings, [], unreadRules(settings));
+  const builtIn = config.planning.enabled ? [plannerApp(config.planning.subgoals)] : [];
+  const shelf = makePackageShelf(settings, builtIn, unreadRules(settings));
   shelf.read();
   const apps = shelf.apps.map(({ app }) => app);
   const both = packageJudge(set.judge);
   const judge = judgeWithEntities(set, judgeWithPackages(set.judge, appOfQuestions(apps), both));
   const packages = apps.filter(({ policies = [] }) => policies.length > 0);
-  const world = await worldOf(config, apps);
+  const world = await worldOf(config, [...builtIn, ...apps]);
   const { speed_max: speedMax, turn_max: turnMax } = config.robot;
   return {
     ...{ judge, packages },
@@ -79,13 +80,13 @@ const NEVER_JUDGED: PolicyVerdict = {
   determining: [],
 };
 
-async function worldOf(config: Config, packages: readonly Application[]): Promise<CaseWorld> {
+async function worldOf(config: Config, apps: readonly Application[]): Promise<CaseWorld> {
   const { judgedSpecs } = await import('../../adapters/mcp/server/index.ts');
   const tools = houseSpecs();
   return caseWorld({
-    ...{ robot: config.daemon.name, mcpRoles: config.mcp.roles, people: peopleOf(config, packages) },
+    ...{ robot: config.daemon.name, mcpRoles: config.mcp.roles, people: peopleOf(config, apps) },
     ...{ tools, mcpTools: judgedSpecs(tools), chat: CHAT },
     models: new Map(config.models.map((row) => [row.name, modelFacts(row)])),
-    apps: [...packages, ...(config.planning.enabled ? [plannerApp(config.planning.subgoals)] : [])],
+    apps,
   });
 }

@@ -71,8 +71,9 @@ export function policySite() {
     write('apps/crane/policies/own.cedar', LIGHT);
   });
   afterEach(() => rmSync(dir, { recursive: true }));
-  const settings = () => loadSettings(join(dir, 'config.toml'), {});
-  const law = () => openLaw(settings());
+  const settings = (env: Readonly<Record<string, string>> = {}) =>
+    loadSettings(join(dir, 'config.toml'), env);
+  const law = (env: Readonly<Record<string, string>> = {}) => openLaw(settings(env));
   /** The results of a file of cases. */
   const judged = async (text: string, file = 'cases.toml') => {
     write(file, text);

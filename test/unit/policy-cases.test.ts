@@ -169,6 +169,17 @@ describe('the check of policies', () => {
       { name: 'crane', reason: expect.stringContaining('permits something') },
     ]);
   });
+
+  it('takes no package that the daemon would not take', async () => {
+    const agent = await lawNow({ AURAISON_APPS_AS_AGENT: 'crane' });
+    expect([agent.packages, agent.refused]).toMatchObject([
+      ...[[], [{ name: 'crane', reason: 'apps.as_agent names it, and it has no agent' }]],
+    ]);
+    write('apps/crane/app.toml', site.manifest(['crane/go']).replace('"crane"', '"planner"'));
+    expect((await lawNow()).refused).toMatchObject([
+      { reason: expect.stringMatching(/^another application is called planner/) },
+    ]);
+  });
 });
 
 describe('the history is judged again with the policies of packages', () => {
