@@ -8,19 +8,20 @@ import {
   policyRequest,
   readPolicySource,
 } from '../../adapters/cedar/index.ts';
-import type { Application, AppView, PolicyJudge, PolicyVerdict } from '../../contract/core.ts';
+import {
+  type Application,
+  type AppView,
+  isNeverJudged,
+  NEVER_JUDGED,
+  type PolicyJudge,
+  type PolicyVerdict,
+} from '../../contract/core.ts';
 import { modelFacts } from '../config/model-facts.ts';
 import { peopleOf } from '../config/people.ts';
 import type { Config } from '../config.ts';
 import { CHAT } from '../runtime/chat/chat-desk.ts';
 import { houseSpecs } from '../runtime/house-tools.ts';
-import {
-  type CaseWorld,
-  caseQuestion,
-  caseWorld,
-  isNeverJudged,
-  type PolicyCase,
-} from '../runtime/law/case-question.ts';
+import { type CaseWorld, caseQuestion, caseWorld, type PolicyCase } from '../runtime/law/case-question.ts';
 import { plannerApp } from '../runtime/planning/planner-app.ts';
 import type { Settings } from '../settings.ts';
 import { makePackageShelf } from './package-reader.ts';
@@ -73,12 +74,6 @@ export async function openLaw(settings: Settings, folder?: string): Promise<Poli
     },
   };
 }
-
-const NEVER_JUDGED: PolicyVerdict = {
-  decision: 'allow',
-  reason: 'never judged: what only stops the robot or a run is always allowed',
-  determining: [],
-};
 
 async function worldOf(config: Config, apps: readonly Application[]): Promise<CaseWorld> {
   const { judgedSpecs } = await import('../../adapters/mcp/server/index.ts');

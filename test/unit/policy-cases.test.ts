@@ -224,4 +224,29 @@ describe('the history is judged again with the policies of packages', () => {
     const report = await rejudgeHere(settings(), clock, 0, by);
     expect(report).toMatchObject({ judged: 3, not_judged: 0, different });
   });
+
+  it('stops of a log from the time when they were judged would be allowed now', async () => {
+    const clock = new SystemClock();
+    const log = await openEventLog(site.path('data'), 'runtime', clock);
+    const stopOf = (request: object) => {
+      const { payload, ...event } = decided({}, 'deny') as NewEvent & { payload: { request: object } };
+      return { ...event, payload: { ...payload, request: { ...payload.request, ...request } } } as NewEvent;
+    };
+    const resource = (type: string, id: string) => ({ resource: { type, id, parents: [] } });
+    await log.append([
+      stopOf(resource('Tool', 'robot.stop')),
+      stopOf({ point: 'intent', ...resource('Intent', 'message r1'), facts: { message: { kind: 'stop' } } }),
+      stopOf({ point: 'intent', ...resource('Intent', 'message r1'), facts: { message: { kind: 'steer' } } }),
+    ]);
+    await log.close();
+    const nothing = [{ file: 'a.cedar', text: 'forbid (principal, action, resource);' }];
+    const { differences, same } = await rejudgeHere(settings(), clock, 0, {
+      of: 'caller',
+      policies: nothing,
+    });
+    expect(same).toBe(1);
+    expect(differences.map(({ would }) => would.reason)).toEqual(
+      Array(2).fill(expect.stringMatching(/^never judged/)),
+    );
+  });
 });
