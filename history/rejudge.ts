@@ -3,6 +3,8 @@ import {
   type Difference,
   type EventReader,
   fromWireTime,
+  isNeverJudged,
+  NEVER_JUDGED,
   type PolicyJudge,
   type PolicyRequest,
   type PolicyVerdict,
@@ -38,7 +40,9 @@ export async function rejudge(
           continue;
         }
         counts.judged++;
-        const would = judge.judge(request);
+        const { point, resource, facts } = request;
+        const isStop = isNeverJudged({ point, subject: resource.id, facts });
+        const would = isStop ? NEVER_JUDGED : judge.judge(request);
         if (would.decision === event.payload.decision) counts.same++;
         else if (++different <= DIFFERENCES_MAX) differences.push(differenceOf(event, request, would));
       }

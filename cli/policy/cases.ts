@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { EdgeError, type PolicyContext, type PolicyVerdict } from '../../contract/core.ts';
 import type { PolicyLaw } from '../../daemon/compose/policy-law.ts';
 import { tomlOf } from '../../daemon/config.ts';
+import { isWhen, oddValue, WHEN_TEXT } from './case-values.ts';
 
 export type CaseResult = {
   readonly name: string;
@@ -16,7 +17,7 @@ type PolicyCase = Parameters<Decide>[0];
 const POINTS = ['intent', 'tool', 'model', 'egress', 'approval'] as const;
 const DECISIONS = ['allow', 'deny', 'needs_approval'] as const;
 const ORIGINS: readonly PolicyContext['origin'][] = [
-  ...(['api', 'cli', 'schedule', 'ros', 'zenoh', 'central', 'run', 'mcp', 'webhook', 'a2a'] as const),
+  ...(['api', 'schedule', 'ros', 'zenoh', 'central', 'run', 'mcp', 'webhook', 'a2a'] as const),
 ];
 
 const isText = (value: unknown): value is string => typeof value === 'string';
@@ -46,10 +47,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   app: name,
   facts: { is: isTable, what: 'a table' },
   about: { is: (value) => isTable(value) && Object.values(value).every(isText), what: 'a table of texts' },
-  time: {
-    is: (value) => value instanceof Date || (isText(value) && Number.isFinite(Date.parse(value))),
-    what: 'a date and time',
-  },
+  time: { is: isWhen, what: WHEN_TEXT },
   expect: { ...oneOf(DECISIONS), needed: true },
   by: name,
 };
@@ -85,6 +83,9 @@ function decided(decide: Decide, one: PolicyCase, tsMs: number, where: string): 
 
 function readCases(file: string): readonly unknown[] {
   const value = parsed(file);
+  // A case under another name would be decided by nothing, and be missed by its author only.
+  const stranger = isTable(value) ? Object.keys(value).find((key) => key !== 'case') : undefined;
+  if (stranger !== undefined) throw wrong(file, `only [[case]], not "${stranger}"`);
   const rows = Array.isArray(value) ? value : isTable(value) ? value['case'] : undefined;
   if (Array.isArray(rows) && rows.length > 0) return rows;
   throw wrong(file, 'a list of [[case]] expected');
@@ -120,6 +121,8 @@ function caseOf(row: unknown, where: string): Row {
     const value = row[key];
     if (value === undefined ? needed : !is(value)) throw wrong(where, `${key} = ${what}`);
   }
+  const odd = oddValue(row['facts']);
+  if (odd !== undefined) throw wrong(where, odd);
   return { facts: {}, about: {}, ...row } as Row;
 }
 

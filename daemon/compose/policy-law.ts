@@ -8,19 +8,20 @@ import {
   policyRequest,
   readPolicySource,
 } from '../../adapters/cedar/index.ts';
-import type { Application, AppView, PolicyJudge, PolicyVerdict } from '../../contract/core.ts';
+import {
+  type Application,
+  type AppView,
+  isNeverJudged,
+  NEVER_JUDGED,
+  type PolicyJudge,
+  type PolicyVerdict,
+} from '../../contract/core.ts';
 import { modelFacts } from '../config/model-facts.ts';
 import { peopleOf } from '../config/people.ts';
 import type { Config } from '../config.ts';
 import { CHAT } from '../runtime/chat/chat-desk.ts';
 import { houseSpecs } from '../runtime/house-tools.ts';
-import {
-  type CaseWorld,
-  caseQuestion,
-  caseWorld,
-  isNeverJudged,
-  type PolicyCase,
-} from '../runtime/law/case-question.ts';
+import { type CaseWorld, caseQuestion, caseWorld, type PolicyCase } from '../runtime/law/case-question.ts';
 import { plannerApp } from '../runtime/planning/planner-app.ts';
 import type { Settings } from '../settings.ts';
 import { makePackageShelf } from './package-reader.ts';
@@ -46,13 +47,14 @@ export async function openLaw(settings: Settings, folder?: string): Promise<Poli
   const { dir, files } = config.policy;
   const source = readPolicySource(folder ?? dir, folder === undefined ? files : []);
   const set = await openPolicySet(source);
-  const shelf = makePackageShelf(settings, [], unreadRules(settings));
+  const builtIn = config.planning.enabled ? [plannerApp(config.planning.subgoals)] : [];
+  const shelf = makePackageShelf(settings, builtIn, unreadRules(settings));
   shelf.read();
   const apps = shelf.apps.map(({ app }) => app);
   const both = packageJudge(set.judge);
   const judge = judgeWithEntities(set, judgeWithPackages(set.judge, appOfQuestions(apps), both));
   const packages = apps.filter(({ policies = [] }) => policies.length > 0);
-  const world = await worldOf(config, apps);
+  const world = await worldOf(config, [...builtIn, ...apps]);
   const { speed_max: speedMax, turn_max: turnMax } = config.robot;
   return {
     ...{ judge, packages },
@@ -73,19 +75,13 @@ export async function openLaw(settings: Settings, folder?: string): Promise<Poli
   };
 }
 
-const NEVER_JUDGED: PolicyVerdict = {
-  decision: 'allow',
-  reason: 'never judged: what only stops the robot or a run is always allowed',
-  determining: [],
-};
-
-async function worldOf(config: Config, packages: readonly Application[]): Promise<CaseWorld> {
+async function worldOf(config: Config, apps: readonly Application[]): Promise<CaseWorld> {
   const { judgedSpecs } = await import('../../adapters/mcp/server/index.ts');
   const tools = houseSpecs();
   return caseWorld({
-    ...{ robot: config.daemon.name, mcpRoles: config.mcp.roles, people: peopleOf(config, packages) },
+    ...{ robot: config.daemon.name, mcpRoles: config.mcp.roles, people: peopleOf(config, apps) },
     ...{ tools, mcpTools: judgedSpecs(tools), chat: CHAT },
     models: new Map(config.models.map((row) => [row.name, modelFacts(row)])),
-    apps: [...packages, ...(config.planning.enabled ? [plannerApp(config.planning.subgoals)] : [])],
+    apps,
   });
 }

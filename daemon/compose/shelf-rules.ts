@@ -31,7 +31,11 @@ export function unreadRules({ config, modelsNow }: Keys): ShelfRules {
   const names = controllers.map(({ name }) => name);
   return {
     shipped: apps.shipped ? SHIPPED : undefined,
-    make: (read, folder) => read.make(folder),
+    // What its module adds is not known without running it.
+    make: (read, folder) =>
+      read.pkg.manifest.module === undefined
+        ? asConfigured(read.make(folder), { config })
+        : read.make(folder),
     lacks: ({ manifest: { needs } }) =>
       (needs?.model === true ? lacksModel(now()) : undefined) ?? lacks(needs?.controllers, names),
   };

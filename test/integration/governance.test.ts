@@ -140,6 +140,7 @@ describe('a robot with policies', () => {
   it('decides cases of its log by `policy test` as it decided them', async () => {
     writeFileSync(join(policies, 'site.cedar'), POLICY);
     expect((await cli(['policy', 'reload'])).status).toBe(0);
+    await daemon.api.post('/v1/robot/maneuver', { kind: 'wait', wait_ms: 100 });
     await daemon.api.post('/v1/lease', {});
     const decided = (await allEvents(daemon.api, '&kind=policy.decided')) as AgentEvent<'policy.decided'>[];
     const rows = decided.flatMap(({ payload }) => {
@@ -147,8 +148,6 @@ describe('a robot with policies', () => {
       // Quotas judge too, without a question.
       if (request === undefined) return [];
       const { principal, facts, about } = request as unknown as PolicyRequest;
-      // The facts of a motion are more than the arguments of its call.
-      if (['robot.navigate', 'robot.maneuver'].includes(payload.subject)) return [];
       const { id, tenant, roles, origin } = principal;
       const by = determining?.[0]?.split('#')[1];
       return [
@@ -159,6 +158,8 @@ describe('a robot with policies', () => {
       ];
     });
     expect(new Set(rows.map(({ point }) => point))).toEqual(new Set(['intent', 'tool', 'approval']));
+    const motions = rows.map(({ subject }) => subject);
+    expect(motions).toEqual(expect.arrayContaining(['robot.maneuver', 'robot.teleoperate']));
     const cases = join(directory.path, 'cases.json');
     writeFileSync(cases, JSON.stringify(rows));
     const all = await cli(['policy', 'test', cases]);

@@ -39,17 +39,12 @@ when { context.numbers.hasTag("x_max_m") && context.numbers.getTag("x_max_m").gr
 @id("still") forbid (principal, action == Auraison::Action::"tool", resource) when { resource.effect == "actuate" && context.origin == "mcp" };
 @id("dear") forbid (principal, action == Auraison::Action::"model", resource) when { context.numbers.hasTag("cost_out") && context.numbers.getTag("cost_out").greaterThan(decimal("2.0")) };
 `;
-const MANIFEST = `name = "crane"
+const manifest = (intents: readonly string[]) => `name = "crane"
 version = "1.0.0"
 description = "Lifts"
 harness = "flow"
 tools = ["lab.lift"]
-[[intents]]
-type = "crane/go"
-description = "Go"
-[intents.params.properties.kg]
-type = "number"
-`;
+${intents.map((type) => `[[intents]]\ntype = "${type}"\ndescription = "Go"\n[intents.params.properties.kg]\ntype = "number"\n`).join('')}`;
 const FLOW =
   'steps:\n  - id: lift\n    tool: lab.lift\n    args: { kg: "{/params/kg}" }\n  - id: done\n    end: succeeded\n    reason: lifted\n';
 const LIGHT = `@id("light") @reason("too heavy for this gripper")
@@ -71,20 +66,21 @@ export function policySite() {
     write('lena.token', 'token-of-lena');
     write('config.toml', configOf(dir, ''));
     write('policies/site.cedar', SITE);
-    write('apps/crane/app.toml', MANIFEST);
+    write('apps/crane/app.toml', manifest(['crane/go']));
     write('apps/crane/flow.yaml', FLOW);
     write('apps/crane/policies/own.cedar', LIGHT);
   });
   afterEach(() => rmSync(dir, { recursive: true }));
-  const settings = () => loadSettings(join(dir, 'config.toml'), {});
-  const law = () => openLaw(settings());
+  const settings = (env: Readonly<Record<string, string>> = {}) =>
+    loadSettings(join(dir, 'config.toml'), env);
+  const law = (env: Readonly<Record<string, string>> = {}) => openLaw(settings(env));
   /** The results of a file of cases. */
   const judged = async (text: string, file = 'cases.toml') => {
     write(file, text);
     return runCases(join(dir, file), (await law()).decide);
   };
   return {
-    ...{ write, settings, law, judged },
+    ...{ write, settings, law, judged, manifest },
     /** More lines of the configuration. */
     configure: (more: string) => write('config.toml', configOf(dir, more)),
     path: (file: string) => join(dir, file),

@@ -169,6 +169,17 @@ describe('the check of policies', () => {
       { name: 'crane', reason: expect.stringContaining('permits something') },
     ]);
   });
+
+  it('takes no package that the daemon would not take', async () => {
+    const agent = await lawNow({ AURAISON_APPS_AS_AGENT: 'crane' });
+    expect([agent.packages, agent.refused]).toMatchObject([
+      ...[[], [{ name: 'crane', reason: 'apps.as_agent names it, and it has no agent' }]],
+    ]);
+    write('apps/crane/app.toml', site.manifest(['crane/go']).replace('"crane"', '"planner"'));
+    expect((await lawNow()).refused).toMatchObject([
+      { reason: expect.stringMatching(/^another application is called planner/) },
+    ]);
+  });
 });
 
 describe('the history is judged again with the policies of packages', () => {
@@ -212,5 +223,30 @@ describe('the history is judged again with the policies of packages', () => {
     await log.close();
     const report = await rejudgeHere(settings(), clock, 0, by);
     expect(report).toMatchObject({ judged: 3, not_judged: 0, different });
+  });
+
+  it('stops of a log from the time when they were judged would be allowed now', async () => {
+    const clock = new SystemClock();
+    const log = await openEventLog(site.path('data'), 'runtime', clock);
+    const stopOf = (request: object) => {
+      const { payload, ...event } = decided({}, 'deny') as NewEvent & { payload: { request: object } };
+      return { ...event, payload: { ...payload, request: { ...payload.request, ...request } } } as NewEvent;
+    };
+    const resource = (type: string, id: string) => ({ resource: { type, id, parents: [] } });
+    await log.append([
+      stopOf(resource('Tool', 'robot.stop')),
+      stopOf({ point: 'intent', ...resource('Intent', 'message r1'), facts: { message: { kind: 'stop' } } }),
+      stopOf({ point: 'intent', ...resource('Intent', 'message r1'), facts: { message: { kind: 'steer' } } }),
+    ]);
+    await log.close();
+    const nothing = [{ file: 'a.cedar', text: 'forbid (principal, action, resource);' }];
+    const { differences, same } = await rejudgeHere(settings(), clock, 0, {
+      of: 'caller',
+      policies: nothing,
+    });
+    expect(same).toBe(1);
+    expect(differences.map(({ would }) => would.reason)).toEqual(
+      Array(2).fill(expect.stringMatching(/^never judged/)),
+    );
   });
 });

@@ -13,6 +13,7 @@ import {
   LIMITS,
   type NewEvent,
   type PolicyContext,
+  RUN_MESSAGE,
   type RunControlApi,
   type RunDetails,
   type RunMessage,
@@ -196,7 +197,7 @@ export class RunControl implements RunControlApi {
     // With its run, so that the policies of its package are asked.
     const asked = {
       point: 'intent',
-      subject: `message ${runId}`,
+      subject: `${RUN_MESSAGE}${runId}`,
       context: who,
       facts,
       about,

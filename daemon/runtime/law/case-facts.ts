@@ -4,9 +4,10 @@ import {
   JUDGED_ACTIONS,
   NORMAL_PRIORITY,
   OBJECT_LANES,
+  RUN_MESSAGE,
 } from '../../../contract/index.ts';
 import type { CaseRun } from './case-run.ts';
-import { agreed, type CaseWorld, type JudgedTool, MESSAGE, type PolicyCase, wrong } from './case-world.ts';
+import { agreed, type CaseWorld, type JudgedTool, type PolicyCase, wrong } from './case-world.ts';
 import { MOTION_TOOLS, motionFactsOf } from './motion-law.ts';
 
 export type CaseFacts = Pick<PolicyCase, 'facts' | 'about'>;
@@ -121,7 +122,7 @@ export function factsOfMessage({ subject, facts, about }: PolicyCase, run: CaseR
     throw wrong('about', 'the run that is spoken to: about = { intent = "…" }');
   if (typeof fieldsOf(facts['message'])['kind'] !== 'string')
     throw wrong('facts', 'message = { kind = "steer", text = "…" }, as policies see it');
-  const known = { run_id: subject.slice(MESSAGE.length), type: intent };
+  const known = { run_id: subject.slice(RUN_MESSAGE.length), type: intent };
   return { facts: agreed(known, facts, 'facts'), about: agreed({ intent, app }, about, 'about') };
 }
 

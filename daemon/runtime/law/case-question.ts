@@ -1,4 +1,4 @@
-import { fieldsOf, type HookPoint, type HookQuestion, isStopTool } from '../../../contract/index.ts';
+import type { HookPoint, HookQuestion } from '../../../contract/index.ts';
 import {
   type CaseFacts,
   factsOfApproval,
@@ -28,15 +28,6 @@ const ABOUT: Readonly<Record<HookPoint, readonly string[]>> = {
   egress: ['destination', 'lane', 'kind', 'intent'],
   approval: ['tenant', 'requester', 'point', 'subject'],
 };
-
-/** Whether the daemon asks no policy about it: what only stops is always allowed. */
-export function isNeverJudged(one: Pick<PolicyCase, 'point' | 'subject' | 'facts'>): boolean {
-  const { point, subject, facts } = one;
-  return (
-    (point === 'tool' && isStopTool(subject)) ||
-    (isMessage(one) && fieldsOf(facts['message'])['kind'] === 'stop')
-  );
-}
 
 /**
  * The question that the daemon would ask about a case. Throws `schema.invalid` where this configuration

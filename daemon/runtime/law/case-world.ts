@@ -6,6 +6,7 @@ import {
   type HookPoint,
   type KnownPerson,
   type PolicyContext,
+  RUN_MESSAGE,
   type ToolSpec,
 } from '../../../contract/index.ts';
 
@@ -71,12 +72,9 @@ export function caseWorld({
   };
 }
 
-/** How the subject of a message to a run starts. */
-export const MESSAGE = 'message ';
-
 /** A message to a run: judged as an intent, without a type of its own. */
 export function isMessage({ point, subject }: Pick<PolicyCase, 'point' | 'subject'>): boolean {
-  return point === 'intent' && subject.startsWith(MESSAGE);
+  return point === 'intent' && subject.startsWith(RUN_MESSAGE);
 }
 
 /** Both together; a case cannot state another value than the daemon would. */
