@@ -259,7 +259,7 @@ describe('history', () => {
     for (const roles of [['operator'], [], ['guest']]) {
       const context = { ...PERSON, roles };
       const { events } = await gate.ask(
-        { point: 'tool', subject: 'robot.stop', context, facts: { n: 1 } },
+        { point: 'tool', subject: 'robot.drive', context, facts: { n: 1 } },
         RUN,
       );
       await log.append(events);
