@@ -235,7 +235,8 @@ export class PackageShelf {
       const lacks = this.#own.lacks(pkg);
       if (lacks !== undefined) return { ...bad(lacks, pkg.manifest.name), off: pkg };
       if (former?.pkg.digest === pkg.digest && former.pkg.signedBy === pkg.signedBy) return former;
-      return { app: this.#own.make(read, this.#store.keep(pkg)), pkg, source, folder };
+      const copy = this.#own.keeps === false ? folder : this.#store.keep(pkg);
+      return { app: this.#own.make(read, copy), pkg, source, folder };
     } catch (thrown) {
       return bad(EdgeError.from(thrown, 'internal.fault', 'read package', folder).message);
     }

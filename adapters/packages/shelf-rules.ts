@@ -7,6 +7,8 @@ export type ShelfRules = {
   readonly shipped: string | undefined;
   /** The application of a good package, as the configuration wants it. May run its code. Throws where that fails. */
   make(read: ReadPackage & { readonly ok: true }, folder: string): Application;
+  /** False: packages are read where they lie, and nothing is written. Absent: each is copied into the data directory. */
+  readonly keeps?: boolean;
   /** Why the code of this version must not run; undefined: it may. Absent: as the disk says. */
   readonly banned?: ((pkg: AppPackage) => string | undefined) | undefined;
   /** What this robot lacks for it; undefined: nothing. */

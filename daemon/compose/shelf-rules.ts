@@ -21,16 +21,18 @@ type Keys = {
 
 /** Packages are loaded with their code, as the configuration wants them. */
 export function loadRules(settings: Keys): ShelfRules {
-  return { ...unreadRules(settings), make: (read, folder) => asConfigured(loaded(read, folder), settings) };
+  const make: ShelfRules['make'] = (read, folder) => asConfigured(loaded(read, folder), settings);
+  return { ...unreadRules(settings), keeps: true, make };
 }
 
-/** The same, and no code of a package runs: for the command line. */
+/** The same, and no code of a package runs and nothing is written: for the command line. */
 export function unreadRules({ config, modelsNow }: Keys): ShelfRules {
   const { apps, controllers, models } = config;
   const now = modelsNow ?? (() => models);
   const names = controllers.map(({ name }) => name);
   return {
     shipped: apps.shipped ? SHIPPED : undefined,
+    keeps: false,
     // What its module adds is not known without running it.
     make: (read, folder) =>
       read.pkg.manifest.module === undefined

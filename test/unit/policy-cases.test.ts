@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { openEventLog } from '../../adapters/event-log/index.ts';
@@ -168,6 +169,11 @@ describe('the check of policies', () => {
     expect((await lawNow()).refused).toMatchObject([
       { name: 'crane', reason: expect.stringContaining('permits something') },
     ]);
+  });
+
+  it('writes nothing: it is done by others than the user of the daemon, and before its first start', async () => {
+    expect((await lawNow()).packages).toHaveLength(1);
+    expect(existsSync(site.path('data'))).toBe(false);
   });
 
   it('takes no package that the daemon would not take', async () => {
