@@ -4,6 +4,7 @@ import {
   type HookQuestion,
   type NewEvent,
   type PolicyHook,
+  ROBOT_ROLES,
 } from '../contract/core.ts';
 
 export type EgressGuardParts = {
@@ -29,7 +30,7 @@ export class EgressGuard {
     const question: HookQuestion = {
       point: 'egress',
       subject: `central/${lane}`,
-      context: { tenant: 'local', principal: robot, roles: ['robot'], origin: 'central' },
+      context: { tenant: 'local', principal: robot, roles: [...ROBOT_ROLES], origin: 'central' },
       facts,
       about: { destination: 'central', lane, kind },
     };

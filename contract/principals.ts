@@ -31,6 +31,14 @@ export function schedulePrincipal(name: string): string {
   return `schedule/${name}`;
 }
 
+/** A webhook of a package or of the configuration, by its name. */
+export function webhookPrincipal(name: string): string {
+  return `webhook/${name}`;
+}
+
+/** With which roles the robot itself asks whether data may leave for central. */
+export const ROBOT_ROLES: readonly string[] = ['robot'];
+
 /** A name that the configuration gives to somebody, with the roles that this one may come with. */
 export type KnownPerson = Omit<Who, 'roles'> & {
   readonly roles: readonly (readonly string[])[];

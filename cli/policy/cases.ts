@@ -83,7 +83,7 @@ function decided(decide: Decide, one: PolicyCase, tsMs: number, where: string): 
 
 function readCases(file: string): readonly unknown[] {
   const value = parsed(file);
-  // A case under another name would be decided by nothing, and be missed by its author only.
+  // A table under another name would be passed over in silence.
   const stranger = isTable(value) ? Object.keys(value).find((key) => key !== 'case') : undefined;
   if (stranger !== undefined) throw wrong(file, `only [[case]], not "${stranger}"`);
   const rows = Array.isArray(value) ? value : isTable(value) ? value['case'] : undefined;

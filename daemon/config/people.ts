@@ -3,10 +3,12 @@ import {
   EdgeError,
   type KnownPerson,
   OPERATOR,
+  ROBOT_ROLES,
   ROS_PRINCIPAL,
   type ScheduleSpec,
   schedulePrincipal,
   type Who,
+  webhookPrincipal,
   ZENOH_PRINCIPAL,
 } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
@@ -65,10 +67,12 @@ export function peopleOf(
     ...schedulesOf(config, apps).flatMap(({ name, roles }) =>
       way(schedulePrincipal(name), tenant, 'schedule', roles),
     ),
-    ...config.apps.webhooks.flatMap(({ name, roles }) => way(`webhook/${name}`, tenant, 'webhook', roles)),
+    ...config.apps.webhooks.flatMap(({ name, roles }) =>
+      way(webhookPrincipal(name), tenant, 'webhook', roles),
+    ),
     // `runs.auto_start`, and data that leaves for central.
     { ...robot, roles: [OPERATOR.roles], origins: ['schedule', 'run'] },
-    { ...robot, roles: [['robot']], origins: ['central'] },
+    { ...robot, roles: [ROBOT_ROLES], origins: ['central'] },
   ];
 }
 

@@ -11,7 +11,7 @@ import {
   testDaemon,
   until,
 } from '../support/daemon.ts';
-import { notingCommands, simCommands } from '../support/sim-commands.ts';
+import { movingCommands, notingCommands } from '../support/sim-commands.ts';
 
 let folder: ReturnType<typeof freshDir>;
 let daemon: TestDaemon | undefined;
@@ -43,8 +43,7 @@ type Questions = { readonly questions: readonly { readonly question_id: string; 
 type Apps = { readonly apps: readonly AppView[] };
 
 /** Commands that made the simulated robot move, as the simulator itself took them. */
-const moving = () =>
-  simCommands(at('commands')).filter(({ linear, angular }) => linear !== 0 || angular !== 0);
+const moving = () => movingCommands(at('commands'));
 
 const SQUARE_TOML = `name = "square"
 version = "0.1.0"

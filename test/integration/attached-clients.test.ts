@@ -13,7 +13,7 @@ import {
 } from '../support/attached-drivers.ts';
 import { freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { StockFoxglove } from '../support/foxglove-client.ts';
-import { notingCommands, type SimCommand, simCommands } from '../support/sim-commands.ts';
+import { movingCommands, notingCommands, simCommands } from '../support/sim-commands.ts';
 import { freePort } from '../support/zenoh.ts';
 
 /** Stock clients at a daemon with the embedded simulation. What moved is read at the simulator. */
@@ -25,8 +25,7 @@ describe('stock clients of Foxglove and rosbridge', () => {
   let rosbridge: number;
   let token: string;
   const commands = join(directory.path, 'commands');
-  const moving = () =>
-    simCommands(commands).filter(({ linear, angular }: SimCommand) => linear !== 0 || angular !== 0);
+  const moving = () => movingCommands(commands);
   const apiPort = () => Number(endpointOf(daemon.settings, '/').url.port);
   const attach = (query: string, subprotocol?: string) => {
     const client = new StockFoxglove(`ws://127.0.0.1:${port}/${query}`, subprotocol);

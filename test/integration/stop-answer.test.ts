@@ -10,7 +10,7 @@ import {
   testDaemon,
   until,
 } from '../support/daemon.ts';
-import { notingCommands, simCommands } from '../support/sim-commands.ts';
+import { movingCommands, notingCommands } from '../support/sim-commands.ts';
 
 /** Who answers a question with "STOP!" wants the robot to stand, not the run to go on with that answer. */
 const folder = freshDir('stop-answer');
@@ -35,8 +35,7 @@ const FLOW = `steps:
   - { id: done, end: succeeded, reason: turned }
 `;
 /** Commands that made the simulated robot turn, as the simulator itself took them. */
-const moving = () =>
-  simCommands(at('commands')).filter(({ linear, angular }) => linear !== 0 || angular !== 0);
+const moving = () => movingCommands(at('commands'));
 let daemon: TestDaemon;
 
 beforeAll(async () => {

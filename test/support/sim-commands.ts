@@ -30,6 +30,11 @@ export function simCommands(path: string): readonly SimCommand[] {
   });
 }
 
+/** Those that made the robot move. */
+export function movingCommands(path: string): readonly SimCommand[] {
+  return simCommands(path).filter(({ linear, angular }) => linear !== 0 || angular !== 0);
+}
+
 // This file is loaded into every process of the daemon; only the simulator has something to write down.
 const file = process.env[FILE];
 if (file !== undefined && process.argv[1]?.endsWith('sim/host.ts')) {

@@ -3,6 +3,9 @@ import { Type } from '../../../contract/schema-kit.ts';
 import { robotTools } from './robot-tools.ts';
 import type { RobotMcpPorts } from './server-ports.ts';
 
+/** As policies name the reading of a resource. */
+export const RESOURCE_READ = 'resources.read';
+
 /** What policies judge of those who come by MCP, outside of any run. Nothing stands behind it: it is read, and cannot be called. */
 export function judgedSpecs(
   house: readonly ToolSpec[],
@@ -16,9 +19,6 @@ export function judgedSpecs(
     { name: RESOURCE_READ, effect: 'read', input: uri },
   ];
 }
-
-/** As policies name the reading of a resource. */
-export const RESOURCE_READ = 'resources.read';
 
 /** Motions are asked for as intents: what is called here reads or writes. */
 export function effectOf(readOnly: boolean): 'read' | 'write' {

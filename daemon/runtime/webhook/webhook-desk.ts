@@ -19,6 +19,7 @@ import {
   type WebhookMessage,
   type WebhookSpec,
   type WebhooksApi,
+  webhookPrincipal,
 } from '../../../contract/index.ts';
 import { type AskChoice, choicesFor, NONE } from '../chat/ask-prompt.ts';
 import { byRule, type Routed } from './webhook-rules.ts';
@@ -114,7 +115,7 @@ export class WebhookDesk implements WebhooksApi {
     bytes: Uint8Array,
   ): Promise<WebhookAnswer> {
     const { submit, append, tenant } = this.#parts;
-    const who: PolicyContext = { tenant, principal: `webhook/${spec.name}`, roles, origin: 'webhook' };
+    const who: PolicyContext = { tenant, principal: webhookPrincipal(spec.name), roles, origin: 'webhook' };
     const log = (payload: Omit<Received, 'webhook' | 'message_id'>) =>
       append([{ kind: 'webhook.received', payload: { webhook: spec.name, message_id: id, ...payload } }]);
     let chosen: Choice;
